@@ -1,0 +1,177 @@
+import type { Counters } from '../model/hazard.ts';
+import type { ObjectKind, PinnableKind } from '../model/kind.ts';
+import type { PinPath } from '../model/path.ts';
+import type { Feature } from '../model/schema/node.ts';
+import type { ObjectInfo } from '../model/schema/object.ts';
+import type { MountPath } from '../model/schema/pin.ts';
+import type { Calls, Place } from './sys/calls.ts';
+import type { Fd, FdTable } from './sys/fd.ts';
+
+/**
+ * Everything the agent asks of the kernel. `open-kernel.ts` makes one; each part lives in the folder of its name.
+ *
+ * All methods are synchronous and run on the caller's thread. Failures whose meaning is known are PinfoldErrors with
+ * syscall and errno; a SystemCallError that comes through is a condition nobody foresaw.
+ */
+export interface Kernel extends Disposable {
+  readonly fds: FdTable;
+  readonly calls: Calls;
+  readonly objects: Objects;
+  readonly counters: CounterReader;
+  readonly bpffs: Bpffs;
+  readonly facts: KernelFacts;
+  /** inotify on directories; see InotifyWatcher. */
+  openWatcher(onWake: (watch: number | 'overflow') => void): Watcher;
+}
+
+/** What stays true while this kernel runs. */
+export interface KernelFacts {
+  readonly bootId: string;
+  readonly release: string;
+  readonly machine: string;
+  readonly cpus: { readonly possible: number; readonly online: number };
+  readonly features: readonly Feature[];
+  /** False inside a pid namespace: holders in others cannot be seen. */
+  readonly seesAllProcesses: boolean;
+}
+
+/** An object's identity beyond its reusable id, with the descriptor that holds it for one operation. */
+export interface HeldObject extends Disposable {
+  readonly kind: ObjectKind;
+  readonly id: number;
+  readonly fd: Fd;
+  readonly info: ObjectInfo;
+  readonly fingerprint: string;
+}
+
+/** bpf(2) on maps, programs, links and BTF. */
+export interface Objects {
+  /** The next id after this one, undefined at the end. Needs CAP_SYS_ADMIN. Below 1 µs. */
+  nextId(kind: ObjectKind, after: number): number | undefined;
+  /** @throws PinfoldError object_not_found, permission_denied */
+  holdById(kind: ObjectKind, id: number): HeldObject;
+  /** What a pin holds, by BPF_OBJ_GET through exactly this O_PATH descriptor. Falls back to read-only access on a read-only superblock. */
+  holdPinned(pin: Fd): HeldObject;
+  /**
+   * A duplicate of another process's descriptor (pidfd_open, pidfd_getfd); startTime guards against a reused pid.
+   *
+   * @throws PinfoldError source_not_found, source_mismatch, not_pinnable, permission_denied
+   */
+  holdFromProcess(source: { readonly pid: number; readonly fd: number; readonly startTime?: number }): HeldObject;
+  /** BPF_OBJ_PIN at a name in an open directory. @throws PinfoldError pin_exists, not_pinnable, permission_denied, read_only, … */
+  pin(object: HeldObject, place: Place): void;
+  /** All there is to know of an object whose id is known; undefined if it is gone. Opens and closes it. */
+  describe(kind: ObjectKind, id: number): { readonly info: ObjectInfo; readonly fingerprint: string } | undefined;
+  /** Objects Pinfold itself made for its iterators; left out of every list and count. */
+  isOwn(kind: ObjectKind, id: number): boolean;
+}
+
+/** The kernel's own reference counts through BPF iterators; the iterator's +1 is already taken off, our open Fds are not. */
+export interface CounterReader {
+  /** Why counters of a kind cannot be read on this kernel; undefined where they can. */
+  unavailable(kind: PinnableKind): string | undefined;
+  /** One pass over all objects of a kind that are alive, own ones left out, by id in ascending order. */
+  readAll(kind: PinnableKind): ReadonlyMap<number, Counters>;
+  /** The counters of one object; undefined if it is gone. The filter runs inside the iterator program. */
+  readOne(kind: PinnableKind, id: number): Counters | undefined;
+}
+
+/** A bpffs superblock as all mount namespaces together show it. */
+export interface BpffsMount {
+  /** `major:minor`. */
+  readonly id: string;
+  readonly paths: readonly MountPath[];
+  readonly readOnly: boolean;
+  readonly shadowed: boolean;
+  /** The path by which this process reaches its root now: direct, or `/proc/PID/root/…`; undefined where none does. Byte string. */
+  readonly reachableBy: string | undefined;
+}
+
+/** stat(2) of what is open, in the units Pinfold uses. */
+export interface InodeFacts {
+  readonly inode: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  /** Permission bits only. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly links: number;
+}
+
+/** The root of one instance, opened for one operation or one slice of a walk. */
+export interface BpffsRoot extends Disposable {
+  readonly mount: string;
+  /** Byte string of the path it was opened by. */
+  readonly openedBy: string;
+  readonly directory: Fd;
+  readonly readOnly: boolean;
+  /** `bootId/major:minor/markerInode`; the marker is `-` where there is no staging directory of ours yet. */
+  readonly instance: string;
+}
+
+/** An entry of a directory, as getdents64 gives it. */
+export interface DirectoryEntry {
+  /** One name, byte string. */
+  readonly name: string;
+  readonly inode: number;
+  readonly type: 'directory' | 'file' | 'symlink' | 'other';
+}
+
+/** A name in an open directory together with its inode, held by an O_PATH descriptor. */
+export interface OpenName extends Disposable, InodeFacts {
+  readonly fd: Fd;
+  readonly type: 'directory' | 'file' | 'symlink' | 'other';
+}
+
+/** Safe ways around a file system in which any local user may have planted anything. */
+export interface Bpffs {
+  /** Every instance in the mountinfo of every process's mount namespace, one each by major:minor. */
+  scanMounts(): readonly BpffsMount[];
+  /**
+   * Opens the root of an instance by a path that leads to it now, and proves that it does (statfs magic, st_dev).
+   *
+   * @throws PinfoldError mount_unavailable
+   */
+  openRoot(mount: BpffsMount): BpffsRoot;
+  /** Proves that the path of an open root still leads to the same superblock. @throws PinfoldError mount_unavailable */
+  assertStillVisible(root: BpffsRoot): void;
+  /**
+   * Opens the directory a path is in (RESOLVE_BENEATH, NO_SYMLINKS, NO_XDEV, NO_MAGICLINKS).
+   *
+   * @throws PinfoldError parent_not_found, not_a_directory, symlink, crosses_mount, permission_denied
+   */
+  openParent(root: BpffsRoot, path: PinPath): Fd;
+  /** Opens a directory by its path; '' is the root itself. Same errors, directory_not_found for the last name. */
+  openDirectory(root: BpffsRoot, path: PinPath | ''): Fd;
+  /** Opens one name with O_PATH|O_NOFOLLOW; undefined if there is none. Whatever type it has: the caller decides. */
+  openName(root: BpffsRoot, place: Place): OpenName | undefined;
+  /**
+   * Opens a pin: a regular file on the mount's own device.
+   *
+   * @throws PinfoldError pin_not_found, parent_not_found, symlink, is_a_directory, not_a_pin, not_a_directory, crosses_mount
+   */
+  openPin(root: BpffsRoot, path: PinPath): OpenName & { readonly parent: Fd; readonly name: string };
+  stat(fd: Fd): InodeFacts;
+  /** Where a symbolic link that openName has opened points; byte string. */
+  readLink(link: OpenName): string;
+  chmod(fd: Fd, mode: number): void;
+  chown(fd: Fd, owner: { readonly uid: number; readonly gid: number }): void;
+  /** All entries but `.` and `..`, the staging directory and the kernel's debug pins at a root, in the kernel's order. */
+  readDirectory(directory: Fd): readonly DirectoryEntry[];
+  /**
+   * The staging directory, made with mode 0700 if `create` and it is not there.
+   *
+   * @throws PinfoldError staging_unsafe where somebody else owns the name or may enter it, read_only
+   */
+  openStaging(root: BpffsRoot, create: boolean): Fd | undefined;
+  /** mount(2) of a new bpffs at a path. Only `--mount-bpffs` asks for it. */
+  mount(path: string): void;
+}
+
+/** Wakes the observer early; what makes the observer right are its passes. */
+export interface Watcher extends Disposable {
+  /** Watches one open directory for names and attributes that change; answers the watch's number. @throws PinfoldError overloaded */
+  add(directory: Fd): number;
+  remove(watch: number): void;
+}

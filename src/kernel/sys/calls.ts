@@ -1,0 +1,118 @@
+import { bytesOf } from '../../model/path.ts';
+import { errnoName, SystemCallError } from './errno.ts';
+import { type Fd, FdTable } from './fd.ts';
+import { lastErrno, raw } from './prototypes.ts';
+
+/** Flags of open(2) and its kin (include/uapi/asm-generic/fcntl.h; arm64 differs only in O_DIRECTORY and O_NOFOLLOW). */
+export const open = {
+  RDONLY: 0,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+  DIRECTORY: process.arch === 'arm64' ? 0o40000 : 0o200000,
+  NOFOLLOW: process.arch === 'arm64' ? 0o100000 : 0o400000,
+} as const;
+
+/** How openat2 may walk (include/uapi/linux/openat2.h). */
+export const resolve = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8 } as const;
+
+/** Flags of renameat2 (include/uapi/linux/fs.h). */
+export const rename = { NOREPLACE: 1, EXCHANGE: 2 } as const;
+
+/** The current directory, as the first argument of the `*at` calls. */
+export const AT_FDCWD = -100;
+
+const AT_REMOVEDIR = 0x200;
+const AT_EMPTY_PATH = 0x1000;
+
+/** A directory that is open, or AT_FDCWD for absolute paths. */
+export type Directory = Fd | typeof AT_FDCWD;
+
+/** A name in an open directory; names and paths are byte strings (model/path.ts). */
+export interface Place {
+  readonly directory: Directory;
+  readonly name: string;
+}
+
+/**
+ * The file system calls with types, and a SystemCallError in place of minus one and errno.
+ *
+ * Every method is one system call, made on the calling thread; errno is read before anything else runs.
+ */
+export class Calls {
+  readonly fds: FdTable;
+
+  constructor(fds: FdTable) {
+    this.fds = fds;
+  }
+
+  /** openat2(2), Linux 5.6. `what` names the descriptor in a leak report. */
+  openat2(place: Place, how: { readonly flags: number; readonly resolve: number }, what: string): Fd {
+    const openHow = Buffer.alloc(24);
+    openHow.writeBigUInt64LE(BigInt(how.flags | open.CLOEXEC), 0);
+    openHow.writeBigUInt64LE(BigInt(how.resolve), 16);
+    const result = raw.openat2(fdOf(place.directory), cString(place.name), openHow, openHow.length);
+    return this.fds.adopt(check('openat2', result), what);
+  }
+
+  /** renameat2(2), Linux 3.15. `flags` is 0 or one of `rename`. */
+  renameat2(from: Place, to: Place, flags: number): void {
+    check('renameat2', raw.renameat2(
+      fdOf(from.directory), cString(from.name), fdOf(to.directory), cString(to.name), flags));
+  }
+
+  /** unlinkat(2) of a name that is not a directory. */
+  unlinkat(place: Place): void {
+    check('unlinkat', raw.unlinkat(fdOf(place.directory), cString(place.name), 0));
+  }
+
+  /** unlinkat(2) of an empty directory. */
+  rmdirat(place: Place): void {
+    check('unlinkat', raw.unlinkat(fdOf(place.directory), cString(place.name), AT_REMOVEDIR));
+  }
+
+  /** mkdirat(2); the process's umask applies, as it does for everybody. */
+  mkdirat(place: Place, mode: number): void {
+    check('mkdirat', raw.mkdirat(fdOf(place.directory), cString(place.name), mode));
+  }
+
+  /** fchownat(2) on exactly what is open (AT_EMPTY_PATH, which O_PATH descriptors allow); -1 leaves one as it is. */
+  chown(fd: Fd, owner: { readonly uid: number; readonly gid: number }): void {
+    check('fchownat', raw.fchownat(fd.number, cString(''), owner.uid >>> 0, owner.gid >>> 0, AT_EMPTY_PATH));
+  }
+
+  /** getdents64(2) into the buffer; the number of bytes filled, 0 at the end. */
+  getdents64(directory: Fd, buffer: Uint8Array): number {
+    return check('getdents64', raw.getdents64(directory.number, buffer, buffer.length));
+  }
+
+  /** read(2); the number of bytes read, 0 at the end. */
+  read(fd: Fd, buffer: Uint8Array): number {
+    return check('read', raw.read(fd.number, buffer, buffer.length));
+  }
+
+  /** pidfd_open(2), Linux 5.3. */
+  pidfdOpen(pid: number): Fd {
+    return this.fds.adopt(check('pidfd_open', raw.pidfd_open(pid, 0)), `process ${pid}`);
+  }
+
+  /** pidfd_getfd(2), Linux 5.6: a duplicate of another process's descriptor, close-on-exec. */
+  pidfdGetfd(pidfd: Fd, target: number): Fd {
+    return this.fds.adopt(check('pidfd_getfd', raw.pidfd_getfd(pidfd.number, target, 0)), `fd ${target} of ${pidfd.what}`);
+  }
+}
+
+/** The result of a raw call, or a SystemCallError where it is negative. */
+export function check(syscall: string, result: number): number {
+  if (result >= 0) return result;
+  throw new SystemCallError(syscall, errnoName(lastErrno()));
+}
+
+/** A byte string as C wants it, with its NUL; a name that has one inside is a caller's mistake. */
+export function cString(byteString: string): Buffer {
+  if (byteString.includes('\0')) throw new RangeError('a C string cannot hold a NUL byte');
+  return bytesOf(`${byteString}\0`);
+}
+
+function fdOf(directory: Directory): number {
+  return directory === AT_FDCWD ? AT_FDCWD : directory.number;
+}

@@ -1,0 +1,73 @@
+import koffi from 'koffi';
+
+/**
+ * Every foreign function Pinfold calls, with its prototype: the one file in which a slip is memory corruption.
+ *
+ * All go through syscall(2), because libc has no wrapper for several and musl lacks more. Integers are passed in
+ * registers and the kernel reads the low 32 bits of an `int`. A Buffer given for a `void *` stays where it is and
+ * is kept alive until the call returns. Numbers: arch/x86/entry/syscalls/syscall_64.tbl and
+ * include/uapi/asm-generic/unistd.h (arm64).
+ */
+const numbers = {
+  x64: {
+    read: 0, close: 3, fcntl: 72, getsockopt: 55, getdents64: 217, inotify_add_watch: 254, inotify_rm_watch: 255,
+    inotify_init1: 294, mkdirat: 258, fchownat: 260, unlinkat: 263, symlinkat: 266, renameat2: 316, bpf: 321,
+    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 44, socket: 41, mount: 165,
+  },
+  arm64: {
+    read: 63, close: 57, fcntl: 25, getsockopt: 209, getdents64: 61, inotify_add_watch: 27, inotify_rm_watch: 28,
+    inotify_init1: 26, mkdirat: 34, fchownat: 54, unlinkat: 35, symlinkat: 36, renameat2: 276, bpf: 280,
+    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 206, socket: 198, mount: 40,
+  },
+} as const;
+
+type CallName = keyof (typeof numbers)['x64'];
+
+/** What a foreign function takes: numbers, and buffers (or null) where the prototype says `void *`. */
+type Argument = number | Uint8Array | null;
+
+/** A system call with its number bound: answers the kernel's result, or minus one with `koffi.errno()` set. */
+export type RawCall = (...args: readonly Argument[]) => number;
+
+const libc = koffi.load(null);
+
+function declare(name: CallName, parameters: readonly string[]): RawCall {
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+  const call = libc.func('syscall', 'long', ['long', ...parameters]);
+  const number = numbers[arch][name];
+  return (...args) => call(number, ...args);
+}
+
+/** The raw system calls; `calls.ts` gives each its types and its errors. */
+export const raw = {
+  read: declare('read', ['int', 'void *', 'size_t']),
+  close: declare('close', ['int']),
+  fcntl: declare('fcntl', ['int', 'int', 'long']),
+  getsockopt: declare('getsockopt', ['int', 'int', 'int', 'void *', 'void *']),
+  getdents64: declare('getdents64', ['int', 'void *', 'uint']),
+  inotify_init1: declare('inotify_init1', ['int']),
+  inotify_add_watch: declare('inotify_add_watch', ['int', 'void *', 'uint32_t']),
+  inotify_rm_watch: declare('inotify_rm_watch', ['int', 'int']),
+  mkdirat: declare('mkdirat', ['int', 'void *', 'uint']),
+  fchownat: declare('fchownat', ['int', 'void *', 'uint', 'uint', 'int']),
+  unlinkat: declare('unlinkat', ['int', 'void *', 'int']),
+  symlinkat: declare('symlinkat', ['void *', 'int', 'void *']),
+  renameat2: declare('renameat2', ['int', 'void *', 'int', 'void *', 'uint']),
+  bpf: declare('bpf', ['int', 'void *', 'uint']),
+  pidfd_open: declare('pidfd_open', ['int', 'uint']),
+  openat2: declare('openat2', ['int', 'void *', 'void *', 'size_t']),
+  pidfd_getfd: declare('pidfd_getfd', ['int', 'int', 'uint']),
+  socket: declare('socket', ['int', 'int', 'int']),
+  sendto: declare('sendto', ['int', 'void *', 'size_t', 'int', 'void *', 'uint']),
+  mount: declare('mount', ['void *', 'void *', 'void *', 'ulong', 'void *']),
+} as const satisfies Partial<Record<CallName, RawCall>>;
+
+/** The calling thread's errno; valid only until the next foreign call. */
+export function lastErrno(): number {
+  return koffi.errno();
+}
+
+/** The address of a buffer's first byte, for pointers that stand inside a structure such as `union bpf_attr`. */
+export function addressOf(buffer: Uint8Array): bigint {
+  return BigInt(koffi.address(buffer));
+}

@@ -1,0 +1,48 @@
+/**
+ * Every bound of the system in one place. Each has a test at the limit and one over it;
+ * units are in the names, qualifiers last.
+ */
+export const limits = {
+  /** Bytes of one name (NAME_MAX, include/uapi/linux/limits.h). */
+  nameBytesMax: 255,
+  /** Bytes of a whole path (PATH_MAX less its NUL). */
+  pathBytesMax: 4095,
+  /** Directories between the root of a bpffs and a name; a walk stops and says so below it. */
+  depthMax: 128,
+  /** Names one walk of one mount visits. */
+  walkNamesMax: 1_000_000,
+  pageItemsDefault: 500,
+  pageItemsMax: 5000,
+  batchOperationsMax: 1000,
+  bodyBytesMax: 4 * 1024 * 1024,
+  /** A request line holds a path whose every byte is percent-encoded. */
+  urlBytesMax: 14 * 1024,
+  headerBytesMax: 20 * 1024,
+  requestTimeoutMs: 30_000,
+  connectionTimeoutMs: 60_000,
+  handlerTimeoutMs: 60_000,
+  headersTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 30_000,
+  connectionsMax: 2048,
+  requestsPerSocketMax: 100_000,
+  /** After SIGTERM everything is settled and closed within this time. */
+  shutdownMs: 5000,
+  labelsMax: 64,
+  labelKeyCharsMax: 253,
+  labelValueCharsMax: 1024,
+  ownerCharsMax: 253,
+  idempotencyKeyCharsMax: 255,
+  idempotencyKeepMs: 24 * 3600 * 1000,
+  idempotencyBodyBytesMax: 1024 * 1024,
+  tokensMax: 1000,
+  /** Rows one write transaction of clean-up removes, so that readers and writers never wait long. */
+  deleteChunkRows: 500,
+  /** How long one slice of observation may keep the event loop. */
+  observeSliceMs: 5,
+  observeIntervalMs: 1000,
+  walkIntervalMs: 10_000,
+  inotifyWatchesMax: 100_000,
+  /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
+  streamChunkBytes: 64 * 1024,
+  streamsMax: 64,
+} as const;

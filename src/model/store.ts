@@ -1,0 +1,184 @@
+import type { ObjectKind, PinnableKind } from './kind.ts';
+import type { EventDocument, NewEvent } from './schema/event.ts';
+import type { ObjectInfo } from './schema/object.ts';
+import type { OperationDocument, OperationKind, Outcome } from './schema/operation.ts';
+import type { Role } from './role.ts';
+
+/**
+ * What is kept on disk. `src/store` implements it on SQLite; everybody else knows only these words.
+ *
+ * All calls are synchronous and commit before they return, unless inside `transaction`. A full disk is
+ * PinfoldError storage_full, any other failure of the database storage_failed.
+ */
+export interface Store {
+  readonly journal: Journal;
+  readonly pins: PinRecords;
+  readonly objects: ObjectRecords;
+  readonly events: EventLog;
+  readonly tokens: TokenRecords;
+  readonly idempotency: IdempotencyRecords;
+  readonly settings: Settings;
+  /** All of it or nothing; nested calls join the outer one. */
+  transaction<Result>(body: () => Result): Result;
+  /** Proves that a row can be written now. @throws PinfoldError storage_full, storage_failed */
+  assertWritable(): void;
+  /** Copies the database to a new file while it is used; the file is 0600. Resolves with its size in bytes. */
+  backup(file: string): Promise<{ readonly bytes: number }>;
+  close(): void;
+}
+
+/** A journalled wish: committed before the kernel is touched, settled after. */
+export interface Intent {
+  readonly operationId: string;
+  readonly kind: OperationKind;
+  readonly bootId: string;
+  /** The bpffs instance it happens in (`MountDocument.instance`). */
+  readonly instance: string;
+  readonly startedAt: string;
+  readonly actor: string;
+  readonly requestId: string | null;
+  /** For `GET /v1/operations/{id}`: mount, path and what else a person asks about. */
+  readonly subject: Readonly<Record<string, unknown>>;
+  readonly accepted: readonly string[];
+  /** What recovery needs; its shape belongs to the operation's kind (src/agent/journal). JSON. */
+  readonly plan: unknown;
+}
+
+/** Intents and their outcomes. Settled ones are kept for `GET /v1/operations/{id}` until retention removes them. */
+export interface Journal {
+  begin(intent: Intent): void;
+  /** Replaces the plan of an open intent, where a later step learns what recovery must know. */
+  amend(operationId: string, plan: unknown): void;
+  settle(operationId: string, outcome: Exclude<Outcome, 'running'>, at: string, detail: string | null): void;
+  listOpen(): readonly Intent[];
+  find(operationId: string): OperationDocument | undefined;
+}
+
+/** Which inode a pin is: never used again within an instance, and the instance says which boot and superblock. */
+export interface PinIdentity {
+  readonly instance: string;
+  readonly inode: number;
+  /** Nanoseconds since the epoch, as decimal text. */
+  readonly mtimeNs: string;
+}
+
+/** One pin ever seen, from its appearance to its end. */
+export interface PinRecord extends PinIdentity {
+  readonly mount: string;
+  /** Byte string, see PinPath. A hard link is a second record with the same identity and another path. */
+  readonly path: string;
+  readonly kind: PinnableKind;
+  readonly objectId: number | null;
+  readonly fingerprint: string | null;
+  readonly mode: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  readonly goneAt: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly owner: string | null;
+  readonly managed: boolean;
+}
+
+export interface PinRecords {
+  /** Inserts or, for the same identity and path, updates everything but firstSeen. Clears goneAt. */
+  put(records: readonly PinRecord[]): void;
+  markGone(pins: readonly { readonly instance: string; readonly path: string }[], at: string): void;
+  /** Those without goneAt; of one instance, or of all. */
+  listPresent(instance?: string): readonly PinRecord[];
+  /** Every incarnation a path had, newest first. */
+  history(mount: string, path: string, limit: number): readonly PinRecord[];
+}
+
+/** One object ever seen; the same id with another fingerprint is another object. */
+export interface ObjectRecord {
+  readonly bootId: string;
+  readonly kind: ObjectKind;
+  readonly id: number;
+  readonly fingerprint: string;
+  readonly info: ObjectInfo;
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  readonly goneAt: string | null;
+}
+
+export interface ObjectRecords {
+  /** Inserts or, for the same boot, kind, id and fingerprint, updates info and lastSeen. Clears goneAt. */
+  put(records: readonly ObjectRecord[]): void;
+  markGone(objects: readonly Pick<ObjectRecord, 'bootId' | 'kind' | 'id' | 'fingerprint'>[], at: string): void;
+  listPresent(bootId: string): readonly ObjectRecord[];
+  /** Everything that ever had this id, newest first. */
+  history(kind: ObjectKind, id: number, limit: number): readonly ObjectRecord[];
+  /** Objects of other boots are gone: the kernel they lived in is. Answers how many were marked. */
+  markOtherBootsGone(bootId: string, at: string): number;
+}
+
+export interface EventQuery {
+  readonly afterSeq?: number;
+  readonly since?: string;
+  readonly until?: string;
+  readonly types?: readonly string[];
+  readonly mount?: string;
+  /** Byte string; events of this pin and, with `within`, of everything below it. */
+  readonly path?: string;
+  readonly within?: boolean;
+  readonly kind?: string;
+  readonly id?: number;
+  readonly actor?: string;
+  readonly limit: number;
+}
+
+export interface EventLog {
+  /** Numbers them in order, without holes. */
+  append(events: readonly NewEvent[]): readonly EventDocument[];
+  list(query: EventQuery): readonly EventDocument[];
+  count(query: Omit<EventQuery, 'limit' | 'afterSeq'>): number;
+  lastSeq(): number;
+  /** Removes what is older, at most `rowsMax` rows; answers how many went. */
+  prune(olderThan: string, rowsMax: number): number;
+}
+
+/** A bearer token; of the secret only its SHA-256 is kept. */
+export interface TokenRecord {
+  readonly name: string;
+  readonly role: Role;
+  readonly sha256: Uint8Array;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+  readonly createdBy: string;
+}
+
+export interface TokenRecords {
+  /** @throws PinfoldError already_exists, too_many_requests */
+  add(record: TokenRecord): void;
+  list(): readonly TokenRecord[];
+  findBySha256(sha256: Uint8Array): TokenRecord | undefined;
+  /** @throws PinfoldError token_not_found */
+  remove(name: string): void;
+  touch(name: string, at: string): void;
+}
+
+export interface IdempotencyRecord {
+  readonly caller: string;
+  readonly key: string;
+  /** SHA-256 of method, URL and body. */
+  readonly requestHash: Uint8Array;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly createdAt: string;
+}
+
+export interface IdempotencyRecords {
+  find(caller: string, key: string): IdempotencyRecord | undefined;
+  put(record: IdempotencyRecord): void;
+  prune(olderThan: string): void;
+}
+
+/** Small named facts about this agent that outlive it: its uuid, the last boot id, when it last observed. */
+export interface Settings {
+  get(name: string): string | undefined;
+  set(name: string, value: string): void;
+}
