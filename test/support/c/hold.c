@@ -1,0 +1,232 @@
+/*
+ * Holds BPF objects open for as long as its standard input is.
+ *
+ * Each argument, and then each line of standard input, is one instruction; each is answered by one JSON line. After
+ * the arguments it says `ready`. Objects are numbered from 0 in the order they were got. A path is always last.
+ *
+ *   map:TYPE:KEY:VALUE:ENTRIES:NAME:FLAGS[:INNER]  create a map; INNER is the object that is a map-in-map's template
+ *   prog:TYPE:NAME[:MAP]                           load a program that only returns, and uses the map object MAP
+ *   link:netns:PROG   link:cgroup:PROG:PATH   link:xdp:PROG:IFNAME   link:raw_tp:PROG:TRACEPOINT
+ *   get:PATH  get-ro:PATH  get-wo:PATH             BPF_OBJ_GET
+ *   id:map:ID  id:prog:ID  id:link:ID  id:btf:ID   BPF_*_GET_FD_BY_ID
+ *   opath:PATH  open:PATH                          open(2), with O_PATH or read-only (a directory, too)
+ *   pin:OBJECT:PATH                                BPF_OBJ_PIN
+ *   put:MAP:KEY:OBJECT                             put a program or an inner map into slot KEY of a map
+ *   dup:OBJECT  close:OBJECT  freeze:OBJECT
+ */
+#include "common.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <net/if.h>
+
+#define OBJECTS_MAX 8192
+
+static int fds[OBJECTS_MAX];
+static int count;
+
+static int object(const char *index)
+{
+	int i = index ? atoi(index) : -1;
+
+	return i >= 0 && i < count ? fds[i] : -1;
+}
+
+static int map_type(const char *name)
+{
+	for (int type = 1; type < 64; type++) {
+		const char *known = libbpf_bpf_map_type_str(type);
+
+		if (known && !strcmp(known, name))
+			return type;
+	}
+	return atoi(name);
+}
+
+static int prog_type(const char *name)
+{
+	for (int type = 1; type < 64; type++) {
+		const char *known = libbpf_bpf_prog_type_str(type);
+
+		if (known && !strcmp(known, name))
+			return type;
+	}
+	return atoi(name);
+}
+
+static int make_map(char *spec)
+{
+	char *type = strsep(&spec, ":"), *key = strsep(&spec, ":"), *value = strsep(&spec, ":");
+	char *entries = strsep(&spec, ":"), *name = strsep(&spec, ":"), *flags = strsep(&spec, ":");
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+
+	if (!type || !key || !value || !entries || !name)
+		return errno = EINVAL, -1;
+	opts.map_flags = flags ? strtoul(flags, NULL, 0) : 0;
+	if (spec)
+		opts.inner_map_fd = object(strsep(&spec, ":"));
+	return bpf_map_create(map_type(type), name, atoi(key), atoi(value), atoi(entries), &opts);
+}
+
+static int make_prog(char *spec)
+{
+	char *type = strsep(&spec, ":"), *name = strsep(&spec, ":"), *map = strsep(&spec, ":");
+	int number = type ? prog_type(type) : 0, length = 0;
+	/* 1 is "accept" for cgroup_skb, sk_lookup; 0 and 2 are "go on" for sched_cls and xdp. */
+	int verdict = number == BPF_PROG_TYPE_XDP ? 2 : number == BPF_PROG_TYPE_SCHED_CLS ? 0 : 1;
+	struct bpf_insn code[4] = {0};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+
+	if (!name)
+		return errno = EINVAL, -1;
+	if (map) {
+		code[length++] = (struct bpf_insn){ .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 1,
+						    .src_reg = BPF_PSEUDO_MAP_FD, .imm = object(map) };
+		code[length++] = (struct bpf_insn){0};
+	}
+	code[length++] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = verdict };
+	code[length++] = (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT };
+	if (number == BPF_PROG_TYPE_SK_LOOKUP)
+		opts.expected_attach_type = BPF_SK_LOOKUP;
+	if (number == BPF_PROG_TYPE_XDP)
+		opts.expected_attach_type = BPF_XDP;
+	return bpf_prog_load(number, name, "GPL", code, length, &opts);
+}
+
+static int attach_to_file(int prog, const char *path, enum bpf_attach_type type)
+{
+	int target = open(path, O_RDONLY | O_CLOEXEC);
+	int link = bpf_link_create(prog, target, type, NULL), error = errno;
+
+	close(target);
+	return errno = error, link;
+}
+
+static int make_link(char *spec)
+{
+	char *how = strsep(&spec, ":");
+	int prog = object(strsep(&spec, ":"));
+
+	if (how && !strcmp(how, "raw_tp"))
+		return bpf_raw_tracepoint_open(spec, prog);
+	if (how && !strcmp(how, "xdp"))
+		return bpf_link_create(prog, if_nametoindex(spec ? spec : ""), BPF_XDP, NULL);
+	if (how && !strcmp(how, "netns"))
+		return attach_to_file(prog, "/proc/self/ns/net", BPF_SK_LOOKUP);
+	if (how && !strcmp(how, "cgroup"))
+		return attach_to_file(prog, spec ? spec : "", BPF_CGROUP_INET_EGRESS);
+	return errno = EINVAL, -1;
+}
+
+static int get_by_path(const char *path, unsigned int flags)
+{
+	union bpf_attr attr = {0};
+
+	attr.pathname = (unsigned long)path;
+	attr.file_flags = flags;
+	return bpf_call(BPF_OBJ_GET, &attr, sizeof(attr));
+}
+
+static int get_by_id(char *spec)
+{
+	char *kind = strsep(&spec, ":");
+	unsigned int id = spec ? strtoul(spec, NULL, 10) : 0;
+
+	if (!strcmp(kind, "map"))
+		return bpf_map_get_fd_by_id(id);
+	if (!strcmp(kind, "prog"))
+		return bpf_prog_get_fd_by_id(id);
+	if (!strcmp(kind, "link"))
+		return bpf_link_get_fd_by_id(id);
+	if (!strcmp(kind, "btf"))
+		return bpf_btf_get_fd_by_id(id);
+	return errno = EINVAL, -1;
+}
+
+/* What gives a new object; -1 with errno set, or -2 where the instruction is not of this sort. */
+static int obtain(const char *op, char *rest)
+{
+	if (!strcmp(op, "map"))
+		return make_map(rest);
+	if (!strcmp(op, "prog"))
+		return make_prog(rest);
+	if (!strcmp(op, "link"))
+		return make_link(rest);
+	if (!strcmp(op, "get"))
+		return get_by_path(rest, 0);
+	if (!strcmp(op, "get-ro"))
+		return get_by_path(rest, BPF_F_RDONLY);
+	if (!strcmp(op, "get-wo"))
+		return get_by_path(rest, BPF_F_WRONLY);
+	if (!strcmp(op, "id"))
+		return get_by_id(rest);
+	if (!strcmp(op, "opath"))
+		return open(rest, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (!strcmp(op, "open"))
+		return open(rest, O_RDONLY | O_CLOEXEC);
+	if (!strcmp(op, "dup"))
+		return fcntl(object(rest), F_DUPFD_CLOEXEC, 0);
+	return -2;
+}
+
+/* What acts on objects held already. */
+static int act(const char *op, char *rest)
+{
+	char *first = strsep(&rest, ":");
+
+	if (!strcmp(op, "pin"))
+		return pin_fd(object(first), rest ? rest : "");
+	if (!strcmp(op, "close"))
+		return close(object(first));
+	if (!strcmp(op, "freeze"))
+		return bpf_map_freeze(object(first));
+	if (!strcmp(op, "put")) {
+		int key = atoi(strsep(&rest, ":")), fd = object(rest);
+
+		return bpf_map_update_elem(object(first), &key, &fd, BPF_ANY);
+	}
+	return errno = ENOSYS, -1;
+}
+
+static void obey(char *instruction)
+{
+	char *rest = instruction, *op = strsep(&rest, ":");
+	char target[256] = "";
+	char link[64];
+	int fd = obtain(op, rest ? rest : (char[]){""});
+
+	if (fd == -2) {
+		if (act(op, rest ? rest : (char[]){""}) < 0)
+			printf("{\"op\":\"%s\",\"error\":\"%s\"}\n", op, strerrorname_np(errno) ?: "524");
+		else
+			printf("{\"op\":\"%s\"}\n", op);
+		return;
+	}
+	if (fd < 0 || count == OBJECTS_MAX) {
+		printf("{\"op\":\"%s\",\"error\":\"%s\"}\n", op, strerrorname_np(errno) ?: "524");
+		return;
+	}
+	fds[count] = fd;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, target, sizeof(target) - 1) < 0 || strncmp(target, "anon_inode:", 11))
+		printf("{\"op\":\"%s\",\"index\":%d,\"fd\":%d}\n", op, count++, fd);
+	else
+		printf("{\"op\":\"%s\",\"index\":%d,\"fd\":%d,\"inode\":\"%s\",\"id\":%u}\n", op, count++, fd, target,
+		       id_of(fd));
+}
+
+int main(int argc, char **argv)
+{
+	char line[8192];
+
+	die_with_parent();
+	libbpf_set_print(NULL);
+	for (int i = 1; i < argc; i++)
+		obey(argv[i]);
+	puts("ready");
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = 0;
+		obey(line);
+	}
+	return 0;
+}
