@@ -19,7 +19,13 @@ export interface Bpffs extends Disposable {
  */
 export function mountBpffs(options?: string): Bpffs {
   const dir = tempDir('bpffs')
-  execFileSync('mount', ['-t', 'bpf', ...(options === undefined ? [] : ['-o', options]), 'pf-bpffs', dir.path])
+  execFileSync('mount', [
+    '-t',
+    'bpf',
+    ...(options === undefined ? [] : ['-o', options]),
+    'pf-bpffs',
+    dir.path,
+  ])
   const release = disposable(() => {
     unmountAll(dir.path)
     dir[Symbol.dispose]()

@@ -97,7 +97,18 @@ export function isAlive(kind: 'map' | 'prog' | 'link' | 'btf', id: number): bool
 export function createMap(path: string, spec: MapSpec = {}): BpftoolMap {
   const { type = 'hash', key = 4, value = 8, entries = 16, name = 'pf_map', flags = 0 } = spec
   const sizes = ['key', key, 'value', value, 'entries', entries].map(String)
-  execFileSync('bpftool', ['map', 'create', path, 'type', type, ...sizes, 'name', name, 'flags', String(flags)])
+  execFileSync('bpftool', [
+    'map',
+    'create',
+    path,
+    'type',
+    type,
+    ...sizes,
+    'name',
+    name,
+    'flags',
+    String(flags),
+  ])
   return pinnedMap(path)
 }
 

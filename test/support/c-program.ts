@@ -8,7 +8,17 @@ import { repoPath } from './repo-root.ts'
 
 const multiarch = `${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
 const gcc = ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror']
-const clangBpf = ['clang', '-target', 'bpf', '-O2', '-g', '-Wall', '-Werror', `-I/usr/include/${multiarch}`, '-c']
+const clangBpf = [
+  'clang',
+  '-target',
+  'bpf',
+  '-O2',
+  '-g',
+  '-Wall',
+  '-Werror',
+  `-I/usr/include/${multiarch}`,
+  '-c',
+]
 
 /**
  * Compiles `test/support/c/NAME.c` and gives the program's path; independent of our own system-call layer.

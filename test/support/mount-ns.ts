@@ -27,7 +27,11 @@ export async function openNamespaces(options: { readonly net?: boolean } = {}): 
   const flags = ['--mount', '--propagation', 'private', ...(net ? ['--net'] : [])]
   const keeper = start('unshare', [...flags, 'sh', '-c', script])
   await keeper.line(/^ready$/)
-  const enter = [`--mount=/proc/${keeper.pid}/ns/mnt`, ...(net ? [`--net=/proc/${keeper.pid}/ns/net`] : []), '--']
+  const enter = [
+    `--mount=/proc/${keeper.pid}/ns/mnt`,
+    ...(net ? [`--net=/proc/${keeper.pid}/ns/net`] : []),
+    '--',
+  ]
   return {
     pid: keeper.pid,
     bpffs: `/proc/${keeper.pid}/root/sys/fs/bpf`,

@@ -74,8 +74,14 @@ export function start(command: string, args: readonly string[] = [], options: St
     ended: () => exit,
     line: async (matching = /^/, timeoutMs = 15_000) => {
       const what = `a line like ${matching} from ${title}`
-      const seen = (): { line: string | undefined; ended: boolean } => ({ ended: hasEnded(), line: find(matching) })
-      const last = await until(what, seen, ({ line, ended }) => ended || line !== undefined, { timeoutMs, everyMs: 5 })
+      const seen = (): { line: string | undefined; ended: boolean } => ({
+        ended: hasEnded(),
+        line: find(matching),
+      })
+      const last = await until(what, seen, ({ line, ended }) => ended || line !== undefined, {
+        timeoutMs,
+        everyMs: 5,
+      })
       if (last.line === undefined) throw new Error(`${title} ended before ${what}: ${failure ?? complaints}`)
       return last.line
     },

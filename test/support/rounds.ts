@@ -7,6 +7,7 @@ export function rounds(usual: number): number {
   const given = process.env['PINFOLD_TEST_ROUNDS']
   if (given === undefined) return usual
   const count = Number(given)
-  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`PINFOLD_TEST_ROUNDS is not a count: ${given}`)
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new Error(`PINFOLD_TEST_ROUNDS is not a count: ${given}`)
   return count
 }
