@@ -1,14 +1,14 @@
-import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
-import { disposable } from './disposal.ts'
-import { tempDir } from './temp-dir.ts'
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { disposable } from './disposal.ts';
+import { tempDir } from './temp-dir.ts';
 
 /** A BPF filesystem of the test's own: a new, empty superblock that nobody else sees by accident. */
 export interface Bpffs extends Disposable {
   /** Where it is mounted, absolute. */
-  readonly path: string
+  readonly path: string;
   /** st_dev of its root, as stat(2) gives it. */
-  readonly dev: number
+  readonly dev: number;
 }
 
 /**
@@ -18,25 +18,25 @@ export interface Bpffs extends Disposable {
  * something open in it, or mounted over it, still leaves nothing behind.
  */
 export function mountBpffs(options?: string): Bpffs {
-  const dir = tempDir('bpffs')
+  const dir = tempDir('bpffs');
   execFileSync('mount', [
     '-t',
     'bpf',
     ...(options === undefined ? [] : ['-o', options]),
     'pf-bpffs',
     dir.path,
-  ])
+  ]);
   const release = disposable(() => {
-    unmountAll(dir.path)
-    dir[Symbol.dispose]()
-  })
-  return { path: dir.path, dev: statSync(dir.path).dev, ...release }
+    unmountAll(dir.path);
+    dir[Symbol.dispose]();
+  });
+  return { path: dir.path, dev: statSync(dir.path).dev, ...release };
 }
 
 /** Unmounts everything that is mounted at `path`, lazily; does nothing where nothing is. */
 export function unmountAll(path: string): void {
-  const isRoot = (): boolean => statSync(path).dev !== statSync(`${path}/..`).dev
+  const isRoot = (): boolean => statSync(path).dev !== statSync(`${path}/..`).dev;
   for (let layer = 0; layer < 16 && isRoot(); layer++) {
-    execFileSync('umount', ['-l', path])
+    execFileSync('umount', ['-l', path]);
   }
 }

@@ -1,13 +1,13 @@
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
-import { arch } from 'node:process'
-import { repoPath } from './repo-root.ts'
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { arch } from 'node:process';
+import { repoPath } from './repo-root.ts';
 
-const multiarch = `${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
-const gcc = ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror']
+const multiarch = `${arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+const gcc = ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror'];
 const clangBpf = [
   'clang',
   '-target',
@@ -18,7 +18,7 @@ const clangBpf = [
   '-Werror',
   `-I/usr/include/${multiarch}`,
   '-c',
-]
+];
 
 /**
  * Compiles `test/support/c/NAME.c` and gives the program's path; independent of our own system-call layer.
@@ -27,25 +27,25 @@ const clangBpf = [
  * (the uapi headers are Debian's, so newer constants are spelled as numbers in the sources) and threads.
  */
 export function compileC(name: string): string {
-  return compile(name, `${name}.c`, (source, out) => [...gcc, source, '-o', out, '-lbpf', '-pthread'])
+  return compile(name, `${name}.c`, (source, out) => [...gcc, source, '-o', out, '-lbpf', '-pthread']);
 }
 
 /** Compiles `test/support/c/NAME.bpf.c` to a BPF ELF object with BTF and gives its path. */
 export function compileBpf(name: string): string {
-  return compile(`${name}.bpf.o`, `${name}.bpf.c`, (source, out) => [...clangBpf, source, '-o', out])
+  return compile(`${name}.bpf.o`, `${name}.bpf.c`, (source, out) => [...clangBpf, source, '-o', out]);
 }
 
 function compile(name: string, file: string, command: (source: string, out: string) => string[]): string {
-  const source = repoPath('test/support/c', file)
-  const shared = readFileSync(repoPath('test/support/c/common.h'))
-  const hash = createHash('sha256').update(shared).update(readFileSync(source)).digest('hex').slice(0, 16)
-  const dir = join(tmpdir(), 'pinfold-test-c', hash)
-  const out = join(dir, basename(name))
-  if (existsSync(out)) return out
-  mkdirSync(dir, { recursive: true })
-  const partial = `${out}.${process.pid}`
-  const [compiler = '', ...args] = command(source, partial)
-  execFileSync(compiler, args, { stdio: ['ignore', 'inherit', 'inherit'] })
-  renameSync(partial, out)
-  return out
+  const source = repoPath('test/support/c', file);
+  const shared = readFileSync(repoPath('test/support/c/common.h'));
+  const hash = createHash('sha256').update(shared).update(readFileSync(source)).digest('hex').slice(0, 16);
+  const dir = join(tmpdir(), 'pinfold-test-c', hash);
+  const out = join(dir, basename(name));
+  if (existsSync(out)) return out;
+  mkdirSync(dir, { recursive: true });
+  const partial = `${out}.${process.pid}`;
+  const [compiler = '', ...args] = command(source, partial);
+  execFileSync(compiler, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  renameSync(partial, out);
+  return out;
 }

@@ -1,7 +1,7 @@
-import { after } from 'node:test'
+import { after } from 'node:test';
 
-const pending = new Set<() => void>()
-let armed = false
+const pending = new Set<() => void>();
+let armed = false;
 
 /**
  * A Disposable that runs `release` exactly once: when disposed, or at the latest when the process ends.
@@ -11,11 +11,11 @@ let armed = false
  */
 export function disposable(release: () => void): Disposable {
   const once = (): void => {
-    if (pending.delete(once)) release()
-  }
-  pending.add(once)
-  arm()
-  return { [Symbol.dispose]: once }
+    if (pending.delete(once)) release();
+  };
+  pending.add(once);
+  arm();
+  return { [Symbol.dispose]: once };
 }
 
 /**
@@ -24,26 +24,26 @@ export function disposable(release: () => void): Disposable {
  * A `using` at the top of a module would dispose it as soon as the module is evaluated, before any test has run.
  */
 export function forFile<T extends Disposable>(resource: T): T {
-  after(() => resource[Symbol.dispose]())
-  return resource
+  after(() => resource[Symbol.dispose]());
+  return resource;
 }
 
 function arm(): void {
-  if (armed) return
-  armed = true
-  process.once('exit', releaseAll)
+  if (armed) return;
+  armed = true;
+  process.once('exit', releaseAll);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.once(signal, () => process.exit(1))
+    process.once(signal, () => process.exit(1));
   }
 }
 
 function releaseAll(): void {
   for (const once of [...pending].reverse()) {
     try {
-      once()
+      once();
     } catch (error) {
-      process.exitCode = 1
-      process.stderr.write(`could not release: ${String(error)}\n`)
+      process.exitCode = 1;
+      process.stderr.write(`could not release: ${String(error)}\n`);
     }
   }
 }

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 
 /**
  * The BPF descriptors a process has open now, as `fd → target`: maps, programs, links, BTFs, iterators.
@@ -8,25 +8,25 @@ import { join } from 'node:path'
  * A test that must show that nothing is kept compares two of these, or asks for none.
  */
 export function bpfFds(pid: number | 'self' = 'self'): ReadonlyMap<number, string> {
-  return new Map([...openFds(pid)].filter(([, target]) => /^anon_inode:(bpf|btf|\[bpf)/.test(target)))
+  return new Map([...openFds(pid)].filter(([, target]) => /^anon_inode:(bpf|btf|\[bpf)/.test(target)));
 }
 
 /** All descriptors a process has open now, as `fd → target`. */
 export function openFds(pid: number | 'self' = 'self'): ReadonlyMap<number, string> {
-  const dir = `/proc/${pid}/fd`
-  const targets = new Map<number, string>()
+  const dir = `/proc/${pid}/fd`;
+  const targets = new Map<number, string>();
   for (const fd of readdirSync(dir)) {
-    const target = readLink(join(dir, fd))
-    if (target !== undefined && !target.startsWith('/proc/')) targets.set(Number(fd), target)
+    const target = readLink(join(dir, fd));
+    if (target !== undefined && !target.startsWith('/proc/')) targets.set(Number(fd), target);
   }
-  return targets
+  return targets;
 }
 
 /** What a run of tests could leave on the machine, by kind; each entry says in words what it is. */
 export interface MachineState {
-  readonly mounts: readonly string[]
-  readonly pins: readonly string[]
-  readonly objects: readonly string[]
+  readonly mounts: readonly string[];
+  readonly pins: readonly string[];
+  readonly objects: readonly string[];
 }
 
 /**
@@ -36,81 +36,81 @@ export interface MachineState {
  * whose name begins with `pf_`, as everything tests make is named.
  */
 export function machineState(): MachineState {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(isBpffs)
-  const at = mounts.map(line => line.split(' ')[4] ?? '')
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(isBpffs);
+  const at = mounts.map(line => line.split(' ')[4] ?? '');
   return {
     mounts: at.map(path => `bpffs mounted at ${path}`),
     pins: at.includes('/sys/fs/bpf') ? names('/sys/fs/bpf').map(name => `pin or directory ${name}`) : [],
     objects: testObjects(),
-  }
+  };
 }
 
 /** What `after` has and `before` had not. */
 export function leftBehind(before: MachineState, after: MachineState): string[] {
   const fresh = (kind: keyof MachineState): string[] =>
-    after[kind].filter(entry => !before[kind].includes(entry))
-  return [...fresh('mounts'), ...fresh('pins'), ...fresh('objects')]
+    after[kind].filter(entry => !before[kind].includes(entry));
+  return [...fresh('mounts'), ...fresh('pins'), ...fresh('objects')];
 }
 
 /** The processes whose environment has `marker` (a `NAME=value`), this one left out. */
 export function processesMarked(marker: string): { readonly pid: number; readonly command: string }[] {
-  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
+  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name) && Number(name) !== process.pid);
   return pids
     .filter(pid => readText(`/proc/${pid}/environ`).split('\0').includes(marker))
     .map(pid => ({
       pid: Number(pid),
       command: readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim(),
-    }))
+    }));
 }
 
 interface Named {
-  readonly id: number
-  readonly name?: string
-  readonly prog_id?: number
+  readonly id: number;
+  readonly name?: string;
+  readonly prog_id?: number;
 }
 
 function testObjects(): string[] {
-  const isOurs = (object: Named): boolean => object.name?.startsWith('pf_') === true
-  const maps = list('map').filter(isOurs)
-  const programs = list('prog').filter(isOurs)
-  const ids = new Set(programs.map(program => program.id))
-  const links = list('link').filter(link => link.prog_id !== undefined && ids.has(link.prog_id))
+  const isOurs = (object: Named): boolean => object.name?.startsWith('pf_') === true;
+  const maps = list('map').filter(isOurs);
+  const programs = list('prog').filter(isOurs);
+  const ids = new Set(programs.map(program => program.id));
+  const links = list('link').filter(link => link.prog_id !== undefined && ids.has(link.prog_id));
   return [
     ...maps.map(map => `map ${map.id} ${map.name}`),
     ...programs.map(program => `program ${program.id} ${program.name}`),
     ...links.map(link => `link ${link.id} of program ${link.prog_id}`),
-  ]
+  ];
 }
 
 /** bpftool stops at an object that is freed while it lists; then it is asked again. */
 function list(kind: 'map' | 'prog' | 'link'): readonly Named[] {
   for (let attempt = 0; attempt < 5; attempt++) {
-    const run = spawnSync('bpftool', ['-j', kind, 'show'], { encoding: 'utf8', maxBuffer: 1 << 30 })
-    if (run.status === 0) return JSON.parse(run.stdout || '[]') as readonly Named[]
+    const run = spawnSync('bpftool', ['-j', kind, 'show'], { encoding: 'utf8', maxBuffer: 1 << 30 });
+    if (run.status === 0) return JSON.parse(run.stdout || '[]') as readonly Named[];
   }
-  throw new Error(`bpftool cannot list each ${kind}`)
+  throw new Error(`bpftool cannot list each ${kind}`);
 }
 
 function isBpffs(line: string): boolean {
-  return line.split(' - ')[1]?.startsWith('bpf ') === true
+  return line.split(' - ')[1]?.startsWith('bpf ') === true;
 }
 
 function names(dir: string): string[] {
-  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).map(name => join(dir, name))
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).map(name => join(dir, name));
 }
 
 function readLink(path: string): string | undefined {
   try {
-    return readlinkSync(path)
+    return readlinkSync(path);
   } catch {
-    return undefined
+    return undefined;
   }
 }
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'latin1')
+    return readFileSync(path, 'latin1');
   } catch {
-    return ''
+    return '';
   }
 }

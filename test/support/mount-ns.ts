@@ -1,18 +1,18 @@
-import { execFileSync } from 'node:child_process'
-import { disposable } from './disposal.ts'
-import type { Child } from './process.ts'
-import { start } from './process.ts'
+import { execFileSync } from 'node:child_process';
+import { disposable } from './disposal.ts';
+import type { Child } from './process.ts';
+import { start } from './process.ts';
 
 /** A mount namespace of the test's own (and a network namespace), with a bpffs of its own at /sys/fs/bpf. */
 export interface Namespaces extends Disposable {
   /** The process that keeps them alive. */
-  readonly pid: number
+  readonly pid: number;
   /** The namespace's /sys/fs/bpf as it is reached from outside. */
-  readonly bpffs: string
+  readonly bpffs: string;
   /** Runs a command inside and gives its standard output; throws when it fails. */
-  run(command: string, ...args: readonly string[]): string
+  run(command: string, ...args: readonly string[]): string;
   /** Starts a longer-lived command inside. */
-  start(command: string, ...args: readonly string[]): Child
+  start(command: string, ...args: readonly string[]): Child;
 }
 
 /**
@@ -22,21 +22,21 @@ export interface Namespaces extends Disposable {
  * command. With `net` the network namespace is new and holds only `lo`, which is up.
  */
 export async function openNamespaces(options: { readonly net?: boolean } = {}): Promise<Namespaces> {
-  const net = options.net === true
-  const script = `mount -t bpf pf-bpffs /sys/fs/bpf${net ? ' && ip link set lo up' : ''} && echo ready && exec cat`
-  const flags = ['--mount', '--propagation', 'private', ...(net ? ['--net'] : [])]
-  const keeper = start('unshare', [...flags, 'sh', '-c', script])
-  await keeper.line(/^ready$/)
+  const net = options.net === true;
+  const script = `mount -t bpf pf-bpffs /sys/fs/bpf${net ? ' && ip link set lo up' : ''} && echo ready && exec cat`;
+  const flags = ['--mount', '--propagation', 'private', ...(net ? ['--net'] : [])];
+  const keeper = start('unshare', [...flags, 'sh', '-c', script]);
+  await keeper.line(/^ready$/);
   const enter = [
     `--mount=/proc/${keeper.pid}/ns/mnt`,
     ...(net ? [`--net=/proc/${keeper.pid}/ns/net`] : []),
     '--',
-  ]
+  ];
   return {
     pid: keeper.pid,
     bpffs: `/proc/${keeper.pid}/root/sys/fs/bpf`,
     run: (command, ...args) => execFileSync('nsenter', [...enter, command, ...args], { encoding: 'utf8' }),
     start: (command, ...args) => start('nsenter', [...enter, command, ...args]),
     ...disposable(() => keeper[Symbol.dispose]()),
-  }
+  };
 }

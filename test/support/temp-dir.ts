@@ -1,15 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { disposable } from './disposal.ts'
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { disposable } from './disposal.ts';
 
 /** A directory of the test's own, removed with everything in it when disposed. */
 export interface TempDir extends Disposable {
-  readonly path: string
+  readonly path: string;
 }
 
 /** Makes a private directory under TMPDIR; `label` shows in its name so that a leftover tells who made it. */
 export function tempDir(label = 'dir'): TempDir {
-  const path = mkdtempSync(join(tmpdir(), `pf-${label}-`))
-  return { path, ...disposable(() => rmSync(path, { recursive: true, force: true })) }
+  const path = mkdtempSync(join(tmpdir(), `pf-${label}-`));
+  return { path, ...disposable(() => rmSync(path, { recursive: true, force: true })) };
 }

@@ -1,9 +1,9 @@
-import { inspect } from 'node:util'
+import { inspect } from 'node:util';
 
 /** How long to wait and how often to look. */
 export interface Patience {
-  readonly timeoutMs?: number
-  readonly everyMs?: number
+  readonly timeoutMs?: number;
+  readonly everyMs?: number;
 }
 
 /**
@@ -18,15 +18,15 @@ export async function until<T>(
   isDone: (value: T) => boolean = Boolean,
   patience: Patience = {},
 ): Promise<T> {
-  const { timeoutMs = 10_000, everyMs = 20 } = patience
-  const deadline = performance.now() + timeoutMs
+  const { timeoutMs = 10_000, everyMs = 20 } = patience;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const value = await probe()
-    if (isDone(value)) return value
+    const value = await probe();
+    if (isDone(value)) return value;
     if (performance.now() > deadline) {
-      throw new Error(`waited ${timeoutMs} ms for ${what}; last seen: ${inspect(value, { depth: 6 })}`)
+      throw new Error(`waited ${timeoutMs} ms for ${what}; last seen: ${inspect(value, { depth: 6 })}`);
     }
-    await pause(everyMs)
+    await pause(everyMs);
   }
 }
 
@@ -36,18 +36,18 @@ export async function until<T>(
  * @throws the last assertion error, when the deadline has passed.
  */
 export async function untilPasses(check: () => void | Promise<void>, patience: Patience = {}): Promise<void> {
-  const { timeoutMs = 10_000, everyMs = 20 } = patience
-  const deadline = performance.now() + timeoutMs
+  const { timeoutMs = 10_000, everyMs = 20 } = patience;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
-      return await check()
+      return await check();
     } catch (error) {
-      if (performance.now() > deadline) throw error
+      if (performance.now() > deadline) throw error;
     }
-    await pause(everyMs)
+    await pause(everyMs);
   }
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
+  return new Promise(resolve => setTimeout(resolve, ms));
 }
