@@ -128,9 +128,9 @@ export function lookupEntry(mapPath: string, key: Uint8Array): Uint8Array | unde
   const run = spawnSync('bpftool', args, { encoding: 'utf8' });
   if (run.status !== 0) return undefined;
   const entry = JSON.parse(run.stdout) as { readonly value: readonly string[] };
-  return Uint8Array.from(entry.value, byte => Number.parseInt(byte, 16));
+  return Uint8Array.from(entry.value, (byte) => Number.parseInt(byte, 16));
 }
 
 function hex(bytes: Uint8Array): string[] {
-  return ['hex', ...Array.from(bytes, byte => byte.toString(16).padStart(2, '0'))];
+  return ['hex', ...Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))];
 }

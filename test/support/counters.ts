@@ -34,8 +34,8 @@ export function counterSampler(): CounterSampler {
       await child.line(/^$/, 30_000);
       const lines = child.lines.slice(taken, child.lines.indexOf('', taken));
       taken += lines.length + 1;
-      const counters = lines.map(line => JSON.parse(line) as Counters);
-      return new Map(counters.map(counter => [counterKey(counter.kind, counter.id), counter]));
+      const counters = lines.map((line) => JSON.parse(line) as Counters);
+      return new Map(counters.map((counter) => [counterKey(counter.kind, counter.id), counter]));
     },
     [Symbol.dispose]: () => child[Symbol.dispose](),
   };

@@ -41,9 +41,9 @@ export async function hold(...instructions: readonly string[]): Promise<Holder> 
     };
     return {
       pid: child.pid,
-      objects: objects.filter(held => held.index >= 0),
-      tell: async instruction => accept(await answer(instruction)),
-      refusal: async instruction => (await answer(instruction)).error,
+      objects: objects.filter((held) => held.index >= 0),
+      tell: async (instruction) => accept(await answer(instruction)),
+      refusal: async (instruction) => (await answer(instruction)).error,
       release: async () => {
         child.end();
         await child.exit();

@@ -37,10 +37,10 @@ export interface MachineState {
  */
 export function machineState(): MachineState {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(isBpffs);
-  const at = mounts.map(line => line.split(' ')[4] ?? '');
+  const at = mounts.map((line) => line.split(' ')[4] ?? '');
   return {
-    mounts: at.map(path => `bpffs mounted at ${path}`),
-    pins: at.includes('/sys/fs/bpf') ? names('/sys/fs/bpf').map(name => `pin or directory ${name}`) : [],
+    mounts: at.map((path) => `bpffs mounted at ${path}`),
+    pins: at.includes('/sys/fs/bpf') ? names('/sys/fs/bpf').map((name) => `pin or directory ${name}`) : [],
     objects: testObjects(),
   };
 }
@@ -48,16 +48,16 @@ export function machineState(): MachineState {
 /** What `after` has and `before` had not. */
 export function leftBehind(before: MachineState, after: MachineState): string[] {
   const fresh = (kind: keyof MachineState): string[] =>
-    after[kind].filter(entry => !before[kind].includes(entry));
+    after[kind].filter((entry) => !before[kind].includes(entry));
   return [...fresh('mounts'), ...fresh('pins'), ...fresh('objects')];
 }
 
 /** The processes whose environment has `marker` (a `NAME=value`), this one left out. */
 export function processesMarked(marker: string): { readonly pid: number; readonly command: string }[] {
-  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   return pids
-    .filter(pid => readText(`/proc/${pid}/environ`).split('\0').includes(marker))
-    .map(pid => ({
+    .filter((pid) => readText(`/proc/${pid}/environ`).split('\0').includes(marker))
+    .map((pid) => ({
       pid: Number(pid),
       command: readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim(),
     }));
@@ -73,12 +73,12 @@ function testObjects(): string[] {
   const isOurs = (object: Named): boolean => object.name?.startsWith('pf_') === true;
   const maps = list('map').filter(isOurs);
   const programs = list('prog').filter(isOurs);
-  const ids = new Set(programs.map(program => program.id));
-  const links = list('link').filter(link => link.prog_id !== undefined && ids.has(link.prog_id));
+  const ids = new Set(programs.map((program) => program.id));
+  const links = list('link').filter((link) => link.prog_id !== undefined && ids.has(link.prog_id));
   return [
-    ...maps.map(map => `map ${map.id} ${map.name}`),
-    ...programs.map(program => `program ${program.id} ${program.name}`),
-    ...links.map(link => `link ${link.id} of program ${link.prog_id}`),
+    ...maps.map((map) => `map ${map.id} ${map.name}`),
+    ...programs.map((program) => `program ${program.id} ${program.name}`),
+    ...links.map((link) => `link ${link.id} of program ${link.prog_id}`),
   ];
 }
 
@@ -96,7 +96,7 @@ function isBpffs(line: string): boolean {
 }
 
 function names(dir: string): string[] {
-  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).map(name => join(dir, name));
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name));
 }
 
 function readLink(path: string): string | undefined {

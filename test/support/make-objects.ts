@@ -42,11 +42,11 @@ export async function makeObjects(directory?: string): Promise<ObjectZoo> {
     child[Symbol.dispose]();
     throw error;
   }
-  const results = child.lines.slice(0, -1).map(line => JSON.parse(line) as MadeObject | RefusedType);
+  const results = child.lines.slice(0, -1).map((line) => JSON.parse(line) as MadeObject | RefusedType);
   return {
     pid: child.pid,
-    made: results.filter(result => 'id' in result),
-    refused: results.filter(result => 'error' in result),
+    made: results.filter((result) => 'id' in result),
+    refused: results.filter((result) => 'error' in result),
     release: async () => {
       child.end();
       await child.exit();

@@ -45,12 +45,12 @@ export function start(command: string, args: readonly string[] = [], options: St
   let complaints = '';
   let exit: Exit | undefined;
   let failure: Error | undefined;
-  onLines(child.stdout, line => lines.push(line));
+  onLines(child.stdout, (line) => lines.push(line));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaints += text;
   });
   child.stdin.on('error', () => undefined);
-  child.once('error', error => {
+  child.once('error', (error) => {
     failure = error;
   });
   child.once('close', (code, signal) => {
@@ -85,7 +85,7 @@ export function start(command: string, args: readonly string[] = [], options: St
       if (last.line === undefined) throw new Error(`${title} ended before ${what}: ${failure ?? complaints}`);
       return last.line;
     },
-    write: line => void child.stdin.write(`${line}\n`),
+    write: (line) => void child.stdin.write(`${line}\n`),
     end: () => void child.stdin.end(),
     kill,
     exit: async (timeoutMs = 15_000) => {

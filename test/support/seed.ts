@@ -38,11 +38,11 @@ export function random(seed: number): Random {
     seed,
     next,
     int,
-    pick: choices => {
+    pick: (choices) => {
       const choice = choices[int(choices.length)];
       if (choice === undefined) throw new Error('nothing to pick from');
       return choice;
     },
-    bytes: length => Uint8Array.from({ length }, () => int(256)),
+    bytes: (length) => Uint8Array.from({ length }, () => int(256)),
   };
 }

@@ -38,7 +38,7 @@ test('a private bpffs is a superblock of its own, and nothing of it is left when
   await until(
     'the map is freed',
     () => isAlive('map', id),
-    alive => !alive,
+    (alive) => !alive,
   );
 });
 
@@ -64,21 +64,22 @@ test('a holder keeps an object alive until it is told to let go', async () => {
   await until(
     'the map is freed',
     () => isAlive('map', id),
-    alive => !alive,
+    (alive) => !alive,
   );
 });
 
 test('the zoo has at least 25 map types, 12 program types and 6 link types, and bpftool agrees', async () => {
   using bpffs = mountBpffs();
   using zoo = await makeObjects(bpffs.path);
-  const ids = (kind: string): number[] => zoo.made.filter(made => made.kind === kind).map(made => made.id);
+  const ids = (kind: string): number[] =>
+    zoo.made.filter((made) => made.kind === kind).map((made) => made.id);
   const all = { map: listMaps(), program: listPrograms(), link: listLinks() };
   for (const [kind, listed, least] of [
     ['map', all.map, 25],
     ['program', all.program, 12],
     ['link', all.link, 6],
   ] as const) {
-    const known = ids(kind).filter(id => listed.some(object => object.id === id));
+    const known = ids(kind).filter((id) => listed.some((object) => object.id === id));
     assert.ok(
       known.length >= least,
       `${known.length} of kind ${kind}; refused: ${JSON.stringify(zoo.refused)}`,
@@ -120,14 +121,14 @@ test('a child is killed when disposed, and its marked descendants are found', as
     assert.equal(await child.line(/hel+o/), 'hello');
     pid = child.pid;
     assert.deepEqual(
-      processesMarked(marker).map(found => found.pid),
+      processesMarked(marker).map((found) => found.pid),
       [pid],
     );
   }
   await until(
     'the child is gone',
     () => processesMarked(marker),
-    found => found.length === 0,
+    (found) => found.length === 0,
   );
 });
 
@@ -142,7 +143,7 @@ test('waiting in vain tells the last value seen', async () => {
     until(
       'rain',
       () => 'sun',
-      sky => sky === 'rain',
+      (sky) => sky === 'rain',
       { timeoutMs: 30 },
     ),
     /30 ms for rain; last seen: 'sun'/,

@@ -49,5 +49,5 @@ export async function untilPasses(check: () => void | Promise<void>, patience: P
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms));
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
