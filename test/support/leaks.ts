@@ -52,15 +52,31 @@ export function leftBehind(before: MachineState, after: MachineState): string[] 
   return [...fresh('mounts'), ...fresh('pins'), ...fresh('objects')];
 }
 
+/** A process, with its command line for people. */
+export interface Process {
+  readonly pid: number;
+  readonly command: string;
+}
+
 /** The processes whose environment has `marker` (a `NAME=value`), this one left out. */
-export function processesMarked(marker: string): { readonly pid: number; readonly command: string }[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  return pids
-    .filter((pid) => readText(`/proc/${pid}/environ`).split('\0').includes(marker))
-    .map((pid) => ({
-      pid: Number(pid),
-      command: readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim(),
-    }));
+export function processesMarked(marker: string): Process[] {
+  return processes().filter(({ pid }) => isMarked(pid, marker));
+}
+
+/** Processes that run Node's tests, but not in the run that `marker` stands for. */
+export function otherTestRuns(marker: string): Process[] {
+  return processes().filter(({ pid, command }) => / --test\b/.test(command) && !isMarked(pid, marker));
+}
+
+function processes(): Process[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid)
+    .map((pid) => ({ pid, command: readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() }));
+}
+
+function isMarked(pid: number, marker: string): boolean {
+  return readText(`/proc/${pid}/environ`).split('\0').includes(marker);
 }
 
 interface Named {
