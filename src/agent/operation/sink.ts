@@ -1,0 +1,84 @@
+import type { BpffsMount, InodeFacts } from '../../kernel/kernel.ts';
+import type { PinnableKind } from '../../model/kind.ts';
+import type { PinPath } from '../../model/path.ts';
+import type { PinDocument } from '../../model/schema/pin.ts';
+import type { PinIdentity } from '../../model/store.ts';
+import type { MountChoice } from '../agent.ts';
+
+/** What Pinfold itself stores about a pin. It belongs to the inode: it follows renames and ends with the inode. */
+export interface Annotations {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly owner: string | null;
+  /** Made or replaced through Pinfold. */
+  readonly managed: boolean;
+}
+
+/** Which object a pin holds; the fingerprint tells it from another that gets the same id. */
+export interface PinnedObject {
+  readonly kind: PinnableKind;
+  readonly id: number;
+  readonly type: string;
+  readonly name: string;
+  readonly fingerprint: string;
+}
+
+/** One pin at one moment, as an operation has read it from the kernel while holding it. */
+export interface PinState {
+  readonly mount: string;
+  /** `BpffsRoot.instance`, with the marker: operations make the staging directory before they read anything. */
+  readonly instance: string;
+  readonly path: PinPath;
+  readonly inode: InodeFacts;
+  readonly object: PinnedObject;
+  readonly annotations: Annotations;
+}
+
+/**
+ * What one settled operation did to one name. A hard-linked inode has other names too: `changed` holds for all of them,
+ * and after `removed` or `renamed` their `links` count differs.
+ *
+ * `replaced` may have the same object on both sides: the pin is then another inode (an unpin that was taken back).
+ */
+export type PinChange =
+  | { readonly type: 'created'; readonly after: PinState }
+  | { readonly type: 'removed'; readonly before: PinState }
+  | { readonly type: 'replaced' | 'renamed' | 'changed'; readonly before: PinState; readonly after: PinState };
+
+/** A directory that an operation made or removed; no event, but the observer's tree must know. */
+export interface DirectoryChange {
+  readonly type: 'directory_made' | 'directory_removed';
+  readonly mount: string;
+  readonly path: PinPath;
+}
+
+/** Who did it, for the events: the actor and the operation that `GET /v1/operations/{id}` tells of. */
+export interface ChangeOrigin {
+  readonly actor: string;
+  readonly operationId: string;
+  /** RFC 3339, the moment of settling. */
+  readonly at: string;
+}
+
+/** What operations and recovery need of the inventory, so that reads and events are exact at once. */
+export interface ChangeSink {
+  /**
+   * What is stored about the pin with this inode; no labels, no owner and not managed where nothing is.
+   * Works before the first observation too: recovery asks.
+   */
+  annotationsOf(pin: PinIdentity): Annotations;
+  /** The pin as the API shows it. Its `etag` is etagOfPin (../etag.ts). */
+  documentOf(pin: PinState): PinDocument;
+  /**
+   * Writes the records and events of an operation; called inside the transaction that settles it.
+   *
+   * The answered function is called once that transaction has committed, and never if it has not: it brings the inventory
+   * in memory up to date and tells listeners, so that the observer's next pass sees no difference.
+   */
+  record(changes: readonly (PinChange | DirectoryChange)[], origin: ChangeOrigin): () => void;
+}
+
+/** Finds the instance a request means, from the last scan of the mounts. */
+export interface MountFinder {
+  /** @throws PinfoldError mount_not_found, mount_unavailable where no path reaches it now */
+  findMount(choice: MountChoice): BpffsMount;
+}
