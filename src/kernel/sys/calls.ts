@@ -80,6 +80,42 @@ export class Calls {
     check('fchownat', raw.fchownat(fd.number, cString(''), owner.uid >>> 0, owner.gid >>> 0, AT_EMPTY_PATH));
   }
 
+  /** readlinkat(2) of a symbolic link that is open with O_PATH (an empty name, Linux 2.6.39); its target as a byte string. */
+  readlinkat(link: Fd): string {
+    const target = Buffer.alloc(4096);
+    const length = check('readlinkat', raw.readlinkat(link.number, cString(''), target, target.length));
+    return target.toString('latin1', 0, length);
+  }
+
+  /** fstatfs(2): the file system's magic number and whether this way to it is read-only (struct statfs, ST_RDONLY). */
+  fstatfs(fd: Fd): { readonly magic: bigint; readonly readOnly: boolean } {
+    const statfs = Buffer.alloc(120);
+    check('fstatfs', raw.fstatfs(fd.number, statfs));
+    return { magic: statfs.readBigUInt64LE(0), readOnly: (statfs.readBigUInt64LE(80) & 1n) === 1n };
+  }
+
+  /** mount(2) of a new file system of a type at a path; `flags` are MS_* of include/uapi/linux/mount.h. */
+  mount(path: string, what: { readonly type: string; readonly flags: number; readonly options: string }): void {
+    const type = cString(what.type);
+    check('mount', raw.mount(type, cString(path), type, what.flags, cString(what.options)));
+  }
+
+  /** inotify_init1(2), without waiting and closed on exec. */
+  inotifyInit(): Fd {
+    return this.fds.adopt(check('inotify_init1', raw.inotify_init1(open.CLOEXEC | 0o4000)), 'inotify');
+  }
+
+  /** inotify_add_watch(2) on exactly what is open; the watch's number. `mask` is IN_* of include/uapi/linux/inotify.h. */
+  inotifyAdd(inotify: Fd, directory: Fd, mask: number): number {
+    const path = cString(directory.procPath);
+    return check('inotify_add_watch', raw.inotify_add_watch(inotify.number, path, mask));
+  }
+
+  /** inotify_rm_watch(2). */
+  inotifyRemove(inotify: Fd, watch: number): void {
+    check('inotify_rm_watch', raw.inotify_rm_watch(inotify.number, watch));
+  }
+
   /** getdents64(2) into the buffer; the number of bytes filled, 0 at the end. */
   getdents64(directory: Fd, buffer: Uint8Array): number {
     return check('getdents64', raw.getdents64(directory.number, buffer, buffer.length));

@@ -1,0 +1,168 @@
+import { PinfoldError } from '../../model/error.ts';
+import { escapeBytes, nameOf, type PinPath, parentOf } from '../../model/path.ts';
+import type { BpffsRoot, OpenName } from '../kernel.ts';
+import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
+import { isSystemCallError } from '../sys/errno.ts';
+import type { Fd } from '../sys/fd.ts';
+import { readInode } from './inode.ts';
+import { type RefusalContext, refusal } from './refusal.ts';
+
+/** Never out of the directory, never through a symbolic link of any sort, never into another mount. */
+const beneath = resolve.BENEATH | resolve.NO_SYMLINKS | resolve.NO_XDEV | resolve.NO_MAGICLINKS;
+
+/** openat2 may give EAGAIN when a rename anywhere on the machine crosses its walk (fs/namei.c); each try is a new chance. */
+const triesMax = 32;
+
+/** A pin that is open, together with the directory it was found in. */
+export type OpenPin = OpenName & { readonly parent: Fd; readonly name: string };
+
+/** Opens the directory that a path is in, as a place to make, move and remove names. One system call. */
+export function openParent(calls: Calls, root: BpffsRoot, path: PinPath): Fd {
+  const flags = open.PATH | open.DIRECTORY;
+  return openDirectoryAs(calls, root, { directory: parentOf(path), flags, attempt: 'resolve', asked: path });
+}
+
+/** Opens a directory so that it can be listed; `''` is the root itself. One system call. */
+export function openDirectory(calls: Calls, root: BpffsRoot, path: PinPath | ''): Fd {
+  const flags = open.RDONLY | open.DIRECTORY;
+  return openDirectoryAs(calls, root, { directory: path, flags, attempt: 'open_directory', asked: path });
+}
+
+/** Opens one name, whatever it is, without following it; undefined where there is none. Two system calls. */
+export function openName(calls: Calls, root: BpffsRoot, place: Place): OpenName | undefined {
+  const context: RefusalContext = { attempt: 'open_name', path: place.name };
+  const fd = openNameFd(calls, place, context);
+  if (fd === undefined) return undefined;
+  try {
+    const inode = readInode(fd);
+    if (inode.device !== root.mount) throw crossesMount(place.name);
+    return { fd, type: inode.type, ...inode.facts, [Symbol.dispose]: () => fd[Symbol.dispose]() };
+  } catch (error) {
+    fd[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Opens a pin: a regular file on the mount's own device. Three system calls. */
+export function openPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin {
+  const parent = openParent(calls, root, path);
+  try {
+    const name = nameOf(path);
+    const found = openName(calls, root, { directory: parent, name });
+    if (found === undefined) throw refusedAt('pin_not_found', path, 'there is no pin at this path');
+    if (found.type !== 'file') {
+      using rejected = found;
+      throw notAPin(calls, path, rejected);
+    }
+    const close = (): void => {
+      found.fd[Symbol.dispose]();
+      parent[Symbol.dispose]();
+    };
+    return { ...found, parent, name, [Symbol.dispose]: close };
+  } catch (error) {
+    parent[Symbol.dispose]();
+    throw error;
+  }
+}
+
+interface DirectoryRequest {
+  readonly directory: PinPath | '';
+  readonly flags: number;
+  readonly attempt: 'resolve' | 'open_directory';
+  /** The path that errors speak of. */
+  readonly asked: string;
+}
+
+function openDirectoryAs(calls: Calls, root: BpffsRoot, request: DirectoryRequest): Fd {
+  const { directory, flags, attempt, asked } = request;
+  const place = { directory: root.directory, name: directory === '' ? '.' : directory };
+  try {
+    return retrying(() => calls.openat2(place, { flags, resolve: beneath }, `directory ${directory}`));
+  } catch (error) {
+    const link = isSystemCallError(error, 'ELOOP') ? findSymlink(calls, root, directory) : undefined;
+    if (link !== undefined) throw symlinkAt(asked, link, error);
+    throw refusal(error, { attempt, path: asked });
+  }
+}
+
+function openNameFd(calls: Calls, place: Place, context: RefusalContext): Fd | undefined {
+  try {
+    const how = { flags: open.PATH | open.NOFOLLOW, resolve: beneath };
+    return retrying(() => calls.openat2(place, how, `name ${place.name}`));
+  } catch (error) {
+    if (isSystemCallError(error, 'ENOENT')) return undefined;
+    throw refusal(error, context);
+  }
+}
+
+function retrying(openOnce: () => Fd): Fd {
+  for (let tries = 1; ; tries++) {
+    try {
+      return openOnce();
+    } catch (error) {
+      if (tries >= triesMax || !isSystemCallError(error, 'EAGAIN')) throw error;
+    }
+  }
+}
+
+interface FoundSymlink {
+  /** Where the link is; byte string. */
+  readonly at: string;
+  /** Where it points; byte string. */
+  readonly target: string;
+}
+
+/** The first symbolic link on the way down; undefined where somebody has taken it away meanwhile. */
+function findSymlink(calls: Calls, root: BpffsRoot, path: string): FoundSymlink | undefined {
+  let directory = root.directory;
+  let at = '';
+  try {
+    for (const name of path.split('/')) {
+      at = at === '' ? name : `${at}/${name}`;
+      const next = openNameFd(calls, { directory, name }, { attempt: 'open_name', path: at });
+      if (directory !== root.directory) directory[Symbol.dispose]();
+      if (next === undefined) return undefined;
+      directory = next;
+      if (readInode(next).type === 'symlink') return { at, target: calls.readlinkat(next) };
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof PinfoldError) return undefined;
+    throw error;
+  } finally {
+    if (directory !== root.directory) directory[Symbol.dispose]();
+  }
+}
+
+function notAPin(calls: Calls, path: PinPath, found: OpenName): PinfoldError {
+  switch (found.type) {
+    case 'directory':
+      return refusedAt('is_a_directory', path, 'it is a directory');
+    case 'symlink':
+      return symlinkAt(path, { at: path, target: calls.readlinkat(found.fd) });
+    case 'file':
+    case 'other':
+      return refusedAt('not_a_pin', path, 'it is neither a pin nor a directory');
+  }
+}
+
+function symlinkAt(asked: string, link: FoundSymlink, cause?: unknown): PinfoldError {
+  const path = escapeBytes(asked);
+  const at = escapeBytes(link.at);
+  const target = escapeBytes(link.target);
+  const detail = `Cannot reach "${path}": "${at}" is a symbolic link to "${target}", and links are never followed.`;
+  return new PinfoldError(
+    'symlink',
+    { detail, path, syscall: 'openat2', errno: 'ELOOP', symlink: at, target },
+    cause,
+  );
+}
+
+function crossesMount(name: string): PinfoldError {
+  return refusedAt('crosses_mount', name, 'it lies on another file system');
+}
+
+function refusedAt(code: PinfoldError['code'], bytes: string, why: string): PinfoldError {
+  const path = escapeBytes(bytes);
+  return new PinfoldError(code, { detail: `Cannot open "${path}": ${why}.`, path });
+}
