@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { mountBpffs } from '../test/support/bpffs.ts';
+import { type BenchAgent, startAgent } from './support/agent.ts';
+import { makePinnedMaps } from './support/maps.ts';
+import { below, type Scenario } from './support/scenario.ts';
+
+const pinsMany = 10_000;
+const restSeconds = 60;
+const ticksPerSecond = 100;
+
+/** What watching 10,000 pins costs while nothing happens. */
+export const idle: Scenario = {
+  name: 'idle',
+  run: async () => {
+    const bpffs = mountBpffs();
+    using holder = await makePinnedMaps(bpffs.path, pinsMany);
+    holder.end();
+    using agent = await startAgent(bpffs);
+    const first = await firstObservationSeconds(agent);
+    await rest(5);
+    const before = cpuSeconds(agent.child.pid);
+    await rest(restSeconds);
+    const used = cpuSeconds(agent.child.pid) - before;
+    return [
+      below(`first observation of ${pinsMany} pins`, first, 2, 's'),
+      below(
+        `processor at rest, ${pinsMany} pins, over ${restSeconds} s`,
+        (100 * used) / restSeconds,
+        1,
+        '% of a core',
+      ),
+      below(`resident memory, ${pinsMany} pins`, residentMegabytes(agent.child.pid), 200, 'MB'),
+    ];
+  },
+};
+
+/** The agent's own measure, which leaves out the start of Node. */
+async function firstObservationSeconds(agent: BenchAgent): Promise<number> {
+  const text = await agent.request('GET', '/metrics');
+  const sum = /^pinfold_observation_duration_seconds_max\{pass="first"\} (\S+)$/m.exec(text)?.[1];
+  return sum === undefined ? agent.readyMs / 1000 : Number(sum);
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+function residentMegabytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+function rest(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Pool } from 'undici';
+import { type Bpffs, mountBpffs } from '../../test/support/bpffs.ts';
+import { disposable } from '../../test/support/disposal.ts';
+import { type Child, start } from '../../test/support/process.ts';
+import { repoPath } from '../../test/support/repo-root.ts';
+import { tempDir } from '../../test/support/temp-dir.ts';
+
+/** The real agent as its own process, on a bpffs of its own, with an HTTP client of many connections. */
+export interface BenchAgent extends Disposable {
+  readonly child: Child;
+  readonly bpffs: Bpffs;
+  readonly url: string;
+  readonly token: string;
+  readonly pool: Pool;
+  /** Reads an answer to its end and gives its text; fails on anything but 2xx. */
+  request(method: 'GET' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<string>;
+  /** Milliseconds from its start until it was ready. */
+  readonly readyMs: number;
+}
+
+interface RequestOptions {
+  readonly body?: unknown;
+  readonly accept?: string;
+}
+
+/** Starts an agent on a bpffs and waits until its first observation is done. */
+export async function startAgent(bpffs: Bpffs = mountBpffs(), connections = 32): Promise<BenchAgent> {
+  const state = tempDir('bench');
+  const port = await freePort();
+  const from = performance.now();
+  const child = start(
+    'node',
+    [
+      repoPath('bin/pinfold'),
+      'agent',
+      '--bpffs',
+      bpffs.path,
+      '--state-dir',
+      join(state.path, 'state'),
+      '--run-dir',
+      join(state.path, 'run'),
+      '--listen',
+      `127.0.0.1:${port}`,
+      '--log-level',
+      'error',
+    ],
+    { cwd: state.path },
+  );
+  const url = `http://127.0.0.1:${port}`;
+  await untilReady(url, child);
+  const readyMs = performance.now() - from;
+  const token = readFileSync(join(state.path, 'state/admin.token'), 'utf8').trim();
+  const pool = new Pool(url, { connections, pipelining: 1 });
+  const release = disposable(() => {
+    void pool.destroy();
+    child[Symbol.dispose]();
+    bpffs[Symbol.dispose]();
+    state[Symbol.dispose]();
+  });
+  return {
+    child,
+    bpffs,
+    url,
+    token,
+    pool,
+    readyMs,
+    ...release,
+    request: async (method, path, { body, accept } = {}) => {
+      const answer = await pool.request({
+        method,
+        path,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(accept === undefined ? {} : { accept }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await answer.body.text();
+      if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
+      return text;
+    },
+  };
+}
+
+async function untilReady(url: string, child: Child): Promise<void> {
+  for (let deadline = performance.now() + 60_000; performance.now() < deadline; ) {
+    const ready = await fetch(`${url}/readyz`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (ready) return;
+    if (child.ended() !== undefined) throw new Error(`the agent ended: ${child.stderr()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`the agent was not ready in time: ${child.stderr()}`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
