@@ -1,0 +1,106 @@
+import type { Hazard } from './hazard.ts';
+import type { Feature } from './schema/node.ts';
+import type { MountDocument } from './schema/pin.ts';
+
+/**
+ * What the command line needs of the machine it runs on, beside the API: `main.ts` hands it over, because the command
+ * line may import neither the kernel nor the agent.
+ */
+export interface Local {
+  /** Pinfold's own version. */
+  readonly version: string;
+  /** Runs the agent with these flags until it is told to stop; resolves with the exit code. */
+  runAgent(flags: AgentFlags): Promise<number>;
+  /** Looks at the machine without changing anything. Never throws for what it finds. */
+  inspect(places: LocalPlaces): Promise<MachineFacts>;
+  /** Releases what an agent that no longer runs left in its bpffs. @throws PinfoldError conflict while it runs */
+  leave(places: LocalPlaces, options: LeaveOptions): Promise<LeaveReport>;
+}
+
+/** Flags of `pinfold agent` that were given; the environment, the configuration file and the defaults come after them. */
+export interface AgentFlags {
+  readonly bpffs?: string;
+  readonly stateDir?: string;
+  readonly runDir?: string;
+  /** `HOST:PORT`, or `none`. */
+  readonly listen?: string;
+  readonly node?: string;
+  readonly label?: readonly string[];
+  readonly mountBpffs?: boolean;
+  readonly readOnly?: boolean;
+  readonly pinsOnly?: boolean;
+  readonly allowHost?: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
+  readonly openMetrics?: boolean;
+  readonly retention?: string;
+  readonly logLevel?: string;
+  readonly config?: string;
+}
+
+/** Where an agent's things are. Plain paths of the host. */
+export interface LocalPlaces {
+  readonly bpffs: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+}
+
+/** A file or directory as lstat shows it. */
+export interface FileFacts {
+  readonly path: string;
+  readonly type: 'directory' | 'file' | 'socket' | 'symlink' | 'other';
+  /** Permission bits with the sticky, setuid and setgid ones. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** One name in a staging directory, `<agent uuid>-<operation>`. Names are bytes; this is the escaped text form. */
+export interface StagingEntry {
+  readonly name: string;
+  /** `ours`: of the agent whose state directory was looked at; `other`: of another one; `unknown`: of nobody we know. */
+  readonly madeBy: 'ours' | 'other' | 'unknown';
+}
+
+/** What `pinfold doctor` judges. Absent members could not be found out. */
+export interface MachineFacts {
+  readonly uid: number;
+  /** Effective capabilities by name, such as `CAP_SYS_ADMIN`. */
+  readonly capabilities: readonly string[];
+  readonly release: string;
+  readonly nodeVersion: string;
+  /** Undefined when bpf(2) answers; otherwise the errno's name, or what else kept it from being called. */
+  readonly bpfRefused: string | undefined;
+  readonly hasBtf: boolean;
+  readonly features: readonly Feature[];
+  /** What is mounted at the bpffs path now. */
+  readonly bpffs: 'mounted' | 'not_mounted' | 'missing' | 'not_bpffs';
+  readonly bpffsRoot: FileFacts | undefined;
+  readonly mounts: readonly MountDocument[];
+  readonly staging: { readonly directory: FileFacts | undefined; readonly entries: readonly StagingEntry[] };
+  readonly stateDir: FileFacts | undefined;
+  readonly tokenFile: FileFacts | undefined;
+  readonly runDir: FileFacts | undefined;
+  readonly socket: FileFacts | undefined;
+  /** The process that listens on the socket; undefined when none does. */
+  readonly agentPid: number | undefined;
+}
+
+export interface LeaveOptions {
+  readonly dryRun: boolean;
+  /** Hazards that are accepted; an entry with any other stays and is listed. */
+  readonly accept: ReadonlySet<Hazard>;
+}
+
+/** What `pinfold leave` did, or with `dryRun` would do. */
+export interface LeaveReport {
+  readonly released: readonly string[];
+  /** What may not be released, each with the reason. */
+  readonly kept: readonly {
+    readonly name: string;
+    readonly reason: string;
+    readonly hazards: readonly Hazard[];
+  }[];
+  readonly removedStaging: boolean;
+}
