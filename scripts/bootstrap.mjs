@@ -1,10 +1,12 @@
 /**
- * What `npm start`, `npm test` and `npm run check` run first: makes this checkout runnable, and says what it does.
+ * What `npm start`, `npm test` and `npm run check` run first: makes this checkout runnable, and says what it
+ * does.
  *
  *   node scripts/bootstrap.mjs start|test|check|build
  *
- * Only what the command needs is installed: npm packages by the lockfile, Debian packages that are missing, a build when
- * sources changed. Where nothing is to do it takes no noticeable time. It uses nothing but what comes with Node.
+ * Only what the command needs is installed: npm packages by the lockfile, Debian packages that are missing, a
+ * build when sources changed. Where nothing is to do it takes no noticeable time. It uses nothing but what
+ * comes with Node.
  */
 import { build, isBuilt } from './bootstrap/build.mjs';
 import { installPackages, missingPackages } from './bootstrap/debian.mjs';

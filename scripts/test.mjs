@@ -1,11 +1,13 @@
 /**
- * Runs the tests, and judges the run as a whole: totals, line coverage of src, and that nothing was left behind.
+ * Runs the tests, and judges the run as a whole: totals, line coverage of src, and that nothing was left
+ * behind.
  *
  *   node scripts/test.mjs                   everything; line coverage of src must reach the threshold
  *   node scripts/test.mjs kernel crash      the named folders of test/ (a single file can be named, too)
  *
- * The run has a mount namespace, a TMPDIR (a tmpfs) and an environment mark of its own, so what it leaves on the machine
- * is told from what others do there at the same time; mounts and files vanish with the namespace in any case.
+ * The run has a mount namespace, a TMPDIR (a tmpfs) and an environment mark of its own, so what it leaves on
+ * the machine is told from what others do there at the same time; mounts and files vanish with the namespace
+ * in any case.
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -32,7 +32,9 @@ export function build() {
   writeFileSync(stamp, before);
 }
 
-/** Path, size and time of each source, in one hash: enough to see a change, and cheap enough for every start. */
+/**
+ * Path, size and time of each source, in one hash: enough to see a change, and cheap enough for every start.
+ */
 function fingerprint() {
   const hash = createHash('sha256');
   for (const file of [...sources(), 'tsconfig.json', 'package-lock.json']) {

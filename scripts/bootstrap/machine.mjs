@@ -13,7 +13,10 @@ export function checkNode() {
   throw new Problem(`this is Node ${process.versions.node}; install Node ${nodeLeast.join('.')} or newer.`);
 }
 
-/** @throws Problem when this process cannot use bpf(2): no Linux, not root, no CAP_SYS_ADMIN, or a kernel without it. */
+/**
+ * @throws Problem when this process cannot use bpf(2): no Linux, not root, no CAP_SYS_ADMIN, or a kernel
+ * without it.
+ */
 export function checkKernel() {
   if (process.platform !== 'linux') throw new Problem(`eBPF needs Linux, and this is ${process.platform}.`);
   if (process.getuid() !== 0) throw new Problem('not root; run it as root, for example with sudo.');

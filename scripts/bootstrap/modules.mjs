@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { Problem, say } from './problem.mjs';
 import { root } from './root.mjs';
 
-/** Says for which Node the native modules were seen to load; a Node with another ABI needs them compiled anew. */
+/**
+ * Says for which Node the native modules were seen to load; a Node with another ABI needs them compiled anew.
+ */
 const stamp = join(root, 'node_modules/.pinfold-abi');
 const abi = `${process.platform}-${process.arch}-${process.versions.modules}\n`;
 
@@ -40,7 +42,10 @@ export function installModules() {
   }
 }
 
-/** npm writes what it installed to node_modules/.package-lock.json; optional packages of other platforms are absent. */
+/**
+ * npm writes what it installed to node_modules/.package-lock.json; optional packages of other platforms are
+ * absent.
+ */
 function matchesLockfile() {
   const present = join(root, 'node_modules/.package-lock.json');
   if (!existsSync(present)) return false;

@@ -6,8 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { root } from '../bootstrap/root.mjs';
 
 /**
- * Line coverage of a folder, from what V8 counts in every process of the run: tests, workers, agents that end gracefully
- * (a killed one writes nothing). `env` is for the run; `report` prints the summary and gives the percentage.
+ * Line coverage of a folder, from what V8 counts in every process of the run: tests, workers, agents that end
+ * gracefully (a killed one writes nothing). `env` is for the run; `report` prints the summary and gives the
+ * percentage.
  */
 export function coverageOf(folder) {
   const counts = mkdtempSync(join(tmpdir(), 'pinfold-coverage-'));
@@ -21,7 +22,10 @@ export function coverageOf(folder) {
   };
 }
 
-/** Takes what is not ours (node_modules, tests) out of the files: they are large, and c8 reads all of them at once. */
+/**
+ * Takes what is not ours (node_modules, tests) out of the files: they are large, and c8 reads all of them at
+ * once.
+ */
 function keepOnly(counts, prefix) {
   for (const name of readdirSync(counts)) {
     const path = join(counts, name);

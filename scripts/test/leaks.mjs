@@ -8,7 +8,8 @@ const settleMs = 10_000;
 /**
  * Looks at the machine before the tests; `settle` looks again after them and tells what is new and stays.
  *
- * Processes of the run are known by `marker` in their environment; what is still running is named, then killed.
+ * Processes of the run are known by `marker` in their environment; what is still running is named, then
+ * killed.
  */
 export async function watchForLeaks(marker) {
   const before = machineState();

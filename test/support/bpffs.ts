@@ -12,10 +12,11 @@ export interface Bpffs extends Disposable {
 }
 
 /**
- * Mounts a private bpffs in a new temporary directory; disposing unmounts it and frees what only its pins held.
+ * Mounts a private bpffs in a new temporary directory; disposing unmounts it and frees what only its pins
+ * held.
  *
- * `options` go to mount(8) as they are, e.g. `mode=0700`. The unmount is lazy and repeated, so that a test that left
- * something open in it, or mounted over it, still leaves nothing behind.
+ * `options` go to mount(8) as they are, e.g. `mode=0700`. The unmount is lazy and repeated, so that a test
+ * that left something open in it, or mounted over it, still leaves nothing behind.
  */
 export function mountBpffs(options?: string): Bpffs {
   const dir = tempDir('bpffs');

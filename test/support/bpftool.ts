@@ -1,6 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** What bpftool says of a map; the fields most tests compare. Its `btf_id` is wrong for maps without BTF on 6.18. */
+/**
+ * What bpftool says of a map; the fields most tests compare. Its `btf_id` is wrong for maps without BTF on
+ * 6.18.
+ */
 export interface BpftoolMap {
   readonly id: number;
   readonly type: string;

@@ -23,8 +23,9 @@ const clangBpf = [
 /**
  * Compiles `test/support/c/NAME.c` and gives the program's path; independent of our own system-call layer.
  *
- * Compiled files are kept under TMPDIR by a hash of the source, so a run compiles each program once. Links with libbpf
- * (the uapi headers are Debian's, so newer constants are spelled as numbers in the sources) and threads.
+ * Compiled files are kept under TMPDIR by a hash of the source, so a run compiles each program once. Links
+ * with libbpf (the uapi headers are Debian's, so newer constants are spelled as numbers in the sources) and
+ * threads.
  */
 export function compileC(name: string): string {
   return compile(name, `${name}.c`, (source, out) => [...gcc, source, '-o', out, '-lbpf', '-pthread']);

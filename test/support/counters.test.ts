@@ -5,7 +5,7 @@ import { counterKey, counterSampler } from './counters.ts';
 import { hold } from './hold.ts';
 import { untilPasses } from './until.ts';
 
-test('the counters are those of kernel-made references: files, pins and programs, and nothing of the sampler', async () => {
+test('the counters are those of files, pins and programs, and nothing of the sampler', async () => {
   using bpffs = mountBpffs();
   using holder = await hold('map:hash:4:8:16:pf_count:0');
   const key = counterKey('map', holder.objects[0]?.id ?? 0);

@@ -22,8 +22,8 @@ export function counterKey(kind: Counters['kind'], id: number): string {
 }
 
 /**
- * Starts the sampler (clang, CO-RE and libbpf: nothing in common with src/kernel). Its own three programs and three links
- * show up in its samples; it holds no other object between samples.
+ * Starts the sampler (clang, CO-RE and libbpf: nothing in common with src/kernel). Its own three programs and
+ * three links show up in its samples; it holds no other object between samples.
  */
 export function counterSampler(): CounterSampler {
   const child = start(compileC('counters'), [compileBpf('counters')]);

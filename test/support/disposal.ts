@@ -6,8 +6,9 @@ let armed = false;
 /**
  * A Disposable that runs `release` exactly once: when disposed, or at the latest when the process ends.
  *
- * Tests hold things that outlive them (mounts, processes), so a failed assertion or a SIGTERM from the runner's timeout
- * must release them too. `release` runs synchronously: at exit nothing else would be waited for.
+ * Tests hold things that outlive them (mounts, processes), so a failed assertion or a SIGTERM from the
+ * runner's timeout must release them too. `release` runs synchronously: at exit nothing else would be waited
+ * for.
  */
 export function disposable(release: () => void): Disposable {
   const once = (): void => {
@@ -21,7 +22,8 @@ export function disposable(release: () => void): Disposable {
 /**
  * Keeps a resource until the last test of the file (or suite) has ended, then disposes it.
  *
- * A `using` at the top of a module would dispose it as soon as the module is evaluated, before any test has run.
+ * A `using` at the top of a module would dispose it as soon as the module is evaluated, before any test has
+ * run.
  */
 export function forFile<T extends Disposable>(resource: T): T {
   after(() => resource[Symbol.dispose]());

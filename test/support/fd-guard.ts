@@ -1,6 +1,6 @@
 /**
- * Preloaded into every test process by scripts/test.mjs: a test file that ends with a BPF object still open has failed,
- * whatever its assertions said. An open descriptor is exactly the leak Pinfold exists to find.
+ * Preloaded into every test process by scripts/test.mjs: a test file that ends with a BPF object still open
+ * has failed, whatever its assertions said. An open descriptor is exactly the leak Pinfold exists to find.
  */
 import { isMainThread } from 'node:worker_threads';
 import { bpfFds } from './leaks.ts';

@@ -32,8 +32,8 @@ export interface MachineState {
 /**
  * What is on the machine now that a run of tests could have left there.
  *
- * Mounts are the bpffs mounts of this mount namespace; pins those at /sys/fs/bpf; objects the maps, programs and links
- * whose name begins with `pf_`, as everything tests make is named.
+ * Mounts are the bpffs mounts of this mount namespace; pins those at /sys/fs/bpf; objects the maps, programs
+ * and links whose name begins with `pf_`, as everything tests make is named.
  */
 export function machineState(): MachineState {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(isBpffs);

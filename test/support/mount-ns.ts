@@ -16,10 +16,11 @@ export interface Namespaces extends Disposable {
 }
 
 /**
- * Makes the namespaces and waits until their bpffs is mounted; disposing ends them with all that was mounted in them.
+ * Makes the namespaces and waits until their bpffs is mounted; disposing ends them with all that was mounted
+ * in them.
  *
- * tc and ip are run like this, never as `tc -n` or `ip netns exec`: those remount /sys, and what they pin dies with the
- * command. With `net` the network namespace is new and holds only `lo`, which is up.
+ * tc and ip are run like this, never as `tc -n` or `ip netns exec`: those remount /sys, and what they pin
+ * dies with the command. With `net` the network namespace is new and holds only `lo`, which is up.
  */
 export async function openNamespaces(options: { readonly net?: boolean } = {}): Promise<Namespaces> {
   const net = options.net === true;

@@ -9,7 +9,8 @@ export interface Patience {
 /**
  * Looks again and again until `isDone` accepts what `probe` gave, and gives that.
  *
- * This is how tests wait: a condition with a deadline, never a sleep. Kernel frees take 10–300 ms, observations 1 s.
+ * This is how tests wait: a condition with a deadline, never a sleep. Kernel frees take 10–300 ms,
+ * observations 1 s.
  * @throws Error that names `what` was waited for and the last value seen.
  */
 export async function until<T>(

@@ -1,9 +1,10 @@
 /*
- * Iterators that write each object's own counters. The oracle for reference counts: clang and libbpf compute the
- * offsets by CO-RE here, where the code under test emits its instructions by hand.
+ * Iterators that write each object's own counters. The oracle for reference counts: clang and libbpf compute
+ * the offsets by CO-RE here, where the code under test emits its instructions by hand.
  *
- * While an object is shown the iterator itself holds one reference to it, taken off below (kernel/bpf/map_iter.c,
- * prog_iter.c, link_iter.c: *_seq_start and _next take it). `usercnt` is not affected.
+ * While an object is shown the iterator itself holds one reference to it, taken off below
+ * (kernel/bpf/map_iter.c, prog_iter.c, link_iter.c: *_seq_start and _next take it). `usercnt` is not
+ * affected.
  */
 typedef unsigned char __u8;
 typedef unsigned short __u16;

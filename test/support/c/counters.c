@@ -1,9 +1,11 @@
 /*
- * Prints the kernel's own counters of every map, program and link: one JSON line an object, then an empty line.
+ * Prints the kernel's own counters of every map, program and link: one JSON line an object, then an empty
+ * line.
  *
  *   counters PATH/counters.bpf.o
  *
- * One sample for each line read from standard input; ends with it. Its own programs and links are among the objects.
+ * One sample for each line read from standard input; ends with it. Its own programs and links are among the
+ * objects.
  */
 #include "common.h"
 #include <bpf/bpf.h>

@@ -1,11 +1,12 @@
 /*
  * Holds BPF objects open for as long as its standard input is.
  *
- * Each argument, and then each line of standard input, is one instruction; each is answered by one JSON line. After
- * the arguments it says `ready`. Objects are numbered from 0 in the order they were got. A path is always last.
+ * Each argument, and then each line of standard input, is one instruction; each is answered by one JSON line.
+ * After the arguments it says `ready`. Objects are numbered from 0 in the order they were got. A path is
+ * always last.
  *
- *   map:TYPE:KEY:VALUE:ENTRIES:NAME:FLAGS[:INNER]  create a map; INNER is the object that is a map-in-map's template
- *   prog:TYPE:NAME[:MAP]                           load a program that only returns, and uses the map object MAP
+ *   map:TYPE:KEY:VALUE:ENTRIES:NAME:FLAGS[:INNER]  create a map; a map-in-map takes object INNER as template
+ *   prog:TYPE:NAME[:MAP]                           load a program that only returns, and uses map object MAP
  *   link:netns:PROG   link:cgroup:PROG:PATH   link:xdp:PROG:IFNAME   link:raw_tp:PROG:TRACEPOINT
  *   get:PATH  get-ro:PATH  get-wo:PATH             BPF_OBJ_GET
  *   id:map:ID  id:prog:ID  id:link:ID  id:btf:ID   BPF_*_GET_FD_BY_ID

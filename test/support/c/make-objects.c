@@ -4,10 +4,10 @@
  *   make-objects DIR     pins them in DIR (a bpffs directory) under their names
  *   make-objects -       only holds them
  *
- * One JSON line an object ({kind,type,id,name,path?}), or {kind,type,error} for what the kernel refuses; then `ready`.
- * Holds all of them until standard input ends. Network links are attached in a network namespace of its own; when the
- * process ends that namespace goes, and network links that are only pinned are dead from then on. What is attached to
- * the whole machine (a cgroup and a tracepoint program) does nothing but allow.
+ * One JSON line an object ({kind,type,id,name,path?}), or {kind,type,error} for what the kernel refuses; then
+ * `ready`. Holds all of them until standard input ends. Network links are attached in a network namespace of
+ * its own; when the process ends that namespace goes, and network links that are only pinned are dead from
+ * then on. What is attached to the whole machine (a cgroup and a tracepoint program) does nothing but allow.
  * Numbers stand for what Debian 12's headers do not name yet (include/uapi/linux/bpf.h of Linux 6.18).
  */
 #include "common.h"
