@@ -2,6 +2,12 @@ import { lastErrno, raw } from './prototypes.ts';
 import { errnoName, SystemCallError } from './errno.ts';
 
 /**
+ * How long a descriptor may stay open: `operation` ones end with the `using` scope that made them, `kernel` ones (the
+ * iterators that count references) stay until the Kernel is disposed and are on no object but Pinfold's own.
+ */
+export type Lifetime = 'operation' | 'kernel';
+
+/**
  * One open file descriptor, closed when its scope ends (`using fd = …`).
  *
  * An object lives as long as anybody holds a descriptor on it, so one of ours that outlives its operation would be
@@ -11,12 +17,14 @@ export class Fd implements Disposable {
   readonly number: number;
   /** What it is open on, for the leak report: `map 12`, `directory tc/globals`. */
   readonly what: string;
+  readonly lifetime: Lifetime;
   readonly #table: FdTable;
   #isOpen = true;
 
-  constructor(number: number, what: string, table: FdTable) {
+  constructor(number: number, as: { readonly what: string; readonly lifetime: Lifetime }, table: FdTable) {
     this.number = number;
-    this.what = what;
+    this.what = as.what;
+    this.lifetime = as.lifetime;
     this.#table = table;
   }
 
@@ -39,13 +47,13 @@ export class Fd implements Disposable {
   }
 }
 
-/** The descriptors Pinfold has open; empty between two operations, which tests and `/metrics` check. */
+/** The descriptors Pinfold has open; `transient` is empty between two operations, which tests and `/metrics` check. */
 export class FdTable {
   readonly #open = new Set<Fd>();
 
   /** Takes over a descriptor that a system call has just returned. */
-  adopt(number: number, what: string): Fd {
-    const fd = new Fd(number, what, this);
+  adopt(number: number, what: string, lifetime: Lifetime = 'operation'): Fd {
+    const fd = new Fd(number, { what, lifetime }, this);
     this.#open.add(fd);
     return fd;
   }
@@ -58,5 +66,10 @@ export class FdTable {
   /** What is open now, oldest first. */
   list(): readonly Fd[] {
     return [...this.#open];
+  }
+
+  /** Those that must be closed when the operation that opened them ends; one that stays is a leak. */
+  transient(): readonly Fd[] {
+    return this.list().filter((fd) => fd.lifetime === 'operation');
   }
 }

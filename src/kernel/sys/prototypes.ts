@@ -12,13 +12,13 @@ const numbers = {
   x64: {
     read: 0, close: 3, fcntl: 72, getsockopt: 55, getdents64: 217, inotify_add_watch: 254, inotify_rm_watch: 255,
     inotify_init1: 294, mkdirat: 258, fchownat: 260, unlinkat: 263, symlinkat: 266, renameat2: 316, bpf: 321,
-    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 44, socket: 41, mount: 165,
+    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 44, socket: 41, mount: 165, clock_gettime: 228,
     readlinkat: 267, fstatfs: 138,
   },
   arm64: {
     read: 63, close: 57, fcntl: 25, getsockopt: 209, getdents64: 61, inotify_add_watch: 27, inotify_rm_watch: 28,
     inotify_init1: 26, mkdirat: 34, fchownat: 54, unlinkat: 35, symlinkat: 36, renameat2: 276, bpf: 280,
-    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 206, socket: 198, mount: 40,
+    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 206, socket: 198, mount: 40, clock_gettime: 113,
     readlinkat: 78, fstatfs: 44,
   },
 } as const;
@@ -59,6 +59,7 @@ export const raw = {
   pidfd_open: declare('pidfd_open', ['int', 'uint']),
   openat2: declare('openat2', ['int', 'void *', 'void *', 'size_t']),
   pidfd_getfd: declare('pidfd_getfd', ['int', 'int', 'uint']),
+  clock_gettime: declare('clock_gettime', ['int', 'void *']),
   socket: declare('socket', ['int', 'int', 'int']),
   sendto: declare('sendto', ['int', 'void *', 'size_t', 'int', 'void *', 'uint']),
   readlinkat: declare('readlinkat', ['int', 'void *', 'void *', 'size_t']),

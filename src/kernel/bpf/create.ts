@@ -1,0 +1,115 @@
+import { cString } from '../sys/calls.ts';
+import type { Fd, FdTable, Lifetime } from '../sys/fd.ts';
+import { bpf } from './call.ts';
+import { Struct } from './struct.ts';
+
+/** The anonymous structure of BPF_MAP_CREATE in union bpf_attr, as far as Pinfold fills it. */
+const mapCreate = { size: 44, type: 0, keySize: 4, valueSize: 8, maxEntries: 12, name: 28 } as const;
+
+/** The one of BPF_MAP_UPDATE_ELEM. */
+const mapElement = { size: 32, mapFd: 0, key: 8, value: 16 } as const;
+
+/** The `batch` structure of BPF_MAP_LOOKUP_BATCH. */
+const mapBatch = { size: 56, outBatch: 8, keys: 16, values: 24, count: 32, mapFd: 36 } as const;
+
+/** The one of BPF_PROG_LOAD. */
+const progLoad = {
+  size: 128, type: 0, instructionCount: 4, instructions: 8, license: 16, name: 48, expectedAttachType: 68, attachBtfId: 108,
+} as const;
+
+/** `link_create` and `iter_create`. */
+const linkCreate = { size: 64, progFd: 0, attachType: 8 } as const;
+const iterCreate = { size: 8, linkFd: 0 } as const;
+
+/** BPF_OBJ_NAME_LEN. */
+const NAME_LENGTH = 16;
+
+/** Bytes of one instruction (struct bpf_insn). */
+const INSTRUCTION_SIZE = 8;
+
+/** How a new descriptor is listed. */
+interface Opening {
+  readonly fds: FdTable;
+  readonly lifetime?: Lifetime;
+}
+
+/** BPF_MAP_CREATE of a plain map. CAP_BPF. @throws SystemCallError */
+export function createMap(
+  spec: {
+    readonly type: number;
+    readonly name: string;
+    readonly keySize: number;
+    readonly valueSize: number;
+    readonly maxEntries: number;
+  },
+  { fds, lifetime }: Opening,
+): Fd {
+  const attr = new Struct(mapCreate.size)
+    .u32(mapCreate.type, spec.type)
+    .u32(mapCreate.keySize, spec.keySize)
+    .u32(mapCreate.valueSize, spec.valueSize)
+    .u32(mapCreate.maxEntries, spec.maxEntries)
+    .text(mapCreate.name, spec.name, NAME_LENGTH);
+  return fds.adopt(bpf('BPF_MAP_CREATE', attr), `map ${spec.name}`, lifetime);
+}
+
+/** BPF_MAP_UPDATE_ELEM, whether or not the key is there. @throws SystemCallError */
+export function updateElement(map: Fd, key: Uint8Array, value: Uint8Array): void {
+  const attr = new Struct(mapElement.size)
+    .u32(mapElement.mapFd, map.number)
+    .pointer(mapElement.key, key)
+    .pointer(mapElement.value, value);
+  bpf('BPF_MAP_UPDATE_ELEM', attr);
+}
+
+/** BPF_MAP_LOOKUP_BATCH from the start, of as many entries as the buffers are for. Linux 5.6. @throws SystemCallError */
+export function lookupFirstBatch(
+  map: Fd,
+  into: { readonly keys: Uint8Array; readonly values: Uint8Array; readonly cursor: Uint8Array },
+  count: number,
+): void {
+  const attr = new Struct(mapBatch.size)
+    .u32(mapBatch.mapFd, map.number)
+    .u32(mapBatch.count, count)
+    .pointer(mapBatch.outBatch, into.cursor)
+    .pointer(mapBatch.keys, into.keys)
+    .pointer(mapBatch.values, into.values);
+  bpf('BPF_MAP_LOOKUP_BATCH', attr);
+}
+
+/** BPF_PROG_LOAD under the licence "GPL", which the helpers of iterators ask for. CAP_BPF and CAP_PERFMON. @throws SystemCallError */
+export function loadProgram(
+  spec: {
+    readonly type: number;
+    readonly name: string;
+    readonly instructions: Uint8Array;
+    readonly expectedAttachType: number;
+    /** What the program attaches to: the id of a function in vmlinux BTF. */
+    readonly attachBtfId: number;
+  },
+  { fds, lifetime }: Opening,
+): Fd {
+  const attr = new Struct(progLoad.size)
+    .u32(progLoad.type, spec.type)
+    .u32(progLoad.instructionCount, spec.instructions.length / INSTRUCTION_SIZE)
+    .pointer(progLoad.instructions, spec.instructions)
+    .pointer(progLoad.license, cString('GPL'))
+    .text(progLoad.name, spec.name, NAME_LENGTH)
+    .u32(progLoad.expectedAttachType, spec.expectedAttachType)
+    .u32(progLoad.attachBtfId, spec.attachBtfId);
+  return fds.adopt(bpf('BPF_PROG_LOAD', attr), `program ${spec.name}`, lifetime);
+}
+
+/** BPF_LINK_CREATE without a target, as iterators over everything want it. Linux 5.8. @throws SystemCallError */
+export function createLink(program: Fd, attachType: number, { fds, lifetime }: Opening): Fd {
+  const attr = new Struct(linkCreate.size)
+    .u32(linkCreate.progFd, program.number)
+    .u32(linkCreate.attachType, attachType);
+  return fds.adopt(bpf('BPF_LINK_CREATE', attr), `link of ${program.what}`, lifetime);
+}
+
+/** BPF_ITER_CREATE: a new run of an iterator, which read(2) drives. Linux 5.8. @throws SystemCallError */
+export function createIterator(link: Fd, { fds }: Opening): Fd {
+  const attr = new Struct(iterCreate.size).u32(iterCreate.linkFd, link.number);
+  return fds.adopt(bpf('BPF_ITER_CREATE', attr), `iterator of ${link.what}`);
+}

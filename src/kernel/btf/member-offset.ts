@@ -1,0 +1,54 @@
+import type { Btf, Member } from './btf.ts';
+
+/** Structures nested deeper than this are a mistake, or an attack on the recursion. */
+const DEPTH_MAX = 32;
+
+/** Where a member is, and what it is. */
+export interface Place {
+  /** Bytes from the start of the structure. */
+  readonly offset: number;
+  readonly typeId: number;
+  /** Bytes it takes; a load must be just as wide, or the verifier refuses it. */
+  readonly size: number;
+}
+
+/**
+ * Where a member is in a structure; a path like `refcnt.counter` goes on inside of it.
+ *
+ * Members of anonymous structures and unions count as members of the one around them, as in C.
+ * @throws RangeError where this kernel's structure has no such member
+ */
+export function memberOffset(btf: Btf, structId: number, path: string): Place {
+  let typeId = btf.resolve(structId);
+  let offset = 0;
+  for (const name of path.split('.')) {
+    const found = findMember(btf, { typeId, offset }, name, 0);
+    if (found === undefined) throw new RangeError(`struct ${btf.nameOf(structId)} has no member ${path} here`);
+    offset = found.offset;
+    typeId = btf.resolve(found.typeId);
+  }
+  const size = btf.sizeOf(typeId);
+  if (size === undefined) throw new RangeError(`member ${path} of struct ${btf.nameOf(structId)} has no size`);
+  return { offset, typeId, size };
+}
+
+interface Within {
+  readonly typeId: number;
+  readonly offset: number;
+}
+
+function findMember(btf: Btf, within: Within, name: string, depth: number): Within | undefined {
+  if (depth > DEPTH_MAX) throw new RangeError('BTF nests structures without end');
+  for (const member of btf.members(within.typeId)) {
+    if (member.name === name) return step(within, member);
+    if (member.name !== '') continue;
+    const inner = step(within, { ...member, typeId: btf.resolve(member.typeId) });
+    const found = findMember(btf, inner, name, depth + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function step(within: Within, member: Member): Within {
+  return { typeId: member.typeId, offset: within.offset + member.bitOffset / 8 };
+}
