@@ -85,6 +85,8 @@ export interface BpffsMount {
   readonly shadowed: boolean;
   /** The path by which this process reaches its root now: direct, or `/proc/PID/root/…`; undefined where none does. Byte string. */
   readonly reachableBy: string | undefined;
+  /** Why no path leads to it, ending a sentence; absent where one does. */
+  readonly unreachableReason?: string;
 }
 
 /** stat(2) of what is open, in the units Pinfold uses. */

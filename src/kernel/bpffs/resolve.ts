@@ -5,7 +5,7 @@ import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 import { readInode } from './inode.ts';
-import { type RefusalContext, refusal } from './refusal.ts';
+import { refusal } from './refusal.ts';
 
 /** Never out of the directory, never through a symbolic link of any sort, never into another mount. */
 const beneath = resolve.BENEATH | resolve.NO_SYMLINKS | resolve.NO_XDEV | resolve.NO_MAGICLINKS;
@@ -15,6 +15,31 @@ const triesMax = 32;
 
 /** A pin that is open, together with the directory it was found in. */
 export type OpenPin = OpenName & { readonly parent: Fd; readonly name: string };
+
+/**
+ * Opens what is at a place, under the rules above; every open of something inside a bpffs goes through here.
+ *
+ * @throws SystemCallError, for the caller to make sense of
+ */
+export function openBeneath(calls: Calls, place: Place, flags: number): Fd {
+  for (let tries = 1; ; tries++) {
+    try {
+      return calls.openat2(place, { flags, resolve: beneath }, place.name);
+    } catch (error) {
+      if (tries >= triesMax || !isSystemCallError(error, 'EAGAIN')) throw error;
+    }
+  }
+}
+
+/** Opens one name as openName does, but does not look at what it is. One system call. */
+export function openNameIn(calls: Calls, place: Place, path = place.name): Fd | undefined {
+  try {
+    return openBeneath(calls, place, open.PATH | open.NOFOLLOW);
+  } catch (error) {
+    if (isSystemCallError(error, 'ENOENT')) return undefined;
+    throw refusal(error, { attempt: 'open_name', path });
+  }
+}
 
 /** Opens the directory that a path is in, as a place to make, move and remove names. One system call. */
 export function openParent(calls: Calls, root: BpffsRoot, path: PinPath): Fd {
@@ -30,8 +55,7 @@ export function openDirectory(calls: Calls, root: BpffsRoot, path: PinPath | '')
 
 /** Opens one name, whatever it is, without following it; undefined where there is none. Two system calls. */
 export function openName(calls: Calls, root: BpffsRoot, place: Place): OpenName | undefined {
-  const context: RefusalContext = { attempt: 'open_name', path: place.name };
-  const fd = openNameFd(calls, place, context);
+  const fd = openNameIn(calls, place);
   if (fd === undefined) return undefined;
   try {
     const inode = readInode(fd);
@@ -77,31 +101,11 @@ function openDirectoryAs(calls: Calls, root: BpffsRoot, request: DirectoryReques
   const { directory, flags, attempt, asked } = request;
   const place = { directory: root.directory, name: directory === '' ? '.' : directory };
   try {
-    return retrying(() => calls.openat2(place, { flags, resolve: beneath }, `directory ${directory}`));
+    return openBeneath(calls, place, flags);
   } catch (error) {
     const link = isSystemCallError(error, 'ELOOP') ? findSymlink(calls, root, directory) : undefined;
     if (link !== undefined) throw symlinkAt(asked, link, error);
     throw refusal(error, { attempt, path: asked });
-  }
-}
-
-function openNameFd(calls: Calls, place: Place, context: RefusalContext): Fd | undefined {
-  try {
-    const how = { flags: open.PATH | open.NOFOLLOW, resolve: beneath };
-    return retrying(() => calls.openat2(place, how, `name ${place.name}`));
-  } catch (error) {
-    if (isSystemCallError(error, 'ENOENT')) return undefined;
-    throw refusal(error, context);
-  }
-}
-
-function retrying(openOnce: () => Fd): Fd {
-  for (let tries = 1; ; tries++) {
-    try {
-      return openOnce();
-    } catch (error) {
-      if (tries >= triesMax || !isSystemCallError(error, 'EAGAIN')) throw error;
-    }
   }
 }
 
@@ -119,7 +123,7 @@ function findSymlink(calls: Calls, root: BpffsRoot, path: string): FoundSymlink 
   try {
     for (const name of path.split('/')) {
       at = at === '' ? name : `${at}/${name}`;
-      const next = openNameFd(calls, { directory, name }, { attempt: 'open_name', path: at });
+      const next = openNameIn(calls, { directory, name }, at);
       if (directory !== root.directory) directory[Symbol.dispose]();
       if (next === undefined) return undefined;
       directory = next;
