@@ -41,7 +41,7 @@ const lookEveryMs = 100;
 const readsMax = 16;
 
 /**
- * Watches directories through one inotify descriptor, the only one Pinfold keeps; it is listed as `inotify`.
+ * Watches directories through one inotify descriptor, which it keeps until it is disposed.
  *
  * `onWake` gets each watch with changes once a look, at most 100 ms late, or `overflow` when the kernel dropped events
  * and nothing is known. Watches do not hold a file system: an umount ends them, which wakes too

@@ -1,6 +1,6 @@
 import { bytesOf } from '../../model/path.ts';
 import { errnoName, SystemCallError } from './errno.ts';
-import { type Fd, FdTable } from './fd.ts';
+import type { Fd, FdTable } from './fd.ts';
 import { lastErrno, raw } from './prototypes.ts';
 
 /** Flags of open(2) and its kin (include/uapi/asm-generic/fcntl.h; arm64 differs only in O_DIRECTORY and O_NOFOLLOW). */
@@ -56,8 +56,10 @@ export class Calls {
 
   /** renameat2(2), Linux 3.15. `flags` is 0 or one of `rename`. */
   renameat2(from: Place, to: Place, flags: number): void {
-    check('renameat2', raw.renameat2(
-      fdOf(from.directory), cString(from.name), fdOf(to.directory), cString(to.name), flags));
+    check(
+      'renameat2',
+      raw.renameat2(fdOf(from.directory), cString(from.name), fdOf(to.directory), cString(to.name), flags),
+    );
   }
 
   /** unlinkat(2) of a name that is not a directory. */
@@ -95,14 +97,21 @@ export class Calls {
   }
 
   /** mount(2) of a new file system of a type at a path; `flags` are MS_* of include/uapi/linux/mount.h. */
-  mount(path: string, what: { readonly type: string; readonly flags: number; readonly options: string }): void {
+  mount(
+    path: string,
+    what: { readonly type: string; readonly flags: number; readonly options: string },
+  ): void {
     const type = cString(what.type);
     check('mount', raw.mount(type, cString(path), type, what.flags, cString(what.options)));
   }
 
-  /** inotify_init1(2), without waiting and closed on exec. */
+  /** inotify_init1(2), without waiting and closed on exec; it stays open until its watcher is disposed. */
   inotifyInit(): Fd {
-    return this.fds.adopt(check('inotify_init1', raw.inotify_init1(open.CLOEXEC | 0o4000)), 'inotify');
+    return this.fds.adopt(
+      check('inotify_init1', raw.inotify_init1(open.CLOEXEC | 0o4000)),
+      'inotify',
+      'kernel',
+    );
   }
 
   /** inotify_add_watch(2) on exactly what is open; the watch's number. `mask` is IN_* of include/uapi/linux/inotify.h. */
@@ -133,7 +142,10 @@ export class Calls {
 
   /** pidfd_getfd(2), Linux 5.6: a duplicate of another process's descriptor, close-on-exec. */
   pidfdGetfd(pidfd: Fd, target: number): Fd {
-    return this.fds.adopt(check('pidfd_getfd', raw.pidfd_getfd(pidfd.number, target, 0)), `fd ${target} of ${pidfd.what}`);
+    return this.fds.adopt(
+      check('pidfd_getfd', raw.pidfd_getfd(pidfd.number, target, 0)),
+      `fd ${target} of ${pidfd.what}`,
+    );
   }
 }
 
