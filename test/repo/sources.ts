@@ -21,7 +21,7 @@ export function repositoryFiles(): readonly string[] {
 
 /** The TypeScript and JavaScript we write by hand, parsed; what is generated is left out. */
 export function readSources(files: readonly string[] = repositoryFiles()): readonly Source[] {
-  const isWritten = (path: string): boolean => /\.(ts|tsx|mjs)$/.test(path) && !path.includes('/generated/');
+  const isWritten = (path: string): boolean => /\.(ts|tsx|mjs)$/.test(path) && !/\/generated[./]/.test(path);
   return files.filter(isWritten).map((path) => {
     const text = readFileSync(repoPath(path), 'utf8');
     const tree = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
