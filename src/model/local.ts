@@ -1,3 +1,4 @@
+import type { Settings } from './config.ts';
 import type { Hazard } from './hazard.ts';
 import type { Feature } from './schema/node.ts';
 import type { MountDocument } from './schema/pin.ts';
@@ -9,34 +10,12 @@ import type { MountDocument } from './schema/pin.ts';
 export interface Local {
   /** Pinfold's own version. */
   readonly version: string;
-  /** Runs the agent with these flags until it is told to stop; resolves with the exit code. */
-  runAgent(flags: AgentFlags): Promise<number>;
+  /** Runs the agent until it is told to stop; resolves with the exit code. Environment and file come after the flags. */
+  runAgent(flags: Settings): Promise<number>;
   /** Looks at the machine without changing anything. Never throws for what it finds. */
   inspect(places: LocalPlaces): Promise<MachineFacts>;
   /** Releases what an agent that no longer runs left in its bpffs. @throws PinfoldError conflict while it runs */
   leave(places: LocalPlaces, options: LeaveOptions): Promise<LeaveReport>;
-}
-
-/** Flags of `pinfold agent` that were given; the environment, the configuration file and the defaults come after them. */
-export interface AgentFlags {
-  readonly bpffs?: string;
-  readonly stateDir?: string;
-  readonly runDir?: string;
-  /** `HOST:PORT`, or `none`. */
-  readonly listen?: string;
-  readonly node?: string;
-  readonly label?: readonly string[];
-  readonly mountBpffs?: boolean;
-  readonly readOnly?: boolean;
-  readonly pinsOnly?: boolean;
-  readonly allowHost?: readonly string[];
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsClientCa?: string;
-  readonly openMetrics?: boolean;
-  readonly retention?: string;
-  readonly logLevel?: string;
-  readonly config?: string;
 }
 
 /** Where an agent's things are. Plain paths of the host. */

@@ -1,0 +1,80 @@
+import { parseDurationMs } from '../model/duration.ts';
+import { escapeText, parseEscaped } from '../model/escape.ts';
+import { isObjectKind, type ObjectKind } from '../model/kind.ts';
+import { bytesOf, isUtf8, type PinPath, parsePathBytes, textOf } from '../model/path.ts';
+import { UsageError } from './exit.ts';
+
+/**
+ * Reads a path as people type it and as Pinfold prints it: `\xNN` is a byte and `\\` a backslash.
+ *
+ * @throws UsageError for another backslash, PinfoldError bad_path for what can be no pin's path
+ */
+export function parsePathArgument(text: string): PinPath {
+  const bytes = parseEscaped(text);
+  if (bytes === undefined) {
+    throw new UsageError(`In ${escapeText(text)} a backslash must be written \\\\, or begin an escape such as \\x0a.`);
+  }
+  return parsePathBytes(bytes);
+}
+
+/** A path that goes into a query, where only UTF-8 can. @throws UsageError, PinfoldError bad_path */
+export function parsePrefix(text: string): string {
+  const path = parsePathArgument(text);
+  if (!isUtf8(path)) throw new UsageError('A prefix must be valid UTF-8.');
+  return textOf(path);
+}
+
+/** The members a request body names a path with. */
+export function pathBody(path: PinPath): { path: string } | { path_bytes: string } {
+  return isUtf8(path) ? { path: textOf(path) } : { path_bytes: bytesOf(path).toString('base64') };
+}
+
+/** Reads a kernel id: `5`, or with its kind in front where only one kind is meant: `map:5`. @throws UsageError */
+export function parseId(text: string, kind?: ObjectKind): number {
+  const match = /^(?:([a-z]+):)?(\d{1,10})$/.exec(text);
+  const named = match?.[1];
+  if (match === null || (named !== undefined && kindNamed(named) !== kind)) {
+    throw new UsageError(`${escapeText(text)} is not the id of ${kind === undefined ? 'an object' : `a ${kind}`}.`);
+  }
+  return Number(match[2]);
+}
+
+/** The kind a word means; `prog` is what bpftool says for programs. */
+export function kindNamed(word: string): ObjectKind | undefined {
+  if (word === 'prog') return 'program';
+  return isObjectKind(word) ? word : undefined;
+}
+
+/** Reads a number within bounds, for options. @throws UsageError */
+export function parseNumber(text: string, bounds: { readonly min: number; readonly max: number }): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= bounds.min && value <= bounds.max) return value;
+  throw new UsageError(`${escapeText(text)} is not a number from ${bounds.min} to ${bounds.max}.`);
+}
+
+/** Reads a duration such as `30s`. @throws UsageError */
+export function parseDuration(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new UsageError(`${escapeText(text)} is not a duration such as 500ms, 30s, 5m, 2h or 7d.`);
+}
+
+/** A time as the API takes it; a duration means that long ago. @throws UsageError */
+export function parseTime(text: string, now: Date): string {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined) return new Date(now.getTime() - ms).toISOString();
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new UsageError(`${escapeText(text)} is neither a time nor a duration such as 5m.`);
+  return new Date(at).toISOString();
+}
+
+/** Reads `key=value` pairs. @throws UsageError */
+export function parseLabels(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new UsageError(`${escapeText(pair)} is not a label such as team=net.`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}

@@ -1,0 +1,64 @@
+import createClient, { type Client } from 'openapi-fetch';
+import { ClientError, errorOf } from './client-error.ts';
+import type { paths } from './generated.ts';
+import { type FiltersOf, type ItemOf, type ListPath, readList } from './list.ts';
+import { openTransport, type TransportOptions } from './transport.ts';
+
+/** One agent (or manager), spoken to by its own OpenAPI document. */
+export interface PinfoldClient {
+  /**
+   * Every route, typed. A `{path}` parameter is given percent-encoded already, because paths are bytes.
+   *
+   * Answers are `{data, error, response}`; `dataOf` turns a refusal into a ClientError.
+   */
+  readonly api: Client<paths>;
+  /** All items of a list, or the first `itemsMax` of them. */
+  list<Path extends ListPath>(
+    path: Path,
+    filters: FiltersOf<Path>,
+    itemsMax?: number,
+  ): AsyncGenerator<ItemOf<Path>, void, undefined>;
+  close(): Promise<void>;
+}
+
+/** Connects at the first request. @throws ClientError from its calls: unreachable, timed_out and the server's codes */
+export function openClient(options: TransportOptions): PinfoldClient {
+  const transport = openTransport(options);
+  const { baseUrl, headers, fetch } = transport;
+  return {
+    api: createClient<paths>({ baseUrl, headers, fetch, pathSerializer: serializePath }),
+    list: (path, filters, itemsMax) => readList(transport, path, { filters, itemsMax }),
+    close: () => transport.close(),
+  };
+}
+
+/**
+ * What a call was answered with.
+ *
+ * @throws ClientError when it was refused
+ */
+export async function dataOf<Data>(
+  call: Promise<{ readonly data?: Data; readonly error?: unknown; readonly response: Response }>,
+): Promise<Data> {
+  const { data, error, response } = await settle(call);
+  if (!response.ok) throw errorOf(response.status, error);
+  return data as Data;
+}
+
+/** An answer whose body breaks off is a ClientError like any other failure of the connection. */
+async function settle<Answer>(call: Promise<Answer>): Promise<Answer> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ClientError) throw error;
+    throw new ClientError('cut_short', 'The connection broke in the middle of the answer.', error);
+  }
+}
+
+/** Puts parameters in their places; paths come encoded, everything else is encoded here. */
+function serializePath(route: string, parameters: Record<string, unknown>): string {
+  return route.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const text = String(parameters[name]);
+    return name === 'path' ? text : encodeURIComponent(text);
+  });
+}

@@ -1,0 +1,84 @@
+import { Agent, fetch as undiciFetch } from 'undici';
+import { type Address, showAddress } from './address.ts';
+import { ClientError } from './client-error.ts';
+
+/** How to reach one server. */
+export interface TransportOptions {
+  readonly address: Address;
+  /** Bearer token; a unix socket needs none. */
+  readonly token?: string;
+  /** Silence that is waited out: to connect, until the answer begins, and between two pieces of it. */
+  readonly timeoutMs: number;
+  /** PEM texts, for `https`. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+/** Connections to one server, and a `fetch` that uses them. */
+export interface Transport {
+  readonly baseUrl: string;
+  readonly headers: Readonly<Record<string, string>>;
+  fetch(request: Request): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** Opens nothing yet: the first request connects. Redirects are not followed, a token would go with them. */
+export function openTransport(options: TransportOptions): Transport {
+  const { address, token, timeoutMs, tls = {} } = options;
+  const socket = address.kind === 'unix' ? { socketPath: address.socketPath } : {};
+  const agent = new Agent({
+    connect: { ...tls, ...socket, timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  });
+  return {
+    baseUrl: address.kind === 'unix' ? 'http://localhost' : address.url,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    fetch: async (request) => {
+      const body = request.body === null ? null : await request.text();
+      const { method, url, signal } = request;
+      const headers = Object.fromEntries(request.headers);
+      try {
+        return await undiciFetch(url, {
+          method,
+          headers,
+          body,
+          signal,
+          redirect: 'error',
+          dispatcher: agent,
+        });
+      } catch (error) {
+        throw connectionError(error, options);
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** A sentence for what kept a request from being answered. */
+function connectionError(error: unknown, { address, timeoutMs }: TransportOptions): ClientError {
+  const code = codeOf(error);
+  const where = showAddress(address);
+  if (/^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$|^ETIMEDOUT$/.test(code)) {
+    return new ClientError('timed_out', `${where} did not answer within ${timeoutMs / 1000} s.`, error);
+  }
+  const why = reasons[code] ?? `the connection failed with ${code}`;
+  return new ClientError('unreachable', `No answer from ${where}: ${why}.`, error);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'nothing listens there',
+  EACCES: 'this user may not open the socket',
+  EPERM: 'this user may not open the socket',
+  ENOTFOUND: 'there is no host of that name',
+  ECONNRESET: 'the server closed the connection',
+  UND_ERR_SOCKET: 'the server closed the connection',
+};
+
+/** fetch wraps the socket's error in a TypeError, and several tries (IPv6, IPv4) in an AggregateError. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'an unknown error';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  return error.cause === undefined ? error.message : codeOf(error.cause);
+}
