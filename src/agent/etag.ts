@@ -10,8 +10,9 @@ import type { PinState } from './operation/sink.ts';
 export function etagOfPin(pin: Pick<PinState, 'instance' | 'inode' | 'object' | 'annotations'>): string {
   const { inode, object, annotations } = pin;
   const labels = Object.entries(annotations.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  // Without the instance's marker: the staging directory may appear between a read and the change that sends the tag.
   const facts = [
-    pin.instance, inode.inode, String(inode.mtimeNs), object.kind, object.id, object.fingerprint,
+    pin.instance.slice(0, pin.instance.lastIndexOf('/')), inode.inode, String(inode.mtimeNs), object.kind, object.id, object.fingerprint,
     inode.mode, inode.uid, inode.gid, labels, annotations.owner,
   ];
   return `"${createHash('sha256').update(JSON.stringify(facts)).digest('base64url').slice(0, 27)}"`;

@@ -176,4 +176,6 @@ export interface Watcher extends Disposable {
   /** Watches one open directory for names and attributes that change; answers the watch's number. @throws PinfoldError overloaded */
   add(directory: Fd): number;
   remove(watch: number): void;
+  /** Wakes for what the kernel has queued until now, without waiting for the next look. */
+  look(): void;
 }

@@ -87,6 +87,7 @@ export function openWatcher(calls: Calls, onWake: (watch: number | 'overflow') =
         if (!isSystemCallError(error, 'EINVAL')) throw error;
       }
     },
+    look,
     [Symbol.dispose]: () => {
       clearInterval(timer);
       watches.clear();

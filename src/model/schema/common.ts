@@ -5,8 +5,13 @@ import { objectKinds, pinnableKinds } from '../kind.ts';
 /** RFC 3339 in UTC with milliseconds: `2026-11-22T10:00:00.000Z`. */
 export const Time = Type.String({ format: 'date-time' });
 
-export const ObjectKindSchema = Type.Union(objectKinds.map((kind) => Type.Literal(kind)));
-export const PinnableKindSchema = Type.Union(pinnableKinds.map((kind) => Type.Literal(kind)));
+/** One of these words, with that very type: TypeBox cannot infer it from a list that was mapped. */
+export function oneOf<const Word extends string>(words: readonly Word[]) {
+  return Type.Unsafe<Word>(Type.Union(words.map((word) => Type.Literal(word))));
+}
+
+export const ObjectKindSchema = oneOf(objectKinds);
+export const PinnableKindSchema = oneOf(pinnableKinds);
 
 /** Free key-value pairs that belong to a pin or a node. */
 export const Labels = Type.Record(

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Time } from './common.ts';
+import { oneOf, Time } from './common.ts';
 
 export const eventTypes = [
   'pin.created', 'pin.removed', 'pin.replaced', 'pin.renamed', 'pin.changed',
@@ -25,7 +25,7 @@ export const EventDocument = Type.Object({
   time: Time,
   node: Type.String(),
   boot_id: Type.String(),
-  type: Type.Union(eventTypes.map((type) => Type.Literal(type))),
+  type: oneOf(eventTypes),
   subject: EventSubject,
   before: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
   after: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Time } from './common.ts';
+import { oneOf, Time } from './common.ts';
 
 /** `applied`, `not_applied` or `unknown`: what a change came to. `running` until it is settled. */
 export const Outcome = Type.Union([
@@ -15,7 +15,7 @@ export type OperationKind = (typeof operationKinds)[number];
 /** What `GET /v1/operations/{id}` answers. */
 export const OperationDocument = Type.Object({
   id: Type.String(),
-  kind: Type.Union(operationKinds.map((kind) => Type.Literal(kind))),
+  kind: oneOf(operationKinds),
   outcome: Outcome,
   started_at: Time,
   settled_at: Type.Union([Time, Type.Null()]),
