@@ -1,0 +1,28 @@
+/*
+ * Makes two names change places as fast as it can until its standard input ends, then says how often it did.
+ *
+ * Arguments: the two paths. Says `ready` after the first exchange.
+ */
+#include "common.h"
+#include <fcntl.h>
+#include <poll.h>
+
+int main(int argc, char **argv)
+{
+	struct pollfd input = { .fd = 0, .events = POLLIN };
+	unsigned long swaps = 0;
+
+	die_with_parent();
+	if (argc != 3)
+		return 2;
+	for (;; swaps++) {
+		if (syscall(__NR_renameat2, AT_FDCWD, argv[1], AT_FDCWD, argv[2], 2 /* RENAME_EXCHANGE */))
+			fail("renameat2");
+		if (!swaps)
+			puts("ready");
+		if (swaps % 64 == 0 && poll(&input, 1, 0) > 0)
+			break;
+	}
+	printf("%lu\n", swaps);
+	return 0;
+}
