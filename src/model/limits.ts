@@ -37,6 +37,14 @@ export const limits = {
   tokensMax: 1000,
   /** Rows one write transaction of clean-up removes, so that readers and writers never wait long. */
   deleteChunkRows: 500,
+  /** A state database up to this size is checked whole when it is opened (1 ms a MiB); of a bigger one its small tables. */
+  stateCheckBytesMax: 64 * 1024 * 1024,
+  /** How long a write waits for another process that has the state database locked, such as `sqlite3`. */
+  stateBusyMs: 1000,
+  /** The write-ahead log is brought into the database when it has grown to this. */
+  walCheckpointBytes: 16 * 1024 * 1024,
+  /** A write-ahead log that a long reader made grow beyond this is cut back to it. */
+  walKeepBytesMax: 64 * 1024 * 1024,
   /** How long one slice of observation may keep the event loop. */
   observeSliceMs: 5,
   observeIntervalMs: 1000,
@@ -45,4 +53,6 @@ export const limits = {
   /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
   streamChunkBytes: 64 * 1024,
   streamsMax: 64,
+  /** Places of a multi-probe link, maps and functions of a program that a document lists. */
+  objectListMax: 4096,
 } as const;

@@ -1,0 +1,43 @@
+import { openBpffs } from './bpffs/open-bpffs.ts';
+import { openWatcher } from './bpffs/watcher.ts';
+import { IteratorCounters } from './iter/counters.ts';
+import type { Kernel } from './kernel.ts';
+import { BpfObjects } from './object/objects.ts';
+import { readBootTimeMs } from './proc/boot.ts';
+import { readFacts } from './proc/facts.ts';
+import { probeFeatures } from './proc/features.ts';
+import { Calls } from './sys/calls.ts';
+import { FdTable } from './sys/fd.ts';
+
+/** Where the kernel shows its own type information. */
+const BTF_PATH = '/sys/kernel/btf/vmlinux';
+
+/**
+ * Opens everything Pinfold asks of the kernel; disposing unloads the iterators again.
+ *
+ * What the kernel lacks or does not permit does not fail here: `facts.features` and `counters.unavailable` say it.
+ * Takes about 30 ms, nearly all of it for the kernel's type information.
+ *
+ * @throws PinfoldError not_supported without openat2
+ */
+export function openKernel(): Kernel {
+  const fds = new FdTable();
+  const calls = new Calls(fds);
+  const counters = new IteratorCounters(calls, BTF_PATH);
+  try {
+    const facts = readFacts(probeFeatures(calls, counters));
+    return {
+      fds,
+      calls,
+      facts,
+      counters,
+      objects: new BpfObjects(calls, { epochMs: readBootTimeMs() }, counters),
+      bpffs: openBpffs(calls, facts),
+      openWatcher: (onWake) => openWatcher(calls, onWake),
+      [Symbol.dispose]: () => counters[Symbol.dispose](),
+    };
+  } catch (error) {
+    counters[Symbol.dispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+
+/** What can be said of a process that did something. */
+export interface ProcessFacts {
+  readonly pid: number;
+  /** Clock ticks between boot and its start: with the pid it names one process for good. */
+  readonly startTime: number;
+  /** Its name, 15 bytes at most; processes choose it freely. */
+  readonly comm: string;
+  /** Path of its cgroup in the unified hierarchy, `/` where it has none. */
+  readonly cgroup: string;
+}
+
+/** When the process that has this pid now started; undefined if there is none. Field 22 of /proc/PID/stat. */
+export function findStartTime(pid: number): number | undefined {
+  return parseStat(readProc(pid, 'stat'))?.startTime;
+}
+
+/** Name, start and cgroup of a process; undefined if it is gone. */
+export function findProcess(pid: number): ProcessFacts | undefined {
+  const stat = parseStat(readProc(pid, 'stat'));
+  const cgroup = readProc(pid, 'cgroup');
+  if (stat === undefined || cgroup === undefined) return undefined;
+  return { pid, ...stat, cgroup: parseCgroup(cgroup) };
+}
+
+/** Name and start from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its own. */
+export function parseStat(stat: string | undefined): { startTime: number; comm: string } | undefined {
+  const open = stat?.indexOf('(') ?? -1;
+  const close = stat?.lastIndexOf(') ') ?? -1;
+  if (stat === undefined || open < 0 || close < open) return undefined;
+  const startTime = Number(stat.slice(close + 2).split(' ')[19]);
+  return Number.isSafeInteger(startTime) ? { startTime, comm: stat.slice(open + 1, close) } : undefined;
+}
+
+/** The unified hierarchy's line of /proc/PID/cgroup is `0::/path`. */
+export function parseCgroup(text: string): string {
+  const line = text.split('\n').find((each) => each.startsWith('0::'));
+  return line?.slice('0::'.length) || '/';
+}
+
+/** A file of a process that may end at any moment. */
+function readProc(pid: number, name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && isGone(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function isGone(code: unknown): boolean {
+  return code === 'ENOENT' || code === 'ESRCH';
+}
