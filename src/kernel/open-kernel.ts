@@ -15,8 +15,8 @@ const BTF_PATH = '/sys/kernel/btf/vmlinux';
 /**
  * Opens everything Pinfold asks of the kernel; disposing unloads the iterators again.
  *
- * What the kernel lacks or does not permit does not fail here: `facts.features` and `counters.unavailable` say it.
- * Takes about 30 ms, nearly all of it for the kernel's type information.
+ * What the kernel lacks or does not permit does not fail here: `facts.features` and `counters.unavailable`
+ * say it. Takes about 30 ms, nearly all of it for the kernel's type information.
  *
  * @throws PinfoldError not_supported without openat2
  */

@@ -5,7 +5,8 @@ import type { ObjectInfo } from './schema/object.ts';
 import type { ProgramInfo } from './schema/program-info.ts';
 
 /**
- * What makes an object differ from another that gets the same id: readable, comparable, and free of the id itself.
+ * What makes an object differ from another that gets the same id: readable, comparable, and free of the id
+ * itself.
  *
  * `map/hash/k4/v8/n16/f0/btf0.0.0/name`: type, sizes, entries, flags, BTF ids, name.
  * `program/xdp/3b185187f1855c4c/t8121030400/name`: type, tag, load time in nanoseconds after boot, name.
@@ -50,7 +51,10 @@ function btfParts(btf: BtfInfo): string[] {
   return [`s${btf.btf_size}`, btf.name];
 }
 
-/** The members that say what a link is attached to; everything else of a link may change while it stays the same. */
+/**
+ * The members that say what a link is attached to; everything else of a link may change while it stays the
+ * same.
+ */
 const targetMembers = [
   'tp_name',
   'target_obj_id',
@@ -75,15 +79,20 @@ const targetMembers = [
 
 function linkTarget(link: LinkInfo): string {
   const named = targetMembers.filter((member) => link[member] !== undefined);
-  return [link.attach_type ?? '', ...named.map((member) => `${member}${link[member]}`)].filter(Boolean).join('.');
+  return [link.attach_type ?? '', ...named.map((member) => `${member}${link[member]}`)]
+    .filter(Boolean)
+    .join('.');
 }
 
-/** Names come from whoever made the object: what could be taken for a separator becomes `%XX`, byte by byte. */
+/**
+ * Names come from whoever made the object: what could be taken for a separator becomes `%XX`, byte by byte.
+ */
 function join(...parts: readonly string[]): string {
   return parts.map(escapePart).join('/');
 }
 
 function escapePart(part: string): string {
   return part.replace(/[^\w.:<>+-]/gu, (char) =>
-    Buffer.from(char, 'utf8').toString('hex').toUpperCase().replace(/../g, '%$&'));
+    Buffer.from(char, 'utf8').toString('hex').toUpperCase().replace(/../g, '%$&'),
+  );
 }

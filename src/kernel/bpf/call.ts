@@ -37,7 +37,10 @@ export function bpf(command: Command, attr: Struct): number {
   throw new SystemCallError(`bpf(${command})`, result);
 }
 
-/** The same for callers to whom a failure is an ordinary answer: it gives the errno's name instead of throwing. */
+/**
+ * The same for callers to whom a failure is an ordinary answer: it gives the errno's name instead of
+ * throwing.
+ */
 export function tryBpf(command: Command, attr: Struct): number | string {
   const result = raw.bpf(commands[command], attr.bytes, attr.bytes.length);
   const errno = result < 0 ? lastErrno() : 0;

@@ -14,7 +14,14 @@ const mapBatch = { size: 56, outBatch: 8, keys: 16, values: 24, count: 32, mapFd
 
 /** The one of BPF_PROG_LOAD. */
 const progLoad = {
-  size: 128, type: 0, instructionCount: 4, instructions: 8, license: 16, name: 48, expectedAttachType: 68, attachBtfId: 108,
+  size: 128,
+  type: 0,
+  instructionCount: 4,
+  instructions: 8,
+  license: 16,
+  name: 48,
+  expectedAttachType: 68,
+  attachBtfId: 108,
 } as const;
 
 /** `link_create` and `iter_create`. */
@@ -62,7 +69,10 @@ export function updateElement(map: Fd, key: Uint8Array, value: Uint8Array): void
   bpf('BPF_MAP_UPDATE_ELEM', attr);
 }
 
-/** BPF_MAP_LOOKUP_BATCH from the start, of as many entries as the buffers are for. Linux 5.6. @throws SystemCallError */
+/**
+ * BPF_MAP_LOOKUP_BATCH from the start, of as many entries as the buffers are for. Linux 5.6.
+ * @throws SystemCallError
+ */
 export function lookupFirstBatch(
   map: Fd,
   into: { readonly keys: Uint8Array; readonly values: Uint8Array; readonly cursor: Uint8Array },
@@ -77,7 +87,10 @@ export function lookupFirstBatch(
   bpf('BPF_MAP_LOOKUP_BATCH', attr);
 }
 
-/** BPF_PROG_LOAD under the licence "GPL", which the helpers of iterators ask for. CAP_BPF and CAP_PERFMON. @throws SystemCallError */
+/**
+ * BPF_PROG_LOAD under the licence "GPL", which the helpers of iterators ask for. CAP_BPF and CAP_PERFMON.
+ * @throws SystemCallError
+ */
 export function loadProgram(
   spec: {
     readonly type: number;
@@ -100,7 +113,10 @@ export function loadProgram(
   return fds.adopt(bpf('BPF_PROG_LOAD', attr), `program ${spec.name}`, lifetime);
 }
 
-/** BPF_LINK_CREATE without a target, as iterators over everything want it. Linux 5.8. @throws SystemCallError */
+/**
+ * BPF_LINK_CREATE without a target, as iterators over everything want it. Linux 5.8.
+ * @throws SystemCallError
+ */
 export function createLink(program: Fd, attachType: number, { fds, lifetime }: Opening): Fd {
   const attr = new Struct(linkCreate.size)
     .u32(linkCreate.progFd, program.number)

@@ -5,10 +5,16 @@ import type { Fd, FdTable } from '../sys/fd.ts';
 import { bpf, type Command, tryBpf } from './call.ts';
 import { Struct } from './struct.ts';
 
-/** `struct { __aligned_u64 pathname; __u32 bpf_fd; __u32 file_flags; }` of union bpf_attr: BPF_OBJ_PIN and BPF_OBJ_GET. */
+/**
+ * `struct { __aligned_u64 pathname; __u32 bpf_fd; __u32 file_flags; }` of union bpf_attr: BPF_OBJ_PIN and
+ * BPF_OBJ_GET.
+ */
 const byPath = { size: 16, pathname: 0, bpfFd: 8, fileFlags: 12 } as const;
 
-/** `struct { __u32 start_id or map_id…; __u32 next_id; __u32 open_flags; }`: BPF_*_GET_NEXT_ID and BPF_*_GET_FD_BY_ID. */
+/**
+ * `struct { __u32 start_id or map_id…; __u32 next_id; __u32 open_flags; }`: BPF_*_GET_NEXT_ID and
+ * BPF_*_GET_FD_BY_ID.
+ */
 const byId = { size: 12, id: 0, nextId: 4 } as const;
 
 /** `struct { __u32 bpf_fd; __u32 info_len; __aligned_u64 info; } info`: BPF_OBJ_GET_INFO_BY_FD. */
@@ -37,7 +43,10 @@ export function pinObject(fd: Fd, path: string): void {
   bpf('BPF_OBJ_PIN', attr);
 }
 
-/** Opens what a path holds (byte string), to read and write or only to read. Linux 4.4. @throws SystemCallError */
+/**
+ * Opens what a path holds (byte string), to read and write or only to read. Linux 4.4.
+ * @throws SystemCallError
+ */
 export function getObject(path: string, access: 'read-write' | 'read-only', fds: FdTable): Fd {
   const attr = new Struct(byPath.size).pointer(byPath.pathname, cString(path));
   attr.u32(byPath.fileFlags, access === 'read-only' ? READ_ONLY : 0);
@@ -67,8 +76,9 @@ export function openObjectById(kind: ObjectKind, id: number, fds: FdTable): Fd {
 /**
  * Asks for an object's info structure and answers as many bytes of it as this kernel fills.
  *
- * The structure is an input too: pointers and lengths for arrays, and since 6.18 (map_get_info_by_fd) even bytes that
- * do not apply come back as they were given. A Struct is zeroed, so what comes back is the kernel's. @throws SystemCallError
+ * The structure is an input too: pointers and lengths for arrays, and since 6.18 (map_get_info_by_fd) even
+ * bytes that do not apply come back as they were given. A Struct is zeroed, so what comes back is the
+ * kernel's. @throws SystemCallError
  */
 export function objectInfo(fd: Fd, info: Struct): Buffer {
   const attr = new Struct(byFd.size).u32(byFd.bpfFd, fd.number).u32(byFd.infoLen, info.bytes.length);

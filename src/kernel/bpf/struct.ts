@@ -1,7 +1,8 @@
 import { addressOf } from '../sys/prototypes.ts';
 
 /**
- * A structure the kernel reads and writes, laid out by hand: zeroed, little-endian, its fields named by their offsets.
+ * A structure the kernel reads and writes, laid out by hand: zeroed, little-endian, its fields named by their
+ * offsets.
  *
  * It remembers every buffer whose address it holds, because the garbage collector does not see addresses.
  */

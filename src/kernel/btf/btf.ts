@@ -19,9 +19,9 @@ export interface Member {
 /**
  * Type information as the kernel writes it (Documentation/bpf/btf.rst), read where it lies.
  *
- * vmlinux has more than 100,000 types; an object for each would cost more than all that is ever asked of them. So one
- * scan notes where each type begins, and everything else is read from the bytes when it is wanted. Every read is
- * checked against the section it is in: BTF comes from whoever loaded a program.
+ * vmlinux has more than 100,000 types; an object for each would cost more than all that is ever asked of
+ * them. So one scan notes where each type begins, and everything else is read from the bytes when it is
+ * wanted. Every read is checked against the section it is in: BTF comes from whoever loaded a program.
  *
  * Types are numbered from 1; 0 is `void`.
  */
@@ -58,7 +58,10 @@ export class Btf {
     return this.#strings.toString('utf8', offset, end);
   }
 
-  /** The first type of a kind and name; undefined if there is none. One scan, without making a string of any name. */
+  /**
+   * The first type of a kind and name; undefined if there is none. One scan, without making a string of any
+   * name.
+   */
   find(kind: BtfKind, name: string): number | undefined {
     const wanted = Buffer.from(`${name}\0`, 'utf8');
     for (let id = 1; id <= this.typeCount; id++) {
@@ -72,7 +75,10 @@ export class Btf {
     return undefined;
   }
 
-  /** The type something of this type really has: typedefs and qualifiers taken off. @throws RangeError in a cycle */
+  /**
+   * The type something of this type really has: typedefs and qualifiers taken off.
+   * @throws RangeError in a cycle
+   */
   resolve(id: number): number {
     let current = id;
     for (let steps = 0; steps <= this.typeCount; steps++) {
@@ -132,7 +138,10 @@ function kindAt(types: Buffer, start: number): BtfKind {
   return kind;
 }
 
-/** Where each type begins. @throws RangeError for an unknown kind (its length is not known) or a cut-off section */
+/**
+ * Where each type begins.
+ * @throws RangeError for an unknown kind (its length is not known) or a cut-off section
+ */
 function findStarts(types: Buffer): Uint32Array {
   const starts = new Uint32Array(types.length / TYPE_SIZE);
   let count = 0;

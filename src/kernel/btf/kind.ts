@@ -1,7 +1,25 @@
 /** The kinds of BTF types by number (BTF_KIND_*, include/uapi/linux/btf.h). */
 const byNumber = [
-  'void', 'int', 'ptr', 'array', 'struct', 'union', 'enum', 'fwd', 'typedef', 'volatile', 'const', 'restrict', 'func',
-  'func_proto', 'var', 'datasec', 'float', 'decl_tag', 'type_tag', 'enum64',
+  'void',
+  'int',
+  'ptr',
+  'array',
+  'struct',
+  'union',
+  'enum',
+  'fwd',
+  'typedef',
+  'volatile',
+  'const',
+  'restrict',
+  'func',
+  'func_proto',
+  'var',
+  'datasec',
+  'float',
+  'decl_tag',
+  'type_tag',
+  'enum64',
 ] as const;
 
 /** `int`, `struct`, `func`… */
@@ -40,9 +58,13 @@ export const kinds = {
   sized: new Set<BtfKind>(['int', 'struct', 'union', 'enum', 'datasec', 'float', 'enum64']),
 } as const;
 
-/** Bytes that follow the common part of a type. @throws RangeError for a kind newer than this list: its length is unknown */
+/**
+ * Bytes that follow the common part of a type.
+ * @throws RangeError for a kind newer than this list: its length is unknown
+ */
 export function recordBytes(kindNumber: number, entries: number): number {
   const extra = extraByNumber[kindNumber];
-  if (extra === undefined) throw new RangeError(`BTF has types of kind ${kindNumber}, which is newer than this build`);
+  if (extra === undefined)
+    throw new RangeError(`BTF has types of kind ${kindNumber}, which is newer than this build`);
   return extra[0] + extra[1] * entries;
 }

@@ -23,12 +23,14 @@ export function memberOffset(btf: Btf, structId: number, path: string): Place {
   let offset = 0;
   for (const name of path.split('.')) {
     const found = findMember(btf, { typeId, offset }, name, 0);
-    if (found === undefined) throw new RangeError(`struct ${btf.nameOf(structId)} has no member ${path} here`);
+    if (found === undefined)
+      throw new RangeError(`struct ${btf.nameOf(structId)} has no member ${path} here`);
     offset = found.offset;
     typeId = btf.resolve(found.typeId);
   }
   const size = btf.sizeOf(typeId);
-  if (size === undefined) throw new RangeError(`member ${path} of struct ${btf.nameOf(structId)} has no size`);
+  if (size === undefined)
+    throw new RangeError(`member ${path} of struct ${btf.nameOf(structId)} has no size`);
   return { offset, typeId, size };
 }
 

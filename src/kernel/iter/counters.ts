@@ -22,8 +22,9 @@ const since = { map: '5.8', program: '5.9', link: '5.19' } as const satisfies Re
 /**
  * Reference counts of all maps, programs and links, as three small programs read them inside the kernel.
  *
- * The programs are loaded when this is made and stay; their links and the map that tells them which object is wanted
- * are the only descriptors Pinfold keeps. They are on nothing but themselves, and are left out of what is read.
+ * The programs are loaded when this is made and stay; their links and the map that tells them which object is
+ * wanted are the only descriptors Pinfold keeps. They are on nothing but themselves, and are left out of what
+ * is read.
  */
 export class IteratorCounters implements CounterReader, Disposable {
   readonly #iterators = new Map<PinnableKind, ObjectIterator>();
@@ -55,7 +56,8 @@ export class IteratorCounters implements CounterReader, Disposable {
   readAll(kind: PinnableKind): ReadonlyMap<number, Counters> {
     const iterator = this.#want(kind, 0);
     const records = iterator.readAll();
-    if (records.length % iterator.recordSize !== 0) throw new RangeError('an iterator gave a part of a record');
+    if (records.length % iterator.recordSize !== 0)
+      throw new RangeError('an iterator gave a part of a record');
     const view = new DataView(records.buffer, records.byteOffset, records.length);
     const counters = new Map<number, Counters>();
     const own = this.#own[kind];
@@ -102,7 +104,10 @@ export class IteratorCounters implements CounterReader, Disposable {
     const wanted = this.#wanted;
     if (iterator === undefined || wanted === undefined) {
       const reason = this.#reasons.get(kind) ?? 'the iterators are closed';
-      throw new PinfoldError('not_supported', { kind, detail: `Reference counts cannot be read: ${reason}.` });
+      throw new PinfoldError('not_supported', {
+        kind,
+        detail: `Reference counts cannot be read: ${reason}.`,
+      });
     }
     if (wanted.id !== id) {
       updateElement(wanted.map, Buffer.alloc(4), u32(id));
@@ -112,7 +117,10 @@ export class IteratorCounters implements CounterReader, Disposable {
   }
 }
 
-/** While it is shown, the iterator itself holds an object once; `usercnt` is not touched by that (kernel/bpf/map_iter.c). */
+/**
+ * While it is shown, the iterator itself holds an object once; `usercnt` is not touched by that
+ * (kernel/bpf/map_iter.c).
+ */
 function countersAt(view: DataView, at: number, kind: PinnableKind): Counters {
   const refcnt = view.getBigInt64(at + VALUE_SIZE, true) - 1n;
   return kind === 'map' ? { refcnt, usercnt: view.getBigInt64(at + 2 * VALUE_SIZE, true) } : { refcnt };
@@ -135,7 +143,8 @@ function whyNot(error: unknown, kind: PinnableKind): string {
     return `${error.syscall} answered ${error.errno}; it needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN)`;
   }
   if (isSystemCallError(error)) return `${error.message}; iterators over ${kind}s need Linux ${since[kind]}`;
-  if (error instanceof RangeError) return `${error.message}; iterators over ${kind}s need Linux ${since[kind]}`;
+  if (error instanceof RangeError)
+    return `${error.message}; iterators over ${kind}s need Linux ${since[kind]}`;
   if (error instanceof Error && 'code' in error) {
     return `the kernel's own BTF cannot be read (${String(error.code)}); it needs CONFIG_DEBUG_INFO_BTF`;
   }

@@ -33,7 +33,11 @@ export function isWidth(bytes: number): bytes is Width {
 }
 
 /** `to = *(uN *)(from + offset)` */
-export function load(to: Register, from: Register, at: { readonly offset: number; readonly size: Width }): Line {
+export function load(
+  to: Register,
+  from: Register,
+  at: { readonly offset: number; readonly size: Width },
+): Line {
   return { code: loadCodes[at.size], dst: to, src: from, offset: at.offset };
 }
 
@@ -108,7 +112,10 @@ export function assemble(lines: readonly Line[]): Buffer {
 function encode(
   code: Buffer,
   slot: number,
-  { instruction, labels }: { readonly instruction: Instruction; readonly labels: ReadonlyMap<string, number> },
+  {
+    instruction,
+    labels,
+  }: { readonly instruction: Instruction; readonly labels: ReadonlyMap<string, number> },
 ): void {
   const { jumpTo, second, dst = 0, src = 0, imm = 0 } = instruction;
   const target = jumpTo === undefined ? undefined : labels.get(jumpTo);

@@ -27,7 +27,10 @@ const sources = {
   map: { target: 'bpf_map', path: [['bpf_iter__bpf_map', 'map']], holder: 'bpf_map' },
   program: {
     target: 'bpf_prog',
-    path: [['bpf_iter__bpf_prog', 'prog'], ['bpf_prog', 'aux']],
+    path: [
+      ['bpf_iter__bpf_prog', 'prog'],
+      ['bpf_prog', 'aux'],
+    ],
     holder: 'bpf_prog_aux',
   },
   link: { target: 'bpf_link', path: [['bpf_iter__bpf_link', 'link']], holder: 'bpf_link' },
@@ -43,13 +46,15 @@ const counterNames = {
 /**
  * Learns from vmlinux BTF where the running kernel keeps the counters of a kind.
  *
- * @throws RangeError where this kernel has no iterator of the kind (before 5.8 for maps, 5.9 programs, 5.19 links)
+ * @throws RangeError where this kernel has no iterator of the kind (before 5.8 for maps, 5.9 programs, 5.19
+ * links)
  */
 export function learnLayout(btf: Btf, kind: PinnableKind): Layout {
   const { target, path, holder } = sources[kind];
   const field = (struct: string, member: string): Field => {
     const { offset, size } = memberOffset(btf, idOf(btf, 'struct', struct), member);
-    if (!isWidth(size)) throw new RangeError(`member ${member} of struct ${struct} is ${size} bytes wide here`);
+    if (!isWidth(size))
+      throw new RangeError(`member ${member} of struct ${struct} is ${size} bytes wide here`);
     return { offset, size };
   };
   return {
@@ -64,6 +69,7 @@ export function learnLayout(btf: Btf, kind: PinnableKind): Layout {
 
 function idOf(btf: Btf, kind: 'struct' | 'func', name: string): number {
   const id = btf.find(kind, name);
-  if (id === undefined) throw new RangeError(`this kernel has no ${kind === 'func' ? 'function' : kind} ${name}`);
+  if (id === undefined)
+    throw new RangeError(`this kernel has no ${kind === 'func' ? 'function' : kind} ${name}`);
   return id;
 }

@@ -1,8 +1,8 @@
 import type { PinnableKind } from '../../model/kind.ts';
-import type { Btf } from '../btf/btf.ts';
 import { createIterator, createLink, loadProgram } from '../bpf/create.ts';
 import { objectInfo } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
+import type { Btf } from '../btf/btf.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
@@ -55,7 +55,10 @@ export class ObjectIterator implements Disposable {
     this.own = { linkId: info.readUInt32LE(4), programId: info.readUInt32LE(LINK_INFO_PROG_ID) };
   }
 
-  /** One pass: the records of all objects that are alive, in the order of their ids. @throws SystemCallError */
+  /**
+   * One pass: the records of all objects that are alive, in the order of their ids.
+   * @throws SystemCallError
+   */
   readAll(): Buffer {
     using run = createIterator(this.#link, this.#calls);
     const chunks: Buffer[] = [];
@@ -83,7 +86,10 @@ export class ObjectIterator implements Disposable {
     this.#link[Symbol.dispose]();
   }
 
-  /** read(2), again after EAGAIN: the kernel's pause after a million objects without a record (MAX_ITER_OBJECTS). */
+  /**
+   * read(2), again after EAGAIN: the kernel's pause after a million objects without a record
+   * (MAX_ITER_OBJECTS).
+   */
   #read(run: Fd, buffer: Buffer): number {
     for (;;) {
       try {

@@ -28,8 +28,9 @@ export function recordSize(layout: Layout): number {
 /**
  * The program an iterator runs for each object: it writes one record, or nothing if another object is wanted.
  *
- * `wantedFd` is an array map with a single u32: 0 means every object. The context's pointer is NULL in the last call
- * (kernel/bpf/bpf_iter.c). Loads through it need no checks: the verifier knows the types and makes them fault-safe.
+ * `wantedFd` is an array map with a single u32: 0 means every object. The context's pointer is NULL in the
+ * last call (kernel/bpf/bpf_iter.c). Loads through it need no checks: the verifier knows the types and makes
+ * them fault-safe.
  */
 export function recordProgram(layout: Layout, wantedFd: number): Buffer {
   const size = recordSize(layout);

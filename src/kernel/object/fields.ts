@@ -10,7 +10,9 @@ export type Present<Members> = {
 
 /** An object without the members that are undefined: what is not known is absent from a document. */
 export function present<Members extends object>(members: Members): Present<Members> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<Members>;
+  return Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined),
+  ) as Present<Members>;
 }
 
 /**

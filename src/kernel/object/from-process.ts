@@ -14,8 +14,8 @@ export interface ProcessSource {
 /**
  * Duplicates another process's descriptor, whatever it is on.
  *
- * The pidfd is what is duplicated from; the start time is compared with the process that has the pid before it is
- * opened and again after it, so that it cannot be another process's.
+ * The pidfd is what is duplicated from; the start time is compared with the process that has the pid before
+ * it is opened and again after it, so that it cannot be another process's.
  *
  * @throws PinfoldError source_not_found, source_mismatch, permission_denied
  * Kernel: pidfd_open (5.3), pidfd_getfd (5.6, needs the right to ptrace the process).
@@ -43,7 +43,10 @@ function checkStartTime(source: ProcessSource): number {
 function refusal(error: unknown, source: ProcessSource): unknown {
   if (isSystemCallError(error, 'ESRCH', 'EINVAL')) {
     const { syscall, errno } = error;
-    return notFound(source, `There is no process ${source.pid} (a thread's number is none).`, { syscall, errno });
+    return notFound(source, `There is no process ${source.pid} (a thread's number is none).`, {
+      syscall,
+      errno,
+    });
   }
   if (isSystemCallError(error, 'EBADF')) {
     const { syscall, errno } = error;
@@ -51,7 +54,7 @@ function refusal(error: unknown, source: ProcessSource): unknown {
   }
   if (isSystemCallError(error, 'EPERM')) {
     const { syscall, errno } = error;
-    const detail = `Descriptor ${source.fd} of process ${source.pid} may not be duplicated; that needs CAP_SYS_PTRACE.`;
+    const detail = `Descriptor ${source.fd} of process ${source.pid} is out of reach without CAP_SYS_PTRACE.`;
     return new PinfoldError('permission_denied', { detail, syscall, errno }, error);
   }
   return error;

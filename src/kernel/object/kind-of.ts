@@ -2,7 +2,10 @@ import { readlinkSync } from 'node:fs';
 import type { ObjectKind } from '../../model/kind.ts';
 import type { Fd } from '../sys/fd.ts';
 
-/** What /proc/self/fd says of a BPF object's descriptor; an iterator's run is `anon_inode:bpf_iter` and no object. */
+/**
+ * What /proc/self/fd says of a BPF object's descriptor; an iterator's run is `anon_inode:bpf_iter` and no
+ * object.
+ */
 const kinds: Readonly<Record<string, ObjectKind>> = {
   'anon_inode:bpf-map': 'map',
   'anon_inode:bpf-prog': 'program',

@@ -20,7 +20,10 @@ export function linkDetail(type: string, fields: Fields, texts: LinkTexts): Link
   return decoders[type]?.(fields, texts) ?? {};
 }
 
-/** kprobe_multi, uprobe_multi, perf_event, netkit and struct_ops are unproven here: tested on bytes laid out by hand. */
+/**
+ * kprobe_multi, uprobe_multi, perf_event, netkit and struct_ops are unproven here: tested on bytes laid out
+ * by hand.
+ */
 const decoders: Readonly<Record<string, Decoder>> = {
   raw_tracepoint: (fields, texts) => ({ tp_name: texts.name, cookie: cookie(fields, 32) }),
   tracing: (fields) => ({
@@ -74,7 +77,10 @@ const decoders: Readonly<Record<string, Decoder>> = {
   }),
 };
 
-/** tcx and netkit: the kernel shows 0 for a device that is gone, and says nothing of one moved to another namespace. */
+/**
+ * tcx and netkit: the kernel shows 0 for a device that is gone, and says nothing of one moved to another
+ * namespace.
+ */
 function device(fields: Fields): LinkDetail {
   return {
     ifindex: fields.u32(16),
@@ -83,7 +89,10 @@ function device(fields: Fields): LinkDetail {
   };
 }
 
-/** `union { map; }` at 28 and `union { cgroup; task; }` at 32: which of them counts, only the target's name tells. */
+/**
+ * `union { map; }` at 28 and `union { cgroup; task; }` at 32: which of them counts, only the target's name
+ * tells.
+ */
 function iterTarget(fields: Fields, target: string): LinkDetail {
   if (target === 'bpf_map_elem' || target === 'bpf_sk_storage_map' || target === 'sockmap') {
     return { map_id: fields.u32(28) };

@@ -5,7 +5,7 @@ import type { Fd } from '../sys/fd.ts';
 import { type FdInfo, readFdInfo } from './fdinfo.ts';
 import { Fields, nonZero, present } from './fields.ts';
 import { linkDetail } from './link-detail.ts';
-import { type LinkTexts, noTexts, readLinkTexts } from './link-texts.ts';
+import { type LinkTexts, readLinkTexts } from './link-texts.ts';
 import { typeName } from './names.ts';
 
 /** The common head of struct bpf_link_info, include/uapi/linux/bpf.h; the rest is a union by type. */
@@ -18,8 +18,10 @@ export function readLinkInfo(fd: Fd): LinkInfo {
   return parseLinkInfo(first, texts, readFdInfo(fd));
 }
 
-/** A link's document from the bytes of struct bpf_link_info, the texts its pointers were for, and its fdinfo. */
-export function parseLinkInfo(bytes: Buffer, texts: LinkTexts = noTexts, fdInfo: FdInfo = new Map()): LinkInfo {
+/**
+ * A link's document from the bytes of struct bpf_link_info, the texts its pointers were for, and its fdinfo.
+ */
+export function parseLinkInfo(bytes: Buffer, texts: LinkTexts, fdInfo: FdInfo): LinkInfo {
   const fields = new Fields(bytes);
   const type = typeName('link', fields.u32(at.type) ?? 0);
   return present({

@@ -16,9 +16,6 @@ export interface LinkTexts {
   readonly cookies?: readonly bigint[];
 }
 
-/** Of links that have none. */
-export const noTexts: LinkTexts = {};
-
 /** struct bpf_link_info; see link-detail.ts for its members. */
 const INFO_SIZE = 64;
 
@@ -50,8 +47,21 @@ interface ListFields {
 }
 
 const listFields: Readonly<Record<string, ListFields>> = {
-  kprobe_multi: { count: 24, lists: [['addrs', 16], ['cookies', 40]] },
-  uprobe_multi: { count: 52, lists: [['offsets', 24], ['refCtrOffsets', 32], ['cookies', 40]] },
+  kprobe_multi: {
+    count: 24,
+    lists: [
+      ['addrs', 16],
+      ['cookies', 40],
+    ],
+  },
+  uprobe_multi: {
+    count: 52,
+    lists: [
+      ['offsets', 24],
+      ['refCtrOffsets', 32],
+      ['cookies', 40],
+    ],
+  },
 };
 
 /** Asks a second time, with buffers for the texts and lists that the first answer says there are. */
@@ -70,7 +80,9 @@ function perfField(fields: Fields): TextField | undefined {
   return namedPerfTypes.includes(typeName('perf', fields.u32(16) ?? 0)) ? perfNameField : undefined;
 }
 
-/** A text longer than any path is cut by the kernel, which then says ENOSPC; what it has copied still counts. */
+/**
+ * A text longer than any path is cut by the kernel, which then says ENOSPC; what it has copied still counts.
+ */
 function readName(fd: Fd, field: TextField): LinkTexts {
   const text = Buffer.alloc(TEXT_BYTES);
   const info = new Struct(INFO_SIZE).pointer(field.pointer, text).u32(field.length, text.length);
@@ -82,7 +94,9 @@ function readName(fd: Fd, field: TextField): LinkTexts {
   return { name: textUpToNul(text) };
 }
 
-/** A kernel that knows a type but not its newest list refuses the request (E2BIG); then there are no lists. */
+/**
+ * A kernel that knows a type but not its newest list refuses the request (E2BIG); then there are no lists.
+ */
 function readLists(fd: Fd, { count: countAt, lists }: ListFields, count: number): LinkTexts {
   if (count === 0 || count > limits.objectListMax) return {};
   const buffers = lists.map(([name, pointer]) => ({ name, pointer, bytes: Buffer.alloc(8 * count) }));

@@ -6,16 +6,34 @@ import { type FdInfo, fdInfoFlag, fdInfoNumber, readFdInfo } from './fdinfo.ts';
 import { Fields, nonZero, nonZeroText, present } from './fields.ts';
 import { mapFlagNames, typeName } from './names.ts';
 
-/** struct bpf_map_info, include/uapi/linux/bpf.h, up to what this reads; longer ones are cut by the kernel. */
+/**
+ * struct bpf_map_info, include/uapi/linux/bpf.h, up to what this reads; longer ones are cut by the kernel.
+ */
 const at = {
-  size: 104, type: 0, id: 4, keySize: 8, valueSize: 12, maxEntries: 16, mapFlags: 20, name: 24, ifindex: 40,
-  btfVmlinuxValueTypeId: 44, netnsDev: 48, netnsIno: 56, btfId: 64, btfKeyTypeId: 68, btfValueTypeId: 72,
-  btfVmlinuxId: 76, mapExtra: 80,
+  size: 104,
+  type: 0,
+  id: 4,
+  keySize: 8,
+  valueSize: 12,
+  maxEntries: 16,
+  mapFlags: 20,
+  name: 24,
+  ifindex: 40,
+  btfVmlinuxValueTypeId: 44,
+  netnsDev: 48,
+  netnsIno: 56,
+  btfId: 64,
+  btfKeyTypeId: 68,
+  btfValueTypeId: 72,
+  btfVmlinuxId: 76,
+  mapExtra: 80,
 } as const;
 
 const NAME_LENGTH = 16;
 
-/** All the kernel tells of an open map. `hash` is left out: asking for it makes the kernel read the whole map. */
+/**
+ * All the kernel tells of an open map. `hash` is left out: asking for it makes the kernel read the whole map.
+ */
 export function readMapInfo(fd: Fd): MapInfo {
   return parseMapInfo(objectInfo(fd, new Struct(at.size)), readFdInfo(fd));
 }

@@ -45,7 +45,10 @@ export class BpfObjects implements Objects {
 
   holdPinned(pin: Fd): HeldObject {
     const fd = attempting({ attempt: 'get', path: pin.what }, () => this.#open(pin));
-    return this.#describe(fd, () => new PinfoldError('not_a_pin', { detail: `${pin.what} holds no BPF object.` }));
+    return this.#describe(
+      fd,
+      () => new PinfoldError('not_a_pin', { detail: `${pin.what} holds no BPF object.` }),
+    );
   }
 
   holdFromProcess(source: ProcessSource): HeldObject {
@@ -59,7 +62,8 @@ export class BpfObjects implements Objects {
   pin(object: HeldObject, { directory, name }: Place): void {
     const path = directory === AT_FDCWD ? name : `${directory.procPath}/${name}`;
     attempting({ attempt: 'pin', path: name, details: { kind: object.kind, id: object.id } }, () =>
-      pinObject(object.fd, path));
+      pinObject(object.fd, path),
+    );
   }
 
   describe(kind: ObjectKind, id: number): Pick<HeldObject, 'info' | 'fingerprint'> | undefined {
@@ -85,7 +89,10 @@ export class BpfObjects implements Objects {
     }
   }
 
-  /** A read-only superblock gives maps and programs to those who only read; links have no such access (EINVAL). */
+  /**
+   * A read-only superblock gives maps and programs to those who only read; links have no such access
+   * (EINVAL).
+   */
   #open(pin: Fd): Fd {
     try {
       return getObject(pin.procPath, 'read-write', this.#calls.fds);

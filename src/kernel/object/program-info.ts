@@ -9,11 +9,39 @@ import { typeName } from './names.ts';
 
 /** struct bpf_prog_info, include/uapi/linux/bpf.h. */
 const at = {
-  size: 232, type: 0, id: 4, tag: 8, jitedProgLen: 16, xlatedProgLen: 20, loadTime: 40, createdByUid: 48,
-  nrMapIds: 52, mapIds: 56, name: 64, ifindex: 80, gplCompatible: 84, netnsDev: 88, netnsIno: 96, nrJitedKsyms: 104,
-  nrJitedFuncLens: 108, jitedFuncLens: 120, btfId: 128, funcInfoRecSize: 132, nrFuncInfo: 144, nrLineInfo: 148,
-  nrJitedLineInfo: 168, lineInfoRecSize: 172, jitedLineInfoRecSize: 176, nrProgTags: 180, progTags: 184,
-  runTimeNs: 192, runCnt: 200, recursionMisses: 208, verifiedInsns: 216, attachBtfObjId: 220, attachBtfId: 224,
+  size: 232,
+  type: 0,
+  id: 4,
+  tag: 8,
+  jitedProgLen: 16,
+  xlatedProgLen: 20,
+  loadTime: 40,
+  createdByUid: 48,
+  nrMapIds: 52,
+  mapIds: 56,
+  name: 64,
+  ifindex: 80,
+  gplCompatible: 84,
+  netnsDev: 88,
+  netnsIno: 96,
+  nrJitedKsyms: 104,
+  nrJitedFuncLens: 108,
+  jitedFuncLens: 120,
+  btfId: 128,
+  funcInfoRecSize: 132,
+  nrFuncInfo: 144,
+  nrLineInfo: 148,
+  nrJitedLineInfo: 168,
+  lineInfoRecSize: 172,
+  jitedLineInfoRecSize: 176,
+  nrProgTags: 180,
+  progTags: 184,
+  runTimeNs: 192,
+  runCnt: 200,
+  recursionMisses: 208,
+  verifiedInsns: 216,
+  attachBtfObjId: 220,
+  attachBtfId: 224,
 } as const;
 
 const NAME_LENGTH = 16;
@@ -33,8 +61,8 @@ export type BootTime = { readonly epochMs: number };
 /**
  * All the kernel tells of an open program: first the counts of its lists, then the lists.
  *
- * Instructions, source lines and kernel addresses are not asked for. A program never changes its lists, except that
- * BPF_PROG_BIND_MAP adds a map; the kernel then fills what fits and says how many there are.
+ * Instructions, source lines and kernel addresses are not asked for. A program never changes its lists,
+ * except that BPF_PROG_BIND_MAP adds a map; the kernel then fills what fits and says how many there are.
  */
 export function readProgramInfo(fd: Fd, boot: BootTime): ProgramInfo {
   const counts = new Fields(objectInfo(fd, new Struct(at.size)));
@@ -44,13 +72,18 @@ export function readProgramInfo(fd: Fd, boot: BootTime): ProgramInfo {
   const tags = Buffer.alloc(TAG_LENGTH * length(at.nrProgTags));
   const request = new Struct(at.size);
   if (mapIds.length > 0) request.u32(at.nrMapIds, mapIds.length / 4).pointer(at.mapIds, mapIds);
-  if (funcLens.length > 0) request.u32(at.nrJitedFuncLens, funcLens.length / 4).pointer(at.jitedFuncLens, funcLens);
+  if (funcLens.length > 0)
+    request.u32(at.nrJitedFuncLens, funcLens.length / 4).pointer(at.jitedFuncLens, funcLens);
   if (tags.length > 0) request.u32(at.nrProgTags, tags.length / TAG_LENGTH).pointer(at.progTags, tags);
   const bytes = objectInfo(fd, request);
-  return parseProgramInfo(bytes, { mapIds: words(mapIds), jitedFuncLens: words(funcLens), progTags: digests(tags) }, {
-    fdInfo: readFdInfo(fd),
-    boot,
-  });
+  return parseProgramInfo(
+    bytes,
+    { mapIds: words(mapIds), jitedFuncLens: words(funcLens), progTags: digests(tags) },
+    {
+      fdInfo: readFdInfo(fd),
+      boot,
+    },
+  );
 }
 
 /** A program's document from the bytes of struct bpf_prog_info, its lists, and its fdinfo. */
@@ -129,5 +162,6 @@ function words(bytes: Buffer): number[] {
 
 function digests(bytes: Buffer): string[] {
   return Array.from({ length: bytes.length / TAG_LENGTH }, (_, index) =>
-    bytes.toString('hex', TAG_LENGTH * index, TAG_LENGTH * (index + 1)));
+    bytes.toString('hex', TAG_LENGTH * index, TAG_LENGTH * (index + 1)),
+  );
 }

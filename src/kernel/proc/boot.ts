@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { check } from '../sys/calls.ts';
 import { raw } from '../sys/prototypes.ts';
 
-/** CLOCK_BOOTTIME of include/uapi/linux/time.h: since boot, suspended time included, as programs' load times are. */
+/**
+ * CLOCK_BOOTTIME of include/uapi/linux/time.h: since boot, suspended time included, as programs' load times
+ * are.
+ */
 const CLOCK_BOOTTIME = 7;
 
 /** A UUID the kernel draws at every boot. */
@@ -13,8 +16,8 @@ export function readBootId(): string {
 /**
  * The time of day at which this machine booted, in milliseconds since 1970.
  *
- * The clock of the day is corrected now and then and the other is not, so this is asked once and kept: a load time
- * told twice must not differ.
+ * The clock of the day is corrected now and then and the other is not, so this is asked once and kept: a load
+ * time told twice must not differ.
  */
 export function readBootTimeMs(): number {
   const time = Buffer.alloc(16);

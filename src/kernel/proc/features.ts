@@ -18,7 +18,9 @@ interface Probe {
   readonly prove: (calls: Calls) => void;
 }
 
-/** Each is proved by doing it, on a small map of its own or on this process itself; versions prove nothing. */
+/**
+ * Each is proved by doing it, on a small map of its own or on this process itself; versions prove nothing.
+ */
 const probes: readonly Probe[] = [
   {
     name: 'map_create',
@@ -32,12 +34,14 @@ const probes: readonly Probe[] = [
     lost: 'nothing can be told of an object',
     prove: (calls) => withMap(calls, (map) => objectInfo(map, new Struct(8))),
   },
-  ...objectKinds.map((kind): Probe => ({
-    name: `${kind}_ids`,
-    since: { map: '4.13', program: '4.13', link: '5.8', btf: '5.4' }[kind],
-    lost: `${kind}s that are not pinned cannot be found`,
-    prove: () => nextObjectId(kind, 0),
-  })),
+  ...objectKinds.map(
+    (kind): Probe => ({
+      name: `${kind}_ids`,
+      since: { map: '4.13', program: '4.13', link: '5.8', btf: '5.4' }[kind],
+      lost: `${kind}s that are not pinned cannot be found`,
+      prove: () => nextObjectId(kind, 0),
+    }),
+  ),
   {
     name: 'map_batch',
     since: '5.6',
@@ -48,7 +52,8 @@ const probes: readonly Probe[] = [
     name: 'openat2',
     since: '5.6',
     lost: 'paths cannot be resolved safely',
-    prove: (calls) => calls.openat2(root, { flags: open.PATH, resolve: resolve.NO_SYMLINKS }, '/')[Symbol.dispose](),
+    prove: (calls) =>
+      calls.openat2(root, { flags: open.PATH, resolve: resolve.NO_SYMLINKS }, '/')[Symbol.dispose](),
   },
   {
     name: 'pidfd_getfd',

@@ -24,7 +24,9 @@ export function findProcess(pid: number): ProcessFacts | undefined {
   return { pid, ...stat, cgroup: parseCgroup(cgroup) };
 }
 
-/** Name and start from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its own. */
+/**
+ * Name and start from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its own.
+ */
 export function parseStat(stat: string | undefined): { startTime: number; comm: string } | undefined {
   const open = stat?.indexOf('(') ?? -1;
   const close = stat?.lastIndexOf(') ') ?? -1;

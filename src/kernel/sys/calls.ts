@@ -3,7 +3,10 @@ import { errnoName, SystemCallError } from './errno.ts';
 import type { Fd, FdTable } from './fd.ts';
 import { lastErrno, raw } from './prototypes.ts';
 
-/** Flags of open(2) and its kin (include/uapi/asm-generic/fcntl.h; arm64 differs only in O_DIRECTORY and O_NOFOLLOW). */
+/**
+ * Flags of open(2) and its kin (include/uapi/asm-generic/fcntl.h; arm64 differs only in O_DIRECTORY and
+ * O_NOFOLLOW).
+ */
 export const open = {
   RDONLY: 0,
   CLOEXEC: 0o2000000,
@@ -77,19 +80,28 @@ export class Calls {
     check('mkdirat', raw.mkdirat(fdOf(place.directory), cString(place.name), mode));
   }
 
-  /** fchownat(2) on exactly what is open (AT_EMPTY_PATH, which O_PATH descriptors allow); -1 leaves one as it is. */
+  /**
+   * fchownat(2) on exactly what is open (AT_EMPTY_PATH, which O_PATH descriptors allow); -1 leaves one as it
+   * is.
+   */
   chown(fd: Fd, owner: { readonly uid: number; readonly gid: number }): void {
     check('fchownat', raw.fchownat(fd.number, cString(''), owner.uid >>> 0, owner.gid >>> 0, AT_EMPTY_PATH));
   }
 
-  /** readlinkat(2) of a symbolic link that is open with O_PATH (an empty name, Linux 2.6.39); its target as a byte string. */
+  /**
+   * readlinkat(2) of a symbolic link that is open with O_PATH (an empty name, Linux 2.6.39); its target as a
+   * byte string.
+   */
   readlinkat(link: Fd): string {
     const target = Buffer.alloc(4096);
     const length = check('readlinkat', raw.readlinkat(link.number, cString(''), target, target.length));
     return target.toString('latin1', 0, length);
   }
 
-  /** fstatfs(2): the file system's magic number and whether this way to it is read-only (struct statfs, ST_RDONLY). */
+  /**
+   * fstatfs(2): the file system's magic number and whether this way to it is read-only (struct statfs,
+   * ST_RDONLY).
+   */
   fstatfs(fd: Fd): { readonly magic: bigint; readonly readOnly: boolean } {
     const statfs = Buffer.alloc(120);
     check('fstatfs', raw.fstatfs(fd.number, statfs));
@@ -114,7 +126,10 @@ export class Calls {
     );
   }
 
-  /** inotify_add_watch(2) on exactly what is open; the watch's number. `mask` is IN_* of include/uapi/linux/inotify.h. */
+  /**
+   * inotify_add_watch(2) on exactly what is open; the watch's number. `mask` is IN_* of
+   * include/uapi/linux/inotify.h.
+   */
   inotifyAdd(inotify: Fd, directory: Fd, mask: number): number {
     const path = cString(directory.procPath);
     return check('inotify_add_watch', raw.inotify_add_watch(inotify.number, path, mask));

@@ -1,6 +1,9 @@
 import { constants } from 'node:os';
 
-/** ENOTSUPP, which the kernel keeps for itself (include/linux/errno.h) and yet lets through bpf(2); libc has no name for it. */
+/**
+ * ENOTSUPP, which the kernel keeps for itself (include/linux/errno.h) and yet lets through bpf(2); libc has
+ * no name for it.
+ */
 const kernelOnlyNames: readonly (readonly [string, number])[] = [['ENOTSUPP', 524]];
 
 /** Where two names share a number, the one the kernel's sources use comes last and wins. */

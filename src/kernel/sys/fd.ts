@@ -1,17 +1,19 @@
-import { lastErrno, raw } from './prototypes.ts';
 import { errnoName, SystemCallError } from './errno.ts';
+import { lastErrno, raw } from './prototypes.ts';
 
 /**
- * How long a descriptor may stay open: `operation` ones end with the `using` scope that made them, `kernel` ones (the
- * iterators that count references) stay until the Kernel is disposed and are on no object but Pinfold's own.
+ * How long a descriptor may stay open: `operation` ones end with the `using` scope that made them, `kernel`
+ * ones (the iterators that count references) stay until the Kernel is disposed and are on no object but
+ * Pinfold's own.
  */
 export type Lifetime = 'operation' | 'kernel';
 
 /**
  * One open file descriptor, closed when its scope ends (`using fd = …`).
  *
- * An object lives as long as anybody holds a descriptor on it, so one of ours that outlives its operation would be
- * the very leak Pinfold exists to find. Every Fd is therefore listed in the FdTable that made it until it is closed.
+ * An object lives as long as anybody holds a descriptor on it, so one of ours that outlives its operation
+ * would be the very leak Pinfold exists to find. Every Fd is therefore listed in the FdTable that made it
+ * until it is closed.
  */
 export class Fd implements Disposable {
   readonly number: number;
@@ -47,7 +49,10 @@ export class Fd implements Disposable {
   }
 }
 
-/** The descriptors Pinfold has open; `transient` is empty between two operations, which tests and `/metrics` check. */
+/**
+ * The descriptors Pinfold has open; `transient` is empty between two operations, which tests and `/metrics`
+ * check.
+ */
 export class FdTable {
   readonly #open = new Set<Fd>();
 

@@ -1,25 +1,64 @@
 import koffi from 'koffi';
 
 /**
- * Every foreign function Pinfold calls, with its prototype: the one file in which a slip is memory corruption.
+ * Every foreign function Pinfold calls, with its prototype: the one file in which a slip is memory
+ * corruption.
  *
- * All go through syscall(2), because libc has no wrapper for several and musl lacks more. Integers are passed in
- * registers and the kernel reads the low 32 bits of an `int`. A Buffer given for a `void *` stays where it is and
- * is kept alive until the call returns. Numbers: arch/x86/entry/syscalls/syscall_64.tbl and
+ * All go through syscall(2), because libc has no wrapper for several and musl lacks more. Integers are passed
+ * in registers and the kernel reads the low 32 bits of an `int`. A Buffer given for a `void *` stays where it
+ * is and is kept alive until the call returns. Numbers: arch/x86/entry/syscalls/syscall_64.tbl and
  * include/uapi/asm-generic/unistd.h (arm64).
  */
 const numbers = {
   x64: {
-    read: 0, close: 3, fcntl: 72, getsockopt: 55, getdents64: 217, inotify_add_watch: 254, inotify_rm_watch: 255,
-    inotify_init1: 294, mkdirat: 258, fchownat: 260, unlinkat: 263, symlinkat: 266, renameat2: 316, bpf: 321,
-    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 44, socket: 41, mount: 165, clock_gettime: 228,
-    readlinkat: 267, fstatfs: 138,
+    read: 0,
+    close: 3,
+    fcntl: 72,
+    getsockopt: 55,
+    getdents64: 217,
+    inotify_add_watch: 254,
+    inotify_rm_watch: 255,
+    inotify_init1: 294,
+    mkdirat: 258,
+    fchownat: 260,
+    unlinkat: 263,
+    symlinkat: 266,
+    renameat2: 316,
+    bpf: 321,
+    pidfd_open: 434,
+    openat2: 437,
+    pidfd_getfd: 438,
+    sendto: 44,
+    socket: 41,
+    mount: 165,
+    clock_gettime: 228,
+    readlinkat: 267,
+    fstatfs: 138,
   },
   arm64: {
-    read: 63, close: 57, fcntl: 25, getsockopt: 209, getdents64: 61, inotify_add_watch: 27, inotify_rm_watch: 28,
-    inotify_init1: 26, mkdirat: 34, fchownat: 54, unlinkat: 35, symlinkat: 36, renameat2: 276, bpf: 280,
-    pidfd_open: 434, openat2: 437, pidfd_getfd: 438, sendto: 206, socket: 198, mount: 40, clock_gettime: 113,
-    readlinkat: 78, fstatfs: 44,
+    read: 63,
+    close: 57,
+    fcntl: 25,
+    getsockopt: 209,
+    getdents64: 61,
+    inotify_add_watch: 27,
+    inotify_rm_watch: 28,
+    inotify_init1: 26,
+    mkdirat: 34,
+    fchownat: 54,
+    unlinkat: 35,
+    symlinkat: 36,
+    renameat2: 276,
+    bpf: 280,
+    pidfd_open: 434,
+    openat2: 437,
+    pidfd_getfd: 438,
+    sendto: 206,
+    socket: 198,
+    mount: 40,
+    clock_gettime: 113,
+    readlinkat: 78,
+    fstatfs: 44,
   },
 } as const;
 
@@ -28,7 +67,9 @@ type CallName = keyof (typeof numbers)['x64'];
 /** What a foreign function takes: numbers, and buffers (or null) where the prototype says `void *`. */
 type Argument = number | Uint8Array | null;
 
-/** A system call with its number bound: answers the kernel's result, or minus one with `koffi.errno()` set. */
+/**
+ * A system call with its number bound: answers the kernel's result, or minus one with `koffi.errno()` set.
+ */
 export type RawCall = (...args: readonly Argument[]) => number;
 
 const libc = koffi.load(null);
@@ -72,7 +113,9 @@ export function lastErrno(): number {
   return koffi.errno();
 }
 
-/** The address of a buffer's first byte, for pointers that stand inside a structure such as `union bpf_attr`. */
+/**
+ * The address of a buffer's first byte, for pointers that stand inside a structure such as `union bpf_attr`.
+ */
 export function addressOf(buffer: Uint8Array): bigint {
   return BigInt(koffi.address(buffer));
 }

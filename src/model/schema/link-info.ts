@@ -4,7 +4,10 @@ const number = (description: string) => Type.Optional(Type.Integer({ description
 const text = (description: string) => Type.Optional(Type.String({ description }));
 const numbers = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
 
-/** Everything the kernel tells of a link (struct bpf_link_info and fdinfo); which members there are depends on the type. */
+/**
+ * Everything the kernel tells of a link (struct bpf_link_info and fdinfo); which members there are depends on
+ * the type.
+ */
 export const LinkInfo = Type.Object({
   kind: Type.Literal('link'),
   id: Type.Integer({ description: 'the kernel’s id; ids are reused' }),

@@ -1,6 +1,9 @@
 import { type Static, Type } from 'typebox';
 
-/** Everything the kernel tells of a map (struct bpf_map_info and fdinfo); what does not apply or this kernel does not give is absent. */
+/**
+ * Everything the kernel tells of a map (struct bpf_map_info and fdinfo); what does not apply or this kernel
+ * does not give is absent.
+ */
 export const MapInfo = Type.Object({
   kind: Type.Literal('map'),
   id: Type.Integer({ description: 'the kernel’s id; ids are reused' }),
@@ -8,10 +11,16 @@ export const MapInfo = Type.Object({
   name: Type.String({ description: 'cut to 15 bytes by the kernel; empty before Linux 4.15' }),
   key_size: Type.Integer({ description: 'bytes of a key' }),
   value_size: Type.Integer({ description: 'bytes of a value; of one CPU’s value for per-CPU maps' }),
-  max_entries: Type.Integer({ description: 'how many entries fit; bytes for ring buffers, pages for arenas' }),
+  max_entries: Type.Integer({
+    description: 'how many entries fit; bytes for ring buffers, pages for arenas',
+  }),
   map_flags: Type.Integer({ description: 'flags as the kernel’s number' }),
-  flags: Type.Array(Type.String(), { description: 'names of the flags; `bit_<N>` for one this build does not know' }),
-  map_extra: Type.Optional(Type.String({ description: 'what the type makes of it, as a decimal number; Linux 5.16' })),
+  flags: Type.Array(Type.String(), {
+    description: 'names of the flags; `bit_<N>` for one this build does not know',
+  }),
+  map_extra: Type.Optional(
+    Type.String({ description: 'what the type makes of it, as a decimal number; Linux 5.16' }),
+  ),
   ifindex: Type.Optional(Type.Integer({ description: 'network device a map is offloaded to' })),
   netns_dev: Type.Optional(Type.String({ description: 'device number of that device’s network namespace' })),
   netns_ino: Type.Optional(Type.Integer({ description: 'inode of that device’s network namespace' })),
@@ -24,7 +33,9 @@ export const MapInfo = Type.Object({
   btf_vmlinux_id: Type.Optional(
     Type.Integer({ description: 'struct_ops: the kernel or module BTF that type is in; Linux 6.9' }),
   ),
-  frozen: Type.Optional(Type.Boolean({ description: 'closed to writes from user space for good; Linux 5.2' })),
+  frozen: Type.Optional(
+    Type.Boolean({ description: 'closed to writes from user space for good; Linux 5.2' }),
+  ),
   memlock: Type.Optional(Type.Integer({ description: 'bytes of memory the kernel accounts to it' })),
   owner_prog_type: Type.Optional(Type.String({ description: 'prog_array: type of the programs it takes' })),
   owner_jited: Type.Optional(Type.Boolean({ description: 'prog_array: whether those must be compiled' })),

@@ -3,7 +3,10 @@ import { Time } from './common.ts';
 
 const optionalCount = (description: string) => Type.Optional(Type.Integer({ description }));
 
-/** Everything the kernel tells of a program (struct bpf_prog_info and fdinfo); what does not apply or this kernel does not give is absent. */
+/**
+ * Everything the kernel tells of a program (struct bpf_prog_info and fdinfo); what does not apply or this
+ * kernel does not give is absent.
+ */
 export const ProgramInfo = Type.Object({
   kind: Type.Literal('program'),
   id: Type.Integer({ description: 'the kernel’s id; ids are reused' }),
@@ -13,7 +16,9 @@ export const ProgramInfo = Type.Object({
   load_time: Type.Optional(Type.String({ description: 'nanoseconds after boot, suspended time included' })),
   loaded_at: Type.Optional(Time),
   created_by_uid: Type.Optional(Type.Integer({ description: 'user who loaded it' })),
-  gpl_compatible: Type.Optional(Type.Boolean({ description: 'loaded under a licence that gives all helpers' })),
+  gpl_compatible: Type.Optional(
+    Type.Boolean({ description: 'loaded under a licence that gives all helpers' }),
+  ),
   map_ids: Type.Optional(Type.Array(Type.Integer(), { description: 'maps it uses and keeps; Linux 4.15' })),
   btf_id: optionalCount('BTF object that came with it; Linux 5.0'),
   attach_btf_obj_id: optionalCount('BTF that names what it attaches to; Linux 6.0'),
@@ -21,7 +26,9 @@ export const ProgramInfo = Type.Object({
   ifindex: optionalCount('network device it is bound or offloaded to'),
   netns_dev: Type.Optional(Type.String({ description: 'device number of that device’s network namespace' })),
   netns_ino: optionalCount('inode of that device’s network namespace'),
-  xlated_prog_len: optionalCount('bytes of its instructions after verification; absent where they may not be seen'),
+  xlated_prog_len: optionalCount(
+    'bytes of its instructions after verification; absent where they may not be seen',
+  ),
   jited: Type.Boolean({ description: 'compiled to machine code' }),
   jited_prog_len: optionalCount('bytes of machine code; absent where it may not be seen'),
   jited_func_lens: Type.Optional(
