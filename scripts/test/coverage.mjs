@@ -59,7 +59,8 @@ function summarize(counts, folder) {
 function typesOnly(folder) {
   const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => name.endsWith('.js')).map((name) => join(folder, name));
-  const codeOf = (file) => readFileSync(join(root, file), 'utf8').replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
+  const codeOf = (file) =>
+    readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   return files.filter((file) => codeOf(file).trim() === 'export {};');
 }
 
