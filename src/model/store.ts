@@ -22,7 +22,16 @@ export interface Store {
   transaction<Result>(body: () => Result): Result;
   /** Proves that a row can be written now. @throws PinfoldError storage_full, storage_failed */
   assertWritable(): void;
-  /** Copies the database to a new file while it is used; the file is 0600. Resolves with its size in bytes. */
+  /**
+   * One round of clean-up of what retention no longer keeps: a small transaction a table, limits.deleteChunkRows rows
+   * each. Answers how many rows went; 0 means nothing is left to remove.
+   */
+  prune(): number;
+  /**
+   * Copies the database to a new file while it is used; the file is 0600. Resolves with its size in bytes.
+   *
+   * @throws PinfoldError already_exists, invalid_input, storage_full, storage_failed
+   */
   backup(file: string): Promise<{ readonly bytes: number }>;
   close(): void;
 }
@@ -82,12 +91,15 @@ export interface PinRecord extends PinIdentity {
 }
 
 export interface PinRecords {
-  /** Inserts or, for the same identity and path, updates everything but firstSeen. Clears goneAt. */
+  /**
+   * Inserts or, for the same identity and path, updates everything but firstSeen. Clears goneAt. Another identity that
+   * was present at that path of the instance is gone from then on (its goneAt is the new one's lastSeen).
+   */
   put(records: readonly PinRecord[]): void;
   markGone(pins: readonly { readonly instance: string; readonly path: string }[], at: string): void;
   /** Those without goneAt; of one instance, or of all. */
   listPresent(instance?: string): readonly PinRecord[];
-  /** Every incarnation a path had, newest first. */
+  /** Every incarnation a path had: the present one, then newest first. */
   history(mount: string, path: string, limit: number): readonly PinRecord[];
 }
 
@@ -104,11 +116,14 @@ export interface ObjectRecord {
 }
 
 export interface ObjectRecords {
-  /** Inserts or, for the same boot, kind, id and fingerprint, updates info and lastSeen. Clears goneAt. */
+  /**
+   * Inserts or, for the same boot, kind, id and fingerprint, updates info and lastSeen. Clears goneAt. Another
+   * fingerprint that was present under that id is gone from then on.
+   */
   put(records: readonly ObjectRecord[]): void;
   markGone(objects: readonly Pick<ObjectRecord, 'bootId' | 'kind' | 'id' | 'fingerprint'>[], at: string): void;
   listPresent(bootId: string): readonly ObjectRecord[];
-  /** Everything that ever had this id, newest first. */
+  /** Everything that ever had this id: what has it now, then newest first. */
   history(kind: ObjectKind, id: number, limit: number): readonly ObjectRecord[];
   /** Objects of other boots are gone: the kernel they lived in is. Answers how many were marked. */
   markOtherBootsGone(bootId: string, at: string): number;
@@ -116,7 +131,9 @@ export interface ObjectRecords {
 
 export interface EventQuery {
   readonly afterSeq?: number;
+  /** From this time on, itself included. */
   readonly since?: string;
+  /** Up to this time, itself not included. */
   readonly until?: string;
   readonly types?: readonly string[];
   readonly mount?: string;

@@ -1,0 +1,116 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import type { PinfoldError } from '../model/error.ts';
+import { limits } from '../model/limits.ts';
+import { fileFailure, refusal, translateFailure } from './failure.ts';
+import { applicationId, currentVersion } from './migrations.ts';
+import type { StateFiles } from './state-dir.ts';
+
+/** All our databases have this page size; `store`, the first table, is on the second page. */
+const pageBytes = 4096;
+
+/** Where the header keeps what we look at (https://sqlite.org/fileformat.html, section 1.3). */
+const header = { bytes: 100, magic: 'SQLite format 3\0', userVersionAt: 60, applicationIdAt: 68 } as const;
+
+/** What recovery and the guard stand on; checked also where the whole file is too big to be. */
+const essentialTables = ['store', 'setting', 'token', 'operation'] as const;
+
+/**
+ * Judges a database before anything opens it for writing; what it refuses stays byte for byte as it was.
+ *
+ * A write-ahead log carries no name of the database it belongs to, and SQLite would replay another's over
+ * ours. So the identity in the main file is compared with the one seen through the log.
+ *
+ * Reads everything (about 1 ms a MiB) up to limits.stateCheckBytesMax, and beyond that only what recovery
+ * stands on. The caller holds the agent lock and has no connection to the file: closing our descriptor drops
+ * its record locks.
+ *
+ * @throws PinfoldError storage_failed
+ */
+export function inspectDatabase(files: StateFiles): void {
+  const head = readHead(files.database);
+  checkHeader(files, head);
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(files.database, { readonly: true, fileMustExist: true });
+    checkVersion(files, Number(database.pragma('user_version', { simple: true })));
+    checkWhole(files, database);
+    checkIdentity(files, database, head);
+  } catch (error) {
+    if (error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(error.code)) {
+      throw damaged(files, error.message);
+    }
+    throw translateFailure(error, files.database);
+  } finally {
+    database?.close();
+  }
+}
+
+function readHead(file: string): Buffer {
+  try {
+    const fd = openSync(file, 'r');
+    try {
+      const head = Buffer.alloc(2 * pageBytes);
+      return head.subarray(0, readSync(fd, head, 0, head.length, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw fileFailure(error, `The state database ${file} cannot be read`);
+  }
+}
+
+function checkHeader(files: StateFiles, head: Buffer): void {
+  if (head.length < 2 * pageBytes) throw damaged(files, `it is cut off after ${head.length} bytes`);
+  if (head.toString('latin1', 0, header.magic.length) !== header.magic) {
+    throw damaged(files, 'it does not begin as an SQLite database does');
+  }
+  if (head.readUInt32BE(header.applicationIdAt) !== applicationId) {
+    throw damaged(files, 'its header does not say that it is Pinfold’s');
+  }
+  checkVersion(files, head.readInt32BE(header.userVersionAt));
+}
+
+function checkVersion(files: StateFiles, version: number): void {
+  if (version > currentVersion) {
+    throw refusal(
+      `The state database ${files.database} has schema ${version}, and this Pinfold knows ${currentVersion} and ` +
+        'older: run the newer Pinfold that made it, or give this one its own --state-dir. Nothing was changed.',
+    );
+  }
+  if (version < 1) throw damaged(files, `its schema version is ${version}`);
+}
+
+function checkWhole(files: StateFiles, database: Database.Database): void {
+  const isSmall = statSync(files.database).size <= limits.stateCheckBytesMax;
+  const checks = isSmall ? [''] : essentialTables.map((table) => `(${table})`);
+  for (const check of checks) {
+    const verdict = String(database.pragma(`integrity_check${check}`, { simple: true }));
+    if (verdict !== 'ok') throw damaged(files, verdict.split('\n').slice(0, 2).join(' '));
+  }
+  const { seq, last } = database
+    .prepare<[], { seq: number; last: number }>(
+      'SELECT event_seq AS seq, coalesce((SELECT max(seq) FROM event), 0) AS last FROM store',
+    )
+    .get() ?? { seq: -1, last: 0 };
+  if (seq < last) throw damaged(files, `it has event ${last} though it counted only ${seq}`);
+}
+
+function checkIdentity(files: StateFiles, database: Database.Database, head: Buffer): void {
+  const inFile = /pinfold-[0-9a-f]{32}/.exec(head.toString('latin1', pageBytes))?.[0];
+  const row = database.prepare<[], { identity: string }>('SELECT identity FROM store').get();
+  if (inFile === undefined || row === undefined) throw damaged(files, 'its identity is missing');
+  if (inFile !== row.identity) {
+    throw refusal(
+      `The write-ahead log ${files.wal} belongs to another database than ${files.database}: move the log ` +
+        'away if the database was restored from a backup, or put back the database that it belongs to. Nothing was changed.',
+    );
+  }
+}
+
+function damaged(files: StateFiles, what: string): PinfoldError {
+  return refusal(
+    `The state database ${files.database} is damaged (${what}): restore a backup in its place, or move it and ` +
+      'its -wal file away to begin a new one. Nothing was changed.',
+  );
+}

@@ -1,0 +1,99 @@
+import type { Clock } from '../model/clock.ts';
+import type { Store } from '../model/store.ts';
+import { takeAgentLock } from './agent-lock.ts';
+import { backupDatabase } from './backup.ts';
+import type { Connection, Statement } from './connection.ts';
+import { openDatabaseFile } from './database-file.ts';
+import { SqliteEventLog } from './event-log.ts';
+import { translateFailure } from './failure.ts';
+import { SqliteIdempotencyRecords } from './idempotency-records.ts';
+import { SqliteJournal } from './journal.ts';
+import { SqliteObjectRecords } from './object-records.ts';
+import { SqlitePinRecords } from './pin-records.ts';
+import { Retention } from './retention.ts';
+import { SqliteSettings } from './settings.ts';
+import { secureStateDir, stateFiles } from './state-dir.ts';
+import { SqliteTokenRecords } from './token-records.ts';
+
+/** What the store must know of its agent. */
+export interface StoreOptions {
+  readonly stateDir: string;
+  /** Stamped on events, with the boot id. */
+  readonly node: string;
+  readonly bootId: string;
+  readonly clock: Clock;
+  /** How long events, settled operations and gone records are kept. */
+  readonly retentionMs: number;
+}
+
+/** What assertWritable writes: as much as settling a change takes, so that a change begun can be settled. */
+const probeBytes = 64 * 1024;
+
+/**
+ * Opens the store of a state directory, alone: a second agent there is refused until this one closes or dies.
+ *
+ * @throws PinfoldError storage_failed, storage_full; whatever is refused stays as it was
+ */
+export function openStore(options: StoreOptions): Store {
+  const files = stateFiles(options.stateDir);
+  secureStateDir(files);
+  const lock = takeAgentLock(files);
+  let connection: Connection | undefined;
+  try {
+    connection = openDatabaseFile(files);
+    return new SqliteStore(connection, lock, options);
+  } catch (error) {
+    connection?.close();
+    lock[Symbol.dispose]();
+    throw translateFailure(error, files.database);
+  }
+}
+
+class SqliteStore implements Store {
+  readonly journal: SqliteJournal;
+  readonly pins: SqlitePinRecords;
+  readonly objects: SqliteObjectRecords;
+  readonly events: SqliteEventLog;
+  readonly tokens: SqliteTokenRecords;
+  readonly idempotency: SqliteIdempotencyRecords;
+  readonly settings: SqliteSettings;
+  readonly #connection: Connection;
+  readonly #lock: Disposable;
+  readonly #retention: Retention;
+  readonly #probe: Statement;
+
+  constructor(connection: Connection, lock: Disposable, options: StoreOptions) {
+    this.#connection = connection;
+    this.#lock = lock;
+    this.journal = new SqliteJournal(connection);
+    this.pins = new SqlitePinRecords(connection);
+    this.objects = new SqliteObjectRecords(connection);
+    this.events = new SqliteEventLog(connection, options);
+    this.tokens = new SqliteTokenRecords(connection);
+    this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
+    this.settings = new SqliteSettings(connection);
+    this.#retention = new Retention(connection, this, options);
+    this.#probe = connection.prepare('INSERT OR REPLACE INTO probe (one, ballast) VALUES (1, zeroblob(?))');
+  }
+
+  transaction<Result>(body: () => Result): Result {
+    return this.#connection.transaction(body);
+  }
+
+  assertWritable(): void {
+    this.#probe.run(probeBytes);
+  }
+
+  prune(): number {
+    return this.#retention.prune();
+  }
+
+  backup(file: string): Promise<{ readonly bytes: number }> {
+    return backupDatabase(this.#connection.file, file);
+  }
+
+  close(): void {
+    this.#connection.close();
+    this.#lock[Symbol.dispose]();
+  }
+}
