@@ -25,7 +25,7 @@ const progLoad = {
 } as const;
 
 /** `link_create` and `iter_create`. */
-const linkCreate = { size: 64, progFd: 0, attachType: 8 } as const;
+const linkCreate = { size: 64, progFd: 0, attachType: 8, iterInfo: 16, iterInfoLen: 24 } as const;
 const iterCreate = { size: 8, linkFd: 0 } as const;
 
 /** BPF_OBJ_NAME_LEN. */
@@ -33,6 +33,9 @@ const NAME_LENGTH = 16;
 
 /** Bytes of one instruction (struct bpf_insn). */
 const INSTRUCTION_SIZE = 8;
+
+/** `task` of union bpf_iter_link_info (Linux 6.1); the union has 16 bytes. */
+const iterLinkInfo = { size: 16, tid: 0 } as const;
 
 /** How a new descriptor is listed. */
 interface Opening {
@@ -114,13 +117,22 @@ export function loadProgram(
 }
 
 /**
- * BPF_LINK_CREATE without a target, as iterators over everything want it. Linux 5.8.
+ * BPF_LINK_CREATE of an iterator, over everything or over one task. Linux 5.8.
+ *
  * @throws SystemCallError
  */
-export function createLink(program: Fd, attachType: number, { fds, lifetime }: Opening): Fd {
+export function createLink(
+  program: Fd,
+  to: { readonly attachType: number; readonly tid?: number },
+  { fds, lifetime }: Opening,
+): Fd {
   const attr = new Struct(linkCreate.size)
     .u32(linkCreate.progFd, program.number)
-    .u32(linkCreate.attachType, attachType);
+    .u32(linkCreate.attachType, to.attachType);
+  if (to.tid !== undefined) {
+    const iterInfo = new Struct(iterLinkInfo.size).u32(iterLinkInfo.tid, to.tid).bytes;
+    attr.pointer(linkCreate.iterInfo, iterInfo).u32(linkCreate.iterInfoLen, iterInfo.length);
+  }
   return fds.adopt(bpf('BPF_LINK_CREATE', attr), `link of ${program.what}`, lifetime);
 }
 

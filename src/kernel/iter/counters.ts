@@ -2,32 +2,46 @@ import { readFileSync } from 'node:fs';
 import { PinfoldError } from '../../model/error.ts';
 import type { Counters } from '../../model/hazard.ts';
 import { type ObjectKind, type PinnableKind, pinnableKinds } from '../../model/kind.ts';
-import { createMap, updateElement } from '../bpf/create.ts';
-import { objectInfo } from '../bpf/objects.ts';
-import { Struct } from '../bpf/struct.ts';
+import { openObjectById } from '../bpf/objects.ts';
 import type { Btf } from '../btf/btf.ts';
 import { parseBtf } from '../btf/parse.ts';
 import type { CounterReader } from '../kernel.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
-import type { Fd } from '../sys/fd.ts';
-import { ObjectIterator } from './object-iterator.ts';
-import { VALUE_SIZE } from './program.ts';
-
-const BPF_MAP_TYPE_ARRAY = 2;
+import { heldProgram } from './held-program.ts';
+import { Iterator } from './iterator.ts';
+import { type FileLayout, type ListLayout, learnFileLayout, learnListLayout } from './layout.ts';
+import { listProgram } from './list-program.ts';
+import { Records, recordSize } from './record.ts';
+import { WantedCell } from './wanted-cell.ts';
 
 /** The first kernel with an iterator of the kind, for the reason why one cannot be had. */
 const since = { map: '5.8', program: '5.9', link: '5.19' } as const satisfies Record<PinnableKind, string>;
 
+/** While it is shown, an iterator over objects holds an object once itself (kernel/bpf/map_iter.c). */
+const listExtra = { refcnt: 1n, usercnt: 0n } as const;
+
+/** One held through a descriptor opened for it counts that descriptor, and the iterator over files nothing. */
+const heldExtra = { refcnt: 1n, usercnt: 1n } as const;
+
+/** What the programs are made from. */
+interface Knowledge {
+  readonly btf: Btf;
+  readonly file: FileLayout;
+  readonly wanted: WantedCell;
+}
+
 /**
- * Reference counts of all maps, programs and links, as three small programs read them inside the kernel.
+ * Reference counts of all maps, programs and links, as small programs read them inside the kernel.
  *
- * The programs are loaded when this is made and stay; their links and the map that tells them which object is
+ * The programs are loaded when this is made and stay; their links and the cell that tells them which object is
  * wanted are the only descriptors Pinfold keeps. They are on nothing but themselves, and are left out of what
  * is read.
  */
 export class IteratorCounters implements CounterReader, Disposable {
-  readonly #iterators = new Map<PinnableKind, ObjectIterator>();
+  readonly #calls: Calls;
+  readonly #lists = new Map<PinnableKind, Iterator>();
+  readonly #held = new Map<PinnableKind, Iterator>();
   readonly #reasons = new Map<PinnableKind, string>();
   readonly #own: Readonly<Record<ObjectKind, Set<number>>> = {
     map: new Set(),
@@ -35,15 +49,17 @@ export class IteratorCounters implements CounterReader, Disposable {
     link: new Set(),
     btf: new Set(),
   };
-  #wanted: { readonly map: Fd; id: number } | undefined;
+  #wanted: WantedCell | undefined;
 
   constructor(calls: Calls, btfPath: string) {
+    this.#calls = calls;
     try {
       const btf = parseBtf(readFileSync(btfPath));
-      const map = makeWantedMap(calls);
-      this.#wanted = { map, id: 0 };
-      this.#own.map.add(objectInfo(map, new Struct(8)).readUInt32LE(4));
-      for (const kind of pinnableKinds) this.#load(kind, { btf, calls, wantedFd: map.number });
+      const wanted = new WantedCell(calls.fds);
+      this.#wanted = wanted;
+      this.#own.map.add(wanted.mapId);
+      const file = learnFileLayout(btf);
+      for (const kind of pinnableKinds) this.#load(kind, { btf, file, wanted });
     } catch (error) {
       for (const kind of pinnableKinds) this.#reasons.set(kind, whyNot(error, kind));
     }
@@ -54,24 +70,24 @@ export class IteratorCounters implements CounterReader, Disposable {
   }
 
   readAll(kind: PinnableKind): ReadonlyMap<number, Counters> {
-    const iterator = this.#want(kind, 0);
-    const records = iterator.readAll();
-    if (records.length % iterator.recordSize !== 0)
-      throw new RangeError('an iterator gave a part of a record');
-    const view = new DataView(records.buffer, records.byteOffset, records.length);
+    const list = this.#list(kind);
+    this.#wanted?.want(0);
+    const records = new Records(kind, list.readAll());
     const counters = new Map<number, Counters>();
     const own = this.#own[kind];
-    for (let at = 0; at < records.length; at += iterator.recordSize) {
-      const id = view.getUint32(at, true);
-      if (!own.has(id)) counters.set(id, countersAt(view, at, kind));
+    for (let index = 0; index < records.count; index++) {
+      const id = records.id(index);
+      if (!own.has(id)) counters.set(id, records.counters(index, listExtra));
     }
     return counters;
   }
 
   readOne(kind: PinnableKind, id: number): Counters | undefined {
+    const list = this.#list(kind);
     if (id === 0 || this.#own[kind].has(id)) return undefined;
-    const record = this.#want(kind, id).readFirst();
-    return record && countersAt(new DataView(record.buffer, record.byteOffset, record.length), 0, kind);
+    const held = this.#held.get(kind);
+    const found = held === undefined ? 'unread' : this.#readHeld(held, kind, id);
+    return found === 'unread' ? this.#readListed(list, kind, id) : found;
   }
 
   /** Objects that are here only to read the others. */
@@ -80,61 +96,77 @@ export class IteratorCounters implements CounterReader, Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const iterator of this.#iterators.values()) iterator[Symbol.dispose]();
-    this.#wanted?.map[Symbol.dispose]();
+    for (const iterator of [...this.#lists.values(), ...this.#held.values()]) iterator[Symbol.dispose]();
+    this.#wanted?.[Symbol.dispose]();
   }
 
-  #load(
-    kind: PinnableKind,
-    { btf, calls, wantedFd }: { readonly btf: Btf; readonly calls: Calls; readonly wantedFd: number },
-  ): void {
+  #list(kind: PinnableKind): Iterator {
+    const list = this.#lists.get(kind);
+    if (list !== undefined) return list;
+    const detail = `Reference counts cannot be read: ${this.#reasons.get(kind) ?? 'the iterators are closed'}.`;
+    throw new PinfoldError('not_supported', { kind, detail });
+  }
+
+  /**
+   * Through a descriptor of our own, so that what it costs does not depend on how many objects there are.
+   *
+   * `unread` where ids may not be opened, or the kernel shows nobody our files (some leave out those of pid 1).
+   */
+  #readHeld(iterator: Iterator, kind: PinnableKind, id: number): Counters | 'unread' | undefined {
     try {
-      const iterator = new ObjectIterator(kind, btf, { calls, wantedFd });
-      this.#iterators.set(kind, iterator);
-      this.#own.program.add(iterator.own.programId);
-      this.#own.link.add(iterator.own.linkId);
+      using fd = openObjectById(kind, id, this.#calls.fds);
+      this.#wanted?.want(fd.number + 1);
+      const bytes = iterator.readFirst(recordSize(kind));
+      const records = new Records(kind, bytes ?? new Uint8Array(0));
+      return records.count === 1 && records.id(0) === id ? records.counters(0, heldExtra) : 'unread';
+    } catch (error) {
+      if (isSystemCallError(error, 'ENOENT')) return undefined;
+      if (isSystemCallError(error, 'EPERM')) return 'unread';
+      throw error;
+    }
+  }
+
+  /** Out of all objects, up to the one that is wanted. */
+  #readListed(list: Iterator, kind: PinnableKind, id: number): Counters | undefined {
+    this.#wanted?.want(id);
+    const bytes = list.readFirst(recordSize(kind));
+    return bytes && new Records(kind, bytes).counters(0, listExtra);
+  }
+
+  #load(kind: PinnableKind, from: Knowledge): void {
+    try {
+      const layout = learnListLayout(from.btf, kind);
+      this.#loadList(kind, layout, from);
+      this.#loadHeld(kind, layout, from);
     } catch (error) {
       this.#reasons.set(kind, whyNot(error, kind));
     }
   }
 
-  /** Tells the programs which object is wanted, 0 for all, and answers the iterator of the kind. */
-  #want(kind: PinnableKind, id: number): ObjectIterator {
-    const iterator = this.#iterators.get(kind);
-    const wanted = this.#wanted;
-    if (iterator === undefined || wanted === undefined) {
-      const reason = this.#reasons.get(kind) ?? 'the iterators are closed';
-      throw new PinfoldError('not_supported', {
-        kind,
-        detail: `Reference counts cannot be read: ${reason}.`,
-      });
+  #loadList(kind: PinnableKind, layout: ListLayout, { wanted }: Knowledge): void {
+    const instructions = listProgram(kind, layout, wanted.mapFd);
+    const spec = { name: `pinfold_${kind}s`, functionId: layout.functionId, instructions };
+    this.#lists.set(kind, this.#keep(new Iterator(spec, this.#calls)));
+  }
+
+  /** Where the kernel cannot restrict the iterator to our files, or lets nobody read them, lists do it all. */
+  #loadHeld(kind: PinnableKind, layout: ListLayout, { file, wanted }: Knowledge): void {
+    const instructions = heldProgram(kind, { file, list: layout }, wanted.mapFd);
+    const spec = { name: `pinfold_1_${kind}`, functionId: file.functionId, instructions, tid: process.pid };
+    try {
+      const iterator = this.#keep(new Iterator(spec, this.#calls));
+      if (iterator.tid === process.pid) this.#held.set(kind, iterator);
+      else iterator[Symbol.dispose]();
+    } catch (error) {
+      if (!isSystemCallError(error)) throw error;
     }
-    if (wanted.id !== id) {
-      updateElement(wanted.map, Buffer.alloc(4), u32(id));
-      wanted.id = id;
-    }
+  }
+
+  #keep(iterator: Iterator): Iterator {
+    this.#own.program.add(iterator.programId);
+    this.#own.link.add(iterator.linkId);
     return iterator;
   }
-}
-
-/**
- * While it is shown, the iterator itself holds an object once; `usercnt` is not touched by that
- * (kernel/bpf/map_iter.c).
- */
-function countersAt(view: DataView, at: number, kind: PinnableKind): Counters {
-  const refcnt = view.getBigInt64(at + VALUE_SIZE, true) - 1n;
-  return kind === 'map' ? { refcnt, usercnt: view.getBigInt64(at + 2 * VALUE_SIZE, true) } : { refcnt };
-}
-
-function makeWantedMap(calls: Calls): Fd {
-  const spec = { type: BPF_MAP_TYPE_ARRAY, name: 'pinfold_wanted', keySize: 4, valueSize: 4, maxEntries: 1 };
-  return createMap(spec, { fds: calls.fds, lifetime: 'kernel' });
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
 }
 
 /** Why there are no counters, in words; anything that is no answer of the kernel's is thrown on. */
@@ -142,9 +174,9 @@ function whyNot(error: unknown, kind: PinnableKind): string {
   if (isSystemCallError(error, 'EPERM', 'EACCES')) {
     return `${error.syscall} answered ${error.errno}; it needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN)`;
   }
-  if (isSystemCallError(error)) return `${error.message}; iterators over ${kind}s need Linux ${since[kind]}`;
-  if (error instanceof RangeError)
+  if (isSystemCallError(error) || error instanceof RangeError) {
     return `${error.message}; iterators over ${kind}s need Linux ${since[kind]}`;
+  }
   if (error instanceof Error && 'code' in error) {
     return `the kernel's own BTF cannot be read (${String(error.code)}); it needs CONFIG_DEBUG_INFO_BTF`;
   }

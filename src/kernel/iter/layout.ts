@@ -9,62 +9,82 @@ export interface Field {
   readonly size: Width;
 }
 
-/** Where this kernel keeps what an iterator program reads; it differs from kernel to kernel. */
-export interface Layout {
+/** What the context of every iterator has: the way to the seq_file that records are written to. */
+interface ContextLayout {
   /** BTF id of the function that BPF_PROG_LOAD attaches to. */
   readonly functionId: number;
-  /** From the context to `struct bpf_iter_meta`, and from there to the seq_file. */
   readonly meta: Field;
   readonly seq: Field;
-  /** Pointers to follow from the context to the structure with the counters. */
-  readonly path: readonly Field[];
+}
+
+/** Where this kernel keeps what an iterator over objects reads; it differs from kernel to kernel. */
+export interface ListLayout extends ContextLayout {
+  /** From the context to the object, and further pointers to the structure with the counters. */
+  readonly object: Field;
+  readonly further: readonly Field[];
   readonly id: Field;
   readonly counters: readonly Field[];
 }
 
+/** The same of the iterator over files. */
+export interface FileLayout extends ContextLayout {
+  readonly fd: Field;
+  readonly file: Field;
+  readonly privateData: Field;
+}
+
 /** Names of include/linux/bpf.h: what kernel/bpf/{map,prog,link}_iter.c hand to a program. */
 const sources = {
-  map: { target: 'bpf_map', path: [['bpf_iter__bpf_map', 'map']], holder: 'bpf_map' },
-  program: {
-    target: 'bpf_prog',
-    path: [
-      ['bpf_iter__bpf_prog', 'prog'],
-      ['bpf_prog', 'aux'],
-    ],
-    holder: 'bpf_prog_aux',
-  },
-  link: { target: 'bpf_link', path: [['bpf_iter__bpf_link', 'link']], holder: 'bpf_link' },
-} as const satisfies Record<PinnableKind, unknown>;
+  map: { target: 'bpf_map', object: 'map', further: [], holder: 'bpf_map' },
+  program: { target: 'bpf_prog', object: 'prog', further: [['bpf_prog', 'aux']], holder: 'bpf_prog_aux' },
+  link: { target: 'bpf_link', object: 'link', further: [], holder: 'bpf_link' },
+} as const;
 
-/** `usercnt`, which counts open files and pinned inodes, is something only maps have. */
 const counterNames = {
   map: ['refcnt.counter', 'usercnt.counter'],
   program: ['refcnt.counter'],
   link: ['refcnt.counter'],
-} as const satisfies Record<PinnableKind, readonly string[]>;
+} as const;
 
 /**
  * Learns from vmlinux BTF where the running kernel keeps the counters of a kind.
  *
- * @throws RangeError where this kernel has no iterator of the kind (before 5.8 for maps, 5.9 programs, 5.19
- * links)
+ * @throws RangeError where this kernel has no iterator of the kind (before 5.8 for maps, 5.9 for programs, 5.19
+ * for links)
  */
-export function learnLayout(btf: Btf, kind: PinnableKind): Layout {
-  const { target, path, holder } = sources[kind];
-  const field = (struct: string, member: string): Field => {
-    const { offset, size } = memberOffset(btf, idOf(btf, 'struct', struct), member);
-    if (!isWidth(size))
-      throw new RangeError(`member ${member} of struct ${struct} is ${size} bytes wide here`);
-    return { offset, size };
+export function learnListLayout(btf: Btf, kind: PinnableKind): ListLayout {
+  const { target, object, further, holder } = sources[kind];
+  return {
+    ...learnContext(btf, target),
+    object: field(btf, `bpf_iter__${target}`, object),
+    further: further.map(([struct, member]) => field(btf, struct, member)),
+    id: field(btf, holder, 'id'),
+    counters: counterNames[kind].map((name) => field(btf, holder, name)),
   };
+}
+
+/** The same for files. @throws RangeError where this kernel has no iterator over them (before 5.8) */
+export function learnFileLayout(btf: Btf): FileLayout {
+  return {
+    ...learnContext(btf, 'task_file'),
+    fd: field(btf, 'bpf_iter__task_file', 'fd'),
+    file: field(btf, 'bpf_iter__task_file', 'file'),
+    privateData: field(btf, 'file', 'private_data'),
+  };
+}
+
+function learnContext(btf: Btf, target: string): ContextLayout {
   return {
     functionId: idOf(btf, 'func', `bpf_iter_${target}`),
-    meta: field(`bpf_iter__${target}`, 'meta'),
-    seq: field('bpf_iter_meta', 'seq'),
-    path: path.map(([struct, member]) => field(struct, member)),
-    id: field(holder, 'id'),
-    counters: counterNames[kind].map((name) => field(holder, name)),
+    meta: field(btf, `bpf_iter__${target}`, 'meta'),
+    seq: field(btf, 'bpf_iter_meta', 'seq'),
   };
+}
+
+function field(btf: Btf, struct: string, member: string): Field {
+  const { offset, size } = memberOffset(btf, idOf(btf, 'struct', struct), member);
+  if (!isWidth(size)) throw new RangeError(`member ${member} of struct ${struct} is ${size} bytes wide here`);
+  return { offset, size };
 }
 
 function idOf(btf: Btf, kind: 'struct' | 'func', name: string): number {

@@ -1,0 +1,61 @@
+import type { Counters } from '../../model/hazard.ts';
+import type { PinnableKind } from '../../model/kind.ts';
+import { add, call, type Line, move, type Register, set, storeOnStack } from './instruction.ts';
+
+/** bpf_seq_write of enum bpf_func_id (Linux 5.8, for GPL programs). */
+const SEQ_WRITE = 127;
+
+/** Bytes of each value in a record. */
+const VALUE_SIZE = 8;
+
+/** How many counters follow the id: `usercnt`, of open files and pinned inodes, is something only maps have. */
+const counterCounts = { map: 2, program: 1, link: 1 } as const satisfies Record<PinnableKind, number>;
+
+/** Bytes of the record a program writes for one object: its id, refcnt and, for maps, usercnt, each as a u64. */
+export function recordSize(kind: PinnableKind): number {
+  return VALUE_SIZE * (1 + counterCounts[kind]);
+}
+
+/** Where on the stack a program lays the value of this index while it puts a record together. */
+export function valueSlot(kind: PinnableKind, index: number): number {
+  return VALUE_SIZE * index - recordSize(kind);
+}
+
+/** Lays a register into the record. */
+export function putValue(kind: PinnableKind, index: number, from: Register): Line {
+  return storeOnStack(valueSlot(kind, index), from);
+}
+
+/** `bpf_seq_write(seq, record, size)`: hands the record on the stack to whoever reads the iterator. */
+export function writeRecord(kind: PinnableKind, seq: Register): readonly Line[] {
+  const size = recordSize(kind);
+  return [move(1, seq), move(2, 10), add(2, -size), set(3, size), call(SEQ_WRITE)];
+}
+
+/** The records of a pass, to be read one after the other. `extra` is what reading itself adds to each counter. */
+export class Records {
+  readonly count: number;
+  readonly #view: DataView;
+  readonly #kind: PinnableKind;
+  readonly #size: number;
+
+  /** @throws RangeError where the bytes are not whole records: the kernel never cuts one */
+  constructor(kind: PinnableKind, bytes: Uint8Array) {
+    this.#kind = kind;
+    this.#size = recordSize(kind);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.count = bytes.byteLength / this.#size;
+    if (!Number.isInteger(this.count)) throw new RangeError('an iterator gave a part of a record');
+  }
+
+  id(index: number): number {
+    return this.#view.getUint32(index * this.#size, true);
+  }
+
+  counters(index: number, extra: { readonly refcnt: bigint; readonly usercnt: bigint }): Counters {
+    const at = index * this.#size + VALUE_SIZE;
+    const refcnt = this.#view.getBigInt64(at, true) - extra.refcnt;
+    if (this.#kind !== 'map') return { refcnt };
+    return { refcnt, usercnt: this.#view.getBigInt64(at + VALUE_SIZE, true) - extra.usercnt };
+  }
+}
