@@ -9,10 +9,12 @@ export type Present<Members> = {
 };
 
 /** An object without the members that are undefined: what is not known is absent from a document. */
-export function present<Members extends object>(members: Members): Present<Members> {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== undefined),
-  ) as Present<Members>;
+export function present<Members extends Readonly<Record<string, unknown>>>(members: Members): Present<Members> {
+  const known: Record<string, unknown> = {};
+  for (const name in members) {
+    if (members[name] !== undefined) known[name] = members[name];
+  }
+  return known as Present<Members>;
 }
 
 /**
