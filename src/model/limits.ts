@@ -53,6 +53,8 @@ export const limits = {
   /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
   streamChunkBytes: 64 * 1024,
   streamsMax: 64,
+  /** Copies of the database kept in the state directory; whoever wants more moves some away. */
+  backupsMax: 16,
   /** Places of a multi-probe link, maps and functions of a program that a document lists. */
   objectListMax: 4096,
 } as const;

@@ -1,0 +1,97 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Registry } from 'prom-client';
+import type { Agent } from '../src/agent/agent.ts';
+import { StreamSlots } from '../src/api/ndjson.ts';
+import { createApi } from '../src/api/server.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
+import { repoPath } from '../test/support/repo-root.ts';
+
+/** Where the document is kept. */
+export const openapiFile: string = repoPath('openapi', 'pinfold.json');
+
+/** The OpenAPI document of the registered routes, as text; nothing of the machine is looked at. */
+export async function describeApi(): Promise<string> {
+  const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8'));
+  using metrics = createMetrics({ registry: new Registry(), numbers: silent.statistics, version });
+  const api = await createApi({
+    parts: {
+      agent: silent,
+      metrics,
+      clock: { now: unused, monotonicMs: unused },
+      log: { error: unused, warn: unused, info: unused, debug: unused },
+      streams: new StreamSlots(),
+      backupDir: '',
+      openMetrics: false,
+    },
+    peers: { read: unused },
+    localRoles: { roleOf: unused },
+    version,
+  });
+  const document = api.app.swagger();
+  await api.app.close();
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function unused(): never {
+  throw new Error('the API is only described here, never called');
+}
+
+/** An agent that nobody asks anything: routes are described without calling it. */
+const silent: Agent = {
+  reads: {
+    node: unused,
+    mounts: unused,
+    refresh: unused,
+    pins: unused,
+    pin: unused,
+    tree: unused,
+    objects: unused,
+    object: unused,
+  },
+  changes: {
+    pin: unused,
+    patch: unused,
+    unpin: unused,
+    makeDirectory: unused,
+    removeDirectory: unused,
+    batch: unused,
+    operation: unused,
+  },
+  store: {
+    journal: { begin: unused, amend: unused, settle: unused, listOpen: unused, find: unused },
+    pins: { put: unused, markGone: unused, listPresent: unused, history: unused },
+    objects: {
+      put: unused,
+      markGone: unused,
+      listPresent: unused,
+      history: unused,
+      markOtherBootsGone: unused,
+    },
+    events: { append: unused, list: unused, count: unused, lastSeq: unused, prune: unused },
+    tokens: { add: unused, list: unused, findBySha256: unused, remove: unused, touch: unused },
+    idempotency: { find: unused, put: unused, prune: unused },
+    settings: { get: unused, set: unused },
+    transaction: unused,
+    assertWritable: unused,
+    prune: unused,
+    backup: unused,
+    close: unused,
+  },
+  statistics: {
+    objectCounts: unused,
+    pinCounts: unused,
+    referenceCounts: unused,
+    observation: unused,
+    openFds: unused,
+    onOperation: () => undefined,
+    onEvents: () => undefined,
+  },
+  notReady: unused,
+};
+
+if (
+  process.argv[1]?.endsWith('openapi.js') === true ||
+  process.argv[1]?.endsWith('scripts/openapi.ts') === true
+) {
+  writeFileSync(openapiFile, await describeApi());
+}

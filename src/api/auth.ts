@@ -1,0 +1,106 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../model/clock.ts';
+import { PinfoldError } from '../model/error.ts';
+import type { Peer } from '../model/peer.ts';
+import { type Caller, mayAct, type Role } from '../model/role.ts';
+import type { TokenRecords } from '../model/store.ts';
+import type { Connections } from './connection.ts';
+
+/** What a route asks of its caller: a role, or nothing at all. */
+export type RouteRole = Role | 'open';
+
+/** Roles of local users and groups by number; root needs no entry. */
+export interface LocalRoles {
+  roleOf(peer: Peer): Role | undefined;
+}
+
+/** Whoever may call without credentials, for routes that are open. */
+export const nobody: Caller = { actor: 'unknown', role: 'viewer' };
+
+const touchIntervalMs = 60_000;
+
+/**
+ * Finds out who calls and whether they may.
+ *
+ * A bearer token, where one is sent, decides alone; otherwise a unix socket's peer does. Of tokens only the SHA-256 is
+ * known, and the database is asked each time, so that a revoked one is refused at once.
+ */
+export class Authenticator {
+  readonly #tokens: TokenRecords;
+  readonly #clock: Clock;
+  readonly #local: LocalRoles;
+  readonly #connections: Connections;
+  readonly #touchedMs = new Map<string, number>();
+
+  constructor(parts: {
+    readonly tokens: TokenRecords;
+    readonly clock: Clock;
+    readonly local: LocalRoles;
+    readonly connections: Connections;
+  }) {
+    this.#tokens = parts.tokens;
+    this.#clock = parts.clock;
+    this.#local = parts.local;
+    this.#connections = parts.connections;
+  }
+
+  /** The caller of a request, who has at least the role. @throws PinfoldError unauthenticated, forbidden */
+  authorise(request: IncomingMessage, needed: Role): Caller {
+    const caller = this.#identify(request);
+    if (mayAct(caller.role, needed)) return caller;
+    throw new PinfoldError('forbidden', {
+      detail: `This needs the role ${needed}; ${caller.actor} has the role ${caller.role}.`,
+    });
+  }
+
+  #identify(request: IncomingMessage): Caller {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) return this.#byToken(authorization);
+    if (this.#connections.entranceOf(request)?.kind === 'unix') return this.#byPeer(request);
+    throw new PinfoldError('unauthenticated', { detail: 'Send a token: "Authorization: Bearer …".' });
+  }
+
+  #byToken(authorization: string): Caller {
+    const [, secret] = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(authorization) ?? [];
+    const sha256 = createHash('sha256')
+      .update(secret ?? '')
+      .digest();
+    const record = secret === undefined ? undefined : this.#tokens.findBySha256(sha256);
+    if (record === undefined || !timingSafeEqual(sha256, record.sha256)) {
+      throw new PinfoldError('unauthenticated', {
+        detail: 'The token is not known; it may have been revoked.',
+      });
+    }
+    const now = this.#clock.now().toISOString();
+    if (record.expiresAt !== null && record.expiresAt <= now) {
+      throw new PinfoldError('unauthenticated', { detail: 'The token has expired.' });
+    }
+    this.#touch(record.name, now);
+    return { actor: `api:${record.name}`, role: record.role };
+  }
+
+  #byPeer(request: IncomingMessage): Caller {
+    const peer = this.#connections.peerOf(request.socket);
+    const role = peer === undefined ? undefined : this.#local.roleOf(peer);
+    if (peer === undefined || role === undefined) {
+      throw new PinfoldError('forbidden', {
+        detail: `The user ${peer?.uid ?? 'of this connection'} has no role; give one in the configuration, or send a token.`,
+      });
+    }
+    return { actor: `uid:${peer.uid} pid:${peer.pid} comm:${peer.comm}`, role };
+  }
+
+  /** Notes when a token was last used, at most once a minute, so that a busy caller costs no write a request. */
+  #touch(name: string, now: string): void {
+    const last = this.#touchedMs.get(name);
+    const nowMs = this.#clock.monotonicMs();
+    if (last !== undefined && nowMs - last < touchIntervalMs) return;
+    this.#touchedMs.set(name, nowMs);
+    try {
+      this.#tokens.touch(name, now);
+    } catch (error) {
+      if (!(error instanceof PinfoldError)) throw error;
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { Observed, Page, Slice } from '../agent/agent.ts';
+import { PinfoldError } from '../model/error.ts';
+import { limits } from '../model/limits.ts';
+import type { Parts } from './app.ts';
+import { type Batches, streamLines } from './ndjson.ts';
+
+/** The query members every list has. */
+export const pageQuery = {
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: limits.pageItemsMax,
+      description: `items of a page, ${limits.pageItemsDefault} unless told; with NDJSON, of the whole stream`,
+    }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 16_384, description: '`next_cursor` of the page before' }),
+  ),
+};
+
+/** For lists of what the kernel shows: read it now, instead of answering from the last observation. */
+export const freshQuery = {
+  fresh: Type.Optional(Type.Boolean({ description: 'observe first, then answer' })),
+};
+
+/** The members of a list's query that say which part of it is wanted. */
+export interface PageQuery {
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly fresh?: boolean;
+}
+
+/** Gives one slice of the list that a request filters. */
+export type PageReader<Item> = (slice: Slice) => Observed<Page<Item>>;
+
+/**
+ * Answers a list as one page, or as a stream of all of it where NDJSON was asked for.
+ *
+ * @throws PinfoldError bad_cursor, not_ready, too_many_requests
+ */
+export async function sendList<Item>(
+  parts: Parts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: PageReader<Item>,
+): Promise<unknown> {
+  assertObserved(parts);
+  const query: PageQuery = Object(request.query);
+  if (query.fresh === true) await parts.agent.reads.refresh();
+  const cursor = createCursor(request);
+  const after = cursor.parse(query.cursor);
+  if (request.media !== 'application/x-ndjson') {
+    const { value, observedAt } = read({ after, limit: query.limit ?? limits.pageItemsDefault });
+    return {
+      items: value.items,
+      next_cursor: cursor.format(value.next),
+      observed_at: observedAt.toISOString(),
+      total: value.total,
+    };
+  }
+  const first = read({
+    after,
+    limit: Math.min(query.limit ?? limits.pageItemsDefault, limits.pageItemsDefault),
+  });
+  const release = parts.streams.take();
+  reply.type('application/x-ndjson');
+  return streamLines(
+    batches({ first, read, cursor, itemsMax: query.limit ?? Number.POSITIVE_INFINITY }),
+    release,
+  );
+}
+
+/** Lists before the first full observation would be short of items and not say so. */
+function assertObserved(parts: Parts): void {
+  const why = parts.agent.notReady();
+  if (why !== undefined) throw new PinfoldError('not_ready', { detail: why, retry_after: 1 });
+}
+
+function* batches<Item>(stream: {
+  readonly first: Observed<Page<Item>>;
+  readonly read: PageReader<Item>;
+  readonly cursor: Cursor;
+  readonly itemsMax: number;
+}): Batches<Item> {
+  let { value: page } = stream.first;
+  let count = 0;
+  for (;;) {
+    count += page.items.length;
+    yield page.items;
+    const left = stream.itemsMax - count;
+    if (page.next === undefined || left <= 0) break;
+    page = stream.read({ after: page.next, limit: Math.min(limits.pageItemsDefault, left) }).value;
+  }
+  return {
+    count,
+    complete: page.next === undefined,
+    next_cursor: stream.cursor.format(page.next),
+    observed_at: stream.first.observedAt.toISOString(),
+  };
+}
+
+interface Cursor {
+  parse(text: string | undefined): string | undefined;
+  format(position: string | undefined): string | null;
+}
+
+/**
+ * Positions as clients carry them: bound to the list and its filters, because the position of one list is nonsense in
+ * another.
+ */
+function createCursor(request: FastifyRequest): Cursor {
+  const { cursor: _, limit: __, fresh: ___, ...filters } = Object(request.query);
+  const list = `${request.routeOptions.url ?? ''}?${JSON.stringify(filters)}`;
+  const mark = createHash('sha256').update(list).digest('base64url').slice(0, 8);
+  return {
+    parse: (text) => {
+      if (text === undefined) return undefined;
+      const position = Buffer.from(text.slice(mark.length), 'base64url').toString('utf8');
+      if (text === formatPosition(mark, position)) return position;
+      throw new PinfoldError('bad_cursor', {
+        detail: 'This cursor belongs to another list, or other filters, or to no list.',
+      });
+    },
+    format: (position) => (position === undefined ? null : formatPosition(mark, position)),
+  };
+}
+
+function formatPosition(mark: string, position: string): string {
+  return `${mark}${Buffer.from(position, 'utf8').toString('base64url')}`;
+}

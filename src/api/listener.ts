@@ -1,0 +1,118 @@
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { limits } from '../model/limits.ts';
+import { addParserRefusals } from './client-error.ts';
+import type { Entrance } from './connection.ts';
+import { createGuard, type Guard } from './guard.ts';
+import type { Api } from './server.ts';
+
+/** A place where requests come in. */
+export interface Listener {
+  /** `unix:/run/pinfold/agent.sock` or `http://127.0.0.1:7463`. */
+  readonly address: string;
+  /** Accepts nothing new, lets what runs finish, and cuts it after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Texts of PEM files; with client certificates' authorities, callers need a certificate too. */
+export interface TlsTexts {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | undefined;
+}
+
+/** Where to listen, and what belongs to that place. */
+export interface ListenRequest {
+  readonly api: Api;
+  /** A path, a host and port, or an inherited descriptor: what net.Server.listen takes. */
+  readonly at: ListenOptions;
+  readonly tls?: TlsTexts | undefined;
+  /** Host names beside loopback ones, for TCP. */
+  readonly allowHosts: readonly string[];
+  readonly onLimit: (limit: string) => void;
+}
+
+/**
+ * Opens one listener over the API's routing; each has an http.Server of its own, and each request is tagged with it.
+ *
+ * An inherited descriptor may be of either sort: what it is bound to says how its callers are known.
+ * Rejects with the error of listen(2), whose `code` is EADDRINUSE, EACCES…
+ */
+export async function listen(request: ListenRequest): Promise<Listener> {
+  const { api, tls } = request;
+  let entrance: Entrance = { kind: 'tcp', guard: createGuard([]) };
+  const server = openServer(tls, (incoming, response) => {
+    api.connections.tag(incoming, entrance);
+    api.handle(incoming, response);
+  });
+  addParserRefusals(server, request.onLimit);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(request.at, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = server.address();
+  entrance =
+    typeof bound === 'object' && bound !== null
+      ? { kind: 'tcp', guard: guardOf(bound, request) }
+      : { kind: 'unix', guard: undefined };
+  return {
+    address: addressText(bound, tls !== undefined),
+    close: async (graceMs) => await closeServer(server, graceMs),
+  };
+}
+
+function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Server {
+  const options: ServerOptions = {
+    maxHeaderSize: limits.headerBytesMax,
+    requestTimeout: limits.requestTimeoutMs,
+    headersTimeout: limits.headersTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: 1000,
+    requireHostHeader: true,
+    insecureHTTPParser: false,
+  };
+  const server =
+    tls === undefined
+      ? createServer(options, onRequest)
+      : createTlsServer(
+          {
+            ...options,
+            cert: tls.cert,
+            key: tls.key,
+            minVersion: 'TLSv1.2',
+            ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true, rejectUnauthorized: true }),
+          },
+          onRequest,
+        );
+  server.maxConnections = limits.connectionsMax;
+  server.maxRequestsPerSocket = limits.requestsPerSocketMax;
+  server.setTimeout(limits.connectionTimeoutMs);
+  return server;
+}
+
+/** The address that was asked for is a name this listener answers to as well. */
+function guardOf(bound: AddressInfo, request: ListenRequest): Guard {
+  const own = [request.at.host, bound.address].filter((name) => name !== undefined);
+  return createGuard([
+    ...own.map((name) => (name.includes(':') ? `[${name}]` : name)),
+    ...request.allowHosts,
+  ]);
+}
+
+function addressText(bound: AddressInfo | string | null, isTls: boolean): string {
+  if (bound === null || typeof bound === 'string') return `unix:${bound ?? ''}`;
+  const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+  return `${isTls ? 'https' : 'http'}://${host}:${bound.port}`;
+}
+
+async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(cut);
+}

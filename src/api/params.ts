@@ -1,0 +1,16 @@
+import { Type } from 'typebox';
+
+/** The path of a pin or directory in a URL; `target.ts` brings it here as it was sent, escapes and all. */
+export const PathParams = Type.Object({
+  path: Type.String({
+    description: 'names joined by slashes, each percent-encoded byte by byte; %2F equals /',
+  }),
+});
+
+/** The kernel's id of an object. */
+export const IdParams = Type.Object({
+  id: Type.String({
+    pattern: '^[1-9]\\d{0,9}$',
+    description: 'the kernel’s id of the object; ids are reused',
+  }),
+});

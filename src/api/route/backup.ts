@@ -1,0 +1,50 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Type } from 'typebox';
+import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import { Time } from '../../model/schema/common.ts';
+import { answers, json } from '../answers.ts';
+import type { App, Parts } from '../app.ts';
+import { PostHeaders } from '../change.ts';
+
+const BackupDocument = Type.Object(
+  {
+    file: Type.String({ description: 'on the node, in the state directory, readable by root' }),
+    bytes: Type.Integer(),
+    created_at: Time,
+  },
+  { $id: 'Backup' },
+);
+
+/** A copy of the database, made while it is used. Where it goes is not the caller's to say. */
+export function addBackupRoute(app: App, { agent, clock, backupDir }: Parts): void {
+  app.post('/v1/backup', {
+    config: { role: 'admin' },
+    schema: {
+      operationId: 'backup',
+      summary: 'Copy the database to a file in the state directory',
+      tags: ['service'],
+      querystring: Type.Object({}, { additionalProperties: false }),
+      headers: PostHeaders,
+      response: answers({ 201: json('The copy.', BackupDocument) }),
+    },
+    handler: async (_request, reply) => {
+      mkdirSync(backupDir, { recursive: true, mode: 0o700 });
+      assertRoom(backupDir);
+      const createdAt = clock.now().toISOString();
+      const file = join(backupDir, `pinfold-${createdAt.replaceAll(/[:.]/g, '-')}.db`);
+      const { bytes } = await agent.store.backup(file);
+      reply.code(201);
+      return { file, bytes, created_at: createdAt };
+    },
+  });
+}
+
+function assertRoom(backupDir: string): void {
+  if (readdirSync(backupDir).length < limits.backupsMax) return;
+  throw new PinfoldError('too_many_requests', {
+    detail: `There are ${limits.backupsMax} backups already; move some of them elsewhere.`,
+    limit: 'backups',
+  });
+}

@@ -1,0 +1,17 @@
+import { NodeDocument } from '../../model/schema/node.ts';
+import { answers, json } from '../answers.ts';
+import type { App, Parts } from '../app.ts';
+
+/** What this machine is and what its kernel can do. */
+export function addNodeRoute(app: App, { agent }: Parts): void {
+  app.get('/v1/node', {
+    config: { role: 'viewer' },
+    schema: {
+      operationId: 'getNode',
+      summary: 'This node, its kernel and what it can do',
+      tags: ['node'],
+      response: answers({ 200: json('The node.', NodeDocument) }),
+    },
+    handler: async () => agent.reads.node(),
+  });
+}

@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import { PinfoldError } from '../model/error.ts';
+import { limits } from '../model/limits.ts';
+import { describeError } from '../model/log.ts';
+import type { PeerReader } from '../model/peer.ts';
+import type { App, Parts } from './app.ts';
+import { addAudit } from './audit.ts';
+import { Authenticator, type LocalRoles, nobody } from './auth.ts';
+import { acceptJsonOnly } from './body.ts';
+import { Connections } from './connection.ts';
+import { addIdempotency } from './idempotency.ts';
+import { addMethodNotAllowed } from './methods.ts';
+import { jsonOnly, negotiate } from './negotiate.ts';
+import { openapiOptions } from './openapi.ts';
+import { asPinfoldError, limitOf, problemOf, problemType } from './problem.ts';
+import { addRoutes } from './route/routes.ts';
+import { rewriteTarget } from './target.ts';
+import { compileValidator } from './validate.ts';
+
+/** The API without a socket: what listeners hand their requests to. */
+export interface Api {
+  readonly app: App;
+  readonly connections: Connections;
+  /** From now on every new request is refused with 503; those that run are finished. */
+  stopServing(): void;
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
+
+/** What the API is made of; the routes get `parts`. */
+export interface ApiOptions {
+  readonly parts: Parts;
+  readonly peers: PeerReader;
+  readonly localRoles: LocalRoles;
+  readonly version: string;
+}
+
+/**
+ * Builds the routing with its hooks, in the order in which a request meets them: guard, caller, media type, body,
+ * validation, idempotency, handler.
+ *
+ * @throws AssertionError where a route declares no role
+ */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const { parts, version } = options;
+  const connections = new Connections(options.peers);
+  const tokens = parts.agent.store.tokens;
+  const auth = new Authenticator({ tokens, clock: parts.clock, local: options.localRoles, connections });
+  const app = createApp();
+  const routes: RouteOptions[] = [];
+  let isServing = true;
+
+  app.decorateRequest('caller');
+  app.decorateRequest('media', jsonOnly[0]);
+  app.addHook('onRoute', (route) => void routes.push(route));
+  app.addHook('onRequest', (request, reply, done) => {
+    request.caller = nobody;
+    try {
+      reply.headers(everyAnswer).header('x-request-id', request.id);
+      if (!isServing) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
+      admit(request, connections, auth);
+      done();
+    } catch (error) {
+      done(asPinfoldError(error));
+    }
+  });
+  addMeasures(app, parts);
+  addAudit(app, parts.log);
+  addRefusals(app, parts);
+  acceptJsonOnly(app);
+  addIdempotency(app, { records: parts.agent.store.idempotency, clock: parts.clock, log: parts.log });
+  await app.register(swagger, openapiOptions(version));
+  await addRoutes(app, parts);
+  addMethodNotAllowed(
+    app,
+    routes.filter((route) => route.config?.produces !== 'any'),
+  );
+  await app.ready();
+  assertRoles(routes);
+  return {
+    app,
+    connections,
+    stopServing: () => {
+      isServing = false;
+    },
+    handle: (request, response) => app.routing(request, response),
+  };
+}
+
+/** Fastify insists on a server of its own; this one never listens, `listener.ts` makes those that do. */
+function createApp(): App {
+  return fastify({
+    serverFactory: (handler) => createServer((request, response) => handler(request, response)),
+    rewriteUrl: (request) => rewriteTarget(request.url ?? '/'),
+    bodyLimit: limits.bodyBytesMax,
+    handlerTimeout: limits.handlerTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionTimeout: limits.connectionTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    routerOptions: { maxParamLength: 4 * limits.headerBytesMax, caseSensitive: true },
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    return503OnClosing: false,
+    exposeHeadRoutes: true,
+    frameworkErrors: (error, request, reply) => void refuse(error, request, reply),
+  })
+    .setValidatorCompiler(compileValidator)
+    .setSerializerCompiler(() => JSON.stringify)
+    .withTypeProvider();
+}
+
+const everyAnswer = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+function requestIdOf(sent: string | string[] | undefined): string {
+  return typeof sent === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(sent) ? sent : randomUUID();
+}
+
+/** Everything that is decided from the head of a request. */
+function admit(request: FastifyRequest, connections: Connections, auth: Authenticator): void {
+  if (request.originalUrl.length > limits.urlBytesMax) {
+    throw new PinfoldError('uri_too_long', { detail: `A URL has at most ${limits.urlBytesMax} bytes.` });
+  }
+  connections.entranceOf(request.raw)?.guard?.(request.headers);
+  const { role = 'viewer', produces = jsonOnly } = request.routeOptions.config;
+  if (role !== 'open') request.caller = auth.authorise(request.raw, role);
+  assertQueryIsText(request.originalUrl);
+  if (produces !== 'any' && !request.is404) request.media = negotiate(request.headers.accept, produces);
+}
+
+/** Query values are text; a path whose bytes are not has members of its own (`prefix_bytes`). */
+function assertQueryIsText(url: string): void {
+  const query = url.slice(url.indexOf('?') + 1);
+  if (query.length === url.length || !query.includes('%')) return;
+  try {
+    decodeURIComponent(query);
+  } catch (error) {
+    throw new PinfoldError(
+      'bad_request',
+      { detail: 'The query has percent escapes that are not UTF-8.' },
+      error,
+    );
+  }
+}
+
+function addMeasures(app: App, parts: Parts): void {
+  const { http } = parts.metrics;
+  app.addHook('onRequest', (_request, _reply, done) => {
+    http.started();
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
+    http.answered({
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+    });
+    done();
+  });
+}
+
+function addRefusals(app: App, parts: Parts): void {
+  app.setNotFoundHandler(() => {
+    throw new PinfoldError('not_found', { detail: 'Nothing is served at this URL.' });
+  });
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = refuse(thrown, request, reply);
+    if (error.code === 'internal') {
+      parts.log.error('a request failed in a way nobody foresaw', {
+        request_id: request.id,
+        method: request.method,
+        route: request.routeOptions.url,
+        cause: describeError(thrown),
+      });
+    }
+    const limit = limitOf(error);
+    if (limit !== undefined) parts.metrics.limitHit(limit);
+  });
+}
+
+function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): PinfoldError {
+  const error = asPinfoldError(thrown);
+  const problem = problemOf(error, request.id);
+  reply.code(problem.status).headers(problem.headers).type(problemType).send(JSON.stringify(problem.body));
+  return error;
+}
+
+/** Deny by default: nothing is served that does not say to whom. */
+function assertRoles(routes: readonly RouteOptions[]): void {
+  const open = routes.filter((route) => route.config?.role === undefined);
+  if (open.length === 0) return;
+  throw new Error(
+    `These routes declare no role: ${open.map((route) => `${String(route.method)} ${route.url}`).join(', ')}.`,
+  );
+}

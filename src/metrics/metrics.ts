@@ -1,0 +1,49 @@
+import { Gauge, type Registry } from 'prom-client';
+import { collectHttp, type HttpMetrics } from './http.ts';
+import { collectLimits, type LimitHit } from './limits.ts';
+import { collectObjects } from './objects.ts';
+import { collectObservation } from './observation.ts';
+import { toOpenMetrics } from './openmetrics.ts';
+import { collectOperations } from './operations.ts';
+import { collectPins } from './pins.ts';
+import { collectProcess } from './process.ts';
+import { collectReferences } from './references.ts';
+import type { Numbers } from './statistics.ts';
+
+/** Everything that is measured, and the text of a scrape. */
+export interface Metrics extends Disposable {
+  readonly http: HttpMetrics;
+  readonly limitHit: LimitHit;
+  /** The Prometheus text format 0.0.4, or OpenMetrics 1.0. */
+  render(format: 'prometheus' | 'openmetrics'): Promise<string>;
+}
+
+/** Registers every collector on one registry. */
+export function createMetrics(given: {
+  readonly registry: Registry;
+  readonly numbers: Numbers;
+  readonly version: string;
+}): Metrics {
+  const { registry, numbers, version } = given;
+  new Gauge({
+    name: 'pinfold_build_info',
+    help: 'Always 1; the version is a label.',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version }, 1);
+  collectObjects(registry, numbers);
+  collectPins(registry, numbers);
+  collectReferences(registry, numbers);
+  collectOperations(registry, numbers);
+  collectObservation(registry, numbers);
+  const measured = collectProcess(registry, numbers);
+  return {
+    http: collectHttp(registry),
+    limitHit: collectLimits(registry),
+    render: async (format) => {
+      const text = await registry.metrics();
+      return format === 'openmetrics' ? toOpenMetrics(text) : text;
+    },
+    [Symbol.dispose]: () => measured[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,50 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Numbers } from './statistics.ts';
+
+const perSecond = 1e9;
+
+/** What this process uses, under the names that client libraries have agreed on. */
+export function collectProcess(registry: Registry, numbers: Numbers): Disposable {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'Processor time this process has used.',
+    registers: [registry],
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  const startedAt = Date.now() / 1000 - process.uptime();
+  gauge('process_start_time_seconds', 'When this process started, since the epoch.', () => startedAt);
+  gauge('process_resident_memory_bytes', 'Memory of this process that is in RAM.', () =>
+    process.memoryUsage.rss(),
+  );
+  gauge('pinfold_heap_used_bytes', 'JavaScript heap in use.', () => process.memoryUsage().heapUsed);
+  gauge('pinfold_object_fds', 'Descriptors open on managed objects or directories of a bpffs.', () =>
+    numbers.openFds(),
+  );
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  gauge(
+    'pinfold_event_loop_delay_p99_seconds',
+    'The 99th percentile of the event loop delay since the last scrape.',
+    () => {
+      const seconds = delay.percentile(99) / perSecond;
+      delay.reset();
+      return seconds;
+    },
+  );
+  return { [Symbol.dispose]: () => delay.disable() };
+}
