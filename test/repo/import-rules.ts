@@ -1,26 +1,19 @@
-/** Which folders of src a folder may import; itself always. `types` may be imported for types alone. */
-export interface FolderRule {
-  readonly may: readonly string[];
-  readonly types?: readonly string[];
-}
-
 /**
- * Who may import whom in src. There is no list of exceptions: where a lower folder's ability is needed higher
- * up, `model` declares the interface, the folder that can implements it, and `main.ts` hands it over.
+ * Who may import whom in src, beside its own folder. There is no list of exceptions: where a lower folder's
+ * ability is needed higher up, `model` declares the interface, the folder that can implements it, and
+ * `main.ts` hands it over.
  */
-export const folderRules: Readonly<Record<string, FolderRule>> = {
-  model: { may: [] },
-  kernel: { may: ['model'] },
-  store: { may: ['model'] },
-  metrics: { may: ['model'] },
-  client: { may: [] },
-  agent: { may: ['model', 'kernel', 'store'] },
-  cluster: { may: ['model', 'agent', 'client'] },
-  api: { may: ['model', 'agent', 'cluster', 'metrics'] },
-  cli: { may: ['client'], types: ['model'] },
-  'main.ts': {
-    may: ['model', 'kernel', 'store', 'metrics', 'client', 'agent', 'cluster', 'api', 'cli'],
-  },
+export const folderRules: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  kernel: ['model'],
+  store: ['model'],
+  metrics: ['model'],
+  client: [],
+  agent: ['model', 'kernel', 'store'],
+  cluster: ['model', 'agent', 'client'],
+  api: ['model', 'agent', 'cluster', 'metrics'],
+  cli: ['model', 'client'],
+  'main.ts': ['model', 'kernel', 'store', 'metrics', 'client', 'agent', 'cluster', 'api', 'cli'],
 };
 
 /**
@@ -30,7 +23,7 @@ export const packageRules: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^koffi$/, ['src/kernel/sys/']],
   [/^better-sqlite3$/, ['src/store/']],
   [/^(fastify|@fastify\/.+)$/, ['src/api/']],
-  [/^typebox(\/.+)?$/, ['src/model/', 'src/api/']],
+  [/^typebox(\/.+)?$/, ['src/model/', 'src/store/', 'src/agent/', 'src/api/']],
   [/^prom-client$/, ['src/metrics/']],
   [/^(undici|openapi-fetch)$/, ['src/client/']],
   [/^(commander|@bomb\.sh\/tab.*)$/, ['src/cli/']],
@@ -38,10 +31,5 @@ export const packageRules: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^close-with-grace$/, ['src/main.ts']],
 ];
 
-/** What comes with Node and is refused: everywhere in src, or everywhere but in some places. */
-export const builtinRules: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^node:child_process$/, []],
-  [/^node:cluster$/, []],
-  [/^node:sqlite$/, []],
-  [/^node:vm$/, []],
-];
+/** What comes with Node and src may not use: it starts no programs, and has one way to SQLite and to threads. */
+export const refusedBuiltins: readonly string[] = ['child_process', 'cluster', 'sqlite', 'vm'];
