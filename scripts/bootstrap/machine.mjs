@@ -25,11 +25,21 @@ export function checkKernel() {
       'CAP_SYS_ADMIN is missing, as in a container; add it (docker run --cap-add SYS_ADMIN).',
     );
   }
+  if (!isHostUserNamespace()) {
+    throw new Problem(
+      'root of a user namespace only, as in a rootless container; run it as real root.',
+    );
+  }
   if (!/\tbpf$/m.test(readFileSync('/proc/filesystems', 'utf8'))) {
     throw new Problem(
       'this kernel has no bpf(2); use one built with CONFIG_BPF_SYSCALL, as all distributions do.',
     );
   }
+}
+
+/** Only the first user namespace maps all ids to themselves; bpf(2) asks for capabilities in that one. */
+function isHostUserNamespace() {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
 }
 
 function hasCapability(number) {

@@ -31,5 +31,7 @@ export const packageRules: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^close-with-grace$/, ['src/main.ts']],
 ];
 
-/** What comes with Node and src may not use: it starts no programs, and has one way to SQLite and to threads. */
+/**
+ * What comes with Node and src may not use: it starts no programs, and has one way to SQLite and to threads.
+ */
 export const refusedBuiltins: readonly string[] = ['child_process', 'cluster', 'sqlite', 'vm'];
