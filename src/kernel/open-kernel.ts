@@ -1,5 +1,6 @@
 import { openBpffs } from './bpffs/open-bpffs.ts';
 import { openWatcher } from './bpffs/watcher.ts';
+import { kernelBtfPath, readKernelBtf } from './btf/kernel-btf.ts';
 import { IteratorCounters } from './iter/counters.ts';
 import type { Kernel } from './kernel.ts';
 import { BpfObjects } from './object/objects.ts';
@@ -8,9 +9,6 @@ import { readFacts } from './proc/facts.ts';
 import { probeFeatures } from './proc/features.ts';
 import { Calls } from './sys/calls.ts';
 import { FdTable } from './sys/fd.ts';
-
-/** Where the kernel shows its own type information. */
-const BTF_PATH = '/sys/kernel/btf/vmlinux';
 
 /**
  * Opens everything Pinfold asks of the kernel; disposing unloads the iterators again.
@@ -23,9 +21,10 @@ const BTF_PATH = '/sys/kernel/btf/vmlinux';
 export function openKernel(): Kernel {
   const fds = new FdTable();
   const calls = new Calls(fds);
-  const counters = new IteratorCounters(calls, BTF_PATH);
+  const kernelBtf = readKernelBtf(kernelBtfPath);
+  const counters = new IteratorCounters(calls, kernelBtf);
   try {
-    const facts = readFacts(probeFeatures(calls, counters));
+    const facts = readFacts(probeFeatures(calls, kernelBtf, counters));
     return {
       fds,
       calls,

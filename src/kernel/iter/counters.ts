@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { PinfoldError } from '../../model/error.ts';
 import type { Counters } from '../../model/hazard.ts';
 import { type ObjectKind, type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { openObjectById } from '../bpf/objects.ts';
 import type { Btf } from '../btf/btf.ts';
-import { parseBtf } from '../btf/parse.ts';
+import type { KernelBtf } from '../btf/kernel-btf.ts';
 import type { CounterReader } from '../kernel.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -21,7 +20,9 @@ const since = { map: '5.8', program: '5.9', link: '5.19' } as const satisfies Re
 /** While it is shown, an iterator over objects holds an object once itself (kernel/bpf/map_iter.c). */
 const listExtra = { refcnt: 1n, usercnt: 0n } as const;
 
-/** One held through a descriptor opened for it counts that descriptor, and the iterator over files nothing. */
+/**
+ * One held through a descriptor opened for it counts that descriptor, and the iterator over files nothing.
+ */
 const heldExtra = { refcnt: 1n, usercnt: 1n } as const;
 
 /** What the programs are made from. */
@@ -34,9 +35,9 @@ interface Knowledge {
 /**
  * Reference counts of all maps, programs and links, as small programs read them inside the kernel.
  *
- * The programs are loaded when this is made and stay; their links and the cell that tells them which object is
- * wanted are the only descriptors Pinfold keeps. They are on nothing but themselves, and are left out of what
- * is read.
+ * The programs are loaded when this is made and stay; their links and the cell that tells them which object
+ * is wanted are the only descriptors Pinfold keeps. They are on nothing but themselves, and are left out of
+ * what is read.
  */
 export class IteratorCounters implements CounterReader, Disposable {
   readonly #calls: Calls;
@@ -51,15 +52,15 @@ export class IteratorCounters implements CounterReader, Disposable {
   };
   #wanted: WantedCell | undefined;
 
-  constructor(calls: Calls, btfPath: string) {
+  constructor(calls: Calls, kernel: KernelBtf) {
     this.#calls = calls;
     try {
-      const btf = parseBtf(readFileSync(btfPath));
+      if ('missing' in kernel) throw new RangeError(kernel.missing);
       const wanted = new WantedCell(calls.fds);
       this.#wanted = wanted;
       this.#own.map.add(wanted.mapId);
-      const file = learnFileLayout(btf);
-      for (const kind of pinnableKinds) this.#load(kind, { btf, file, wanted });
+      const from = { btf: kernel.btf, file: learnFileLayout(kernel.btf), wanted };
+      for (const kind of pinnableKinds) this.#load(kind, from);
     } catch (error) {
       for (const kind of pinnableKinds) this.#reasons.set(kind, whyNot(error, kind));
     }
@@ -110,7 +111,8 @@ export class IteratorCounters implements CounterReader, Disposable {
   /**
    * Through a descriptor of our own, so that what it costs does not depend on how many objects there are.
    *
-   * `unread` where ids may not be opened, or the kernel shows nobody our files (some leave out those of pid 1).
+   * `unread` where ids may not be opened, or the kernel shows nobody our files (some leave out those of pid
+   * 1).
    */
   #readHeld(iterator: Iterator, kind: PinnableKind, id: number): Counters | 'unread' | undefined {
     try {
@@ -149,7 +151,9 @@ export class IteratorCounters implements CounterReader, Disposable {
     this.#lists.set(kind, this.#keep(new Iterator(spec, this.#calls)));
   }
 
-  /** Where the kernel cannot restrict the iterator to our files, or lets nobody read them, lists do it all. */
+  /**
+   * Where the kernel cannot restrict the iterator to our files, or lets nobody read them, lists do it all.
+   */
   #loadHeld(kind: PinnableKind, layout: ListLayout, { file, wanted }: Knowledge): void {
     const instructions = heldProgram(kind, { file, list: layout }, wanted.mapFd);
     const spec = { name: `pinfold_1_${kind}`, functionId: file.functionId, instructions, tid: process.pid };
@@ -176,9 +180,6 @@ function whyNot(error: unknown, kind: PinnableKind): string {
   }
   if (isSystemCallError(error) || error instanceof RangeError) {
     return `${error.message}; iterators over ${kind}s need Linux ${since[kind]}`;
-  }
-  if (error instanceof Error && 'code' in error) {
-    return `the kernel's own BTF cannot be read (${String(error.code)}); it needs CONFIG_DEBUG_INFO_BTF`;
   }
   throw error;
 }

@@ -24,12 +24,12 @@ const PROBE_READ_KERNEL = 113;
 const POINTER_SLOT = -32;
 
 /**
- * The program that an iterator over this process's own files runs for each: it writes the record of the object
- * behind one descriptor.
+ * The program that an iterator over this process's own files runs for each: it writes the record of the
+ * object behind one descriptor.
  *
- * `wantedFd` is the array map that holds the number of that descriptor plus one. `private_data` of its file is
- * the object (kernel/bpf/syscall.c, bpf_map_new_fd and its kin), which the verifier cannot know: it is read
- * with a helper. The caller has opened the descriptor and knows its kind.
+ * `wantedFd` is the array map that holds the number of that descriptor plus one. `private_data` of its file
+ * is the object (kernel/bpf/syscall.c, bpf_map_new_fd and its kin), which the verifier cannot know: it is
+ * read with a helper. The caller has opened the descriptor and knows its kind.
  */
 export function heldProgram(
   kind: PinnableKind,

@@ -5,8 +5,11 @@ import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 
-const BPF_PROG_TYPE_TRACING = 26;
-const BPF_TRACE_ITER = 28;
+/** BPF_PROG_TYPE_TRACING of enum bpf_prog_type. */
+export const iteratorProgramType = 26;
+
+/** BPF_TRACE_ITER of enum bpf_attach_type. */
+export const iteratorAttachType = 28;
 
 /** What one read(2) of an iterator gives at most: its buffer has eight pages (kernel/bpf/bpf_iter.c). */
 const READ_BYTES = 64 * 1024;
@@ -87,17 +90,17 @@ export class Iterator implements Disposable {
 
 function loadAndLink(spec: IteratorSpec, calls: Calls): Fd {
   const program = {
-    type: BPF_PROG_TYPE_TRACING,
+    type: iteratorProgramType,
     name: spec.name,
     instructions: spec.instructions,
-    expectedAttachType: BPF_TRACE_ITER,
+    expectedAttachType: iteratorAttachType,
     attachBtfId: spec.functionId,
   };
   using loaded = loadProgram(program, calls);
   const target = spec.tid === undefined ? {} : { tid: spec.tid };
   return createLink(
     loaded,
-    { attachType: BPF_TRACE_ITER, ...target },
+    { attachType: iteratorAttachType, ...target },
     { fds: calls.fds, lifetime: 'kernel' },
   );
 }

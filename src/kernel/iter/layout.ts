@@ -49,8 +49,8 @@ const counterNames = {
 /**
  * Learns from vmlinux BTF where the running kernel keeps the counters of a kind.
  *
- * @throws RangeError where this kernel has no iterator of the kind (before 5.8 for maps, 5.9 for programs, 5.19
- * for links)
+ * @throws RangeError where this kernel has no iterator of the kind (before 5.8 for maps, 5.9 for programs,
+ * 5.19 for links)
  */
 export function learnListLayout(btf: Btf, kind: PinnableKind): ListLayout {
   const { target, object, further, holder } = sources[kind];

@@ -8,10 +8,14 @@ const SEQ_WRITE = 127;
 /** Bytes of each value in a record. */
 const VALUE_SIZE = 8;
 
-/** How many counters follow the id: `usercnt`, of open files and pinned inodes, is something only maps have. */
+/**
+ * How many counters follow the id: `usercnt`, of open files and pinned inodes, is something only maps have.
+ */
 const counterCounts = { map: 2, program: 1, link: 1 } as const satisfies Record<PinnableKind, number>;
 
-/** Bytes of the record a program writes for one object: its id, refcnt and, for maps, usercnt, each as a u64. */
+/**
+ * Bytes of the record a program writes for one object: its id, refcnt and, for maps, usercnt, each as a u64.
+ */
 export function recordSize(kind: PinnableKind): number {
   return VALUE_SIZE * (1 + counterCounts[kind]);
 }
@@ -32,7 +36,9 @@ export function writeRecord(kind: PinnableKind, seq: Register): readonly Line[] 
   return [move(1, seq), move(2, 10), add(2, -size), set(3, size), call(SEQ_WRITE)];
 }
 
-/** The records of a pass, to be read one after the other. `extra` is what reading itself adds to each counter. */
+/**
+ * The records of a pass, to be read one after the other. `extra` is what reading itself adds to each counter.
+ */
 export class Records {
   readonly count: number;
   readonly #view: DataView;

@@ -9,7 +9,9 @@ export type Present<Members> = {
 };
 
 /** An object without the members that are undefined: what is not known is absent from a document. */
-export function present<Members extends Readonly<Record<string, unknown>>>(members: Members): Present<Members> {
+export function present<Members extends Readonly<Record<string, unknown>>>(
+  members: Members,
+): Present<Members> {
   const known: Record<string, unknown> = {};
   for (const name in members) {
     if (members[name] !== undefined) known[name] = members[name];

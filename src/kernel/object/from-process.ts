@@ -1,5 +1,5 @@
 import { type ErrorDetails, PinfoldError } from '../../model/error.ts';
-import { findStartTime } from '../proc/process.ts';
+import { findStat } from '../proc/process.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
@@ -32,7 +32,7 @@ export function duplicateFromProcess(calls: Calls, source: ProcessSource): Fd {
 }
 
 function checkStartTime(source: ProcessSource): number {
-  const found = findStartTime(source.pid);
+  const found = findStat(source.pid)?.startTime;
   if (found === undefined) throw notFound(source, `There is no process ${source.pid}.`);
   if (source.startTime !== undefined && found !== source.startTime) {
     throw mismatch(source, `it started at ${found}, not at ${source.startTime}`);

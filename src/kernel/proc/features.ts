@@ -1,8 +1,10 @@
-import { objectKinds, type PinnableKind } from '../../model/kind.ts';
+import { objectKinds, type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import type { Feature } from '../../model/schema/node.ts';
 import { createMap, lookupFirstBatch } from '../bpf/create.ts';
 import { nextObjectId, objectInfo } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
+import type { KernelBtf } from '../btf/kernel-btf.ts';
+import { proveEntryCount } from '../iter/entry-count.ts';
 import type { CounterReader } from '../kernel.ts';
 import { AT_FDCWD, type Calls, open, resolve } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -70,11 +72,13 @@ const root = { directory: AT_FDCWD, name: '/' } as const;
 
 const iteratorSince: Readonly<Record<PinnableKind, string>> = { map: '5.8', program: '5.9', link: '5.19' };
 
-/** What this kernel lets this process do. Takes about a millisecond; leaves nothing behind. */
-export function probeFeatures(calls: Calls, counters: CounterReader): readonly Feature[] {
+/** What this kernel lets this process do. Takes about three milliseconds; leaves nothing behind. */
+export function probeFeatures(calls: Calls, kernel: KernelBtf, counters: CounterReader): readonly Feature[] {
   return [
     ...probes.map((probe) => tryProbe(calls, probe)),
-    ...(['map', 'program', 'link'] as const).map((kind) => counterFeature(counters, kind)),
+    btfFeature(kernel),
+    ...pinnableKinds.map((kind) => counterFeature(counters, kind)),
+    tryProbe(calls, entryCountProbe(kernel)),
   ];
 }
 
@@ -83,17 +87,42 @@ function tryProbe(calls: Calls, { name, since, lost, prove }: Probe): Feature {
     prove(calls);
     return { name, since, available: true };
   } catch (error) {
-    if (!isSystemCallError(error)) throw error;
+    if (!isSystemCallError(error) && !(error instanceof RangeError)) throw error;
     return { name, since, available: false, reason: `${error.message}: ${lost}` };
   }
+}
+
+function btfFeature(kernel: KernelBtf): Feature {
+  const feature = { name: 'kernel_btf', since: '5.4' };
+  if (!('missing' in kernel)) return { ...feature, available: true };
+  return {
+    ...feature,
+    available: false,
+    reason: `${kernel.missing}: no program can be made that reads counters`,
+  };
 }
 
 function counterFeature(counters: CounterReader, kind: PinnableKind): Feature {
   const reason = counters.unavailable(kind);
   const feature = { name: `${kind}_counters`, since: iteratorSince[kind] };
-  return reason === undefined
-    ? { ...feature, available: true }
-    : { ...feature, available: false, reason: `${reason}: changes that would free a ${kind} cannot be told` };
+  if (reason === undefined) return { ...feature, available: true };
+  return {
+    ...feature,
+    available: false,
+    reason: `${reason}: changes that would free a ${kind} cannot be told`,
+  };
+}
+
+function entryCountProbe(kernel: KernelBtf): Probe {
+  return {
+    name: 'map_entry_count',
+    since: '6.6',
+    lost: 'entries of hash maps are counted by reading them',
+    prove: (calls) => {
+      if ('missing' in kernel) throw new RangeError(kernel.missing);
+      proveEntryCount(kernel.btf, calls);
+    },
+  };
 }
 
 function withMap(calls: Calls, use: (map: Fd) => void): void {

@@ -5,20 +5,20 @@ export interface ProcessFacts {
   readonly pid: number;
   /** Clock ticks between boot and its start: with the pid it names one process for good. */
   readonly startTime: number;
-  /** Its name, 15 bytes at most; processes choose it freely. */
+  /** Its name as a byte string, 15 bytes at most; processes choose it freely. */
   readonly comm: string;
   /** Path of its cgroup in the unified hierarchy, `/` where it has none. */
   readonly cgroup: string;
 }
 
-/** When the process that has this pid now started; undefined if there is none. Field 22 of /proc/PID/stat. */
-export function findStartTime(pid: number): number | undefined {
-  return parseStat(readProc(pid, 'stat'))?.startTime;
+/** Start and name of the process that has this pid now; undefined if there is none. */
+export function findStat(pid: number): Pick<ProcessFacts, 'startTime' | 'comm'> | undefined {
+  return parseStat(readProc(pid, 'stat'));
 }
 
 /** Name, start and cgroup of a process; undefined if it is gone. */
 export function findProcess(pid: number): ProcessFacts | undefined {
-  const stat = parseStat(readProc(pid, 'stat'));
+  const stat = findStat(pid);
   const cgroup = readProc(pid, 'cgroup');
   if (stat === undefined || cgroup === undefined) return undefined;
   return { pid, ...stat, cgroup: parseCgroup(cgroup) };
