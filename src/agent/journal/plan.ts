@@ -1,0 +1,169 @@
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { PinnableKindSchema } from '../../model/schema/common.ts';
+import type { PinPath } from '../../model/path.ts';
+import type { Annotations, PinnedObject, PinState } from '../operation/sink.ts';
+
+/** A byte string that a parser of model/path.ts has made before it was written down. */
+const SavedPath = Type.Unsafe<PinPath>(Type.String({ minLength: 1 }));
+
+const SavedAnnotations = Type.Unsafe<Annotations>(Type.Object({
+  labels: Type.Record(Type.String(), Type.String()),
+  owner: Type.Union([Type.String(), Type.Null()]),
+  managed: Type.Boolean(),
+}));
+
+const SavedObject = Type.Unsafe<PinnedObject>(Type.Object({
+  kind: PinnableKindSchema, id: Type.Integer(), type: Type.String(), name: Type.String(), fingerprint: Type.String(),
+}));
+
+/** Final permissions of a pin or directory. */
+export const Attributes = Type.Object({ mode: Type.Integer(), uid: Type.Integer(), gid: Type.Integer() });
+export type Attributes = Static<typeof Attributes>;
+
+/** A PinState as JSON carries it; mount and instance are those of the intent. */
+const SavedPin = Type.Object({
+  path: SavedPath,
+  inode: Type.Integer(),
+  mtimeNs: Type.String({ pattern: '^\\d+$' }),
+  ctimeNs: Type.String({ pattern: '^\\d+$' }),
+  links: Type.Integer(),
+  attributes: Attributes,
+  object: SavedObject,
+  annotations: SavedAnnotations,
+});
+export type SavedPin = Static<typeof SavedPin>;
+
+const Slot = Type.String({ description: 'name of the entry in the staging directory' });
+const Directories = Type.Array(SavedPath, { description: 'missing when the operation was planned, outermost first' });
+
+/** A pin an item works on; null where an earlier item of the same batch has yet to make it. */
+const Expected = Type.Union([SavedPin, Type.Null()]);
+
+export const PinItem = Type.Object({
+  kind: Type.Literal('pin'),
+  path: SavedPath,
+  slot: Slot,
+  object: SavedObject,
+  attributes: Attributes,
+  annotations: SavedAnnotations,
+  directories: Directories,
+  /** What was made, once that is known. */
+  made: Expected,
+});
+export type PinItem = Static<typeof PinItem>;
+
+export const ReplaceItem = Type.Object({
+  kind: Type.Literal('replace'),
+  path: SavedPath,
+  slot: Slot,
+  object: SavedObject,
+  attributes: Attributes,
+  annotations: SavedAnnotations,
+  expected: Expected,
+  made: Expected,
+});
+export type ReplaceItem = Static<typeof ReplaceItem>;
+
+export const UnpinItem = Type.Object({
+  kind: Type.Literal('unpin'), path: SavedPath, slot: Slot, expected: Expected,
+});
+export type UnpinItem = Static<typeof UnpinItem>;
+
+export const RenameItem = Type.Object({
+  kind: Type.Literal('rename'),
+  path: SavedPath,
+  to: SavedPath,
+  slot: Slot,
+  expected: Expected,
+  /** What is at the new name and shall go; absent where the name is free. */
+  displaced: Type.Optional(Expected),
+  directories: Directories,
+});
+export type RenameItem = Static<typeof RenameItem>;
+
+export const AttributesItem = Type.Object({
+  kind: Type.Literal('attributes'),
+  path: SavedPath,
+  expected: Expected,
+  attributes: Attributes,
+  annotations: SavedAnnotations,
+});
+export type AttributesItem = Static<typeof AttributesItem>;
+
+export const MakeDirectoryItem = Type.Object({
+  kind: Type.Literal('mkdir'),
+  path: SavedPath,
+  directories: Directories,
+  attributes: Type.Partial(Attributes),
+  /** Of the directory that is already there; null where it is to be made. */
+  before: Type.Union([Attributes, Type.Null()]),
+});
+export type MakeDirectoryItem = Static<typeof MakeDirectoryItem>;
+
+export const RemoveDirectoryItem = Type.Object({
+  kind: Type.Literal('rmdir'), path: SavedPath, before: Attributes,
+});
+export type RemoveDirectoryItem = Static<typeof RemoveDirectoryItem>;
+
+/** One line of a plan: what recovery needs to finish it or to take it back. */
+export const Item = Type.Union([
+  PinItem, ReplaceItem, UnpinItem, RenameItem, AttributesItem, MakeDirectoryItem, RemoveDirectoryItem,
+]);
+export type Item = Static<typeof Item>;
+
+/**
+ * How far an operation of several items had come: `open` from the intent on, `moving` once all new pins are staged and
+ * known, `retiring` once every name is as asked and only displaced pins remain, `undoing` once it has failed.
+ * An operation of one item stays `open`: the kernel itself shows how far it came.
+ */
+const Phase = Type.Union([
+  Type.Literal('open'), Type.Literal('moving'), Type.Literal('retiring'), Type.Literal('undoing'),
+]);
+export type Phase = Static<typeof Phase>;
+
+/** What the journal keeps of an operation for recovery: `Intent.plan`. */
+export const Plan = Type.Object({
+  version: Type.Literal(1),
+  mount: Type.String(),
+  phase: Phase,
+  items: Type.Array(Item),
+});
+export type Plan = Static<typeof Plan>;
+
+/** Checks a plan that the journal has given back; undefined where it is not one this version wrote. */
+export function parsePlan(json: unknown): Plan | undefined {
+  return Value.Check(Plan, json) ? json : undefined;
+}
+
+/** A pin's state as the journal keeps it. */
+export function savePin(state: PinState): SavedPin {
+  const { inode } = state;
+  return {
+    path: state.path,
+    inode: inode.inode,
+    mtimeNs: String(inode.mtimeNs),
+    ctimeNs: String(inode.ctimeNs),
+    links: inode.links,
+    attributes: { mode: inode.mode, uid: inode.uid, gid: inode.gid },
+    object: state.object,
+    annotations: state.annotations,
+  };
+}
+
+/** The state that was saved, in the instance the intent names. */
+export function restorePin(saved: SavedPin, where: { readonly mount: string; readonly instance: string }): PinState {
+  return {
+    ...where,
+    path: saved.path,
+    inode: {
+      inode: saved.inode,
+      mtimeNs: BigInt(saved.mtimeNs),
+      ctimeNs: BigInt(saved.ctimeNs),
+      links: saved.links,
+      ...saved.attributes,
+    },
+    object: saved.object,
+    annotations: saved.annotations,
+  };
+}

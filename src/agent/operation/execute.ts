@@ -1,0 +1,145 @@
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import type { OperationKind } from '../../model/schema/operation.ts';
+import type { Intent } from '../../model/store.ts';
+import type { Phase, Plan } from '../journal/plan.ts';
+import type { OperationEnvironment } from './environment.ts';
+import { type Acceptance, findHazards, refuseHazards, type Stakes } from './hazards.ts';
+import type { Holds } from './holds.ts';
+import { momentsOf } from './moments.ts';
+import type { Move, Say } from './move.ts';
+import { settle } from './settle.ts';
+import type { Site } from './site.ts';
+
+/** One operation that is ready to be carried out: everything it names is held, and nothing has been changed. */
+export interface Operation {
+  readonly environment: OperationEnvironment;
+  readonly site: Site;
+  readonly holds: Holds;
+  readonly moves: readonly Move[];
+  readonly intent: Omit<Intent, 'plan' | 'startedAt' | 'bootId' | 'instance'>;
+  readonly acceptance: Acceptance;
+}
+
+/**
+ * Carries an operation out: intent, new pins staged, names changed in order, what goes checked again, displaced pins
+ * unlinked and counted, settled. Whatever fails, all is taken back in reverse, and the journal says so.
+ *
+ * @throws PinfoldError of the step that failed, with operation_id; outcome_unknown where taking back failed too
+ */
+export function execute(operation: Operation): void {
+  const { environment, intent } = operation;
+  const say = momentsOf(intent.kind, environment.onStep);
+  say(readyMoments[intent.kind] ?? 'ready');
+  begin(operation);
+  try {
+    perform(operation, say);
+  } catch (error) {
+    throw takeBack(operation, say, error);
+  }
+  settleApplied(operation);
+  say('settled');
+}
+
+/** What has been done when the intent is written, in the words of the kind's steps. */
+const readyMoments: Readonly<Partial<Record<OperationKind, string>>> = {
+  pin: 'source_held', replace: 'source_held', unpin: 'checked', rename: 'checked',
+};
+
+function perform(operation: Operation, say: Say): void {
+  const { moves, site, intent } = operation;
+  say('intent_committed');
+  for (const move of moves) move.stage(say);
+  if (moves.length > 1) amend(operation, 'moving');
+  for (const move of moves) move.apply(say);
+  site.assertStillVisible();
+  refuseHazards(hazardsNow(operation), operation.acceptance);
+  say(intent.kind === 'replace' ? 'checked' : 'checked_again');
+  if (moves.length > 1) amend(operation, 'retiring');
+  say('committed');
+  for (const move of moves) move.retire(() => refuseHazards(hazardsNow(operation), operation.acceptance), say);
+  site.assertStillVisible();
+}
+
+function begin(operation: Operation): void {
+  const { environment, site, intent } = operation;
+  environment.store.journal.begin({
+    ...intent,
+    bootId: environment.kernel.facts.bootId,
+    instance: site.instance,
+    startedAt: environment.clock.now().toISOString(),
+    plan: planOf(operation, 'open'),
+  });
+}
+
+function amend(operation: Operation, phase: Phase): void {
+  operation.environment.store.journal.amend(operation.intent.operationId, planOf(operation, phase));
+}
+
+function planOf({ site, moves }: Operation, phase: Phase): Plan {
+  return { version: 1, mount: site.mount, phase, items: moves.map((move) => move.item()) };
+}
+
+/** What the names that go would cost now that every new pin is staged: the counters show those already. */
+function hazardsNow(operation: Operation): ReturnType<typeof findHazards> {
+  return findHazards(operation.environment, stakesOf(operation, []));
+}
+
+/** What an operation puts at stake; `arriving` are new pins that the counters do not show yet. */
+export function stakesOf({ moves, holds }: Pick<Operation, 'moves' | 'holds'>, arriving: Stakes['arriving']): Stakes {
+  return {
+    losing: moves.flatMap((move) => move.losing() ?? []),
+    arriving,
+    oursOf: (object) => holds.countOf(object),
+  };
+}
+
+/** Undoes all moves in reverse and settles; answers the error to throw. */
+function takeBack(operation: Operation, say: Say, cause: unknown): unknown {
+  const { environment, intent, moves } = operation;
+  const failures: unknown[] = isPinfoldError(cause, 'outcome_unknown') ? [cause] : [];
+  if (moves.length > 1) trying(failures, () => amend(operation, 'undoing'));
+  for (const move of moves.toReversed()) {
+    if (move.progress === 'untouched') continue;
+    trying(failures, () => move.undo(() => true));
+    trying(failures, () => say('step_undone'));
+  }
+  const isKnown = failures.length === 0;
+  const detail = [cause, ...failures.filter((failure) => failure !== cause)].map(messageOf).join(' ');
+  trying(failures, () => settle(environment, {
+    intent, outcome: isKnown ? 'not_applied' : 'unknown', detail, changes: changesOf(moves),
+  }));
+  if (isKnown) return withOperation(cause, intent.operationId);
+  return new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, cause);
+}
+
+function settleApplied(operation: Operation): void {
+  const { environment, intent, moves } = operation;
+  try {
+    settle(environment, { intent, outcome: 'applied', detail: null, changes: changesOf(moves) });
+  } catch (error) {
+    const detail = 'The change was made, but could not be recorded; the next start of the agent settles it.';
+    throw new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, error);
+  }
+}
+
+function changesOf(moves: readonly Move[]) {
+  return moves.flatMap((move) => move.changes());
+}
+
+function trying(failures: unknown[], attempt: () => void): void {
+  try {
+    attempt();
+  } catch (error) {
+    failures.push(error);
+  }
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** Names the operation in an expected failure; anything else is a defect and stays as it is. */
+function withOperation(thrown: unknown, operationId: string): unknown {
+  if (!isPinfoldError(thrown)) return thrown;
+  return new PinfoldError(thrown.code, { ...thrown.details, operation_id: operationId }, thrown.cause);
+}

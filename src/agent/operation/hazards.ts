@@ -1,0 +1,125 @@
+import { PinfoldError } from '../../model/error.ts';
+import { type Counters, type Hazard, hazardSentences, hazardsOf } from '../../model/hazard.ts';
+import { escapeBytes } from '../../model/path.ts';
+import type { OperationEnvironment } from './environment.ts';
+import type { Losing } from './move.ts';
+import { describeObject } from './sentence.ts';
+import type { PinnedObject } from './sink.ts';
+
+/** What one object would suffer from the names that go. */
+export interface Finding {
+  readonly object: PinnedObject;
+  readonly losing: readonly Losing[];
+  readonly hazards: readonly Hazard[];
+  /** One sentence a hazard, or why nothing can be ruled out. */
+  readonly reasons: readonly string[];
+}
+
+/** The names that go, and what else the operation itself does to the same objects. */
+export interface Stakes {
+  readonly losing: readonly Losing[];
+  /** Objects that get a pin which the counters do not show yet; one entry a pin. */
+  readonly arriving: readonly PinnedObject[];
+  /** How many references on an object are this process's own now. */
+  readonly oursOf: (object: PinnedObject) => number;
+}
+
+/**
+ * Decides, from the kernel's counters of each object that loses names, what the operation as a whole would cost.
+ *
+ * Where counters cannot be read nothing is ruled out: every hazard the kind knows is then found, with that reason,
+ * and the caller must accept them by name.
+ */
+export function findHazards(environment: OperationEnvironment, stakes: Stakes): readonly Finding[] {
+  const byObject = new Map<string, Losing[]>();
+  for (const losing of stakes.losing) {
+    const key = keyOf(losing.subject.object);
+    byObject.set(key, [...(byObject.get(key) ?? []), losing]);
+  }
+  return [...byObject.values()].flatMap((losing) => findOne(environment, losing, stakes) ?? []);
+}
+
+function findOne(environment: OperationEnvironment, losing: readonly Losing[], stakes: Stakes): Finding | undefined {
+  const object = losing[0]?.subject.object;
+  const going = inodesGoing(losing);
+  if (object === undefined || going === 0) return undefined;
+  const counters = readCounters(environment, object);
+  if (typeof counters === 'string') {
+    const hazards = possibleHazards(object);
+    const reason = `the kernel's reference counts are not available (${counters}), so nothing can be ruled out`;
+    return { object, losing, hazards, reasons: [reason] };
+  }
+  const arriving = BigInt(stakes.arriving.filter((other) => keyOf(other) === keyOf(object)).length);
+  const hazards = hazardsOf({
+    kind: object.kind,
+    type: object.type,
+    counters: {
+      refcnt: counters.refcnt + arriving,
+      ...(counters.usercnt === undefined ? {} : { usercnt: counters.usercnt + arriving }),
+    },
+    ours: stakes.oursOf(object),
+    going,
+    ...attachment(losing),
+  });
+  return { object, losing, hazards, reasons: hazards.map((hazard) => hazardSentences[hazard]) };
+}
+
+/** An inode goes, and its reference with it, when every name it has is among those that go (hard links). */
+function inodesGoing(losing: readonly Losing[]): number {
+  const byInode = new Map<unknown, Losing[]>();
+  for (const name of losing) {
+    const key = name.subject.state?.inode.inode ?? name.subject;
+    byInode.set(key, [...(byInode.get(key) ?? []), name]);
+  }
+  return [...byInode.values()].filter(isLosingAll).length;
+}
+
+function isLosingAll(names: readonly Losing[]): boolean {
+  if (names.some(({ isLastName }) => isLastName === true)) return true;
+  const links = names[0]?.subject.state?.inode.links ?? 1;
+  return names.filter(({ isLastName }) => isLastName === undefined).length >= links;
+}
+
+function readCounters(environment: OperationEnvironment, object: PinnedObject): Counters | string {
+  if (!environment.usesIds) return 'this agent runs with --pins-only';
+  const { counters } = environment.kernel;
+  return counters.unavailable(object.kind)
+    ?? counters.readOne(object.kind, object.id)
+    ?? 'the kernel does not show the object';
+}
+
+function possibleHazards(object: PinnedObject): readonly Hazard[] {
+  if (object.type === 'prog_array') return ['last_reference', 'prog_array_emptied'];
+  return object.kind === 'link' ? ['last_reference', 'link_detached'] : ['last_reference'];
+}
+
+/** What a caller has agreed to lose. */
+export interface Acceptance {
+  readonly accept: ReadonlySet<string>;
+  readonly force: boolean;
+}
+
+/** @throws PinfoldError hazard, unless every hazard found has been accepted by name */
+export function refuseHazards(findings: readonly Finding[], acceptance: Acceptance): void {
+  if (acceptance.force) return;
+  const refused = findings.filter(({ hazards }) => hazards.some((hazard) => !acceptance.accept.has(hazard)));
+  const [first] = refused;
+  if (first === undefined) return;
+  const sentences = refused.map(({ object, reasons }) => `${describeObject(object)}: ${reasons.join('; ')}`);
+  const hazards = [...new Set(refused.flatMap((finding) => finding.hazards))];
+  const path = first.losing[0]?.path ?? '';
+  throw new PinfoldError('hazard', {
+    detail: `Refused, because of ${sentences.join('. Also, because of ')}. Accept it by name if it is meant.`,
+    path: escapeBytes(path), kind: first.object.kind, id: first.object.id, hazards,
+  });
+}
+
+/** A link says so itself where its target is already gone. */
+function attachment(losing: readonly Losing[]): { readonly isAttached?: boolean } {
+  const info = losing[0]?.subject.held?.info;
+  return info?.kind === 'link' && info.is_attached !== undefined ? { isAttached: info.is_attached } : {};
+}
+
+function keyOf(object: PinnedObject): string {
+  return `${object.kind}:${object.id}`;
+}

@@ -1,0 +1,128 @@
+import { PinfoldError } from '../../model/error.ts';
+import { escapeBytes, type PinPath, stagingName } from '../../model/path.ts';
+import type { Item } from '../journal/plan.ts';
+import { factsOf, type Site } from './site.ts';
+import type { DirectoryChange, PinChange, PinnedObject } from './sink.ts';
+import type { Subject } from './subject.ts';
+
+/** Tells what a move has just done, in the second half of a StepName: `staged`, `renamed`. */
+export type Say = (moment: string) => void;
+
+/**
+ * How far a move has come. `staged`: the new pin is in its slot. `aside`: the old one is, its new name not yet given.
+ * `moved`: names are as asked, and what was displaced is in the slot. `unlinked`: it has lost that name, and is being
+ * counted. `retired`: nothing is left to do.
+ */
+export type Progress = 'untouched' | 'staged' | 'aside' | 'moved' | 'unlinked' | 'retired';
+
+/** A name that goes for good, unless what it holds would be lost with it. */
+export interface Losing {
+  readonly subject: Subject;
+  readonly path: PinPath;
+  /** Known once the name has been unlinked: whether the inode had no other. */
+  readonly isLastName: boolean | undefined;
+}
+
+/** Whether a pin that was made may be removed again; recovery says no where that would free the object. */
+export type MayDrop = (object: PinnedObject) => boolean;
+
+/** Throws where an object that has just lost its name turns out to be held by nobody else. */
+export type Guard = () => void;
+
+/**
+ * One line of a plan, able to do what it says step by step and to take it back.
+ *
+ * Each method either does all of its part, or puts things back as they were and throws; what cannot be put back
+ * is never removed but left in the slot, and the error is then outcome_unknown.
+ */
+export interface Move {
+  readonly action: string;
+  readonly path: PinPath;
+  /** What it does, for a dry run. */
+  readonly sentence: string;
+  readonly progress: Progress;
+  /** New pins need a slot before anything visible happens. */
+  readonly needsStaging: boolean;
+  /** What the journal keeps of it now. */
+  item(): Item;
+  /** The object that gets one more pin. */
+  arriving(): PinnedObject | undefined;
+  /** The name that goes, until it has gone. */
+  losing(): Losing | undefined;
+  stage(say: Say): void;
+  apply(say: Say): void;
+  retire(guard: Guard, say: Say): void;
+  /** Asks before it drops a pin that the operation itself has made; what may not be dropped stays in its slot. */
+  undo(mayDrop: MayDrop): void;
+  /** What it has done to names, for records and events; after `undo`, what could not be put back quite the same. */
+  changes(): readonly (PinChange | DirectoryChange)[];
+  /** Finds out from the kernel how far an interrupted one had come. */
+  examine(): void;
+}
+
+/** @throws PinfoldError outcome_unknown, saying where the pin is now */
+export function strand(slot: string, path: PinPath, cause: unknown): never {
+  const shown = escapeBytes(path);
+  const why = cause instanceof PinfoldError ? ` (${cause.message})` : '';
+  const detail = `The pin that was at "${shown}" is kept as ${stagingName}/${slot}: its name could not be given back${why}.`;
+  throw new PinfoldError('outcome_unknown', { detail, path: shown, staged_as: slot }, cause);
+}
+
+/** What an operation says that found another inode than the one it was asked about. */
+export function mismatch(path: PinPath): PinfoldError {
+  const shown = escapeBytes(path);
+  const detail = `The pin at "${shown}" was replaced by somebody else at the same time; it is as they left it.`;
+  return new PinfoldError('identity_mismatch', { detail, path: shown });
+}
+
+/** Gives a path back to what is in a slot; never takes the name from anybody. @throws PinfoldError outcome_unknown */
+export function giveBack(site: Site, slot: string, path: PinPath): void {
+  try {
+    site.at(path, (place) => site.move(site.slot(slot), place, path));
+  } catch (error) {
+    strand(slot, path, error);
+  }
+}
+
+/**
+ * Makes a pin anew in its slot for an object that has lost its name but that we still hold, with the permissions it had.
+ * It is another inode: the subject's state says so afterwards.
+ *
+ * @throws PinfoldError outcome_unknown where the kernel refuses
+ */
+export function pinBack(site: Site, slot: string, subject: Subject): void {
+  const { path, inode } = subject.known();
+  try {
+    if (subject.held === undefined) throw new TypeError('nothing holds the object any more');
+    site.kernel.objects.pin(subject.held, site.slot(slot));
+    using open = site.openSlot(slot);
+    subject.update({ inode: site.setAttributes(open, inode) });
+  } catch (error) {
+    const detail = `The pin at "${escapeBytes(path)}" was removed and could not be made again.`;
+    throw new PinfoldError('outcome_unknown', { detail, path: escapeBytes(path) }, error);
+  }
+}
+
+/**
+ * Takes the last name from what is in a slot, and asks the guard while both its inode and its object are still held:
+ * the inode's reference is then surely still counted, so that what the guard reads is exact.
+ */
+export function unlinkAndCount(site: Site, slot: string, losing: {
+  readonly path: PinPath;
+  /** Called once the name is gone. */
+  readonly unlinked: (isLastName: boolean) => void;
+  readonly guard: Guard;
+  readonly say: Say;
+}): void {
+  using open = site.openSlot(slot);
+  site.unlinkSlot(slot, losing.path);
+  losing.unlinked(site.kernel.bpffs.stat(open.fd).links === 0);
+  losing.say('unlinked');
+  losing.guard();
+  losing.say('counted');
+}
+
+/** The inode in a slot now; undefined where the slot is empty. */
+export function slotInode(site: Site, slot: string): ReturnType<typeof factsOf> | undefined {
+  return site.inodeAt(site.slot(slot));
+}

@@ -1,0 +1,183 @@
+import type { HeldObject } from '../../kernel/kernel.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import type { PinPath } from '../../model/path.ts';
+import { type ReplaceItem, savePin } from '../journal/plan.ts';
+import { isSameObject, pinnedObjectOf } from './holds.ts';
+import {
+  type Guard, type Losing, type MayDrop, type Move, mismatch, pinBack, type Progress, type Say, slotInode, strand,
+  unlinkAndCount,
+} from './move.ts';
+import { itemOf } from './pin.ts';
+import { objectAt } from './pin-state.ts';
+import { describeObject, quote } from './sentence.ts';
+import { isInode, type Site } from './site.ts';
+import type { PinChange, PinnedObject } from './sink.ts';
+import { type NewPin, StagedPin } from './staged-pin.ts';
+import type { Subject } from './subject.ts';
+
+/** A pin under a name that holds another object, which it displaces in one step for every onlooker. */
+export class ReplaceMove implements Move {
+  readonly action = 'replace';
+  readonly needsStaging = true;
+  readonly path: PinPath;
+  readonly #site: Site;
+  readonly #staged: StagedPin;
+  readonly #displaced: Subject;
+  #progress: Progress = 'untouched';
+  #isLastName: boolean | undefined;
+  #change: PinChange | undefined;
+
+  constructor(site: Site, spec: NewPin, pins: {
+    readonly source: HeldObject | undefined; readonly displaced: Subject;
+  }) {
+    this.#site = site;
+    this.path = spec.path;
+    this.#staged = new StagedPin(site, spec, pins.source);
+    this.#displaced = pins.displaced;
+  }
+
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  get subject(): Subject {
+    return this.#staged.subject;
+  }
+
+  get #slot(): string {
+    return this.#staged.spec.slot;
+  }
+
+  get sentence(): string {
+    return `pin ${describeObject(this.#staged.spec.object)} in place of ${describeObject(this.#displaced.object)}`;
+  }
+
+  item(): ReplaceItem {
+    const { state } = this.#displaced;
+    const made = this.subject.state === undefined ? null : savePin(this.subject.state);
+    const expected = state === undefined ? null : savePin(state);
+    return { kind: 'replace', ...itemOf(this.#staged.spec), expected, made };
+  }
+
+  arriving(): PinnedObject {
+    return this.#staged.spec.object;
+  }
+
+  losing(): Losing | undefined {
+    if (this.#progress === 'retired') return undefined;
+    return { subject: this.#displaced, path: this.path, isLastName: this.#isLastName };
+  }
+
+  stage(say: Say): void {
+    if (this.#progress === 'untouched') this.#staged.make();
+    this.#progress = 'staged';
+    say('staged');
+    this.#staged.finish(say);
+  }
+
+  apply(say: Say): void {
+    const before = this.#displaced.known();
+    if (this.#progress === 'staged') this.#exchange();
+    say('exchanged');
+    if (!isInode(slotInode(this.#site, this.#slot), before)) {
+      this.#exchangeBack();
+      throw mismatch(this.path);
+    }
+    const inode = this.#site.inodeAtPath(this.path);
+    if (isInode(inode, this.subject.state)) this.subject.update({ inode });
+    this.#change = { type: 'replaced', before, after: this.subject.known() };
+  }
+
+  #exchange(): void {
+    try {
+      this.#site.at(this.path, (place) => this.#site.exchange(this.#site.slot(this.#slot), place, this.path));
+      this.#progress = 'moved';
+    } catch (error) {
+      if (!isPinfoldError(error, 'pin_not_found')) throw error;
+      const detail = `The pin at ${quote(this.path)} was removed by somebody else at the same time.`;
+      throw new PinfoldError('conflict', { ...error.details, detail }, error);
+    }
+  }
+
+  retire(guard: Guard, say: Say): void {
+    unlinkAndCount(this.#site, this.#slot, {
+      path: this.path,
+      unlinked: (isLastName) => {
+        this.#progress = 'unlinked';
+        this.#isLastName = isLastName;
+      },
+      guard,
+      say: (moment) => say(moment === 'unlinked' ? 'displaced_unlinked' : moment),
+    });
+    this.#progress = 'retired';
+  }
+
+  undo(mayDrop: MayDrop): void {
+    const before = this.#change?.type === 'replaced' ? this.#change.before : undefined;
+    this.#change = undefined;
+    if (this.#progress === 'unlinked' || this.#progress === 'retired') {
+      pinBack(this.#site, this.#slot, this.#displaced);
+      this.#progress = 'moved';
+      if (before !== undefined) this.#change = { type: 'replaced', before, after: this.#displaced.known() };
+    }
+    if (this.#progress === 'moved') this.#exchangeBack();
+    if (this.#progress === 'staged') this.#staged.discard(mayDrop);
+    this.#progress = 'untouched';
+  }
+
+  /**
+   * Puts what is in the slot back under its name. What comes out must be our own new pin: where somebody has put
+   * another there meanwhile, that one stays, and what was displaced is kept in the slot.
+   */
+  #exchangeBack(): void {
+    const slot = this.#site.slot(this.#slot);
+    this.#progress = 'staged';
+    try {
+      this.#site.at(this.path, (place) => this.#site.exchange(slot, place, this.path));
+      if (this.#isOwn()) return;
+      this.#site.at(this.path, (place) => this.#site.exchange(slot, place, this.path));
+    } catch (error) {
+      this.#progress = 'untouched';
+      if (!isPinfoldError(error, 'pin_not_found')) strand(this.#slot, this.path, error);
+      this.#nameAgain();
+      return;
+    }
+    this.#progress = 'untouched';
+    strand(this.#slot, this.path, undefined);
+  }
+
+  /** Our new pin has been removed under its name: what it displaced gets the free name back. */
+  #nameAgain(): void {
+    try {
+      this.#site.at(this.path, (place) => this.#site.move(this.#site.slot(this.#slot), place, this.path));
+    } catch (error) {
+      strand(this.#slot, this.path, error);
+    }
+  }
+
+  #isOwn(): boolean {
+    const { state } = this.subject;
+    if (state !== undefined) return isInode(slotInode(this.#site, this.#slot), state);
+    using open = this.#site.openSlot(this.#slot);
+    using held = this.#site.kernel.objects.holdPinned(open.fd);
+    return isSameObject(pinnedObjectOf(held), this.#staged.spec.object);
+  }
+
+  changes(): readonly PinChange[] {
+    return this.#change === undefined ? [] : [this.#change];
+  }
+
+  examine(): void {
+    const inSlot = slotInode(this.#site, this.#slot);
+    const before = this.#displaced.known();
+    if (inSlot !== undefined) {
+      this.#progress = !isInode(inSlot, before) && this.#isOwn() ? 'staged' : 'moved';
+    }
+    const there = objectAt(this.#site, this.path);
+    const isNamed = there !== undefined && isSameObject(there.object, this.#staged.spec.object);
+    if (this.#progress === 'staged' || !isNamed) return;
+    this.subject.state = { ...there, annotations: this.#staged.spec.annotations };
+    this.#change = { type: 'replaced', before, after: this.subject.known() };
+    if (inSlot === undefined) this.#progress = 'retired';
+  }
+}

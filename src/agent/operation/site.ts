@@ -1,0 +1,139 @@
+import { attempting } from '../../kernel/bpffs/refusal.ts';
+import type { BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
+import { type Place, rename } from '../../kernel/sys/calls.ts';
+import type { Fd } from '../../kernel/sys/fd.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { nameOf, type PinPath } from '../../model/path.ts';
+import type { Attributes } from '../journal/plan.ts';
+import type { MountChoice } from '../agent.ts';
+import type { OperationEnvironment } from './environment.ts';
+import type { ChangeSink, PinState } from './sink.ts';
+
+/**
+ * One instance, open for one operation: its root, its staging directory, and the few ways names are changed in it.
+ *
+ * Paths are resolved anew for each call, beneath the root and through no link, because anybody may have moved what is
+ * on the way; entries of the staging directory (slots) are names only this user can reach.
+ */
+export class Site implements Disposable {
+  readonly kernel: Kernel;
+  readonly sink: ChangeSink;
+  readonly root: BpffsRoot;
+  readonly instance: string;
+  readonly #staging: Fd | undefined;
+
+  private constructor(environment: OperationEnvironment, root: BpffsRoot, staging: Fd | undefined) {
+    this.kernel = environment.kernel;
+    this.sink = environment.sink;
+    this.root = root;
+    this.#staging = staging;
+    this.instance = root.instance;
+  }
+
+  /**
+   * Opens the instance a request means. With `forChange` it must be writable, and the staging directory is made if it
+   * is not there: its inode is the instance's marker.
+   *
+   * @throws PinfoldError mount_not_found, mount_unavailable, read_only, staging_unsafe
+   */
+  static open(environment: OperationEnvironment, mount: MountChoice, forChange: boolean): Site {
+    const { kernel, mounts } = environment;
+    const root = kernel.bpffs.openRoot(mounts.findMount(mount));
+    try {
+      if (root.readOnly) throw readOnly(root.mount);
+      return new Site(environment, root, kernel.bpffs.openStaging(root, forChange));
+    } catch (error) {
+      root[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get mount(): string {
+    return this.root.mount;
+  }
+
+  /** Where a slot is. */
+  slot(name: string): Place {
+    if (this.#staging === undefined) throw new TypeError('a site opened for looking has no slots');
+    return { directory: this.#staging, name };
+  }
+
+  /** Resolves the parent of a path and lends the place for one use. @throws PinfoldError parent_not_found, symlink, … */
+  at<Result>(path: PinPath, use: (place: Place) => Result): Result {
+    using parent = this.kernel.bpffs.openParent(this.root, path);
+    return use({ directory: parent, name: nameOf(path) });
+  }
+
+  /** The inode a name leads to now; undefined where there is none. */
+  inodeAt(place: Place): InodeFacts | undefined {
+    using found = this.kernel.bpffs.openName(this.root, place);
+    return found === undefined ? undefined : factsOf(found);
+  }
+
+  /** The inode at a path; undefined where it or a directory on the way is missing. */
+  inodeAtPath(path: PinPath): InodeFacts | undefined {
+    try {
+      return this.at(path, (place) => this.inodeAt(place));
+    } catch (error) {
+      if (isPinfoldError(error, 'parent_not_found')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Gives a name to what has another; never takes one away. @throws PinfoldError pin_exists, pin_not_found, … */
+  move(from: Place, to: Place, path: PinPath): void {
+    attempting({ attempt: 'rename', path }, () => this.kernel.calls.renameat2(from, to, rename.NOREPLACE));
+  }
+
+  /** Swaps what two names lead to, in one step for every onlooker. @throws PinfoldError pin_not_found, … */
+  exchange(one: Place, other: Place, path: PinPath): void {
+    attempting({ attempt: 'rename', path }, () => this.kernel.calls.renameat2(one, other, rename.EXCHANGE));
+  }
+
+  /** Removes a slot's name. The inode, and with it the reference, goes when nothing else holds it. */
+  unlinkSlot(name: string, path: PinPath): void {
+    attempting({ attempt: 'unpin', path }, () => this.kernel.calls.unlinkat(this.slot(name)));
+  }
+
+  /** Opens a slot's inode. @throws PinfoldError conflict where somebody has emptied the slot */
+  openSlot(name: string): OpenName {
+    const found = this.kernel.bpffs.openName(this.root, this.slot(name));
+    if (found !== undefined) return found;
+    throw new PinfoldError('conflict', { detail: `Somebody has removed ${name} from the staging directory.` });
+  }
+
+  /** Sets what differs; the owner first, since chown(2) may clear bits of the mode. Answers what is then there. */
+  setAttributes(open: OpenName, wanted: Attributes): InodeFacts {
+    const { bpffs } = this.kernel;
+    const mustChown = open.uid !== wanted.uid || open.gid !== wanted.gid;
+    if (mustChown) bpffs.chown(open.fd, wanted);
+    if (mustChown || open.mode !== wanted.mode) bpffs.chmod(open.fd, wanted.mode);
+    return mustChown || open.mode !== wanted.mode ? bpffs.stat(open.fd) : factsOf(open);
+  }
+
+  /** @throws PinfoldError mount_unavailable where nobody would see what was changed */
+  assertStillVisible(): void {
+    this.kernel.bpffs.assertStillVisible(this.root);
+  }
+
+  [Symbol.dispose](): void {
+    this.#staging?.[Symbol.dispose]();
+    this.root[Symbol.dispose]();
+  }
+}
+
+/** Whether an inode is the one a state speaks of. The number alone is not enough: it is 32 bits and wraps. */
+export function isInode(facts: InodeFacts | undefined, state: PinState | undefined): boolean {
+  return facts !== undefined && state !== undefined
+    && facts.inode === state.inode.inode && facts.mtimeNs === state.inode.mtimeNs;
+}
+
+/** The facts alone, without the descriptor they were read from. */
+export function factsOf(open: InodeFacts): InodeFacts {
+  const { inode, mtimeNs, ctimeNs, mode, uid, gid, links } = open;
+  return { inode, mtimeNs, ctimeNs, mode, uid, gid, links };
+}
+
+function readOnly(mount: string): PinfoldError {
+  return new PinfoldError('read_only', { detail: `The bpffs ${mount} is mounted read-only.`, errno: 'EROFS', mount });
+}

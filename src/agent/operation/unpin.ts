@@ -1,0 +1,108 @@
+import type { PinPath } from '../../model/path.ts';
+import { savePin, type UnpinItem } from '../journal/plan.ts';
+import {
+  giveBack, type Guard, type Losing, type Move, mismatch, pinBack, type Progress, type Say, slotInode, unlinkAndCount,
+} from './move.ts';
+import { describeObject } from './sentence.ts';
+import { isInode, type Site } from './site.ts';
+import type { PinChange } from './sink.ts';
+import type { Subject } from './subject.ts';
+
+/**
+ * The removal of a pin. Its name is first moved into the slot, so that what is checked is what is removed; whatever else
+ * turns up there gets its name back.
+ */
+export class UnpinMove implements Move {
+  readonly action = 'unpin';
+  readonly needsStaging = false;
+  readonly path: PinPath;
+  readonly #site: Site;
+  readonly #slot: string;
+  readonly #subject: Subject;
+  #progress: Progress = 'untouched';
+  #isLastName: boolean | undefined;
+  #change: PinChange | undefined;
+
+  constructor(site: Site, where: { readonly path: PinPath; readonly slot: string }, subject: Subject) {
+    this.#site = site;
+    this.path = where.path;
+    this.#slot = where.slot;
+    this.#subject = subject;
+  }
+
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  get sentence(): string {
+    return `remove the pin of ${describeObject(this.#subject.object)}`;
+  }
+
+  item(): UnpinItem {
+    const { state } = this.#subject;
+    return { kind: 'unpin', path: this.path, slot: this.#slot, expected: state === undefined ? null : savePin(state) };
+  }
+
+  arriving(): undefined {
+    return undefined;
+  }
+
+  losing(): Losing | undefined {
+    if (this.#progress === 'retired') return undefined;
+    return { subject: this.#subject, path: this.path, isLastName: this.#isLastName };
+  }
+
+  stage(): void {}
+
+  apply(say: Say): void {
+    const before = this.#subject.known();
+    this.#site.at(this.path, (place) => this.#site.move(place, this.#site.slot(this.#slot), this.path));
+    this.#progress = 'aside';
+    say('moved_aside');
+    const inode = slotInode(this.#site, this.#slot);
+    if (!isInode(inode, before)) {
+      this.#progress = 'untouched';
+      giveBack(this.#site, this.#slot, this.path);
+      throw mismatch(this.path);
+    }
+    this.#subject.update({ inode });
+    this.#change = { type: 'removed', before };
+  }
+
+  retire(guard: Guard, say: Say): void {
+    unlinkAndCount(this.#site, this.#slot, {
+      path: this.path,
+      unlinked: (isLastName) => {
+        this.#progress = 'unlinked';
+        this.#isLastName = isLastName;
+      },
+      guard,
+      say,
+    });
+    this.#progress = 'retired';
+  }
+
+  undo(): void {
+    const before = this.#change?.type === 'removed' ? this.#change.before : undefined;
+    this.#change = undefined;
+    if (this.#progress === 'unlinked' || this.#progress === 'retired') {
+      pinBack(this.#site, this.#slot, this.#subject);
+      this.#progress = 'aside';
+      if (before !== undefined) this.#change = { type: 'replaced', before, after: this.#subject.known() };
+    }
+    if (this.#progress !== 'aside') return;
+    this.#progress = 'untouched';
+    giveBack(this.#site, this.#slot, this.path);
+  }
+
+  changes(): readonly PinChange[] {
+    return this.#change === undefined ? [] : [this.#change];
+  }
+
+  examine(): void {
+    const { state } = this.#subject;
+    if (slotInode(this.#site, this.#slot) !== undefined) this.#progress = 'aside';
+    else if (state !== undefined && !isInode(this.#site.inodeAtPath(this.path), state)) this.#progress = 'retired';
+    if (state !== undefined && this.#progress !== 'untouched') this.#change = { type: 'removed', before: state };
+  }
+}

@@ -1,0 +1,153 @@
+import type { InodeFacts } from '../../kernel/kernel.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
+import { openDirectory } from './directory.ts';
+import type { Holds } from './holds.ts';
+import { holdPin } from './pin-state.ts';
+import { quote } from './sentence.ts';
+import { factsOf, type Site } from './site.ts';
+import { Subject } from './subject.ts';
+
+/** A directory that an earlier line makes, as far as what is made in it inherits from it. */
+interface PlannedDirectory {
+  readonly gid: number | undefined;
+}
+
+type Entry = Subject | PlannedDirectory | 'absent';
+
+/**
+ * What names hold: the kernel's answer, overlaid with what earlier lines of the same batch are going to do.
+ *
+ * Every pin that is looked at is held until the operation ends, so that what was planned on is what is worked on.
+ */
+export class View {
+  readonly #site: Site;
+  readonly #holds: Holds;
+  readonly #entries = new Map<PinPath, Entry>();
+
+  constructor(site: Site, holds: Holds) {
+    this.#site = site;
+    this.#holds = holds;
+  }
+
+  /**
+   * The pin at a path; undefined where its name, or a directory on the way, is missing.
+   *
+   * @throws PinfoldError symlink, is_a_directory, not_a_pin, not_a_directory, crosses_mount, permission_denied
+   */
+  find(path: PinPath): Subject | undefined {
+    const planned = this.#plannedAt(path);
+    if (planned === 'absent') return undefined;
+    if (planned instanceof Subject) return planned;
+    if (planned !== undefined) throw isADirectory(path);
+    return this.#read(path);
+  }
+
+  /** The pin at a path. @throws PinfoldError pin_not_found, parent_not_found and what `find` throws */
+  get(path: PinPath): Subject {
+    const found = this.find(path);
+    if (found !== undefined) return found;
+    const missing = this.missingDirectories(parentOf(path));
+    const code = missing.length > 0 ? 'parent_not_found' : 'pin_not_found';
+    const what = missing.length > 0 ? 'Its directory does not exist.' : 'There is no such name.';
+    throw new PinfoldError(code, { detail: `There is no pin at ${quote(path)}. ${what}`, path: escapeBytes(path) });
+  }
+
+  /** The directories that a path lacks, outermost first. @throws PinfoldError not_a_directory, symlink, … */
+  missingDirectories(directory: PinPath | ''): readonly PinPath[] {
+    if (directory === '' || this.#isDirectory(directory)) return [];
+    return [...this.missingDirectories(parentOf(directory)), directory];
+  }
+
+  /** @throws PinfoldError directory_not_found, not_a_directory */
+  assertDirectory(path: PinPath): void {
+    const planned = this.#plannedAt(path);
+    if (planned === undefined) openDirectory(this.#site, path)[Symbol.dispose]();
+    else if (planned instanceof Subject) throw notADirectory(path, path);
+    else if (planned === 'absent') throw noDirectory(path);
+  }
+
+  /** What a directory is now; undefined where it is missing or is yet to be made. */
+  directoryFacts(path: PinPath): InodeFacts | undefined {
+    if (this.#plannedAt(path) !== undefined) return undefined;
+    try {
+      using open = openDirectory(this.#site, path);
+      return factsOf(open);
+    } catch (error) {
+      if (isPinfoldError(error, 'directory_not_found') || isPinfoldError(error, 'parent_not_found')) return undefined;
+      throw error;
+    }
+  }
+
+  /** The group that what is made in a directory gets from it, by its setgid bit; undefined where it has none. */
+  inheritedGid(directory: PinPath | ''): number | undefined {
+    const planned = directory === '' ? undefined : this.#entries.get(directory);
+    if (planned !== undefined && planned !== 'absent' && !(planned instanceof Subject)) return planned.gid;
+    const facts = directory === '' ? this.#rootFacts() : this.directoryFacts(directory);
+    if (facts === undefined) return directory === '' ? undefined : this.inheritedGid(parentOf(directory));
+    return (facts.mode & 0o2000) === 0 ? undefined : facts.gid;
+  }
+
+  /** Notes that a later line finds this pin here. */
+  putPin(path: PinPath, subject: Subject): void {
+    this.#entries.set(path, subject);
+  }
+
+  /** Notes that a later line finds the name free. */
+  remove(path: PinPath): void {
+    this.#entries.set(path, 'absent');
+  }
+
+  /** Notes that a later line finds a directory here. */
+  putDirectories(paths: readonly PinPath[], gid?: number): void {
+    for (const path of paths) this.#entries.set(path, { gid: gid ?? this.inheritedGid(parentOf(path)) });
+  }
+
+  #plannedAt(path: PinPath): Entry | undefined {
+    const entry = this.#entries.get(path);
+    if (entry !== undefined || this.#entries.size === 0) return entry;
+    for (let above = parentOf(path); above !== ''; above = parentOf(above)) {
+      const planned = this.#entries.get(above);
+      if (planned instanceof Subject) throw notADirectory(path, above);
+      if (planned !== undefined) return 'absent';
+    }
+    return undefined;
+  }
+
+  #isDirectory(path: PinPath): boolean {
+    const planned = this.#plannedAt(path);
+    if (planned === 'absent') return false;
+    if (planned instanceof Subject) throw notADirectory(path, path);
+    return planned !== undefined || this.directoryFacts(path) !== undefined;
+  }
+
+  #read(path: PinPath): Subject | undefined {
+    try {
+      const { held, state } = holdPin(this.#site, path);
+      const subject = Subject.of(state, this.#holds.add(held));
+      this.#entries.set(path, subject);
+      return subject;
+    } catch (error) {
+      if (isPinfoldError(error, 'pin_not_found') || isPinfoldError(error, 'parent_not_found')) return undefined;
+      throw error;
+    }
+  }
+
+  #rootFacts(): InodeFacts {
+    return this.#site.kernel.bpffs.stat(this.#site.root.directory);
+  }
+}
+
+function isADirectory(path: PinPath): PinfoldError {
+  return new PinfoldError('is_a_directory', { detail: `${quote(path)} is a directory.`, path: escapeBytes(path) });
+}
+
+function noDirectory(path: PinPath): PinfoldError {
+  const detail = `There is no directory at ${quote(path)}.`;
+  return new PinfoldError('directory_not_found', { detail, path: escapeBytes(path) });
+}
+
+function notADirectory(path: PinPath, at: PinPath): PinfoldError {
+  const detail = `Cannot reach ${quote(path)}: ${quote(at)} is a pin.`;
+  return new PinfoldError('not_a_directory', { detail, path: escapeBytes(path) });
+}
