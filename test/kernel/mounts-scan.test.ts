@@ -181,7 +181,7 @@ test('a way that leads through a FUSE file system of another namespace is never 
   using dir = tempDir('fuse');
   using trap = start(compileC('fuse-trap'), [dir.path]);
   await trap.line(/^ready$/);
-  const line = readFileSync(`/proc/${trap.pid}/mountinfo`, 'utf8').match(/^.* - bpf pf-bpffs .*$/m)?.[0];
+  const line = readFileSync(`/proc/${trap.pid}/mountinfo`, 'utf8').match(/^.* - bpf pf-trap .*$/m)?.[0];
   const found = find(line?.split(' ')[2] ?? assert.fail('no such mount'));
   assert.equal(found?.reachableBy, undefined);
   assert.equal(found?.unreachableReason, 'the way to it leads through a file system of type fuse');

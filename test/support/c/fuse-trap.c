@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
 	if (mount("pf-fuse", argv[1], "fuse", 0, options))
 		fail("mount of fuse");
-	if (mount("pf-bpffs", argv[1], "bpf", 0, NULL))
+	if (mount("pf-trap", argv[1], "bpf", 0, NULL))
 		fail("mount of bpf");
 	puts("ready");
 	while (read(0, &byte, 1) > 0)
