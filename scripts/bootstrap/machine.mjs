@@ -26,9 +26,7 @@ export function checkKernel() {
     );
   }
   if (!isHostUserNamespace()) {
-    throw new Problem(
-      'root of a user namespace only, as in a rootless container; run it as real root.',
-    );
+    throw new Problem('root of a user namespace only, as in a rootless container; run it as real root.');
   }
   if (!/\tbpf$/m.test(readFileSync('/proc/filesystems', 'utf8'))) {
     throw new Problem(
