@@ -1,0 +1,70 @@
+import type { Counters } from '../../model/hazard.ts';
+import { type ObjectKind, objectKinds } from '../../model/kind.ts';
+import type { ObjectInfo } from '../../model/schema/object.ts';
+import { SortedList } from './sorted-list.ts';
+
+/** An object that is alive, as it was described last. */
+export interface ObjectEntry {
+  readonly kind: ObjectKind;
+  readonly id: number;
+  readonly fingerprint: string;
+  readonly info: ObjectInfo;
+  readonly firstSeen: string;
+}
+
+/** All objects that are alive, Pinfold's own left out, by kind and id. */
+export class ObjectInventory {
+  readonly #counters = new Map<ObjectKind, ReadonlyMap<number, Counters>>();
+  readonly #kinds: ReadonlyMap<ObjectKind, OneKind> = new Map(
+    objectKinds.map((kind) => [kind, { entries: new Map(), ids: new SortedList((one, other) => one - other) }]),
+  );
+
+  find(kind: ObjectKind, id: number): ObjectEntry | undefined {
+    return this.#kinds.get(kind)?.entries.get(id);
+  }
+
+  set(entry: ObjectEntry): void {
+    const { entries, ids } = this.#of(entry.kind);
+    if (!entries.has(entry.id)) ids.add(entry.id);
+    entries.set(entry.id, entry);
+  }
+
+  remove(kind: ObjectKind, id: number): void {
+    const { entries, ids } = this.#of(kind);
+    if (entries.delete(id)) ids.remove(id);
+  }
+
+  count(kind: ObjectKind): number {
+    return this.#of(kind).entries.size;
+  }
+
+  /** Ids in ascending order. */
+  ids(kind: ObjectKind): SortedList<number> {
+    return this.#of(kind).ids;
+  }
+
+  /** What the last pass of a kind's iterator showed. */
+  setCounters(kind: ObjectKind, counters: ReadonlyMap<number, Counters>): void {
+    this.#counters.set(kind, counters);
+  }
+
+  /** The counters of an object at the last pass of its kind's iterator; undefined where there is none, or was none yet. */
+  countersOf(kind: ObjectKind, id: number): Counters | undefined {
+    return this.#counters.get(kind)?.get(id);
+  }
+
+  entries(kind: ObjectKind): IterableIterator<ObjectEntry> {
+    return this.#of(kind).entries.values();
+  }
+
+  #of(kind: ObjectKind): OneKind {
+    const one = this.#kinds.get(kind);
+    if (one === undefined) throw new RangeError(`there is no object kind ${kind}`);
+    return one;
+  }
+}
+
+interface OneKind {
+  readonly entries: Map<number, ObjectEntry>;
+  readonly ids: SortedList<number>;
+}

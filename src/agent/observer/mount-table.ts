@@ -1,0 +1,84 @@
+import { readFileSync, statSync } from 'node:fs';
+import type { BpffsMount, Kernel } from '../../kernel/kernel.ts';
+import { PinfoldError } from '../../model/error.ts';
+import type { MountChoice } from '../agent.ts';
+import type { MountFinder } from '../operation/sink.ts';
+
+/** The bpffs instances of the last scan, and which of them is the primary one. */
+export class MountTable implements MountFinder {
+  readonly #kernel: Kernel;
+  readonly #bpffsPath: string;
+  #mounts = new Map<string, BpffsMount>();
+  #ownMountInfo = '';
+
+  constructor(kernel: Kernel, bpffsPath: string) {
+    this.#kernel = kernel;
+    this.#bpffsPath = bpffsPath;
+  }
+
+  /** Scans the mounts of all namespaces. */
+  scan(): void {
+    this.#mounts = new Map(this.#kernel.bpffs.scanMounts().map((mount) => [mount.id, mount]));
+  }
+
+  /** Whether the mounts of our own namespace differ from those at the last question; much cheaper than a scan. */
+  hasOwnNamespaceChanged(): boolean {
+    const now = readFileSync('/proc/self/mountinfo', 'latin1');
+    const hasChanged = now !== this.#ownMountInfo;
+    this.#ownMountInfo = now;
+    return hasChanged;
+  }
+
+  list(): readonly BpffsMount[] {
+    return [...this.#mounts.values()];
+  }
+
+  find(id: string): BpffsMount | undefined {
+    return this.#mounts.get(id);
+  }
+
+  /** The instance that `--bpffs` leads to now; undefined where it leads to something else or nowhere. */
+  primaryId(): string | undefined {
+    const dev = statSync(this.#bpffsPath, { bigint: true, throwIfNoEntry: false })?.dev;
+    const id = dev === undefined ? undefined : deviceText(dev);
+    return id !== undefined && this.#mounts.has(id) ? id : undefined;
+  }
+
+  /**
+   * The instance a request means. One that appeared since the last scan is found too.
+   *
+   * @throws PinfoldError mount_not_found, mount_unavailable
+   */
+  findMount(choice: MountChoice): BpffsMount {
+    const found = this.#look(choice) ?? this.#lookAgain(choice);
+    if (found === undefined) throw this.#missing(choice);
+    if (found.reachableBy === undefined) {
+      const why = found.unreachableReason ?? 'no path leads to it';
+      throw new PinfoldError('mount_unavailable', { detail: `The bpffs ${found.id} cannot be reached: ${why}.`, mount: found.id });
+    }
+    return found;
+  }
+
+  #look(choice: MountChoice): BpffsMount | undefined {
+    const id = choice ?? this.primaryId();
+    return id === undefined ? undefined : this.#mounts.get(id);
+  }
+
+  #lookAgain(choice: MountChoice): BpffsMount | undefined {
+    this.scan();
+    return this.#look(choice);
+  }
+
+  #missing(choice: MountChoice): PinfoldError {
+    return choice === undefined
+      ? new PinfoldError('mount_unavailable', { detail: `No bpffs is mounted at ${this.#bpffsPath}.` })
+      : new PinfoldError('mount_not_found', { detail: `No bpffs instance ${choice} is mounted.`, mount: choice });
+  }
+}
+
+/** `major:minor` of a device number as stat(2) gives it (glibc's sys/sysmacros.h). */
+function deviceText(dev: bigint): string {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+  return `${major}:${minor}`;
+}

@@ -1,0 +1,117 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Counters } from '../../model/hazard.ts';
+import { type ObjectKind, objectKinds } from '../../model/kind.ts';
+import type { ObjectInfo } from '../../model/schema/object.ts';
+import type { ObjectEntry, ObjectInventory } from '../inventory/objects.ts';
+import type { Pace } from './pace.ts';
+
+/** What a look at the objects found different from what is known. */
+export interface ObjectFindings {
+  readonly appeared: readonly DescribedObject[];
+  readonly gone: readonly ObjectEntry[];
+  /** The same objects, described anew. */
+  readonly refreshed: readonly DescribedObject[];
+}
+
+/** An object as the kernel described it. */
+export interface DescribedObject {
+  readonly kind: ObjectKind;
+  readonly id: number;
+  readonly info: ObjectInfo;
+  readonly fingerprint: string;
+}
+
+/** How much of the objects is looked at. */
+export interface ObjectDepth {
+  /** All that are alive, so that what is gone is seen; otherwise only ids after the highest known one. */
+  readonly all: boolean;
+  /** Describe those that are known, too: some of what is told of an object changes while it lives. */
+  readonly describeKnown: boolean;
+}
+
+/**
+ * Finds which objects appeared and which are gone.
+ *
+ * New ids are beyond the highest one seen (ids are given out cyclically: kernel/bpf/syscall.c, idr_alloc_cyclic), which
+ * BPF_*_GET_NEXT_ID tells in a microsecond. What is gone, and new ids after the wrap at 2^31, show only in a look at
+ * all of them: by the counter iterators, or id by id where this kernel has none. An id that was freed and given out
+ * again between two looks would need 2^31 objects made in between; a pin of it shows the new fingerprint at once.
+ */
+export class ObjectSurvey {
+  readonly #kernel: Kernel;
+  readonly #objects: ObjectInventory;
+  readonly #highest = new Map<ObjectKind, number>();
+
+  constructor(kernel: Kernel, objects: ObjectInventory) {
+    this.#kernel = kernel;
+    this.#objects = objects;
+  }
+
+  /** Whether an object was made since the last look. */
+  hasNew(): boolean {
+    return objectKinds.some((kind) => this.#kernel.objects.nextId(kind, this.#highest.get(kind) ?? 0) !== undefined);
+  }
+
+  /** Looks, in slices. `seen` are objects described already in this pass, by `kind:id`. */
+  async look(depth: ObjectDepth, seen: ReadonlyMap<string, DescribedObject>, pace: Pace): Promise<ObjectFindings> {
+    const appeared = new Map<string, DescribedObject>();
+    const gone: ObjectEntry[] = [];
+    const refreshed: DescribedObject[] = [];
+    for (const object of seen.values()) this.#compare(object, { appeared, gone, refreshed });
+    for (const kind of objectKinds) {
+      const ids = depth.all ? this.#listAlive(kind) : this.#listNew(kind);
+      if (depth.all) gone.push(...this.#missing(kind, new Set(ids)));
+      for (const id of ids) {
+        const isKnown = this.#objects.find(kind, id) !== undefined;
+        if ((isKnown && !depth.describeKnown) || seen.has(`${kind}:${id}`)) continue;
+        const described = this.#kernel.objects.describe(kind, id);
+        if (described !== undefined) this.#compare({ kind, id, ...described }, { appeared, gone, refreshed });
+        await pace.restIfOver();
+      }
+    }
+    return { appeared: [...appeared.values()], gone, refreshed };
+  }
+
+  #compare(object: DescribedObject, findings: {
+    readonly appeared: Map<string, DescribedObject>; readonly gone: ObjectEntry[]; readonly refreshed: DescribedObject[];
+  }): void {
+    const known = this.#objects.find(object.kind, object.id);
+    if (known?.fingerprint === object.fingerprint) {
+      findings.refreshed.push(object);
+      return;
+    }
+    if (known !== undefined) findings.gone.push(known);
+    findings.appeared.set(`${object.kind}:${object.id}`, object);
+  }
+
+  #missing(kind: ObjectKind, alive: ReadonlySet<number>): readonly ObjectEntry[] {
+    return [...this.#objects.entries(kind)].filter((known) => !alive.has(known.id));
+  }
+
+  #listNew(kind: ObjectKind): readonly number[] {
+    return this.#walkIds(kind, this.#highest.get(kind) ?? 0);
+  }
+
+  #listAlive(kind: ObjectKind): readonly number[] {
+    if (kind === 'btf' || this.#kernel.counters.unavailable(kind) !== undefined) return this.#walkIds(kind, 0);
+    const counters: ReadonlyMap<number, Counters> = this.#kernel.counters.readAll(kind);
+    this.#objects.setCounters(kind, counters);
+    const ids = [...counters.keys()];
+    this.#note(kind, ids.at(-1) ?? 0);
+    return ids;
+  }
+
+  #walkIds(kind: ObjectKind, after: number): readonly number[] {
+    const { objects } = this.#kernel;
+    const ids: number[] = [];
+    for (let id = objects.nextId(kind, after); id !== undefined; id = objects.nextId(kind, id)) {
+      this.#note(kind, id);
+      if (!objects.isOwn(kind, id)) ids.push(id);
+    }
+    return ids;
+  }
+
+  #note(kind: ObjectKind, id: number): void {
+    this.#highest.set(kind, Math.max(id, this.#highest.get(kind) ?? 0));
+  }
+}

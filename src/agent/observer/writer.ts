@@ -1,0 +1,136 @@
+import { type PinPath, parentOf } from '../../model/path.ts';
+import type { NewEvent } from '../../model/schema/event.ts';
+import type { Store } from '../../model/store.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { ObjectChange, ObjectRecorder } from '../inventory/object-recorder.ts';
+import { type KeptPin, pairChanges, type SettledChange } from '../inventory/pair-changes.ts';
+import type { Announce, ChangeRecorder, Origin } from '../inventory/recorder.ts';
+import type { PinChange } from '../operation/sink.ts';
+import type { DirectoryWatches } from './directory-watches.ts';
+import type { MountSurvey } from './mount-survey.ts';
+import type { Pace } from './pace.ts';
+
+/** Changes in one transaction: some 10 ms, so that nothing else waits longer for the database. */
+const chunkSize = 200;
+
+/** What the writer stands on. */
+export interface WriterParts {
+  readonly store: Store;
+  readonly inventory: Inventory;
+  readonly pins: ChangeRecorder;
+  readonly objects: ObjectRecorder;
+  readonly watches: DirectoryWatches;
+  readonly announce: Announce;
+}
+
+/**
+ * Writes what an observation came to: rows and events in small transactions, memory after each.
+ *
+ * Operations may run between two of them. A name that one has changed since the observation began is left as the
+ * operation said, and its directory is read again.
+ */
+export class FindingsWriter {
+  readonly #parts: WriterParts;
+  readonly #touched = new Set<string>();
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins an observation: what operations have changed before is in the inventory already. */
+  begin(): void {
+    this.#touched.clear();
+  }
+
+  /** Takes note of a name an operation has just changed. */
+  touch(mount: string, path: PinPath): void {
+    this.#touched.add(`${mount}/${path}`);
+  }
+
+  /** Events that stand for themselves. */
+  events(events: readonly NewEvent[]): void {
+    if (events.length > 0) this.#parts.announce(this.#parts.store.events.append(events));
+  }
+
+  async writeObjects(changes: readonly ObjectChange[], origin: Origin, pace: Pace): Promise<void> {
+    for (const chunk of chunksOf(changes)) {
+      this.#parts.store.transaction(() => this.#parts.objects.write(chunk, origin))();
+      await pace.rest();
+    }
+  }
+
+  /** Settles what was found of one instance. Answers whether any pin changed. */
+  async writeSurvey(survey: MountSurvey, origin: Origin, pace: Pace): Promise<boolean> {
+    const { inventory } = this.#parts;
+    const names = inventory.openMount(survey.mount.id, survey.instance);
+    const { changes, kept } = pairChanges(survey.findings());
+    const restamped = names.instance === survey.instance ? [] : names.pinsWithin('');
+    names.instance = survey.instance;
+    await this.#keep([...kept, ...restamped.map((pin) => ({
+      before: pin, after: { ...pin, instance: survey.instance },
+    }))], origin, pace);
+    await this.writePins(changes, origin, pace);
+    for (const [path, named] of survey.otherEntries()) {
+      if (!this.#isTouched(survey.mount.id, path)) inventory.set(names, path, named);
+    }
+    for (const path of survey.otherGone()) {
+      const there = names.find(path);
+      if (there === undefined || there.entry === 'pin' || this.#isTouched(survey.mount.id, path)) continue;
+      inventory.remove(names, path);
+      this.#parts.watches.forget({ mount: survey.mount.id, path });
+    }
+    return changes.length > 0;
+  }
+
+  /** Writes changes of pins that nobody has changed meanwhile. */
+  async writePins(changes: readonly SettledChange[], origin: Origin, pace: Pace): Promise<void> {
+    for (const chunk of chunksOf(changes)) {
+      const valid = chunk.filter((settled) => namesIn(settled).every(({ mount, path }) => !this.#yields(mount, path)));
+      this.#wakeOtherNames(valid);
+      this.#parts.store.transaction(() => this.#parts.pins.write(valid, origin))();
+      await pace.rest();
+    }
+  }
+
+  async #keep(kept: readonly KeptPin[], origin: Origin, pace: Pace): Promise<void> {
+    for (const chunk of chunksOf(kept)) {
+      const valid = chunk.filter(({ after }) => !this.#yields(after.mount, after.path));
+      this.#parts.store.transaction(() => this.#parts.pins.keep(valid, origin.at))();
+      await pace.restIfOver();
+    }
+  }
+
+  /** Where a name of several went, the others' directories are not woken by inotify, though their link count differs. */
+  #wakeOtherNames(changes: readonly SettledChange[]): void {
+    for (const { change } of changes) {
+      if (!('before' in change) || change.type === 'changed' || change.before.inode.links < 2) continue;
+      for (const other of this.#parts.inventory.namesOfInode(change.before)) {
+        if (other.path !== change.before.path) {
+          this.#parts.watches.wake({ mount: other.mount, path: parentOf(other.path) });
+        }
+      }
+    }
+  }
+
+  #yields(mount: string, path: PinPath): boolean {
+    if (!this.#isTouched(mount, path)) return false;
+    this.#parts.watches.wake({ mount, path: parentOf(path) });
+    return true;
+  }
+
+  #isTouched(mount: string, path: PinPath): boolean {
+    return this.#touched.has(`${mount}/${path}`);
+  }
+}
+
+function namesIn({ change, vacated }: SettledChange): readonly { readonly mount: string; readonly path: PinPath }[] {
+  return [...sidesOf(change), ...(vacated === undefined ? [] : [vacated])];
+}
+
+function sidesOf(change: PinChange): readonly { readonly mount: string; readonly path: PinPath }[] {
+  return [...('before' in change ? [change.before] : []), ...('after' in change ? [change.after] : [])];
+}
+
+function* chunksOf<Item>(items: readonly Item[]): Iterable<readonly Item[]> {
+  for (let at = 0; at < items.length; at += chunkSize) yield items.slice(at, at + chunkSize);
+}
