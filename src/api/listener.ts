@@ -26,7 +26,7 @@ export interface TlsTexts {
 export interface ListenRequest {
   readonly api: Api;
   /** A path, a host and port, or an inherited descriptor: what net.Server.listen takes. */
-  readonly at: ListenOptions;
+  readonly at: ListenOptions | { readonly fd: number };
   readonly tls?: TlsTexts | undefined;
   /** Host names beside loopback ones, for TCP. */
   readonly allowHosts: readonly string[];
@@ -96,7 +96,8 @@ function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Serv
 
 /** The address that was asked for is a name this listener answers to as well. */
 function guardOf(bound: AddressInfo, request: ListenRequest): Guard {
-  const own = [request.at.host, bound.address].filter((name) => name !== undefined);
+  const host = 'host' in request.at ? request.at.host : undefined;
+  const own = [host, bound.address].filter((name) => name !== undefined);
   return createGuard([
     ...own.map((name) => (name.includes(':') ? `[${name}]` : name)),
     ...request.allowHosts,

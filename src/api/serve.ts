@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import type { AgentConfig } from '../model/config.ts';
+import { PinfoldError } from '../model/error.ts';
+import { limits } from '../model/limits.ts';
+import { type Listener, listen, type TlsTexts } from './listener.ts';
+import type { Api } from './server.ts';
+import { openToGroup, prepareRunDir, removeDeadSocket } from './unix-socket.ts';
+
+/** Everything that listens. */
+export interface Serving {
+  readonly addresses: readonly string[];
+  /** Refuses what is new, finishes what runs, and is done within the limit for shutting down. */
+  close(): Promise<void>;
+}
+
+/** What listeners are opened from. */
+export interface ServeRequest {
+  readonly api: Api;
+  readonly config: AgentConfig;
+  readonly tls: TlsTexts | undefined;
+  /** Descriptors that a service manager has opened already (sd_listen_fds(3)); they take the place of our own. */
+  readonly inheritedFds: readonly number[];
+  /** The number of the group that may reach the socket. */
+  readonly groupId: number | undefined;
+  readonly onLimit: (limit: string) => void;
+}
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/** What is kept of the shutdown's time for settling and closing files, after the listeners are closed. */
+const closingReserveMs = 1500;
+
+/**
+ * Opens the listeners of a configuration; if one fails, those before it are closed again.
+ *
+ * @throws PinfoldError forbidden where an address would be reachable from elsewhere without TLS; conflict; and the
+ * errors of listen(2)
+ */
+export async function serve(request: ServeRequest): Promise<Serving> {
+  const { api } = request;
+  const open: Listener[] = [];
+  const close = async (): Promise<void> => {
+    api.stopServing();
+    await Promise.all(open.map((listener) => listener.close(limits.shutdownMs - closingReserveMs)));
+    await api.app.close();
+  };
+  try {
+    if (request.inheritedFds.length > 0) await openInherited(request, open);
+    else await openOwn(request, open);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { addresses: open.map((listener) => listener.address), close };
+}
+
+async function openInherited({ api, config, onLimit, inheritedFds }: ServeRequest, open: Listener[]): Promise<void> {
+  for (const fd of inheritedFds) open.push(await listen({ api, at: { fd }, tls: undefined, allowHosts: config.allowHosts, onLimit }));
+}
+
+async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
+  const { api, config, tls, groupId, onLimit } = request;
+  const { allowHosts, listen: address } = config;
+  if (address !== undefined && tls === undefined && !loopback.test(address.host)) {
+    throw new PinfoldError('forbidden', {
+      detail: `${address.host} is not a loopback address: give --tls-cert and --tls-key, or listen on 127.0.0.1.`,
+    });
+  }
+  const socket = join(config.runDir, 'agent.sock');
+  prepareRunDir(config.runDir, groupId);
+  await removeDeadSocket(socket);
+  open.push(await listen({ api, at: { path: socket }, allowHosts, onLimit }));
+  openToGroup(socket, groupId);
+  if (address !== undefined) open.push(await listen({ api, at: { ...address }, tls, allowHosts, onLimit }));
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fastCheck from 'fast-check';
+import { negotiate } from '../../src/api/negotiate.ts';
+import { rewriteTarget } from '../../src/api/target.ts';
+import { toOpenMetrics } from '../../src/metrics/openmetrics.ts';
+import { parseUrlPath, urlOf } from '../../src/model/path.ts';
+import { testSeed } from '../support/seed.ts';
+
+const seed = testSeed();
+const lists = ['application/json', 'application/x-ndjson'] as const;
+
+test('the media type with the highest weight is chosen, the first of equals', () => {
+  const chosen: readonly (readonly [string | undefined, string])[] = [
+    [undefined, 'application/json'],
+    ['*/*', 'application/json'],
+    ['application/*', 'application/json'],
+    ['application/x-ndjson', 'application/x-ndjson'],
+    ['Application/X-NDJSON; charset=utf-8', 'application/x-ndjson'],
+    ['application/json;q=0.5, application/x-ndjson;q=0.9', 'application/x-ndjson'],
+    ['text/html, */*;q=0.1', 'application/json'],
+    ['application/json;q=0, */*', 'application/x-ndjson'],
+  ];
+  for (const [accept, type] of chosen) assert.equal(negotiate(accept, lists), type, accept);
+});
+
+test('an Accept header that allows nothing that can be given is 406', () => {
+  for (const accept of ['text/html', 'application/json;q=0, application/x-ndjson;q=0', '', 'garbage', '*/*;q=2']) {
+    assert.throws(() => negotiate(accept, lists), { code: 'not_acceptable' }, accept);
+  }
+});
+
+test('only the paths of pins and directories are rewritten, and their queries stay', () => {
+  assert.equal(rewriteTarget('/v1/pins?prefix=a/b'), '/v1/pins?prefix=a/b');
+  assert.equal(rewriteTarget('/v1/maps/7'), '/v1/maps/7');
+  assert.equal(rewriteTarget('/v1/pins/a/b?mount=0:39'), '/v1/pins/a%2Fb?mount=0:39');
+  assert.equal(rewriteTarget('/v1/directories/%FF'), '/v1/directories/%25FF');
+});
+
+test('every path of bytes comes out of the router as it went into the URL', () => {
+  const name = fastCheck
+    .uint8Array({ minLength: 1, maxLength: 20 })
+    .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 46 || byte === 47 ? 255 : byte))));
+  const path = fastCheck.array(name, { minLength: 1, maxLength: 5 })
+    .map((names) => names.map((bytes) => bytes.toString('latin1')).join('/'));
+  fastCheck.assert(fastCheck.property(path, (bytes) => {
+    const encoded = [...bytes].map((char) => (char === '/' ? '/' : `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`));
+    const parsed = parseUrlPath(encoded.join(''));
+    const target = rewriteTarget(`/v1/pins/${urlOf(parsed)}?dry_run=true`);
+    const [, segment = ''] = /^\/v1\/pins\/([^/?]*)\?dry_run=true$/.exec(target) ?? [];
+    assert.equal(parseUrlPath(decodeURIComponent(segment)), bytes);
+  }), { seed, numRuns: 2000 });
+});
+
+test('bytes above 127 that a client sends bare are kept too', () => {
+  const target = rewriteTarget('/v1/pins/\u00c3\u00a9');
+  assert.equal(parseUrlPath(decodeURIComponent(target.slice('/v1/pins/'.length))), '\u00c3\u00a9');
+});
+
+test('OpenMetrics names the family of a counter without _total, and ends with EOF', () => {
+  const prometheus = '# HELP a_total A.\n# TYPE a_total counter\na_total{x="y"} 1\n\n# HELP b B.\n# TYPE b gauge\nb 2\n';
+  const openMetrics = '# HELP a A.\n# TYPE a counter\na_total{x="y"} 1\n# HELP b B.\n# TYPE b gauge\nb 2\n# EOF\n';
+  assert.equal(toOpenMetrics(prometheus), openMetrics);
+});
