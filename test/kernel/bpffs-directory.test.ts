@@ -25,7 +25,9 @@ function list(mountPath: string, path: PinPath | '' = '', with_ = kernel): reado
   });
 }
 
-/** What find(1) tells of a directory: inode, type letter and name, with the kernel's dotted names left out. */
+/**
+ * What find(1) tells of a directory: inode, type letter and name, with the kernel's dotted names left out.
+ */
 function found(directory: string): string[] {
   const args = [
     directory,
@@ -120,7 +122,9 @@ test('where a directory does not tell types, each name is looked at', () => {
   assert.deepEqual(told(list(bpffs.path, '', untyped)), found(bpffs.path));
 });
 
-/** A kernel whose directories have as many names as a test wants; making a million real ones takes a minute. */
+/**
+ * A kernel whose directories have as many names as a test wants; making a million real ones takes a minute.
+ */
 class CrowdedCalls extends Calls {
   left = 0;
 

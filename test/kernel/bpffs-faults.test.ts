@@ -143,7 +143,7 @@ test('the parent of a path may vanish while it is open, and then takes no more n
 });
 
 for (const errno of ['ENOSYS', 'EPERM']) {
-  test(`where openat2 gives ${errno}, as a kernel before 5.6 or a filter does, starting is refused`, async () => {
+  test(`where openat2 gives ${errno}, as an old kernel or a filter does, starting is refused`, async () => {
     const script = `
       import { subject } from './test/kernel/bpffs-fixture.ts';
       try { subject(); } catch (error) { console.log(error.code, error.details.errno, error.details.since); }

@@ -88,7 +88,7 @@ test('a bpffs under another is shadowed and unreachable, until the upper one is 
   assert.deepEqual([find(device)?.shadowed, find(device)?.reachableBy], [false, lower.path]);
 });
 
-test('a bpffs in a directory that something else was mounted over is shadowed, and reached where it is bound', () => {
+test('a bpffs in a directory that was mounted over is shadowed, and reached where it is bound', () => {
   using dir = mountDir();
   mkdirSync(`${dir.path}/lower/inner`, { recursive: true });
   mkdirSync(`${dir.path}/bind`);
@@ -131,7 +131,7 @@ test('a bind of a subtree is listed as one, and is no way to the root', () => {
   assert.match(refusalOf(() => kernel.bpffs.openRoot(posed)).message, /not the root of that bpffs/);
 });
 
-test('a bpffs in another mount namespace is reached through a process of it, and gone when that ends', async () => {
+test('a bpffs of another namespace is reached through its process, and gone when that ends', async () => {
   const inside = await openNamespaces();
   try {
     const device = deviceOf(inside.bpffs);
@@ -157,7 +157,7 @@ test('a bpffs in another mount namespace is reached through a process of it, and
   }
 });
 
-test('a namespace is read through a process that has not changed its root, even where an older one has', async () => {
+test('a namespace is read through a process that kept its root, if an older one did not', async () => {
   using dir = tempDir('chroot');
   const script = [
     'mount -t bpf pf-bpffs /sys/fs/bpf && stat -c %d /sys/fs/bpf && mount --bind / "$0"',

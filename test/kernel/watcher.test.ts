@@ -94,7 +94,7 @@ test('a watch does not hold its bpffs: it is unmounted at once, which wakes', as
   watched.watcher.remove(watch);
 });
 
-test('a watch does not keep a lazily unmounted bpffs alive: its end wakes as soon as nobody else holds it', async () => {
+test('a watch does not hold a lazily unmounted bpffs: it ends, and wakes, with the last user', async () => {
   using bpffs = mountBpffs();
   createMap(`${bpffs.path}/map`, { name: 'pf_lazy' });
   using watched = watching();
@@ -108,7 +108,7 @@ test('a watch does not keep a lazily unmounted bpffs alive: its end wakes as soo
   await watched.woken(watch);
 });
 
-test('a directory that is removed wakes its watch, and removing that watch afterwards is nothing', async () => {
+test('a watch whose directory was removed can still be taken back, and the next one is another', async () => {
   using bpffs = mountBpffs();
   mkdirSync(`${bpffs.path}/gone`);
   using watched = watching();
@@ -149,7 +149,7 @@ test('when the kernel drops events, the overflow is told and the loop is not hel
   await watched.woken(watch);
 });
 
-test('the last watch of this user that is free can be had, and one more is an overload that names the setting', async () => {
+test('the last free watch can be had, one more is an overload that names the setting', async () => {
   using bpffs = mountBpffs();
   mkdirSync(`${bpffs.path}/dir`);
   const script = `
@@ -162,7 +162,9 @@ test('the last watch of this user that is free can be had, and one more is an ov
     const root = kernel.rootAt(process.argv[1]);
     const parse = (path) => kernel.bpffs.openDirectory(root, path);
     watcher.add(parse('dir'));
-    try { watcher.add(parse('')); } catch (error) { console.log(error.code, error.details.errno, error.message); }
+    try { watcher.add(parse('')); } catch ({ code, details, message }) {
+      console.log(code, details.errno, message);
+    }
     process.exit();
   `;
   const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script, bpffs.path];

@@ -8,14 +8,20 @@ import { type EntryType, readInode } from './inode.ts';
 import { attempting } from './refusal.ts';
 import { openNameIn } from './resolve.ts';
 
-/** An entry as the kernel lays it out; the type is undefined where the file system leaves it open (DT_UNKNOWN). */
+/**
+ * An entry as the kernel lays it out; the type is undefined where the file system leaves it open
+ * (DT_UNKNOWN).
+ */
 export interface RawEntry {
   readonly name: string;
   readonly inode: number;
   readonly type: EntryType | undefined;
 }
 
-/** Links the kernel itself may put at a root (kernel/bpf/inode.c, populate_bpffs); nobody else can make a dotted name. */
+/**
+ * Links the kernel itself may put at a root (kernel/bpf/inode.c, populate_bpffs); nobody else can make a
+ * dotted name.
+ */
 const debugNames: ReadonlySet<string> = new Set(['maps.debug', 'progs.debug']);
 
 /**
@@ -39,8 +45,9 @@ export function readDirectory(calls: Calls, directory: Fd, buffer: Buffer): read
 }
 
 /**
- * Parses what getdents64 wrote: records of `u64 d_ino; s64 d_off; u16 d_reclen; u8 d_type; char d_name[]`, the name
- * ended by a NUL (include/linux/dirent.h). A record that does not fit ends the parsing with a RangeError.
+ * Parses what getdents64 wrote: records of `u64 d_ino; s64 d_off; u16 d_reclen; u8 d_type; char d_name[]`,
+ * the name ended by a NUL (include/linux/dirent.h). A record that does not fit ends the parsing with a
+ * RangeError.
  */
 export function parseEntries(bytes: Buffer): readonly RawEntry[] {
   const entries: RawEntry[] = [];

@@ -5,8 +5,8 @@ export interface MountTree {
   /**
    * Whether another mount lies over this one's path, so that the path leads elsewhere.
    *
-   * It is what the parent ids say; two mounts propagated to one place can look like this too, which is why a path
-   * is proven before it is used.
+   * It is what the parent ids say; two mounts propagated to one place can look like this too, which is why
+   * a path is proven before it is used.
    */
   isShadowed(mount: MountInfo): boolean;
   /** The mount and those it hangs on, up to the root of the namespace. */

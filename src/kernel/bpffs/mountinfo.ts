@@ -19,8 +19,9 @@ export function parseMountInfo(text: string): readonly MountInfo[] {
 }
 
 /**
- * `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: between the options and the lone
- * dash stand any number of further fields. Spaces inside a field are octal escapes, so splitting at spaces is safe.
+ * `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: between the options and
+ * the lone dash stand any number of further fields. Spaces inside a field are octal escapes, so splitting
+ * at spaces is safe.
  */
 function parseLine(line: string): MountInfo | undefined {
   const fields = line.split(' ');

@@ -8,8 +8,9 @@ import { type MountInfo, parseMountInfo } from './mountinfo.ts';
 import { whyNotRoot } from './root.ts';
 
 /**
- * File systems whose lookups wait for a server or a user's process. A foreign namespace can put one above its bpffs
- * (FUSE mounts in a user namespace need no privilege), and our thread would wait there for as long as it pleases.
+ * File systems whose lookups wait for a server or a user's process. A foreign namespace can put one above
+ * its bpffs (FUSE mounts in a user namespace need no privilege), and our thread would wait there for as
+ * long as it pleases.
  */
 const waitingTypes = /^(fuse|nfs|cifs|smb|9p|ceph|afs|coda|autofs|virtiofs|gfs2|ocfs2|lustre|glusterfs)/;
 
@@ -36,9 +37,9 @@ interface Namespace {
 /**
  * Every bpffs instance that some process's mount namespace shows, one each by major:minor.
  *
- * One mountinfo is read per namespace. What no process sees stays unseen: namespaces kept by a descriptor alone, those
- * of single threads, and instances mounted nowhere. Nothing is kept open. Cost: two system calls a process, three more
- * an instance (test/kernel/mounts-scan.test.ts).
+ * One mountinfo is read per namespace. What no process sees stays unseen: namespaces kept by a descriptor
+ * alone, those of single threads, and instances mounted nowhere. Nothing is kept open. Cost: one readlink a
+ * process, and a few calls for each namespace and instance (test/kernel/mounts-scan.test.ts).
  */
 export function scanMounts(calls: Calls): readonly BpffsMount[] {
   const namespaces = readNamespaces();
@@ -143,8 +144,8 @@ function readNamespaces(): readonly Namespace[] {
 }
 
 /**
- * A namespace as the first process shows it that is still there, preferring one that has not changed its root:
- * in a chroot mountinfo leaves out what lies outside.
+ * A namespace as the first process shows it that is still there, preferring one that has not changed its
+ * root: in a chroot mountinfo leaves out what lies outside.
  */
 function readNamespace(inode: number, isOwn: boolean, pids: readonly number[]): Namespace | undefined {
   const whole = isOwn ? undefined : pids.find((pid) => readLink(`/proc/${pid}/root`) === '/');

@@ -20,7 +20,8 @@ const directoryBufferBytes = 64 * 1024;
 /**
  * The bpffs side of the kernel.
  *
- * @throws PinfoldError not_supported where openat2 is missing (Linux 5.6) or filtered: without it no name is safe
+ * @throws PinfoldError not_supported where openat2 is missing (Linux 5.6) or filtered: without it no name
+ * is safe
  */
 export function openBpffs(calls: Calls, facts: Pick<KernelFacts, 'bootId'>): Bpffs {
   requireOpenat2(calls);
@@ -43,7 +44,10 @@ export function openBpffs(calls: Calls, facts: Pick<KernelFacts, 'bootId'>): Bpf
   };
 }
 
-/** Mode 0700 and these flags are what systemd gives the one it mounts; bpffs's own default lets everybody in. */
+/**
+ * Mode 0700 and these flags are what systemd gives the one it mounts; bpffs's own default lets everybody
+ * in.
+ */
 function mountBpffs(calls: Calls, path: string): void {
   const what = { type: 'bpf', flags: mountFlags, options: 'mode=0700' };
   attempting({ attempt: 'mount', path }, () => calls.mount(path, what));
@@ -57,7 +61,7 @@ function requireOpenat2(calls: Calls): void {
   } catch (error) {
     if (!isSystemCallError(error, 'ENOSYS', 'EPERM')) throw error;
     const { syscall, errno } = error;
-    const detail = `Pinfold needs openat2, which Linux has since 5.6; here it gives ${errno}, so it is missing or filtered.`;
+    const detail = `Pinfold needs openat2 (Linux 5.6); here it gives ${errno}, so it is missing or filtered.`;
     throw new PinfoldError(
       'not_supported',
       { detail, syscall, errno, feature: 'openat2', since: '5.6' },

@@ -16,8 +16,9 @@ export interface RefusalContext {
 /**
  * What a failed attempt on a bpffs means to the caller.
  *
- * A failure that the tables below foresee becomes a PinfoldError with its system call and errno; anything else is
- * handed back as it came, to be thrown on: nobody foresaw it, and it must not look as if somebody had.
+ * A failure that the tables below foresee becomes a PinfoldError with its system call and errno; anything
+ * else is handed back as it came, to be thrown on: nobody foresaw it, and it must not look as if somebody
+ * had.
  */
 export function refusal(thrown: unknown, context: RefusalContext): unknown {
   const failure = failureOf(thrown);
@@ -100,7 +101,8 @@ const everywhere: Rows = {
 /**
  * The attempts with what they are called in a sentence, and what errnos mean to each.
  *
- * Sources: fs/namei.c, kernel/bpf/inode.c and kernel/bpf/syscall.c; test/kernel/bpffs-refusal.test.ts provokes them.
+ * Sources: fs/namei.c, kernel/bpf/inode.c and kernel/bpf/syscall.c; test/kernel/bpffs-refusal.test.ts
+ * provokes them.
  */
 const attempts = {
   resolve: { phrase: 'reach', rows: { ENOENT: parentGone } },

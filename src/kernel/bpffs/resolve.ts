@@ -10,7 +10,10 @@ import { refusal } from './refusal.ts';
 /** Never out of the directory, never through a symbolic link of any sort, never into another mount. */
 const beneath = resolve.BENEATH | resolve.NO_SYMLINKS | resolve.NO_XDEV | resolve.NO_MAGICLINKS;
 
-/** openat2 may give EAGAIN when a rename anywhere on the machine crosses its walk (fs/namei.c); each try is a new chance. */
+/**
+ * openat2 may give EAGAIN when a rename anywhere on the machine crosses its walk (fs/namei.c); each try is
+ * a new chance.
+ */
 const triesMax = 32;
 
 /** A pin that is open, together with the directory it was found in. */
@@ -154,7 +157,7 @@ function symlinkAt(asked: string, link: FoundSymlink, cause?: unknown): PinfoldE
   const path = escapeBytes(asked);
   const at = escapeBytes(link.at);
   const target = escapeBytes(link.target);
-  const detail = `Cannot reach "${path}": "${at}" is a symbolic link to "${target}", and links are never followed.`;
+  const detail = `Cannot reach "${path}": "${at}" is a symbolic link to "${target}"; none is ever followed.`;
   return new PinfoldError(
     'symlink',
     { detail, path, syscall: 'openat2', errno: 'ELOOP', symlink: at, target },

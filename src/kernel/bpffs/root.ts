@@ -11,7 +11,10 @@ import { markerOf } from './staging.ts';
 /** BPF_FS_MAGIC (include/uapi/linux/magic.h). */
 const bpfFsMagic = 0xcafe4a11n;
 
-/** The inode of a bpffs's root (kernel/bpf/inode.c calls simple_fill_super, fs/libfs.c); no other directory has it. */
+/**
+ * The inode of a bpffs's root (kernel/bpf/inode.c calls simple_fill_super, fs/libfs.c); no other directory
+ * has it.
+ */
 const rootInode = 1;
 
 /** Conditions of this process or the machine, which say nothing about the mount. */
@@ -20,8 +23,8 @@ const exhausted = ['EMFILE', 'ENFILE', 'ENOMEM'];
 /**
  * Opens the root of an instance by the path that leads to it, and proves that it does.
  *
- * Device numbers of unmounted file systems are used again, also for other types: so the type is looked at too.
- * Four system calls.
+ * Device numbers of unmounted file systems are used again, also for other types: so the type is looked at
+ * too. Four system calls.
  * @throws PinfoldError mount_unavailable, overloaded, out_of_memory
  */
 export function openRoot(calls: Calls, bootId: string, mount: BpffsMount): BpffsRoot {

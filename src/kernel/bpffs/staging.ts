@@ -12,7 +12,8 @@ import { openBeneath, openName } from './resolve.ts';
 /**
  * Opens the directory in which changes are prepared, made with mode 0700 if `create` and it is not there.
  *
- * In a root that everybody may write, another user can make it first; what it is gets judged on the open descriptor.
+ * In a root that everybody may write, another user can make it first; what it is gets judged on the open
+ * descriptor.
  * @throws PinfoldError staging_unsafe, read_only, permission_denied
  */
 export function openStaging(calls: Calls, root: BpffsRoot, create: boolean): Fd | undefined {
@@ -31,7 +32,10 @@ export function openStaging(calls: Calls, root: BpffsRoot, create: boolean): Fd 
   return made;
 }
 
-/** The inode of our staging directory, by which an instance is told from a later one; undefined where there is none. */
+/**
+ * The inode of our staging directory, by which an instance is told from a later one; undefined where there
+ * is none.
+ */
 export function markerOf(calls: Calls, root: BpffsRoot): number | undefined {
   try {
     using found = openName(calls, root, { directory: root.directory, name: stagingName });
@@ -69,6 +73,6 @@ function whyUnsafe({ type, facts }: Inode): string | undefined {
 }
 
 function unsafe(why: string, cause?: unknown): PinfoldError {
-  const detail = `Changes are prepared in ${stagingName} at the root of the bpffs, which is not safe: ${why}. Remove it.`;
+  const detail = `${stagingName} at the root, where changes are prepared, is not safe: ${why}. Remove it.`;
   return new PinfoldError('staging_unsafe', { detail, path: stagingName }, cause);
 }

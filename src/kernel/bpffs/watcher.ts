@@ -31,21 +31,24 @@ const wanted =
   event.ONLYDIR;
 
 /**
- * How often the queue is looked at. Node cannot wait on a descriptor of this type (net.Socket refuses it), a blocking
- * read would keep a thread of the pool for good, and SIGIO would interrupt bpf(2). One read that finds nothing
- * takes about a microsecond.
+ * How often the queue is looked at. Node cannot wait on a descriptor of this type (net.Socket refuses it),
+ * a blocking read would keep a thread of the pool for good, and SIGIO would interrupt bpf(2). One read that
+ * finds nothing takes about a microsecond.
  */
 const lookEveryMs = 100;
 
-/** Reads of one look; what is still there waits for the next one, so that a storm of changes never keeps the loop. */
+/**
+ * Reads of one look; what is still there waits for the next one, so that a storm of changes never keeps the
+ * loop.
+ */
 const readsMax = 16;
 
 /**
  * Watches directories through one inotify descriptor, which it keeps until it is disposed.
  *
- * `onWake` gets each watch with changes once a look, at most 100 ms late, or `overflow` when the kernel dropped events
- * and nothing is known. Watches do not hold a file system: an umount ends them, which wakes too
- * (test/kernel/watcher.test.ts). Does not keep the process alive.
+ * `onWake` gets each watch with changes once a look, at most 100 ms late, or `overflow` when the kernel
+ * dropped events and nothing is known. Watches do not hold a file system: an umount ends them, which wakes
+ * too (test/kernel/watcher.test.ts). Does not keep the process alive.
  * @throws PinfoldError overloaded where this user may not have another inotify instance
  */
 export function openWatcher(calls: Calls, onWake: (watch: number | 'overflow') => void): Watcher {
@@ -96,7 +99,10 @@ export function openWatcher(calls: Calls, onWake: (watch: number | 'overflow') =
   };
 }
 
-/** One change as the kernel queues it: `s32 wd; u32 mask; u32 cookie; u32 len; char name[len]`; names are not needed. */
+/**
+ * One change as the kernel queues it: `s32 wd; u32 mask; u32 cookie; u32 len; char name[len]`; names are
+ * not needed.
+ */
 export interface WatchEvent {
   readonly watch: number;
   readonly mask: number;
@@ -132,6 +138,6 @@ function openInotify(calls: Calls): Fd {
 }
 
 function tooMany(): PinfoldError {
-  const detail = `Pinfold watches ${limits.inotifyWatchesMax} directories at most; the others are seen by the walks.`;
+  const detail = `Pinfold watches ${limits.inotifyWatchesMax} directories at most; walks see the others.`;
   return new PinfoldError('overloaded', { detail });
 }
