@@ -172,6 +172,12 @@ test('a namespace is read through a process that kept its root, if an older one 
     () => readlinkSync(`/proc/${older.pid}/root`),
     (root) => root !== '/',
   );
+  // Not before it sleeps will it surely end together with the older one.
+  await until(
+    'the younger one sleeps',
+    () => readFileSync(`/proc/${younger}/comm`, 'utf8'),
+    (comm) => comm === 'sleep\n',
+  );
   assert.ok(!readFileSync(`/proc/${older.pid}/mountinfo`, 'utf8').includes(' bpf '));
   const found = find(deviceText(dev));
   assert.equal(found?.reachableBy, `/proc/${younger}/root/sys/fs/bpf`);
