@@ -1,6 +1,6 @@
 import { parseDurationMs } from '../model/duration.ts';
 import { escapeText, parseEscaped } from '../model/escape.ts';
-import { isObjectKind, type ObjectKind } from '../model/kind.ts';
+import { isObjectKind, type ObjectKind, type PinnableKind } from '../model/kind.ts';
 import { bytesOf, isUtf8, type PinPath, parsePathBytes, textOf } from '../model/path.ts';
 import { UsageError } from './exit.ts';
 
@@ -12,16 +12,38 @@ import { UsageError } from './exit.ts';
 export function parsePathArgument(text: string): PinPath {
   const bytes = parseEscaped(text);
   if (bytes === undefined) {
-    throw new UsageError(`In ${escapeText(text)} a backslash must be written \\\\, or begin an escape such as \\x0a.`);
+    throw new UsageError(
+      `In ${escapeText(text)} a backslash must be written \\\\, or begin an escape such as \\x0a.`,
+    );
   }
   return parsePathBytes(bytes);
 }
 
 /** A path that goes into a query, where only UTF-8 can. @throws UsageError, PinfoldError bad_path */
-export function parsePrefix(text: string): string {
+export function parseTextPath(text: string): string {
   const path = parsePathArgument(text);
-  if (!isUtf8(path)) throw new UsageError('A prefix must be valid UTF-8.');
+  if (!isUtf8(path)) throw new UsageError(`${escapeText(text)} is not UTF-8, which a filter must be.`);
   return textOf(path);
+}
+
+/** A directory that a list is narrowed to, in the words of a query. @throws UsageError, PinfoldError bad_path */
+export function prefixQuery(text: string): { readonly prefix: string } | { readonly prefix_bytes: string } {
+  const path = parsePathArgument(text);
+  return isUtf8(path) ? { prefix: textOf(path) } : { prefix_bytes: bytesOf(path).toString('base64url') };
+}
+
+/** Reads the word for a kind. @throws UsageError */
+export function parseKind(word: string): ObjectKind {
+  const kind = kindNamed(word);
+  if (kind !== undefined) return kind;
+  throw new UsageError(`${escapeText(word)} is not a kind; there are map, program, link and btf.`);
+}
+
+/** Reads the word for a kind that can be pinned. @throws UsageError */
+export function parsePinnableKind(word: string): PinnableKind {
+  const kind = parseKind(word);
+  if (kind !== 'btf') return kind;
+  throw new UsageError('BTF cannot be pinned.');
 }
 
 /** The members a request body names a path with. */
@@ -29,14 +51,14 @@ export function pathBody(path: PinPath): { path: string } | { path_bytes: string
   return isUtf8(path) ? { path: textOf(path) } : { path_bytes: bytesOf(path).toString('base64') };
 }
 
-/** Reads a kernel id: `5`, or with its kind in front where only one kind is meant: `map:5`. @throws UsageError */
-export function parseId(text: string, kind?: ObjectKind): number {
+/** Reads a kernel id, `5` or with its kind in front, `map:5`, as URLs carry it. @throws UsageError */
+export function parseId(text: string, kind: ObjectKind): string {
   const match = /^(?:([a-z]+):)?(\d{1,10})$/.exec(text);
   const named = match?.[1];
   if (match === null || (named !== undefined && kindNamed(named) !== kind)) {
-    throw new UsageError(`${escapeText(text)} is not the id of ${kind === undefined ? 'an object' : `a ${kind}`}.`);
+    throw new UsageError(`${escapeText(text)} is not the id of a ${kind}, such as 5 or ${kind}:5.`);
   }
-  return Number(match[2]);
+  return String(Number(match[2]));
 }
 
 /** The kind a word means; `prog` is what bpftool says for programs. */
@@ -64,8 +86,14 @@ export function parseTime(text: string, now: Date): string {
   const ms = parseDurationMs(text);
   if (ms !== undefined) return new Date(now.getTime() - ms).toISOString();
   const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new UsageError(`${escapeText(text)} is neither a time nor a duration such as 5m.`);
+  if (Number.isNaN(at))
+    throw new UsageError(`${escapeText(text)} is neither a time nor a duration such as 5m.`);
   return new Date(at).toISOString();
+}
+
+/** Collects what an option is given each time it is; greedy options would swallow the arguments after them. */
+export function collect(word: string, before: readonly string[] = []): readonly string[] {
+  return [...before, word];
 }
 
 /** Reads `key=value` pairs. @throws UsageError */

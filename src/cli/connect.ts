@@ -23,8 +23,8 @@ export interface ConnectOptions {
   readonly tokenFile: string | undefined;
   readonly timeoutMs: number;
   readonly tlsCa: string | undefined;
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
+  readonly clientCert: string | undefined;
+  readonly clientKey: string | undefined;
 }
 
 /**
@@ -69,14 +69,19 @@ async function openDefaultTcp(options: ConnectOptions, socketError: ClientError)
 
 function openAt(address: Address, options: ConnectOptions): PinfoldClient {
   const { tokenFile, timeoutMs } = options;
-  if (tokenFile !== undefined && address.kind === 'url' && !address.isLoopback && address.url.startsWith('http:')) {
+  if (
+    tokenFile !== undefined &&
+    address.kind === 'url' &&
+    !address.isLoopback &&
+    address.url.startsWith('http:')
+  ) {
     throw new UsageError(`A token is not sent to ${showAddress(address)} unencrypted: use https.`);
   }
   const token = tokenFile === undefined ? {} : { token: readText(tokenFile).trim() };
   const tls = {
     ...(options.tlsCa === undefined ? {} : { ca: readText(options.tlsCa) }),
-    ...(options.tlsCert === undefined ? {} : { cert: readText(options.tlsCert) }),
-    ...(options.tlsKey === undefined ? {} : { key: readText(options.tlsKey) }),
+    ...(options.clientCert === undefined ? {} : { cert: readText(options.clientCert) }),
+    ...(options.clientKey === undefined ? {} : { key: readText(options.clientKey) }),
   };
   return openClient({ address, timeoutMs, tls, ...(address.kind === 'unix' ? {} : token) });
 }

@@ -12,7 +12,8 @@ export interface Failure {
 
 /** Finds the words for anything a command may throw; undefined for a mistake in the program itself. */
 export function failureOf(thrown: unknown): Failure | undefined {
-  if (thrown instanceof UsageError) return { sentence: thrown.message, advice: [], exitCode: exitCodes.usage };
+  if (thrown instanceof UsageError)
+    return { sentence: thrown.message, advice: [], exitCode: exitCodes.usage };
   if (thrown instanceof ClientError) return failureOfClient(thrown);
   if (isPinfoldError(thrown, 'bad_path')) {
     const advice = ['Give the path inside the bpffs, such as tc/globals/my_map.'];
@@ -70,7 +71,9 @@ const advices: Readonly<Record<string, readonly string[]>> = {
   not_pinfold: ['Check --address (or PINFOLD_ADDRESS).'],
   cut_short: ['What was printed is incomplete; try again.'],
   timed_out: ['Try again, or wait longer with --timeout 5m.'],
-  unauthenticated: ['Over TCP a token is needed: name its file with --token-file, or use the unix socket as root.'],
+  unauthenticated: [
+    'Over TCP a token is needed: name its file with --token-file, or use the unix socket as root.',
+  ],
   forbidden: ['A token or user with a higher role is needed; `pinfold get tokens` lists them.'],
   host_not_allowed: ['Start the agent with --allow-host NAME to be reached by this name.'],
   permission_denied: ['`pinfold doctor` on that machine says which capability or mode is missing.'],

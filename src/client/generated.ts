@@ -4,2500 +4,2721 @@
  */
 
 export interface paths {
-  readonly '/v1/node': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/node": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This node, its kernel and what it can do */
+        get: operations["getNode"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: never;
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly name: string;
-              readonly labels: {
-                readonly [key: string]: string;
-              };
-              readonly version: string;
-              readonly boot_id: string;
-              readonly kernel: {
-                readonly release: string;
-                readonly machine: string;
-              };
-              readonly features: readonly {
-                readonly name: string;
-                readonly available: boolean;
-                /** @description the first kernel version that has it */
-                readonly since: string;
-                /** @description why it is not available, and what is lost */
-                readonly reason?: string;
-              }[];
-              readonly sees_all_processes: boolean;
-              readonly read_only: boolean;
-              readonly pins_only: boolean;
-              readonly cpus: {
-                readonly possible: number;
-                readonly online: number;
-              };
-              readonly mounts: {
-                readonly total: number;
-                readonly shadowed: number;
-                readonly unreachable: number;
-              };
-              readonly pins: number;
-              readonly objects: {
-                readonly [key: string]: number;
-              };
-              /** Format: date-time */
-              readonly started_at: string;
-              /** Format: date-time */
-              readonly observed_at: string;
-            };
-          };
+    "/v1/mounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** Every bpffs instance seen from every mount namespace */
+        get: operations["listMounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/mounts': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pins, in byte order of their paths */
+        get: operations["listPins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
+    "/v1/pins/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                /** @description major:minor */
-                readonly id: string;
-                /** @description boot id, major:minor and marker inode: never used again */
-                readonly instance: string;
-                /** @description the one requests address without ?mount= */
-                readonly primary: boolean;
-                readonly paths: readonly {
-                  /** @description as the processes of that mount namespace see it */
-                  readonly path: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  /** @description inode of the mount namespace */
-                  readonly namespace: number;
-                  /** @description a process in it, through whose /proc/PID/root it is reached */
-                  readonly pid: number;
-                  /** @description the part of the instance a bind mount shows */
-                  readonly subtree?: string;
-                  /** @description another mount lies over it */
-                  readonly shadowed: boolean;
-                  readonly read_only: boolean;
-                }[];
-                /** @description permission bits of its root */
-                readonly mode?: string;
-                readonly uid?: number;
-                readonly gid?: number;
-                readonly read_only: boolean;
-                /** @description every path of it is shadowed */
-                readonly shadowed: boolean;
-                readonly reachable: boolean;
-                readonly unreachable_reason?: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** What is behind a path, read from the kernel */
+        get: operations["getPin"];
+        /** Make it so that this path holds this object */
+        put: operations["putPin"];
+        post?: never;
+        /** Remove a pin */
+        delete: operations["deletePin"];
+        options?: never;
+        head?: never;
+        /** Rename a pin, or change its mode, owner or labels */
+        patch: operations["patchPin"];
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/pins': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Directories, pins and symbolic links */
+        get: operations["listTree"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly mount?: string;
-          readonly prefix?: string;
-          readonly kind?: string;
-          readonly type?: string;
-          readonly name?: string;
-          readonly id?: number;
-          readonly owner?: string;
-          readonly label?: readonly string[];
+    "/v1/directories/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                /** @description major:minor of the bpffs instance, such as 0:39 */
-                readonly mount: string;
-                /** @description path relative to the root of the bpffs */
-                readonly path: string;
-                /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                readonly path_bytes?: string;
-                readonly kind: 'map' | 'program' | 'link';
-                /** @description the kernel’s id of the object; ids are reused */
-                readonly id?: number;
-                /** @description as bpftool names it: hash, sched_cls, tcx… */
-                readonly type?: string;
-                /** @description the object’s own name, cut to 15 bytes by the kernel */
-                readonly name?: string;
-                readonly fingerprint?: string;
-                /** @description why the object behind the name could not be read */
-                readonly unreadable?: string;
-                readonly mode: string;
-                readonly uid: number;
-                readonly gid: number;
-                /** @description names of this inode (hard links); they share one reference */
-                readonly links: number;
-                readonly inode: number;
-                /** Format: date-time */
-                readonly pinned_at: string;
-                readonly labels: {
-                  readonly [key: string]: string;
-                };
-                readonly owner: string | null;
-                /** @description made or replaced through Pinfold */
-                readonly managed: boolean;
-                readonly claims: readonly string[];
-                /** Format: date-time */
-                readonly first_seen?: string;
-                readonly etag: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        get?: never;
+        /** Make a directory, if it is not there */
+        put: operations["putDirectory"];
+        post?: never;
+        /** Remove an empty directory */
+        delete: operations["deleteDirectory"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/tree': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Several changes in order: all of them, or none */
+        post: operations["batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly mount?: string;
-          readonly prefix?: string;
-          readonly depth?: number;
+    "/v1/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                readonly mount: string;
-                /** @description path relative to the root of the bpffs */
-                readonly path: string;
-                /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                readonly path_bytes?: string;
-                readonly entry: 'directory' | 'pin' | 'symlink' | 'other';
-                /** @description where a symbolic link points */
-                readonly target?: string;
-                /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                readonly target_bytes?: string;
-                readonly kind?: 'map' | 'program' | 'link';
-                readonly id?: number;
-                readonly type?: string;
-                readonly name?: string;
-                readonly mode?: string;
-                readonly uid?: number;
-                readonly gid?: number;
-                /** Format: date-time */
-                readonly mtime?: string;
-                readonly inode: number;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** Objects of all kinds */
+        get: operations["listObjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/pins/{path}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All maps */
+        get: operations["listMaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly fresh?: boolean;
-          readonly mount?: string;
+    "/v1/maps/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly path: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              /** @description major:minor of the bpffs instance, such as 0:39 */
-              readonly mount: string;
-              /** @description path relative to the root of the bpffs */
-              readonly path: string;
-              /** @description base64 of the bytes of the path, where they are not UTF-8 */
-              readonly path_bytes?: string;
-              readonly kind: 'map' | 'program' | 'link';
-              /** @description the kernel’s id of the object; ids are reused */
-              readonly id?: number;
-              /** @description as bpftool names it: hash, sched_cls, tcx… */
-              readonly type?: string;
-              /** @description the object’s own name, cut to 15 bytes by the kernel */
-              readonly name?: string;
-              readonly fingerprint?: string;
-              /** @description why the object behind the name could not be read */
-              readonly unreadable?: string;
-              readonly mode: string;
-              readonly uid: number;
-              readonly gid: number;
-              /** @description names of this inode (hard links); they share one reference */
-              readonly links: number;
-              readonly inode: number;
-              /** Format: date-time */
-              readonly pinned_at: string;
-              readonly labels: {
-                readonly [key: string]: string;
-              };
-              readonly owner: string | null;
-              /** @description made or replaced through Pinfold */
-              readonly managed: boolean;
-              readonly claims: readonly string[];
-              /** Format: date-time */
-              readonly first_seen?: string;
-              readonly etag: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** One map, read from the kernel */
+        get: operations["getMap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put: {
-      readonly parameters: {
-        readonly query?: {
-          readonly mount?: string;
-          readonly dry_run?: boolean;
-          readonly accept?: string;
-          readonly force?: boolean;
+    "/v1/programs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly path: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody: {
-        readonly content: {
-          readonly 'application/json': {
-            readonly source:
-              | {
-                  readonly kind: 'map' | 'program' | 'link';
-                  readonly id: number;
-                  readonly expect?: {
-                    readonly kind?: string;
-                    readonly name?: string;
-                    readonly type?: string;
-                    readonly tag?: string;
-                    readonly fingerprint?: string;
-                  };
-                }
-              | {
-                  /** @description path relative to the root of the bpffs */
-                  readonly pin: string;
-                  readonly mount?: string;
-                  readonly expect?: {
-                    readonly kind?: string;
-                    readonly name?: string;
-                    readonly type?: string;
-                    readonly tag?: string;
-                    readonly fingerprint?: string;
-                  };
-                }
-              | {
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly pin_bytes: string;
-                  readonly mount?: string;
-                  readonly expect?: {
-                    readonly kind?: string;
-                    readonly name?: string;
-                    readonly type?: string;
-                    readonly tag?: string;
-                    readonly fingerprint?: string;
-                  };
-                }
-              | {
-                  readonly pid: number;
-                  readonly fd: number;
-                  /** @description field 22 of /proc/PID/stat, clock ticks */
-                  readonly start_time?: number;
-                  readonly expect?: {
-                    readonly kind?: string;
-                    readonly name?: string;
-                    readonly type?: string;
-                    readonly tag?: string;
-                    readonly fingerprint?: string;
-                  };
-                };
-            /** @description make missing directories */
-            readonly parents?: boolean;
-            /** @description atomically displace another object that is there */
-            readonly replace?: boolean;
-            /** @description octal permission bits, such as 0640 */
-            readonly mode?: string;
-            readonly uid?: number;
-            readonly gid?: number;
-            readonly labels?: {
-              readonly [key: string]: string;
-            };
-            readonly owner?: string | null;
-          };
-        };
-      };
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json':
-              | {
-                  /** @description major:minor of the bpffs instance, such as 0:39 */
-                  readonly mount: string;
-                  /** @description path relative to the root of the bpffs */
-                  readonly path: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  readonly kind: 'map' | 'program' | 'link';
-                  /** @description the kernel’s id of the object; ids are reused */
-                  readonly id?: number;
-                  /** @description as bpftool names it: hash, sched_cls, tcx… */
-                  readonly type?: string;
-                  /** @description the object’s own name, cut to 15 bytes by the kernel */
-                  readonly name?: string;
-                  readonly fingerprint?: string;
-                  /** @description why the object behind the name could not be read */
-                  readonly unreadable?: string;
-                  readonly mode: string;
-                  readonly uid: number;
-                  readonly gid: number;
-                  /** @description names of this inode (hard links); they share one reference */
-                  readonly links: number;
-                  readonly inode: number;
-                  /** Format: date-time */
-                  readonly pinned_at: string;
-                  readonly labels: {
-                    readonly [key: string]: string;
-                  };
-                  readonly owner: string | null;
-                  /** @description made or replaced through Pinfold */
-                  readonly managed: boolean;
-                  readonly claims: readonly string[];
-                  /** Format: date-time */
-                  readonly first_seen?: string;
-                  readonly etag: string;
-                }
-              | {
-                  readonly plan: readonly {
-                    readonly action: string;
-                    readonly path: string;
-                    readonly path_bytes?: string;
-                    readonly detail: string;
-                    readonly hazards: readonly string[];
-                  }[];
-                };
-          };
-        };
-        /** @description ok */
-        readonly 201: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              /** @description major:minor of the bpffs instance, such as 0:39 */
-              readonly mount: string;
-              /** @description path relative to the root of the bpffs */
-              readonly path: string;
-              /** @description base64 of the bytes of the path, where they are not UTF-8 */
-              readonly path_bytes?: string;
-              readonly kind: 'map' | 'program' | 'link';
-              /** @description the kernel’s id of the object; ids are reused */
-              readonly id?: number;
-              /** @description as bpftool names it: hash, sched_cls, tcx… */
-              readonly type?: string;
-              /** @description the object’s own name, cut to 15 bytes by the kernel */
-              readonly name?: string;
-              readonly fingerprint?: string;
-              /** @description why the object behind the name could not be read */
-              readonly unreadable?: string;
-              readonly mode: string;
-              readonly uid: number;
-              readonly gid: number;
-              /** @description names of this inode (hard links); they share one reference */
-              readonly links: number;
-              readonly inode: number;
-              /** Format: date-time */
-              readonly pinned_at: string;
-              readonly labels: {
-                readonly [key: string]: string;
-              };
-              readonly owner: string | null;
-              /** @description made or replaced through Pinfold */
-              readonly managed: boolean;
-              readonly claims: readonly string[];
-              /** Format: date-time */
-              readonly first_seen?: string;
-              readonly etag: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** All programs */
+        get: operations["listPrograms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly post?: never;
-    readonly delete: {
-      readonly parameters: {
-        readonly query?: {
-          readonly mount?: string;
-          readonly dry_run?: boolean;
-          readonly accept?: string;
-          readonly force?: boolean;
+    "/v1/programs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly path: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly plan: readonly {
-                readonly action: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-                readonly detail: string;
-                readonly hazards: readonly string[];
-              }[];
-            };
-          };
-        };
-        /** @description gone */
-        readonly 204: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content?: never;
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** One program, read from the kernel */
+        get: operations["getProgram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch: {
-      readonly parameters: {
-        readonly query?: {
-          readonly mount?: string;
-          readonly dry_run?: boolean;
-          readonly accept?: string;
-          readonly force?: boolean;
+    "/v1/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly path: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody: {
-        readonly content: {
-          readonly 'application/json': {
-            /** @description path relative to the root of the bpffs */
-            readonly path?: string;
-            /** @description base64 of the bytes of the path, where they are not UTF-8 */
-            readonly path_bytes?: string;
-            readonly parents?: boolean;
-            readonly replace?: boolean;
-            /** @description octal permission bits, such as 0640 */
-            readonly mode?: string;
-            readonly uid?: number;
-            readonly gid?: number;
-            readonly labels?: {
-              readonly [key: string]: string;
-            };
-            readonly owner?: string | null;
-          };
-        };
-      };
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json':
-              | {
-                  /** @description major:minor of the bpffs instance, such as 0:39 */
-                  readonly mount: string;
-                  /** @description path relative to the root of the bpffs */
-                  readonly path: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  readonly kind: 'map' | 'program' | 'link';
-                  /** @description the kernel’s id of the object; ids are reused */
-                  readonly id?: number;
-                  /** @description as bpftool names it: hash, sched_cls, tcx… */
-                  readonly type?: string;
-                  /** @description the object’s own name, cut to 15 bytes by the kernel */
-                  readonly name?: string;
-                  readonly fingerprint?: string;
-                  /** @description why the object behind the name could not be read */
-                  readonly unreadable?: string;
-                  readonly mode: string;
-                  readonly uid: number;
-                  readonly gid: number;
-                  /** @description names of this inode (hard links); they share one reference */
-                  readonly links: number;
-                  readonly inode: number;
-                  /** Format: date-time */
-                  readonly pinned_at: string;
-                  readonly labels: {
-                    readonly [key: string]: string;
-                  };
-                  readonly owner: string | null;
-                  /** @description made or replaced through Pinfold */
-                  readonly managed: boolean;
-                  readonly claims: readonly string[];
-                  /** Format: date-time */
-                  readonly first_seen?: string;
-                  readonly etag: string;
-                }
-              | {
-                  readonly plan: readonly {
-                    readonly action: string;
-                    readonly path: string;
-                    readonly path_bytes?: string;
-                    readonly detail: string;
-                    readonly hazards: readonly string[];
-                  }[];
-                };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** All links */
+        get: operations["listLinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly trace?: never;
-  };
-  readonly '/v1/directories/{path}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One link, read from the kernel */
+        get: operations["getLink"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get?: never;
-    readonly put: {
-      readonly parameters: {
-        readonly query?: {
-          readonly mount?: string;
-          readonly dry_run?: boolean;
-          readonly accept?: string;
-          readonly force?: boolean;
+    "/v1/btfs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly path: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody: {
-        readonly content: {
-          readonly 'application/json': {
-            readonly parents?: boolean;
-            /** @description octal permission bits, such as 0640 */
-            readonly mode?: string;
-            readonly uid?: number;
-            readonly gid?: number;
-          };
-        };
-      };
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly plan: readonly {
-                readonly action: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-                readonly detail: string;
-                readonly hazards: readonly string[];
-              }[];
-            };
-          };
-        };
-        /** @description ok */
-        readonly 201: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly mount: string;
-              readonly path: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** All btfs */
+        get: operations["listBtfs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly post?: never;
-    readonly delete: {
-      readonly parameters: {
-        readonly query?: {
-          readonly mount?: string;
-          readonly dry_run?: boolean;
-          readonly accept?: string;
-          readonly force?: boolean;
+    "/v1/btfs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly path: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly plan: readonly {
-                readonly action: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-                readonly detail: string;
-                readonly hazards: readonly string[];
-              }[];
-            };
-          };
-        };
-        /** @description gone */
-        readonly 204: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content?: never;
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** One btf, read from the kernel */
+        get: operations["getBtf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/batch': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/operations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a change came to: applied, not applied, or unknown */
+        get: operations["getOperation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get?: never;
-    readonly put?: never;
-    readonly post: {
-      readonly parameters: {
-        readonly query?: {
-          readonly mount?: string;
-          readonly dry_run?: boolean;
-          readonly accept?: string;
-          readonly force?: boolean;
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody: {
-        readonly content: {
-          readonly 'application/json': {
-            readonly operations: readonly (
-              | {
-                  /** @constant */
-                  readonly op: 'pin';
-                  /** @description path relative to the root of the bpffs */
-                  readonly path?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  readonly source:
-                    | {
-                        readonly kind: 'map' | 'program' | 'link';
-                        readonly id: number;
-                        readonly expect?: {
-                          readonly kind?: string;
-                          readonly name?: string;
-                          readonly type?: string;
-                          readonly tag?: string;
-                          readonly fingerprint?: string;
-                        };
-                      }
-                    | {
-                        /** @description path relative to the root of the bpffs */
-                        readonly pin: string;
-                        readonly mount?: string;
-                        readonly expect?: {
-                          readonly kind?: string;
-                          readonly name?: string;
-                          readonly type?: string;
-                          readonly tag?: string;
-                          readonly fingerprint?: string;
-                        };
-                      }
-                    | {
-                        /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                        readonly pin_bytes: string;
-                        readonly mount?: string;
-                        readonly expect?: {
-                          readonly kind?: string;
-                          readonly name?: string;
-                          readonly type?: string;
-                          readonly tag?: string;
-                          readonly fingerprint?: string;
-                        };
-                      }
-                    | {
-                        readonly pid: number;
-                        readonly fd: number;
-                        /** @description field 22 of /proc/PID/stat, clock ticks */
-                        readonly start_time?: number;
-                        readonly expect?: {
-                          readonly kind?: string;
-                          readonly name?: string;
-                          readonly type?: string;
-                          readonly tag?: string;
-                          readonly fingerprint?: string;
-                        };
-                      };
-                  /** @description make missing directories */
-                  readonly parents?: boolean;
-                  /** @description atomically displace another object that is there */
-                  readonly replace?: boolean;
-                  /** @description octal permission bits, such as 0640 */
-                  readonly mode?: string;
-                  readonly uid?: number;
-                  readonly gid?: number;
-                  readonly labels?: {
-                    readonly [key: string]: string;
-                  };
-                  readonly owner?: string | null;
-                  readonly if_match?: string;
-                  /** @constant */
-                  readonly if_none_match?: '*';
-                }
-              | {
-                  /** @constant */
-                  readonly op: 'unpin';
-                  /** @description path relative to the root of the bpffs */
-                  readonly path?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  readonly if_match?: string;
-                }
-              | {
-                  /** @constant */
-                  readonly op: 'rename';
-                  /** @description path relative to the root of the bpffs */
-                  readonly path?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  /** @description path relative to the root of the bpffs */
-                  readonly to?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly to_bytes?: string;
-                  readonly parents?: boolean;
-                  readonly replace?: boolean;
-                  readonly if_match?: string;
-                }
-              | {
-                  /** @constant */
-                  readonly op: 'attributes';
-                  /** @description path relative to the root of the bpffs */
-                  readonly path?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  /** @description octal permission bits, such as 0640 */
-                  readonly mode?: string;
-                  readonly uid?: number;
-                  readonly gid?: number;
-                  readonly labels?: {
-                    readonly [key: string]: string;
-                  };
-                  readonly owner?: string | null;
-                  readonly if_match?: string;
-                }
-              | {
-                  /** @constant */
-                  readonly op: 'mkdir';
-                  /** @description path relative to the root of the bpffs */
-                  readonly path?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                  readonly parents?: boolean;
-                  /** @description octal permission bits, such as 0640 */
-                  readonly mode?: string;
-                  readonly uid?: number;
-                  readonly gid?: number;
-                }
-              | {
-                  /** @constant */
-                  readonly op: 'rmdir';
-                  /** @description path relative to the root of the bpffs */
-                  readonly path?: string;
-                  /** @description base64 of the bytes of the path, where they are not UTF-8 */
-                  readonly path_bytes?: string;
-                }
-            )[];
-            /** @constant */
-            readonly atomic?: true;
-          };
-        };
-      };
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly operation_id?: string;
-              readonly results: readonly unknown[];
-              readonly plan?: readonly {
-                readonly action: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-                readonly detail: string;
-                readonly hazards: readonly string[];
-              }[];
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** What changed, newest last */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/objects': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens, without their secrets */
+        get: operations["listTokens"];
+        put?: never;
+        /** Make a token */
+        post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly kind?: string;
-          readonly type?: string;
-          readonly name?: string;
-          readonly pinned?: boolean;
+    "/v1/tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly (
-                | {
-                    /** @constant */
-                    readonly kind: 'map';
-                    readonly id: number;
-                    readonly type: string;
-                    readonly name: string;
-                    readonly key_size: number;
-                    readonly value_size: number;
-                    readonly max_entries: number;
-                    /** @description what makes this object differ from another that gets the same id */
-                    readonly fingerprint: string;
-                    readonly pins: readonly {
-                      readonly mount: string;
-                      readonly path: string;
-                      readonly path_bytes?: string;
-                    }[];
-                    readonly references: {
-                      /** @description everything that keeps it, our own references left out */
-                      readonly refcnt?: number;
-                      /** @description maps: open files and pinned inodes */
-                      readonly usercnt?: number;
-                      /** @description pinned inodes seen in all reachable instances */
-                      readonly pins: number;
-                      /** @description why the counters are absent */
-                      readonly unavailable?: string;
-                    };
-                    /** Format: date-time */
-                    readonly first_seen?: string;
-                    readonly etag: string;
-                  }
-                | {
-                    /** @constant */
-                    readonly kind: 'program';
-                    readonly id: number;
-                    readonly type: string;
-                    readonly name: string;
-                    readonly tag: string;
-                    /** @description what makes this object differ from another that gets the same id */
-                    readonly fingerprint: string;
-                    readonly pins: readonly {
-                      readonly mount: string;
-                      readonly path: string;
-                      readonly path_bytes?: string;
-                    }[];
-                    readonly references: {
-                      /** @description everything that keeps it, our own references left out */
-                      readonly refcnt?: number;
-                      /** @description maps: open files and pinned inodes */
-                      readonly usercnt?: number;
-                      /** @description pinned inodes seen in all reachable instances */
-                      readonly pins: number;
-                      /** @description why the counters are absent */
-                      readonly unavailable?: string;
-                    };
-                    /** Format: date-time */
-                    readonly first_seen?: string;
-                    readonly etag: string;
-                  }
-                | {
-                    /** @constant */
-                    readonly kind: 'link';
-                    readonly id: number;
-                    readonly type: string;
-                    readonly prog_id?: number;
-                    /** @description what makes this object differ from another that gets the same id */
-                    readonly fingerprint: string;
-                    readonly pins: readonly {
-                      readonly mount: string;
-                      readonly path: string;
-                      readonly path_bytes?: string;
-                    }[];
-                    readonly references: {
-                      /** @description everything that keeps it, our own references left out */
-                      readonly refcnt?: number;
-                      /** @description maps: open files and pinned inodes */
-                      readonly usercnt?: number;
-                      /** @description pinned inodes seen in all reachable instances */
-                      readonly pins: number;
-                      /** @description why the counters are absent */
-                      readonly unavailable?: string;
-                    };
-                    /** Format: date-time */
-                    readonly first_seen?: string;
-                    readonly etag: string;
-                  }
-                | {
-                    /** @constant */
-                    readonly kind: 'btf';
-                    readonly id: number;
-                    /** @description `vmlinux`, `module` or `user` */
-                    readonly type: string;
-                    readonly name: string;
-                    /** @description what makes this object differ from another that gets the same id */
-                    readonly fingerprint: string;
-                    readonly pins: readonly {
-                      readonly mount: string;
-                      readonly path: string;
-                      readonly path_bytes?: string;
-                    }[];
-                    readonly references: {
-                      /** @description everything that keeps it, our own references left out */
-                      readonly refcnt?: number;
-                      /** @description maps: open files and pinned inodes */
-                      readonly usercnt?: number;
-                      /** @description pinned inodes seen in all reachable instances */
-                      readonly pins: number;
-                      /** @description why the counters are absent */
-                      readonly unavailable?: string;
-                    };
-                    /** Format: date-time */
-                    readonly first_seen?: string;
-                    readonly etag: string;
-                  }
-              )[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token, at once */
+        delete: operations["revokeToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/maps': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/v1/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Copy the database to a file in the state directory */
+        post: operations["backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly type?: string;
-          readonly name?: string;
-          readonly pinned?: boolean;
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                /** @constant */
-                readonly kind: 'map';
-                readonly id: number;
-                readonly type: string;
-                readonly name: string;
-                readonly key_size: number;
-                readonly value_size: number;
-                readonly max_entries: number;
-                /** @description what makes this object differ from another that gets the same id */
-                readonly fingerprint: string;
-                readonly pins: readonly {
-                  readonly mount: string;
-                  readonly path: string;
-                  readonly path_bytes?: string;
-                }[];
-                readonly references: {
-                  /** @description everything that keeps it, our own references left out */
-                  readonly refcnt?: number;
-                  /** @description maps: open files and pinned inodes */
-                  readonly usercnt?: number;
-                  /** @description pinned inodes seen in all reachable instances */
-                  readonly pins: number;
-                  /** @description why the counters are absent */
-                  readonly unavailable?: string;
-                };
-                /** Format: date-time */
-                readonly first_seen?: string;
-                readonly etag: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** The process answers */
+        get: operations["healthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/maps/{id}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recovery and the first full observation are done */
+        get: operations["readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly fresh?: boolean;
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        readonly header?: never;
-        readonly path: {
-          readonly id: number;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              /** @constant */
-              readonly kind: 'map';
-              readonly id: number;
-              readonly type: string;
-              readonly name: string;
-              readonly key_size: number;
-              readonly value_size: number;
-              readonly max_entries: number;
-              /** @description what makes this object differ from another that gets the same id */
-              readonly fingerprint: string;
-              readonly pins: readonly {
-                readonly mount: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-              }[];
-              readonly references: {
-                /** @description everything that keeps it, our own references left out */
-                readonly refcnt?: number;
-                /** @description maps: open files and pinned inodes */
-                readonly usercnt?: number;
-                /** @description pinned inodes seen in all reachable instances */
-                readonly pins: number;
-                /** @description why the counters are absent */
-                readonly unavailable?: string;
-              };
-              /** Format: date-time */
-              readonly first_seen?: string;
-              readonly etag: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
+        /** Metrics in the Prometheus or OpenMetrics text format */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/programs': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly type?: string;
-          readonly name?: string;
-          readonly pinned?: boolean;
-        };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                /** @constant */
-                readonly kind: 'program';
-                readonly id: number;
-                readonly type: string;
-                readonly name: string;
-                readonly tag: string;
-                /** @description what makes this object differ from another that gets the same id */
-                readonly fingerprint: string;
-                readonly pins: readonly {
-                  readonly mount: string;
-                  readonly path: string;
-                  readonly path_bytes?: string;
-                }[];
-                readonly references: {
-                  /** @description everything that keeps it, our own references left out */
-                  readonly refcnt?: number;
-                  /** @description maps: open files and pinned inodes */
-                  readonly usercnt?: number;
-                  /** @description pinned inodes seen in all reachable instances */
-                  readonly pins: number;
-                  /** @description why the counters are absent */
-                  readonly unavailable?: string;
-                };
-                /** Format: date-time */
-                readonly first_seen?: string;
-                readonly etag: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/programs/{id}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly fresh?: boolean;
-        };
-        readonly header?: never;
-        readonly path: {
-          readonly id: number;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              /** @constant */
-              readonly kind: 'program';
-              readonly id: number;
-              readonly type: string;
-              readonly name: string;
-              readonly tag: string;
-              /** @description what makes this object differ from another that gets the same id */
-              readonly fingerprint: string;
-              readonly pins: readonly {
-                readonly mount: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-              }[];
-              readonly references: {
-                /** @description everything that keeps it, our own references left out */
-                readonly refcnt?: number;
-                /** @description maps: open files and pinned inodes */
-                readonly usercnt?: number;
-                /** @description pinned inodes seen in all reachable instances */
-                readonly pins: number;
-                /** @description why the counters are absent */
-                readonly unavailable?: string;
-              };
-              /** Format: date-time */
-              readonly first_seen?: string;
-              readonly etag: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/links': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly type?: string;
-          readonly name?: string;
-          readonly pinned?: boolean;
-        };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                /** @constant */
-                readonly kind: 'link';
-                readonly id: number;
-                readonly type: string;
-                readonly prog_id?: number;
-                /** @description what makes this object differ from another that gets the same id */
-                readonly fingerprint: string;
-                readonly pins: readonly {
-                  readonly mount: string;
-                  readonly path: string;
-                  readonly path_bytes?: string;
-                }[];
-                readonly references: {
-                  /** @description everything that keeps it, our own references left out */
-                  readonly refcnt?: number;
-                  /** @description maps: open files and pinned inodes */
-                  readonly usercnt?: number;
-                  /** @description pinned inodes seen in all reachable instances */
-                  readonly pins: number;
-                  /** @description why the counters are absent */
-                  readonly unavailable?: string;
-                };
-                /** Format: date-time */
-                readonly first_seen?: string;
-                readonly etag: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/links/{id}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly fresh?: boolean;
-        };
-        readonly header?: never;
-        readonly path: {
-          readonly id: number;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              /** @constant */
-              readonly kind: 'link';
-              readonly id: number;
-              readonly type: string;
-              readonly prog_id?: number;
-              /** @description what makes this object differ from another that gets the same id */
-              readonly fingerprint: string;
-              readonly pins: readonly {
-                readonly mount: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-              }[];
-              readonly references: {
-                /** @description everything that keeps it, our own references left out */
-                readonly refcnt?: number;
-                /** @description maps: open files and pinned inodes */
-                readonly usercnt?: number;
-                /** @description pinned inodes seen in all reachable instances */
-                readonly pins: number;
-                /** @description why the counters are absent */
-                readonly unavailable?: string;
-              };
-              /** Format: date-time */
-              readonly first_seen?: string;
-              readonly etag: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/btfs': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly type?: string;
-          readonly name?: string;
-          readonly pinned?: boolean;
-        };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                /** @constant */
-                readonly kind: 'btf';
-                readonly id: number;
-                /** @description `vmlinux`, `module` or `user` */
-                readonly type: string;
-                readonly name: string;
-                /** @description what makes this object differ from another that gets the same id */
-                readonly fingerprint: string;
-                readonly pins: readonly {
-                  readonly mount: string;
-                  readonly path: string;
-                  readonly path_bytes?: string;
-                }[];
-                readonly references: {
-                  /** @description everything that keeps it, our own references left out */
-                  readonly refcnt?: number;
-                  /** @description maps: open files and pinned inodes */
-                  readonly usercnt?: number;
-                  /** @description pinned inodes seen in all reachable instances */
-                  readonly pins: number;
-                  /** @description why the counters are absent */
-                  readonly unavailable?: string;
-                };
-                /** Format: date-time */
-                readonly first_seen?: string;
-                readonly etag: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/btfs/{id}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly fresh?: boolean;
-        };
-        readonly header?: never;
-        readonly path: {
-          readonly id: number;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              /** @constant */
-              readonly kind: 'btf';
-              readonly id: number;
-              /** @description `vmlinux`, `module` or `user` */
-              readonly type: string;
-              readonly name: string;
-              /** @description what makes this object differ from another that gets the same id */
-              readonly fingerprint: string;
-              readonly pins: readonly {
-                readonly mount: string;
-                readonly path: string;
-                readonly path_bytes?: string;
-              }[];
-              readonly references: {
-                /** @description everything that keeps it, our own references left out */
-                readonly refcnt?: number;
-                /** @description maps: open files and pinned inodes */
-                readonly usercnt?: number;
-                /** @description pinned inodes seen in all reachable instances */
-                readonly pins: number;
-                /** @description why the counters are absent */
-                readonly unavailable?: string;
-              };
-              /** Format: date-time */
-              readonly first_seen?: string;
-              readonly etag: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/events': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-          readonly since?: string;
-          readonly until?: string;
-          readonly pin?: string;
-          readonly kind?: string;
-          readonly id?: number;
-          readonly type?: string;
-          readonly actor?: string;
-          readonly mount?: string;
-        };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                readonly seq: number;
-                /** Format: date-time */
-                readonly time: string;
-                readonly node: string;
-                readonly boot_id: string;
-                readonly type:
-                  | 'pin.created'
-                  | 'pin.removed'
-                  | 'pin.replaced'
-                  | 'pin.renamed'
-                  | 'pin.changed'
-                  | 'object.appeared'
-                  | 'object.gone'
-                  | 'node.started'
-                  | 'node.stopped'
-                  | 'mount.appeared'
-                  | 'mount.gone';
-                readonly subject: {
-                  readonly mount?: string;
-                  readonly path?: string;
-                  readonly path_bytes?: string;
-                  readonly kind?: string;
-                  readonly id?: number;
-                  readonly type?: string;
-                  readonly name?: string;
-                };
-                readonly before: {
-                  readonly [key: string]: unknown;
-                } | null;
-                readonly after: {
-                  readonly [key: string]: unknown;
-                } | null;
-                /** @description `api:token-name`, `uid:0 pid:123 comm:tc`, `kernel` or `unknown` */
-                readonly actor: string;
-                readonly operation_id?: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/operations/{id}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly fresh?: boolean;
-        };
-        readonly header?: never;
-        readonly path: {
-          readonly id: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly id: string;
-              readonly kind:
-                | 'pin'
-                | 'replace'
-                | 'unpin'
-                | 'rename'
-                | 'attributes'
-                | 'mkdir'
-                | 'rmdir'
-                | 'batch';
-              readonly outcome: 'running' | 'applied' | 'not_applied' | 'unknown';
-              /** Format: date-time */
-              readonly started_at: string;
-              readonly settled_at: string | null;
-              readonly actor: string;
-              readonly request_id: string | null;
-              readonly subject: {
-                readonly [key: string]: unknown;
-              };
-              /** @description hazards the caller accepted; `force` for all */
-              readonly accepted: readonly string[];
-              /** @description why, where it was not applied or is not known */
-              readonly detail: string | null;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/tokens': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get: {
-      readonly parameters: {
-        readonly query?: {
-          readonly limit?: number;
-          readonly cursor?: string;
-          readonly fresh?: boolean;
-        };
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly items: readonly {
-                readonly name: string;
-                readonly role: string;
-                readonly created_at: string;
-                readonly expires_at: string | null;
-                readonly last_used_at: string | null;
-                readonly created_by: string;
-              }[];
-              readonly next_cursor: string | null;
-              /** Format: date-time */
-              readonly observed_at: string;
-              readonly total: number;
-            };
-            readonly 'application/x-ndjson': string;
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly put?: never;
-    readonly post: {
-      readonly parameters: {
-        readonly query?: never;
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody: {
-        readonly content: {
-          readonly 'application/json': {
-            readonly name: string;
-            readonly role: string;
-            readonly expires_at?: string;
-          };
-        };
-      };
-      readonly responses: {
-        /** @description ok */
-        readonly 201: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly name: string;
-              readonly role: string;
-              readonly created_at: string;
-              readonly expires_at: string | null;
-              readonly last_used_at: string | null;
-              readonly created_by: string;
-              readonly token: string;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/tokens/{name}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get?: never;
-    readonly put?: never;
-    readonly post?: never;
-    readonly delete: {
-      readonly parameters: {
-        readonly query?: never;
-        readonly header?: never;
-        readonly path: {
-          readonly name: string;
-        };
-        readonly cookie?: never;
-      };
-      readonly requestBody?: never;
-      readonly responses: {
-        /** @description gone */
-        readonly 204: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content?: never;
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/backup': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get?: never;
-    readonly put?: never;
-    readonly post: {
-      readonly parameters: {
-        readonly query?: never;
-        readonly header?: never;
-        readonly path?: never;
-        readonly cookie?: never;
-      };
-      readonly requestBody?: {
-        readonly content: {
-          readonly 'application/json': {
-            readonly path?: string;
-          };
-        };
-      };
-      readonly responses: {
-        /** @description ok */
-        readonly 200: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly file: string;
-              readonly bytes: number;
-            };
-          };
-        };
-        /** @description ok */
-        readonly 201: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/json': {
-              readonly file: string;
-              readonly bytes: number;
-            };
-          };
-        };
-        /** @description problem */
-        readonly default: {
-          headers: {
-            readonly [name: string]: unknown;
-          };
-          content: {
-            readonly 'application/problem+json': {
-              readonly type: string;
-              readonly title: string;
-              readonly status: number;
-              readonly detail?: string;
-              readonly code: string;
-              readonly request_id: string;
-            };
-          };
-        };
-      };
-    };
-    readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: never;
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    schemas: {
+        Backup: {
+            /** @description on the node, in the state directory, readable by root */
+            file: string;
+            bytes: number;
+            /** Format: date-time */
+            created_at: string;
+        };
+        Batch: {
+            /** @description null where nothing had to change */
+            operation_id: string | null;
+            results: {
+                created: boolean;
+                /** @description null where the operation leaves no pin */
+                pin: components["schemas"]["Pin"] | null;
+            }[];
+        };
+        BatchRequest: {
+            operations: ({
+                /** @constant */
+                op: "pin";
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                source: {
+                    kind: "map" | "program" | "link";
+                    id: number;
+                    expect?: {
+                        kind?: string;
+                        name?: string;
+                        type?: string;
+                        tag?: string;
+                        fingerprint?: string;
+                    };
+                } | {
+                    /** @description path relative to the root of the bpffs */
+                    pin: string;
+                    mount?: string;
+                    expect?: {
+                        kind?: string;
+                        name?: string;
+                        type?: string;
+                        tag?: string;
+                        fingerprint?: string;
+                    };
+                } | {
+                    /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                    pin_bytes: string;
+                    mount?: string;
+                    expect?: {
+                        kind?: string;
+                        name?: string;
+                        type?: string;
+                        tag?: string;
+                        fingerprint?: string;
+                    };
+                } | {
+                    pid: number;
+                    fd: number;
+                    /** @description field 22 of /proc/PID/stat, clock ticks */
+                    start_time?: number;
+                    expect?: {
+                        kind?: string;
+                        name?: string;
+                        type?: string;
+                        tag?: string;
+                        fingerprint?: string;
+                    };
+                };
+                /** @description make missing directories */
+                parents?: boolean;
+                /** @description atomically displace another object that is there */
+                replace?: boolean;
+                /** @description octal permission bits, such as 0640 */
+                mode?: string;
+                uid?: number;
+                gid?: number;
+                labels?: {
+                    [key: string]: string;
+                };
+                owner?: string | null;
+                if_match?: string;
+                /** @constant */
+                if_none_match?: "*";
+            } | {
+                /** @constant */
+                op: "unpin";
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                if_match?: string;
+            } | {
+                /** @constant */
+                op: "rename";
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                /** @description path relative to the root of the bpffs */
+                to?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                to_bytes?: string;
+                parents?: boolean;
+                replace?: boolean;
+                if_match?: string;
+            } | {
+                /** @constant */
+                op: "attributes";
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                /** @description octal permission bits, such as 0640 */
+                mode?: string;
+                uid?: number;
+                gid?: number;
+                labels?: {
+                    [key: string]: string;
+                };
+                owner?: string | null;
+                if_match?: string;
+            } | {
+                /** @constant */
+                op: "mkdir";
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                parents?: boolean;
+                /** @description octal permission bits, such as 0640 */
+                mode?: string;
+                uid?: number;
+                gid?: number;
+            } | {
+                /** @constant */
+                op: "rmdir";
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+            })[];
+            /** @constant */
+            atomic?: true;
+        };
+        Btf: {
+            /** @constant */
+            kind: "btf";
+            /** @description the kernel’s id; ids are reused */
+            id: number;
+            /** @description `vmlinux`, `module` or `user` */
+            type: string;
+            /** @description vmlinux or the module; empty for what programs bring along */
+            name: string;
+            /** @description bytes of type information */
+            btf_size: number;
+            /** @description describes the kernel or a module; Linux 5.11 */
+            kernel_btf?: boolean;
+            /** @description what makes this object differ from another that gets the same id */
+            fingerprint: string;
+            pins: {
+                mount: string;
+                path: string;
+                path_bytes?: string;
+            }[];
+            references: components["schemas"]["References"];
+            /** Format: date-time */
+            first_seen?: string;
+            etag: string;
+        };
+        DirectoryRequest: {
+            parents?: boolean;
+            /** @description octal permission bits, such as 0640 */
+            mode?: string;
+            uid?: number;
+            gid?: number;
+        };
+        Event: {
+            seq: number;
+            /** Format: date-time */
+            time: string;
+            node: string;
+            boot_id: string;
+            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "object.appeared" | "object.gone" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone";
+            subject: {
+                mount?: string;
+                path?: string;
+                path_bytes?: string;
+                kind?: string;
+                id?: number;
+                type?: string;
+                name?: string;
+            };
+            before: {
+                [key: string]: unknown;
+            } | null;
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /** @description `api:token-name`, `uid:0 pid:123 comm:tc`, `kernel` or `unknown` */
+            actor: string;
+            operation_id?: string;
+        };
+        Health: {
+            /** @constant */
+            status: "ok";
+        };
+        Link: {
+            /** @constant */
+            kind: "link";
+            /** @description the kernel’s id; ids are reused */
+            id: number;
+            /** @description as bpftool names it; `type_<N>` for one this build does not know */
+            type: string;
+            /** @description program that runs; absent for struct_ops */
+            prog_id?: number;
+            /** @description that program’s tag */
+            prog_tag?: string;
+            /** @description false where the target is gone; absent where the kernel does not tell */
+            is_attached?: boolean;
+            /** @description where in the target it is attached, such as cgroup_inet_egress or tcx_ingress */
+            attach_type?: string;
+            /** @description raw_tracepoint, perf_event: the tracepoint */
+            tp_name?: string;
+            /** @description number that the program can ask for, decimal */
+            cookie?: string;
+            /** @description tracing: program or BTF object it is attached to */
+            target_obj_id?: number;
+            /** @description tracing: function in that BTF */
+            target_btf_id?: number;
+            /** @description cgroup, iter: the cgroup’s id, decimal */
+            cgroup_id?: string;
+            /** @description iter: what is iterated over */
+            target_name?: string;
+            /** @description iter, struct_ops, sockmap: the map */
+            map_id?: number;
+            /** @description iter over cgroups: in which order */
+            order?: string;
+            /** @description iter over tasks: only this thread */
+            tid?: number;
+            /** @description iter over tasks, uprobe_multi: only this process */
+            pid?: number;
+            /** @description netns: inode of the network namespace */
+            netns_ino?: number;
+            /** @description xdp, tcx, netkit: the network device, in a network namespace the kernel does not tell */
+            ifindex?: number;
+            /** @description netfilter: protocol family */
+            pf?: number;
+            /** @description netfilter: hook */
+            hooknum?: number;
+            /** @description netfilter: place among the hook’s programs */
+            priority?: number;
+            /** @description netfilter, kprobe_multi, uprobe_multi: flags as the kernel’s number */
+            flags?: number;
+            /** @description perf_event: uprobe, uretprobe, kprobe, kretprobe, tracepoint or event */
+            perf_type?: string;
+            /** @description perf_event: the probed file */
+            file_name?: string;
+            /** @description perf_event: the probed kernel function */
+            func_name?: string;
+            /** @description perf_event: bytes from the start of the file or function */
+            offset?: number;
+            /** @description perf_event: address of the probe, hexadecimal */
+            addr?: string;
+            /** @description perf_event: where in the file the probe’s reference counter is, decimal */
+            ref_ctr_offset?: string;
+            /** @description perf_event: type of the event (perf_event_attr.type) */
+            event_type?: number;
+            /** @description perf_event: configuration of the event (perf_event_attr.config), decimal */
+            event_config?: string;
+            /** @description kprobe_multi, perf_event: how often the probe was not run because it already was */
+            missed?: number;
+            /** @description kprobe_multi, uprobe_multi: how many places are probed */
+            count?: number;
+            /** @description uprobe_multi: the probed file */
+            path?: string;
+            /** @description kprobe_multi: probed addresses, hexadecimal; absent where there are too many */
+            addrs?: string[];
+            /** @description uprobe_multi: probed places in the file, decimal; absent where there are too many */
+            offsets?: string[];
+            /** @description uprobe_multi: where in the file the reference counters are, decimal */
+            ref_ctr_offsets?: string[];
+            /** @description kprobe_multi, uprobe_multi: cookie of each place, decimal */
+            cookies?: string[];
+            /** @description what makes this object differ from another that gets the same id */
+            fingerprint: string;
+            pins: {
+                mount: string;
+                path: string;
+                path_bytes?: string;
+            }[];
+            references: components["schemas"]["References"];
+            /** Format: date-time */
+            first_seen?: string;
+            etag: string;
+        };
+        Map: {
+            /** @constant */
+            kind: "map";
+            /** @description the kernel’s id; ids are reused */
+            id: number;
+            /** @description as bpftool names it; `type_<N>` for one this build does not know */
+            type: string;
+            /** @description cut to 15 bytes by the kernel; empty before Linux 4.15 */
+            name: string;
+            /** @description bytes of a key */
+            key_size: number;
+            /** @description bytes of a value; of one CPU’s value for per-CPU maps */
+            value_size: number;
+            /** @description how many entries fit; bytes for ring buffers, pages for arenas */
+            max_entries: number;
+            /** @description flags as the kernel’s number */
+            map_flags: number;
+            /** @description names of the flags; `bit_<N>` for one this build does not know */
+            flags: string[];
+            /** @description what the type makes of it, as a decimal number; Linux 5.16 */
+            map_extra?: string;
+            /** @description network device a map is offloaded to */
+            ifindex?: number;
+            /** @description device number of that device’s network namespace */
+            netns_dev?: string;
+            /** @description inode of that device’s network namespace */
+            netns_ino?: number;
+            /** @description BTF object that describes keys and values */
+            btf_id?: number;
+            /** @description type of a key in that BTF */
+            btf_key_type_id?: number;
+            /** @description type of a value in that BTF */
+            btf_value_type_id?: number;
+            /** @description struct_ops: type of the value in the kernel’s BTF; Linux 5.6 */
+            btf_vmlinux_value_type_id?: number;
+            /** @description struct_ops: the kernel or module BTF that type is in; Linux 6.9 */
+            btf_vmlinux_id?: number;
+            /** @description closed to writes from user space for good; Linux 5.2 */
+            frozen?: boolean;
+            /** @description bytes of memory the kernel accounts to it */
+            memlock?: number;
+            /** @description prog_array: type of the programs it takes */
+            owner_prog_type?: string;
+            /** @description prog_array: whether those must be compiled */
+            owner_jited?: boolean;
+            /** @description what makes this object differ from another that gets the same id */
+            fingerprint: string;
+            pins: {
+                mount: string;
+                path: string;
+                path_bytes?: string;
+            }[];
+            references: components["schemas"]["References"];
+            /** Format: date-time */
+            first_seen?: string;
+            etag: string;
+        };
+        Mount: {
+            /** @description major:minor */
+            id: string;
+            /** @description boot id, major:minor and marker inode: never used again */
+            instance: string;
+            /** @description the one requests address without ?mount= */
+            primary: boolean;
+            paths: {
+                /** @description as the processes of that mount namespace see it */
+                path: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                /** @description inode of the mount namespace */
+                namespace: number;
+                /** @description a process in it, through whose /proc/PID/root it is reached */
+                pid: number;
+                /** @description the part of the instance a bind mount shows */
+                subtree?: string;
+                /** @description another mount lies over it */
+                shadowed: boolean;
+                read_only: boolean;
+            }[];
+            /** @description permission bits of its root */
+            mode?: string;
+            uid?: number;
+            gid?: number;
+            read_only: boolean;
+            /** @description every path of it is shadowed */
+            shadowed: boolean;
+            reachable: boolean;
+            unreachable_reason?: string;
+        };
+        NewToken: {
+            name: string;
+            role: "viewer" | "reader" | "operator" | "admin";
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            /** @description to the minute */
+            last_used_at: string | null;
+            created_by: string;
+            /** @description the secret; told once and kept nowhere, so null when a repeated Idempotency-Key is answered */
+            token: string | null;
+        };
+        Node: {
+            name: string;
+            labels: {
+                [key: string]: string;
+            };
+            version: string;
+            boot_id: string;
+            kernel: {
+                release: string;
+                machine: string;
+            };
+            features: {
+                name: string;
+                available: boolean;
+                /** @description the first kernel version that has it */
+                since: string;
+                /** @description why it is not available, and what is lost */
+                reason?: string;
+            }[];
+            sees_all_processes: boolean;
+            read_only: boolean;
+            pins_only: boolean;
+            cpus: {
+                possible: number;
+                online: number;
+            };
+            mounts: {
+                total: number;
+                shadowed: number;
+                unreachable: number;
+            };
+            pins: number;
+            objects: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            observed_at: string;
+        };
+        Operation: {
+            id: string;
+            kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch";
+            outcome: "running" | "applied" | "not_applied" | "unknown";
+            /** Format: date-time */
+            started_at: string;
+            settled_at: string | null;
+            actor: string;
+            request_id: string | null;
+            subject: {
+                [key: string]: unknown;
+            };
+            /** @description hazards the caller accepted; `force` for all */
+            accepted: string[];
+            /** @description why, where it was not applied or is not known */
+            detail: string | null;
+        };
+        Pin: {
+            /** @description major:minor of the bpffs instance, such as 0:39 */
+            mount: string;
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            path_bytes?: string;
+            kind: "map" | "program" | "link";
+            /** @description the kernel’s id of the object; ids are reused */
+            id?: number;
+            /** @description as bpftool names it: hash, sched_cls, tcx… */
+            type?: string;
+            /** @description the object’s own name, cut to 15 bytes by the kernel */
+            name?: string;
+            fingerprint?: string;
+            /** @description why the object behind the name could not be read */
+            unreadable?: string;
+            mode: string;
+            uid: number;
+            gid: number;
+            /** @description names of this inode (hard links); they share one reference */
+            links: number;
+            inode: number;
+            /** Format: date-time */
+            pinned_at: string;
+            labels: {
+                [key: string]: string;
+            };
+            owner: string | null;
+            /** @description made or replaced through Pinfold */
+            managed: boolean;
+            claims: string[];
+            /** Format: date-time */
+            first_seen?: string;
+            etag: string;
+        };
+        PinPatch: {
+            /** @description path relative to the root of the bpffs */
+            path?: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            path_bytes?: string;
+            parents?: boolean;
+            replace?: boolean;
+            /** @description octal permission bits, such as 0640 */
+            mode?: string;
+            uid?: number;
+            gid?: number;
+            labels?: {
+                [key: string]: string;
+            };
+            owner?: string | null;
+        };
+        PinRequest: {
+            source: {
+                kind: "map" | "program" | "link";
+                id: number;
+                expect?: {
+                    kind?: string;
+                    name?: string;
+                    type?: string;
+                    tag?: string;
+                    fingerprint?: string;
+                };
+            } | {
+                /** @description path relative to the root of the bpffs */
+                pin: string;
+                mount?: string;
+                expect?: {
+                    kind?: string;
+                    name?: string;
+                    type?: string;
+                    tag?: string;
+                    fingerprint?: string;
+                };
+            } | {
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                pin_bytes: string;
+                mount?: string;
+                expect?: {
+                    kind?: string;
+                    name?: string;
+                    type?: string;
+                    tag?: string;
+                    fingerprint?: string;
+                };
+            } | {
+                pid: number;
+                fd: number;
+                /** @description field 22 of /proc/PID/stat, clock ticks */
+                start_time?: number;
+                expect?: {
+                    kind?: string;
+                    name?: string;
+                    type?: string;
+                    tag?: string;
+                    fingerprint?: string;
+                };
+            };
+            /** @description make missing directories */
+            parents?: boolean;
+            /** @description atomically displace another object that is there */
+            replace?: boolean;
+            /** @description octal permission bits, such as 0640 */
+            mode?: string;
+            uid?: number;
+            gid?: number;
+            labels?: {
+                [key: string]: string;
+            };
+            owner?: string | null;
+        };
+        Plan: {
+            plan: {
+                action: string;
+                path: string;
+                path_bytes?: string;
+                detail: string;
+                hazards: ("last_reference" | "prog_array_emptied" | "link_detached" | "claimed")[];
+            }[];
+        };
+        Problem: {
+            /** @description `urn:pinfold:error:` and the code */
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            /** @description stable; see docs/errors.md */
+            code: string;
+            request_id: string;
+            syscall?: string;
+            errno?: string;
+            path?: string;
+            kind?: string;
+            id?: number;
+            operation_id?: string;
+            errors?: {
+                pointer: string;
+                detail: string;
+            }[];
+        };
+        Program: {
+            /** @constant */
+            kind: "program";
+            /** @description the kernel’s id; ids are reused */
+            id: number;
+            /** @description as bpftool names it; `type_<N>` for one this build does not know */
+            type: string;
+            /** @description cut to 15 bytes by the kernel; empty before Linux 4.15 */
+            name: string;
+            /** @description hash of its instructions: 16 hexadecimal digits */
+            tag: string;
+            /** @description nanoseconds after boot, suspended time included */
+            load_time?: string;
+            /** Format: date-time */
+            loaded_at?: string;
+            /** @description user who loaded it */
+            created_by_uid?: number;
+            /** @description loaded under a licence that gives all helpers */
+            gpl_compatible?: boolean;
+            /** @description maps it uses and keeps; Linux 4.15 */
+            map_ids?: number[];
+            /** @description BTF object that came with it; Linux 5.0 */
+            btf_id?: number;
+            /** @description BTF that names what it attaches to; Linux 6.0 */
+            attach_btf_obj_id?: number;
+            /** @description type in that BTF it attaches to; Linux 6.0 */
+            attach_btf_id?: number;
+            /** @description network device it is bound or offloaded to */
+            ifindex?: number;
+            /** @description device number of that device’s network namespace */
+            netns_dev?: string;
+            /** @description inode of that device’s network namespace */
+            netns_ino?: number;
+            /** @description bytes of its instructions after verification; absent where they may not be seen */
+            xlated_prog_len?: number;
+            /** @description compiled to machine code */
+            jited: boolean;
+            /** @description bytes of machine code; absent where it may not be seen */
+            jited_prog_len?: number;
+            /** @description bytes of machine code of each function */
+            jited_func_lens?: number[];
+            /** @description tag of each function; Linux 5.0 */
+            prog_tags?: string[];
+            /** @description how many kernel symbols its machine code has */
+            nr_jited_ksyms?: number;
+            /** @description how many functions were compiled */
+            nr_jited_func_lens?: number;
+            /** @description how many functions have type information */
+            nr_func_info?: number;
+            /** @description how many source lines are known */
+            nr_line_info?: number;
+            /** @description how many source lines of machine code are known */
+            nr_jited_line_info?: number;
+            /** @description how many functions have tags */
+            nr_prog_tags?: number;
+            /** @description bytes of one record of function information */
+            func_info_rec_size?: number;
+            /** @description bytes of one record of line information */
+            line_info_rec_size?: number;
+            /** @description bytes of one record of compiled line information */
+            jited_line_info_rec_size?: number;
+            /** @description nanoseconds it ran while statistics were on; Linux 5.1 */
+            run_time_ns?: number;
+            /** @description how often it ran while statistics were on; Linux 5.1 */
+            run_cnt?: number;
+            /** @description how often it was not run because it already was; Linux 5.12 */
+            recursion_misses?: number;
+            /** @description instructions the verifier went through; Linux 5.16 */
+            verified_insns?: number;
+            /** @description bytes of memory the kernel accounts to it */
+            memlock?: number;
+            /** @description what makes this object differ from another that gets the same id */
+            fingerprint: string;
+            pins: {
+                mount: string;
+                path: string;
+                path_bytes?: string;
+            }[];
+            references: components["schemas"]["References"];
+            /** Format: date-time */
+            first_seen?: string;
+            etag: string;
+        };
+        References: {
+            /** @description everything that keeps it, our own references left out */
+            refcnt?: number;
+            /** @description maps: open files and pinned inodes */
+            usercnt?: number;
+            /** @description pinned inodes seen in all reachable instances */
+            pins: number;
+            /** @description why the counters are absent */
+            unavailable?: string;
+        };
+        Token: {
+            name: string;
+            role: "viewer" | "reader" | "operator" | "admin";
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            /** @description to the minute */
+            last_used_at: string | null;
+            created_by: string;
+        };
+        TokenRequest: {
+            name: string;
+            role: "viewer" | "reader" | "operator" | "admin";
+            /** @description such as 30d; for ever unless told */
+            expires_in?: string;
+        };
+        TreeEntry: {
+            mount: string;
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            path_bytes?: string;
+            entry: "directory" | "pin" | "symlink" | "other";
+            /** @description where a symbolic link points */
+            target?: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            target_bytes?: string;
+            kind?: "map" | "program" | "link";
+            id?: number;
+            type?: string;
+            name?: string;
+            mode?: string;
+            uid?: number;
+            gid?: number;
+            /** Format: date-time */
+            mtime?: string;
+            inode: number;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    getNode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMounts: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The instances. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Mount"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPins: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                /** @description `key=value`; may be repeated */
+                label?: string | string[];
+                kind?: "map" | "program" | "link";
+                type?: string;
+                name?: string;
+                id?: number;
+                /** @description empty: pins without an owner */
+                owner?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pins. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Pin"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPin: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+            };
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pin"];
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putPin: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinRequest"];
+            };
+        };
+        responses: {
+            /** @description The pin, which was there already, was changed or replaced; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pin"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description The new pin. */
+            201: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pin"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deletePin: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchPin: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinPatch"];
+            };
+        };
+        responses: {
+            /** @description The pin as it is now; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pin"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTree: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                /** @description levels below the prefix */
+                depth?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Entries, in byte order of their paths. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["TreeEntry"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putDirectory: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DirectoryRequest"];
+            };
+        };
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It was made. */
+            201: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description It was there already. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteDirectory: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batch: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description What each line came to; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listObjects: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+                kind?: "map" | "program" | "link" | "btf";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Objects, by kind and id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: (components["schemas"]["Map"] | components["schemas"]["Program"] | components["schemas"]["Link"] | components["schemas"]["Btf"])[];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMaps: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Maps, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Map"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMap: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The map. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Map"];
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPrograms: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Programs, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Program"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProgram: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The program. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Program"];
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLinks: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Links, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Link"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listBtfs: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Btfs, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Btf"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBtf: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The btf. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Btf"];
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOperation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                since?: string;
+                until?: string;
+                /** @description path of a pin */
+                pin?: string;
+                /** @description path of a directory: events of it and of all below */
+                prefix?: string;
+                kind?: "map" | "program" | "link" | "btf";
+                id?: number;
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, object.appeared, object.gone, node.started, node.stopped, mount.appeared, mount.gone; several separated by commas */
+                type?: string;
+                actor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Event"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tokens, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Token"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The token with its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The copy. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    healthz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It does. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/openmetrics-text": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

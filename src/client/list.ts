@@ -12,11 +12,12 @@ export type ListPath = {
 /** What one item of such a list is. */
 export type ItemOf<Path extends ListPath> = paths[Path] extends Listing<infer Item> ? Item : never;
 
-/** The filters of such a list; the cursor and the limit are not the caller's. */
-export type FiltersOf<Path extends ListPath> = Omit<
-  NonNullable<paths[Path]['get']['parameters']['query']>,
-  'limit' | 'cursor'
+/** The filters of such a list, undefined ones are left out; the cursor and the limit are not the caller's. */
+export type FiltersOf<Path extends ListPath> = Loose<
+  Omit<NonNullable<paths[Path]['get']['parameters']['query']>, 'limit' | 'cursor'>
 >;
+
+type Loose<Members> = { readonly [Name in keyof Members]?: Members[Name] | undefined };
 
 interface Listing<Item> {
   readonly get: {

@@ -32,17 +32,25 @@ export function openClient(options: TransportOptions): PinfoldClient {
   };
 }
 
+/** What openapi-fetch answers with. */
+type Call<Data> = Promise<{ readonly data?: Data; readonly error?: unknown; readonly response: Response }>;
+
 /**
  * What a call was answered with.
  *
  * @throws ClientError when it was refused
  */
-export async function dataOf<Data>(
-  call: Promise<{ readonly data?: Data; readonly error?: unknown; readonly response: Response }>,
-): Promise<Data> {
+export async function dataOf<Data>(call: Call<Data>): Promise<Data> {
+  return (await answerOf(call)).data;
+}
+
+/** The same with the status, where 200 and 201 say different things. @throws ClientError when it was refused */
+export async function answerOf<Data>(
+  call: Call<Data>,
+): Promise<{ readonly data: Data; readonly status: number }> {
   const { data, error, response } = await settle(call);
   if (!response.ok) throw errorOf(response.status, error);
-  return data as Data;
+  return { data: data as Data, status: response.status };
 }
 
 /** An answer whose body breaks off is a ClientError like any other failure of the connection. */

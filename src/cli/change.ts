@@ -1,0 +1,140 @@
+import type { Command } from 'commander';
+import { isClientError } from '../client/client-error.ts';
+import type { Pin } from '../client/documents.ts';
+import { dataOf } from '../client/pinfold-client.ts';
+import { escapeName, escapeText } from '../model/escape.ts';
+import { hazards } from '../model/hazard.ts';
+import { bytesOf, type PinPath, urlOf } from '../model/path.ts';
+import { collect } from './argument.ts';
+import { type Cli, mountOf } from './cli.ts';
+import { Exit, type ExitCode, UsageError } from './exit.ts';
+import { printDocument, wantsDocument } from './print-rows.ts';
+import { shownPath } from './resource/cell.ts';
+import { tellFailure } from './tell.ts';
+
+/** Options of every command that changes something in a bpffs. */
+export interface ChangeFlags {
+  readonly accept?: readonly string[];
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** What a dry run answers. */
+export interface Plan {
+  readonly plan: readonly {
+    readonly action: string;
+    readonly path: string;
+    readonly path_bytes?: string;
+    readonly detail: string;
+    readonly hazards: readonly string[];
+  }[];
+}
+
+/** Adds the options of `ChangeFlags`. */
+export function addChangeOptions(command: Command): Command {
+  return command
+    .option(
+      '--accept <hazard>',
+      `hazards that are meant, separated by commas: ${hazards.join(', ')}`,
+      collect,
+    )
+    .option('--force', 'accept every hazard; it is recorded')
+    .option('--dry-run', 'say what would be done, and change nothing');
+}
+
+/** The query of a change. @throws UsageError */
+export function changeQuery(
+  cli: Cli,
+  flags: ChangeFlags,
+): {
+  mount?: string;
+  accept?: string;
+  force?: boolean;
+  dry_run?: boolean;
+} {
+  const accepted = (flags.accept ?? []).flatMap((word) => word.split(','));
+  for (const word of accepted) {
+    if (hazards.some((hazard) => hazard === word)) continue;
+    throw new UsageError(`${escapeText(word)} is not a hazard; there are ${hazards.join(', ')}.`);
+  }
+  return {
+    ...mountOf(cli),
+    ...(accepted.length === 0 ? {} : { accept: accepted.join(',') }),
+    ...(flags.force === true ? { force: true } : {}),
+    ...(flags.dryRun === true ? { dry_run: true } : {}),
+  };
+}
+
+/** The pin at a path as it is now, whose tag a change then sends. @throws ClientError pin_not_found… */
+export async function readPin(cli: Cli, path: PinPath): Promise<Pin> {
+  const client = await cli.client();
+  const params = { path: { path: urlOf(path) }, query: mountOf(cli) };
+  return await dataOf(client.api.GET('/v1/pins/{path}', { params }));
+}
+
+/** The same, undefined where there is no pin. */
+export async function findPin(cli: Cli, path: PinPath): Promise<Pin | undefined> {
+  try {
+    return await readPin(cli, path);
+  } catch (error) {
+    if (isClientError(error, 'pin_not_found') || isClientError(error, 'parent_not_found')) return undefined;
+    throw error;
+  }
+}
+
+/** `map 5 hash "name"`: what a pin holds, in words; printable. */
+export function objectOf(pin: Pick<Pin, 'kind' | 'id' | 'type' | 'name'>): string {
+  const { kind, id, type, name } = pin;
+  const named = name === undefined || name === '' ? '' : ` ${escapeText(name)}`;
+  return `${kind}${id === undefined ? '' : ` ${id}`}${type === undefined ? '' : ` ${escapeText(type)}`}${named}`;
+}
+
+/** A path for sentences; printable, and to be typed again. */
+export function pathText(path: PinPath): string {
+  return escapeName(bytesOf(path));
+}
+
+/**
+ * Prints what a change came to: the document or the bare name where programs read, otherwise a sentence.
+ * A dry run's plan is printed as its steps.
+ */
+export async function tellChange(
+  cli: Cli,
+  change: { readonly answer: unknown; readonly name: string; readonly sentence: string },
+): Promise<void> {
+  const { answer, name, sentence } = change;
+  if (wantsDocument(cli)) return await printDocument(cli, answer ?? { path: name, changed: true });
+  if (isPlan(answer)) return await tellPlan(cli, answer);
+  await cli.out.line(cli.globals().format === 'name' ? name : sentence);
+}
+
+/** Does something to each of several things; one that fails doesn't stop the others, the first failure is the code. */
+export async function forEachOf<Item>(
+  cli: Cli,
+  items: AsyncIterable<Item>,
+  act: (item: Item) => Promise<void>,
+): Promise<void> {
+  let exitCode: ExitCode | undefined;
+  for await (const item of items) {
+    try {
+      await act(item);
+    } catch (error) {
+      const code = await tellFailure(error, cli);
+      exitCode ??= code;
+    }
+  }
+  if (exitCode !== undefined) throw new Exit(exitCode);
+}
+
+async function tellPlan(cli: Cli, { plan }: Plan): Promise<void> {
+  if (plan.length === 0) await cli.out.line('Nothing would change.');
+  for (const step of plan) {
+    const at = step.path === '' ? '' : ` ${shownPath(step)}`;
+    const cost = step.hazards.length === 0 ? '' : ` [${step.hazards.map(escapeText).join(', ')}]`;
+    await cli.out.line(`would ${escapeText(step.action)}${at}: ${escapeText(step.detail)}${cost}`);
+  }
+}
+
+function isPlan(answer: unknown): answer is Plan {
+  return typeof answer === 'object' && answer !== null && 'plan' in answer && Array.isArray(answer.plan);
+}

@@ -1,0 +1,41 @@
+import { Command, Option } from 'commander';
+import { agentOptions, type Settings } from '../../model/config.ts';
+import { collect } from '../argument.ts';
+import type { Cli } from '../cli.ts';
+import { Exit, exitCodes } from '../exit.ts';
+
+/** `pinfold agent`: runs the agent in this process. What its options mean is said once, in model/config.ts. */
+export function agentCommand(cli: Cli): Command {
+  const command = new Command('agent')
+    .description('run the agent of this node until it is told to stop')
+    .addHelpText(
+      'after',
+      '\nEvery option is also PINFOLD_* in the environment, and a key of the --config file.',
+    )
+    .configureHelp({ showGlobalOptions: false });
+  for (const { name, takes, value, help } of agentOptions) {
+    const flags = takes === 'switch' ? `--${name}` : `--${name} <${value}>`;
+    const option = new Option(flags, help);
+    if (takes === 'list') option.argParser(collect);
+    command.addOption(option);
+  }
+  return command.action(async (_flags: unknown, self: Command) => {
+    const code = await cli.local.runAgent(settingsOf(self));
+    if (code !== exitCodes.ok) throw new Exit(exitCodes.error);
+  });
+}
+
+/** What was given on the command line, by the options' own names; nothing is filled in. */
+function settingsOf(command: Command): Settings {
+  const settings: Record<string, string | boolean | readonly string[]> = {};
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (command.getOptionValueSource(option.attributeName()) !== 'cli' || !isSetting(value)) continue;
+    settings[option.name()] = value;
+  }
+  return settings;
+}
+
+function isSetting(value: unknown): value is string | boolean | readonly string[] {
+  return typeof value === 'string' || typeof value === 'boolean' || Array.isArray(value);
+}

@@ -1,0 +1,20 @@
+import { Command } from 'commander';
+import { dataOf } from '../../client/pinfold-client.ts';
+import { escapeText } from '../../model/escape.ts';
+import type { Cli } from '../cli.ts';
+import { printDocument, wantsDocument } from '../print-rows.ts';
+
+/** `pinfold backup`: copies the agent's database while it is used. */
+export function backupCommand(cli: Cli): Command {
+  return new Command('backup')
+    .description("copy the agent's database to a file in its state directory")
+    .action(async () => {
+      const { api } = await cli.client();
+      const made = await dataOf(api.POST('/v1/backup'));
+      if (wantsDocument(cli)) return await printDocument(cli, made);
+      const isName = cli.globals().format === 'name';
+      return await cli.out.line(
+        isName ? escapeText(made.file) : `${escapeText(made.file)} written (${made.bytes} bytes)`,
+      );
+    });
+}

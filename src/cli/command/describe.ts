@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import { isClientError } from '../../client/client-error.ts';
+import type { Pin } from '../../client/documents.ts';
+import { parsePathArgument } from '../argument.ts';
+import { forEachOf, readPin } from '../change.ts';
+import { type Cli, mountOf } from '../cli.ts';
+import { UsageError } from '../exit.ts';
+import { describeDocument } from '../format/describe.ts';
+import { printDocument, wantsDocument } from '../print-rows.ts';
+import { resourceNamed, resources } from '../resource/resources.ts';
+
+/** `pinfold describe`: everything about single things, to be read. */
+export function describeCommand(cli: Cli): Command {
+  const nouns = resources.filter((resource) => resource.canFind).map((resource) => resource.singular);
+  return new Command('describe')
+    .description('show everything about single things; a pin with the object behind it')
+    .argument('<noun>', nouns.join(', '))
+    .argument('[name...]', 'a path, an id (5 or map:5) or a name; of a node none is needed')
+    .action(async (noun: string, names: string[]) => {
+      const resource = resourceNamed(noun);
+      const wanted = names.length === 0 && resource.singular === 'node' ? [''] : names;
+      if (wanted.length === 0) throw new UsageError(`Say which ${resource.singular}.`);
+      let isFirst = true;
+      await forEachOf(cli, eachOf(wanted), async (name) => {
+        const document = await read(cli, noun, name);
+        if (wantsDocument(cli)) return await printDocument(cli, document);
+        if (!isFirst) await cli.out.line('');
+        isFirst = false;
+        for (const line of describeDocument(document, cli.io.now())) await cli.out.line(line);
+      });
+    });
+}
+
+async function read(cli: Cli, noun: string, name: string): Promise<object> {
+  const resource = resourceNamed(noun);
+  const { find } = resource;
+  if (find === undefined)
+    throw new UsageError(`A single ${resource.singular} cannot be described; list them.`);
+  if (resource.singular === 'pin') return await readPinWithObject(cli, name);
+  const { document } = await find(await cli.client(), name, mountOf(cli));
+  return Object(document);
+}
+
+/** A pin, and what it holds; an object that went away meanwhile, or may not be asked for, leaves the pin alone. */
+async function readPinWithObject(cli: Cli, name: string): Promise<object> {
+  const pin: Pin = await readPin(cli, parsePathArgument(name));
+  const { find } = resourceNamed(pin.kind);
+  if (find === undefined || pin.id === undefined) return pin;
+  try {
+    const { document } = await find(await cli.client(), String(pin.id), {});
+    return { ...pin, object: document };
+  } catch (error) {
+    if (isClientError(error, 'object_not_found') || isClientError(error, 'permission_denied')) return pin;
+    throw error;
+  }
+}
+
+async function* eachOf<Item>(items: readonly Item[]): AsyncGenerator<Item, void, undefined> {
+  yield* items;
+}

@@ -1,0 +1,103 @@
+import { Command, Option } from 'commander';
+import { ClientError } from '../../client/client-error.ts';
+import { dataOf } from '../../client/pinfold-client.ts';
+import type { LocalPlaces, MachineFacts } from '../../model/local.ts';
+import type { Cli } from '../cli.ts';
+import { defaultPlaces } from '../connect.ts';
+import { checkBpffs } from '../doctor/bpffs.ts';
+import { type Check, type Severity, severities } from '../doctor/check.ts';
+import { checkKernel } from '../doctor/kernel.ts';
+import { checkPlaces, checkStaging } from '../doctor/leftovers.ts';
+import { checkPrivilege } from '../doctor/privilege.ts';
+import { checkAgent, type Reached } from '../doctor/reach.ts';
+import { Exit, exitCodes } from '../exit.ts';
+import { formatJsonLine } from '../format/document.ts';
+import { padTo } from '../format/width.ts';
+import { printDocument } from '../print-rows.ts';
+
+/** Where an agent's things are, as options. */
+export interface PlaceFlags {
+  readonly bpffs: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+}
+
+/** Adds the options of `PlaceFlags`, with the agent's own defaults. */
+export function addPlaceOptions(command: Command): Command {
+  return command
+    .option('--bpffs <path>', "the agent's BPF filesystem", defaultPlaces.bpffs)
+    .option('--state-dir <dir>', 'its state directory', defaultPlaces.stateDir)
+    .option('--run-dir <dir>', 'its run directory', defaultPlaces.runDir);
+}
+
+/** `pinfold doctor`: says what is missing or unsafe on this machine, and what to do about it. */
+export function doctorCommand(cli: Cli): Command {
+  const command = new Command('doctor')
+    .description('say what is missing or unsafe on this machine, and find what a dead agent left')
+    .addOption(
+      new Option('--fail-on <severity>', 'what makes the exit code 1')
+        .choices(['warn', 'fail', 'never'])
+        .default('fail'),
+    );
+  return addPlaceOptions(command).action(async (flags: PlaceFlags & { failOn: string }) => {
+    const places: LocalPlaces = { bpffs: flags.bpffs, stateDir: flags.stateDir, runDir: flags.runDir };
+    const facts = await cli.local.inspect(places);
+    const checks = diagnose(facts, { places, reached: await reach(cli), version: cli.local.version });
+    await print(cli, checks);
+    const limit = severities.find((severity) => severity === flags.failOn);
+    const isBad = limit !== undefined && checks.some((check) => isAtLeast(check.severity, limit));
+    if (isBad) throw new Exit(exitCodes.error);
+  });
+}
+
+/** Judges everything; pure, so that every line of it can be tested. */
+export function diagnose(
+  facts: MachineFacts,
+  others: { readonly places: LocalPlaces; readonly reached: Reached; readonly version: string },
+): Check[] {
+  return [
+    ...checkPrivilege(facts),
+    ...checkKernel(facts),
+    ...checkBpffs(facts, others.places),
+    ...checkStaging(facts),
+    ...checkPlaces(facts),
+    ...checkAgent(others.reached, facts, others.version),
+  ];
+}
+
+function isAtLeast(severity: Severity, limit: Severity): boolean {
+  return severities.indexOf(severity) >= severities.indexOf(limit);
+}
+
+async function reach(cli: Cli): Promise<Reached> {
+  try {
+    const { api } = await cli.client();
+    const node = await dataOf(api.GET('/v1/node'));
+    return { version: node.version, readOnly: node.read_only, observedAt: node.observed_at };
+  } catch (error) {
+    if (error instanceof ClientError) return { failure: error.message };
+    throw error;
+  }
+}
+
+async function print(cli: Cli, checks: readonly Check[]): Promise<void> {
+  const { format } = cli.globals();
+  if (format === 'json' || format === 'yaml') return await printDocument(cli, { items: checks });
+  const paint: Readonly<Record<Severity, (text: string) => string>> = {
+    ok: cli.style.good,
+    warn: cli.style.careful,
+    fail: cli.style.bad,
+  };
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  for (const check of checks) {
+    if (format === 'ndjson') {
+      await cli.out.line(formatJsonLine(check));
+      continue;
+    }
+    await cli.out.line(
+      `${paint[check.severity](padTo(check.severity, 4))}  ${padTo(check.name, width)}  ${check.finding}`,
+    );
+    if (check.advice !== undefined)
+      await cli.out.line(`${' '.repeat(width + 8)}${cli.style.faint(check.advice)}`);
+  }
+}

@@ -1,0 +1,128 @@
+import { Command } from 'commander';
+import { collect, parseDuration, parseKind, parseNumber, parseTextPath, parseTime } from '../argument.ts';
+import type { Cli } from '../cli.ts';
+import { Exit, type ExitCode, UsageError } from '../exit.ts';
+import { printRows } from '../print-rows.ts';
+import type { FilterName, Filters, Resource, Row } from '../resource/resource.ts';
+import { resourceNamed, resources } from '../resource/resources.ts';
+import { tellFailure } from '../tell.ts';
+import { watchRows } from '../watch.ts';
+
+interface GetFlags {
+  readonly prefix?: string;
+  readonly kind?: string;
+  readonly type?: string;
+  readonly name?: string;
+  readonly id?: string;
+  readonly owner?: string;
+  readonly selector?: readonly string[];
+  readonly pinned?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly pin?: string;
+  readonly actor?: string;
+  readonly fresh?: boolean;
+  readonly limit?: string;
+  readonly watch?: boolean;
+  readonly interval: string;
+}
+
+/** `pinfold get`: lists, or single items by name. */
+export function getCommand(cli: Cli): Command {
+  const nouns = resources.map((resource) => resource.plural).join(', ');
+  return new Command('get')
+    .description('list what there is, or show single items by path, id or name')
+    .argument('<noun>', nouns)
+    .argument('[name...]', 'a path, an id (5 or map:5) or a name')
+    .option('--prefix <path>', 'pins below this directory')
+    .option('--kind <kind>', 'map, program, link or btf')
+    .option('--type <type>', 'of this type, such as hash or sched_cls; of events, such as pin.created')
+    .option('--name <name>', 'objects of this name, and their pins')
+    .option('--id <id>', 'pins and events of the object with this id')
+    .option('--owner <owner>', 'pins of this owner; empty text for pins without one')
+    .option('-l, --selector <key=value>', 'pins with this label; may be repeated', collect)
+    .option('--pinned', 'objects that have a pin')
+    .option('--no-pinned', 'objects that have none')
+    .option('--since <time>', 'events since a time, or as long ago as 5m')
+    .option('--until <time>', 'events until a time')
+    .option('--pin <path>', 'events of this pin')
+    .option('--actor <actor>', 'events of this actor')
+    .option('--fresh', 'read the kernel first, instead of answering from the last observation')
+    .option('--limit <count>', 'stop after so many')
+    .option('-w, --watch', 'go on and print what changes')
+    .option('--interval <duration>', 'how often to look while watching', '2s')
+    .action(async (noun: string, names: string[], flags: GetFlags) => {
+      const resource = resourceNamed(noun);
+      const filters = parseFilters(cli, resource, flags);
+      if (names.length > 0)
+        return await getNamed(cli, { resource, names, filters, isWatch: flags.watch === true });
+      const { list } = resource;
+      if (list === undefined)
+        throw new UsageError(`Name the ${resource.singular}; there is no list of them.`);
+      const max = flags.limit === undefined ? undefined : parseNumber(flags.limit, { min: 1, max: 1e9 });
+      const client = await cli.client();
+      if (flags.watch !== true) return await printRows(cli, resource, list(client, filters, max));
+      const everyMs = parseDuration(flags.interval);
+      return await watchRows(cli, resource, { look: () => list(client, filters, max), everyMs });
+    });
+}
+
+interface Named {
+  readonly resource: Resource;
+  readonly names: readonly string[];
+  readonly filters: Filters;
+  readonly isWatch: boolean;
+}
+
+/** Items by name. One that is not there doesn't keep the others from being shown; the first failure is the exit code. */
+async function getNamed(cli: Cli, { resource, names, filters, isWatch }: Named): Promise<void> {
+  const { find } = resource;
+  if (find === undefined)
+    throw new UsageError(`A single ${resource.singular} cannot be asked for; list them.`);
+  if (isWatch) throw new UsageError('--watch goes with lists; narrow one with --prefix, --name or --id.');
+  const client = await cli.client();
+  let exitCode: ExitCode | undefined;
+  const found: Row[] = [];
+  for (const name of names) {
+    try {
+      found.push(await find(client, name, filters));
+    } catch (error) {
+      const code = await tellFailure(error, cli);
+      exitCode ??= code;
+    }
+  }
+  if (found.length > 0) await printRows(cli, resource, arrayRows(found), { one: names.length === 1 });
+  if (exitCode !== undefined) throw new Exit(exitCode);
+}
+
+async function* arrayRows(rows: readonly Row[]): AsyncGenerator<Row> {
+  yield* rows;
+}
+
+/** Reads the flags, and refuses those this noun cannot be narrowed by. @throws UsageError */
+function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
+  const now = cli.io.now();
+  const filters: Filters = {
+    mount: cli.globals().mount,
+    prefix: flags.prefix,
+    kind: flags.kind === undefined ? undefined : parseKind(flags.kind),
+    type: flags.type,
+    name: flags.name,
+    id: flags.id === undefined ? undefined : parseNumber(flags.id, { min: 1, max: 0x7fffffff }),
+    owner: flags.owner,
+    label: flags.selector === undefined ? undefined : [...flags.selector],
+    pinned: flags.pinned,
+    since: flags.since === undefined ? undefined : parseTime(flags.since, now),
+    until: flags.until === undefined ? undefined : parseTime(flags.until, now),
+    pin: flags.pin === undefined ? undefined : parseTextPath(flags.pin),
+    actor: flags.actor,
+    fresh: flags.fresh,
+  };
+  const understood: readonly FilterName[] = [...resource.filters, 'mount'];
+  for (const [name, value] of Object.entries(filters)) {
+    if (value === undefined || understood.some((filter) => filter === name)) continue;
+    const flag = name === 'label' ? 'selector' : name;
+    throw new UsageError(`--${flag} does not narrow ${resource.plural}.`);
+  }
+  return filters;
+}

@@ -1,0 +1,84 @@
+import { escapeText } from '../../model/escape.ts';
+import type { MachineFacts, StagingEntry } from '../../model/local.ts';
+import { type Check, fail, octal, ok, warn } from './check.ts';
+
+/** The staging directory: safe to use, and holding nothing an agent forgot. */
+export function checkStaging(facts: MachineFacts): Check[] {
+  const { directory, entries } = facts.staging;
+  if (facts.bpffs !== 'mounted') return [];
+  if (directory === undefined) return [ok('staging', 'not made yet; the first change makes it')];
+  const path = escapeText(directory.path);
+  if (directory.type !== 'directory' || directory.uid !== facts.uid || (directory.mode & 0o7777) !== 0o700) {
+    const found = `${path} is a ${directory.type} of uid ${directory.uid} with mode ${octal(directory.mode)}`;
+    const advice = `Find out who made it; remove it, and give the bpffs root mode 0700. Until then changes are refused.`;
+    return [fail('staging', found, advice)];
+  }
+  if (entries.length === 0) return [ok('staging', `${path} is empty`)];
+  return [checkEntries(entries, facts.agentPid !== undefined)];
+}
+
+function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Check {
+  const count = (madeBy: StagingEntry['madeBy']): number =>
+    entries.filter((entry) => entry.madeBy === madeBy).length;
+  const parts = [
+    [count('ours'), 'of this agent'],
+    [count('other'), 'of other agents'],
+    [count('unknown'), 'of nobody known'],
+  ] as const;
+  const finding = parts
+    .filter(([number]) => number > 0)
+    .map(([number, whose]) => `${number} ${whose}`)
+    .join(', ');
+  if (isRunning && count('unknown') === 0 && count('other') === 0)
+    return ok('staging', `${finding}, in use or in quarantine`);
+  const advice =
+    count('ours') > 0 && !isRunning
+      ? 'Start the agent, which finishes or undoes what was interrupted, or release them with `pinfold leave`.'
+      : 'If their agent is gone for good, run `pinfold leave` with its --state-dir, or remove them by hand.';
+  return warn('staging', `leftovers: ${finding}`, advice);
+}
+
+/** The directories and files an agent keeps, and whether others can get at them. */
+export function checkPlaces(facts: MachineFacts): Check[] {
+  return [...checkState(facts), ...checkRun(facts)];
+}
+
+function checkState({ stateDir, tokenFile }: MachineFacts): Check[] {
+  if (stateDir === undefined) return [ok('state directory', 'not made yet; the first start makes it')];
+  const path = escapeText(stateDir.path);
+  const state =
+    (stateDir.mode & 0o077) !== 0
+      ? fail(
+          'state directory',
+          `${path} has mode ${octal(stateDir.mode)}: others can read the database`,
+          `chmod 0700 ${path}`,
+        )
+      : ok('state directory', `${path}, mode ${octal(stateDir.mode)}`);
+  if (tokenFile === undefined) return [state];
+  const file = escapeText(tokenFile.path);
+  const token =
+    (tokenFile.mode & 0o077) !== 0
+      ? fail(
+          'admin token',
+          `${file} has mode ${octal(tokenFile.mode)}: others can read it`,
+          `chmod 0600 ${file}, then revoke it with \`pinfold token revoke admin\` and restart the agent.`,
+        )
+      : ok('admin token', `${file}, mode ${octal(tokenFile.mode)}`);
+  return [state, token];
+}
+
+function checkRun({ runDir, socket, agentPid }: MachineFacts): Check[] {
+  if (runDir === undefined) return [];
+  const path = escapeText(runDir.path);
+  const run =
+    (runDir.mode & 0o007) !== 0
+      ? fail(
+          'run directory',
+          `${path} has mode ${octal(runDir.mode)}: any user can try the socket`,
+          `chmod 0710 ${path}`,
+        )
+      : ok('run directory', `${path}, mode ${octal(runDir.mode)}`);
+  if (socket === undefined || agentPid !== undefined) return [run];
+  const left = `${escapeText(socket.path)} is there, but nothing listens on it: its agent died`;
+  return [run, warn('socket', left, 'Start the agent; it makes a new one.')];
+}

@@ -1,0 +1,24 @@
+import type { Btf } from '../../client/documents.ts';
+import { dataOf } from '../../client/pinfold-client.ts';
+import { parseId } from '../argument.ts';
+import { ageColumn, shown } from './cell.ts';
+import { idColumn, objectFilters, objectName, typeColumn } from './object-columns.ts';
+import { defineResource } from './resource.ts';
+
+/** `get btfs`. BTF can't be pinned, and the kernel shows no counter of it. */
+export const btfResource = defineResource<Btf>({
+  singular: 'btf',
+  plural: 'btfs',
+  filters: objectFilters.filter((name) => name !== 'pinned'),
+  columns: [
+    idColumn,
+    typeColumn,
+    { title: 'NAME', cell: (btf) => shown(btf.name) },
+    { title: 'BYTES', align: 'right', cell: (btf) => shown(btf.btf_size) },
+    ageColumn((btf) => btf.first_seen),
+  ],
+  list: (client, { type, name, fresh }, itemsMax) => client.list('/v1/btfs', { type, name, fresh }, itemsMax),
+  find: (client, name) =>
+    dataOf(client.api.GET('/v1/btfs/{id}', { params: { path: { id: parseId(name, 'btf') } } })),
+  nameOf: objectName,
+});

@@ -1,0 +1,37 @@
+import { escapeText } from '../../model/escape.ts';
+import { UsageError } from '../exit.ts';
+import { btfResource } from './btf.ts';
+import { eventResource } from './event.ts';
+import { linkResource } from './link.ts';
+import { mapResource } from './map.ts';
+import { mountResource } from './mount.ts';
+import { nodeResource } from './node.ts';
+import { objectResource } from './object.ts';
+import { operationResource } from './operation.ts';
+import { pinResource } from './pin.ts';
+import { programResource } from './program.ts';
+import type { Resource } from './resource.ts';
+import { tokenResource } from './token.ts';
+
+/** Every noun of `get`, in the order help shows them. */
+export const resources: readonly Resource[] = [
+  pinResource,
+  objectResource,
+  mapResource,
+  programResource,
+  linkResource,
+  btfResource,
+  mountResource,
+  nodeResource,
+  eventResource,
+  operationResource,
+  tokenResource,
+];
+
+/** The noun a word means: its plural, its singular or an alias. @throws UsageError */
+export function resourceNamed(word: string): Resource {
+  const found = resources.find((resource) => resource.words.includes(word));
+  if (found !== undefined) return found;
+  const known = resources.map((resource) => resource.plural).join(', ');
+  throw new UsageError(`There is nothing called ${escapeText(word)}; there are ${known}.`);
+}
