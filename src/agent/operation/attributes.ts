@@ -80,12 +80,12 @@ export class AttributesMove implements Move {
   }
 
   undo(): void {
-    if (this.#progress === 'untouched' || this.#before === undefined) return;
-    this.#progress = 'untouched';
+    if (this.#progress === 'untouched') return;
+    const before = this.#before ?? this.#subject.known();
     this.#change = undefined;
-    const inode = this.#set(this.#before, this.#before.inode);
+    const inode = this.#set(before, before.inode);
     this.#progress = 'untouched';
-    this.#subject.state = { ...this.#before, inode };
+    this.#subject.state = { ...before, inode };
   }
 
   changes(): readonly PinChange[] {
@@ -93,17 +93,14 @@ export class AttributesMove implements Move {
   }
 
   examine(): void {
+    if (isInode(this.#site.inodeAtPath(this.path), this.#subject.state)) this.#progress = 'moved';
+  }
+
+  assumeDone(): void {
     const before = this.#subject.known();
-    const inode = this.#site.inodeAtPath(this.path);
-    if (!isInode(inode, before) || inode === undefined) return;
-    const { mode, uid, gid } = this.#wanted.attributes;
-    const isSet = inode.mode === mode && inode.uid === uid && inode.gid === gid;
-    this.#before = before;
-    this.#progress = isSet ? 'retired' : 'moved';
-    if (!isSet) return;
-    const after = { ...before, inode, annotations: this.#wanted.annotations };
-    this.#subject.state = after;
-    this.#change = { type: 'changed', before, after };
+    const inode = { ...before.inode, ...this.#wanted.attributes };
+    this.#change = { type: 'changed', before, after: { ...before, inode, annotations: this.#wanted.annotations } };
+    this.#progress = 'retired';
   }
 }
 

@@ -94,7 +94,11 @@ export class MakeDirectoryMove implements Move {
   examine(): void {
     this.#maker.examine();
     const isThere = this.#site.inodeAtPath(this.path) !== undefined;
-    this.#progress = isThere || this.#maker.changes().length > 0 ? 'moved' : 'untouched';
+    this.#progress = isThere ? 'moved' : this.#maker.changes().length > 0 ? 'aside' : 'untouched';
+  }
+
+  assumeDone(): void {
+    this.#progress = 'retired';
   }
 }
 
@@ -133,6 +137,7 @@ export class RemoveDirectoryMove implements Move {
   stage(): void {}
 
   apply(say: Say): void {
+    if (this.#progress === 'retired') return;
     this.#site.at(this.path, (place) =>
       attempting({ attempt: 'remove_directory', path: this.path }, () => this.#site.kernel.calls.rmdirat(place)));
     this.#progress = 'moved';
@@ -160,6 +165,10 @@ export class RemoveDirectoryMove implements Move {
 
   examine(): void {
     this.#progress = this.#site.inodeAtPath(this.path) === undefined ? 'retired' : 'untouched';
+  }
+
+  assumeDone(): void {
+    this.#progress = 'retired';
   }
 }
 

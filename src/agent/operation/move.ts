@@ -56,8 +56,10 @@ export interface Move {
   undo(mayDrop: MayDrop): void;
   /** What it has done to names, for records and events; after `undo`, what could not be put back quite the same. */
   changes(): readonly (PinChange | DirectoryChange)[];
-  /** Finds out from the kernel how far an interrupted one had come. */
+  /** Finds out from the kernel how far an interrupted one had come; `stage` and `apply` then go on from there. */
   examine(): void;
+  /** Takes it for done, because a later line has been: only the kernel no longer shows it. */
+  assumeDone(): void;
 }
 
 /** @throws PinfoldError outcome_unknown, saying where the pin is now */

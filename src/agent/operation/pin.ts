@@ -65,6 +65,7 @@ export class PinMove implements Move {
   }
 
   apply(say: Say): void {
+    if (this.#progress !== 'staged') return;
     this.#directories.make();
     const slot = this.#site.slot(this.#staged.spec.slot);
     this.#site.at(this.path, (place) => {
@@ -121,6 +122,10 @@ export class PinMove implements Move {
     const there = objectAt(this.#site, this.path);
     if (there === undefined || !isSameObject(there.object, object)) return;
     this.subject.state = { ...there, annotations: this.#staged.spec.annotations };
+    this.assumeDone();
+  }
+
+  assumeDone(): void {
     this.#progress = 'moved';
     this.#change = { type: 'created', after: this.subject.known() };
   }

@@ -77,6 +77,7 @@ export class RenameMove implements Move {
   stage(): void {}
 
   apply(say: Say): void {
+    if (this.#progress === 'retired') return;
     this.#directories.make();
     const before = this.#subject.known();
     if (this.#where.displaced === undefined) this.#renameDirectly(say);
@@ -89,6 +90,7 @@ export class RenameMove implements Move {
 
   #renameDirectly(say: Say): void {
     const { path, to, slot } = this.#where;
+    if (this.#progress === 'moved') return;
     if (!isInode(this.#site.inodeAtPath(path), this.#subject.state)) throw mismatch(path);
     this.#site.at(path, (from) => this.#site.at(to, (place) => this.#site.move(from, place, to)));
     this.#progress = 'moved';
@@ -113,23 +115,29 @@ export class RenameMove implements Move {
   }
 
   #renameOver(displaced: Subject, say: Say): void {
-    const { path, to, slot } = this.#where;
+    const { to, slot } = this.#where;
     const before = displaced.known();
-    this.#site.at(path, (place) => this.#site.move(place, this.#site.slot(slot), path));
-    this.#progress = 'aside';
-    if (!isInode(slotInode(this.#site, slot), this.#subject.state)) {
-      this.#progress = 'untouched';
-      giveBack(this.#site, slot, path);
-      throw mismatch(path);
+    if (this.#progress === 'untouched') this.#setAside();
+    if (this.#progress === 'aside') {
+      this.#site.at(to, (place) => this.#site.exchange(this.#site.slot(slot), place, to));
+      this.#progress = 'moved';
+      say('renamed');
     }
-    this.#site.at(to, (place) => this.#site.exchange(this.#site.slot(slot), place, to));
-    this.#progress = 'moved';
-    say('renamed');
     if (!isInode(slotInode(this.#site, slot), before)) {
       this.undo();
       throw mismatch(to);
     }
     this.#changes = [{ type: 'removed', before }];
+  }
+
+  #setAside(): void {
+    const { path, slot } = this.#where;
+    this.#site.at(path, (place) => this.#site.move(place, this.#site.slot(slot), path));
+    this.#progress = 'aside';
+    if (isInode(slotInode(this.#site, slot), this.#subject.state)) return;
+    this.#progress = 'untouched';
+    giveBack(this.#site, slot, path);
+    throw mismatch(path);
   }
 
   retire(guard: Guard, say: Say): void {
@@ -187,16 +195,22 @@ export class RenameMove implements Move {
   }
 
   examine(): void {
-    const { to, slot, displaced } = this.#where;
+    const { to, slot } = this.#where;
     const state = this.#subject.known();
     this.#directories.examine();
     const inSlot = slotInode(this.#site, slot);
     const there = this.#site.inodeAtPath(to);
-    if (isInode(inSlot, state)) this.#progress = 'aside';
-    else if (isInode(there, state)) this.#progress = inSlot === undefined ? 'retired' : 'moved';
-    if (this.#progress === 'untouched' || this.#progress === 'aside') return;
-    const after = this.#subject.update({ path: to, inode: there });
+    if (inSlot !== undefined) this.#progress = isInode(inSlot, state) ? 'aside' : 'moved';
+    else if (isInode(there, state)) this.assumeDone();
+  }
+
+  assumeDone(): void {
+    const { to, displaced } = this.#where;
+    const before = this.#subject.known();
+    const inode = this.#site.inodeAtPath(to);
+    const after = this.#subject.update({ path: to, inode: isInode(inode, before) ? inode : undefined });
     const removed: readonly PinChange[] = displaced === undefined ? [] : [{ type: 'removed', before: displaced.known() }];
-    this.#changes = [...removed, { type: 'renamed', before: state, after }];
+    this.#changes = [...removed, { type: 'renamed', before, after }];
+    this.#progress = 'retired';
   }
 }

@@ -76,6 +76,7 @@ export class ReplaceMove implements Move {
   }
 
   apply(say: Say): void {
+    if (this.#progress === 'retired') return;
     const before = this.#displaced.known();
     if (this.#progress === 'staged') this.#exchange();
     say('exchanged');
@@ -169,15 +170,18 @@ export class ReplaceMove implements Move {
 
   examine(): void {
     const inSlot = slotInode(this.#site, this.#slot);
-    const before = this.#displaced.known();
     if (inSlot !== undefined) {
-      this.#progress = !isInode(inSlot, before) && this.#isOwn() ? 'staged' : 'moved';
+      this.#progress = !isInode(inSlot, this.#displaced.state) && this.#isOwn() ? 'staged' : 'moved';
     }
     const there = objectAt(this.#site, this.path);
     const isNamed = there !== undefined && isSameObject(there.object, this.#staged.spec.object);
     if (this.#progress === 'staged' || !isNamed) return;
     this.subject.state = { ...there, annotations: this.#staged.spec.annotations };
-    this.#change = { type: 'replaced', before, after: this.subject.known() };
-    if (inSlot === undefined) this.#progress = 'retired';
+    if (inSlot === undefined) this.assumeDone();
+  }
+
+  assumeDone(): void {
+    this.#progress = 'retired';
+    this.#change = { type: 'replaced', before: this.#displaced.known(), after: this.subject.known() };
   }
 }

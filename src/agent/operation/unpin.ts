@@ -3,6 +3,8 @@ import { savePin, type UnpinItem } from '../journal/plan.ts';
 import {
   giveBack, type Guard, type Losing, type Move, mismatch, pinBack, type Progress, type Say, slotInode, unlinkAndCount,
 } from './move.ts';
+import { isSameObject } from './holds.ts';
+import { objectAt } from './pin-state.ts';
 import { describeObject } from './sentence.ts';
 import { isInode, type Site } from './site.ts';
 import type { PinChange } from './sink.ts';
@@ -55,8 +57,11 @@ export class UnpinMove implements Move {
   stage(): void {}
 
   apply(say: Say): void {
+    if (this.#progress === 'retired') return;
     const before = this.#subject.known();
-    this.#site.at(this.path, (place) => this.#site.move(place, this.#site.slot(this.#slot), this.path));
+    if (this.#progress === 'untouched') {
+      this.#site.at(this.path, (place) => this.#site.move(place, this.#site.slot(this.#slot), this.path));
+    }
     this.#progress = 'aside';
     say('moved_aside');
     const inode = slotInode(this.#site, this.#slot);
@@ -100,9 +105,18 @@ export class UnpinMove implements Move {
   }
 
   examine(): void {
-    const { state } = this.#subject;
     if (slotInode(this.#site, this.#slot) !== undefined) this.#progress = 'aside';
-    else if (state !== undefined && !isInode(this.#site.inodeAtPath(this.path), state)) this.#progress = 'retired';
-    if (state !== undefined && this.#progress !== 'untouched') this.#change = { type: 'removed', before: state };
+    else if (!this.#isThere()) this.assumeDone();
+  }
+
+  /** Another inode with the same object is an unpin that was taken back. */
+  #isThere(): boolean {
+    const there = objectAt(this.#site, this.path);
+    return there !== undefined && isSameObject(there.object, this.#subject.object);
+  }
+
+  assumeDone(): void {
+    this.#progress = 'retired';
+    this.#change = { type: 'removed', before: this.#subject.known() };
   }
 }

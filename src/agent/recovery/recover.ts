@@ -1,0 +1,94 @@
+import { isPinfoldError } from '../../model/error.ts';
+import type { Intent } from '../../model/store.ts';
+import { parsePlan, type Plan } from '../journal/plan.ts';
+import type { OperationEnvironment } from '../operation/environment.ts';
+import { settle } from '../operation/settle.ts';
+import { Site } from '../operation/site.ts';
+import { type Ending, examine, type Interrupted, resume } from './resume.ts';
+import { reviveMoves } from './revive.ts';
+
+/** One intent that was open when the agent started. */
+export interface Recovered extends Ending {
+  readonly operationId: string;
+  readonly kind: string;
+}
+
+/** What recovery has done, and what it could not do yet. */
+export interface RecoveryReport {
+  readonly settled: readonly Recovered[];
+  /** Still open, because their instance cannot be changed now: it is read-only, or no path reaches it. */
+  readonly waiting: readonly { readonly operationId: string; readonly why: string }[];
+}
+
+/**
+ * Brings every operation that a dead agent left open to an end, before anybody may ask for another.
+ *
+ * It looks at the kernel to find out how far each had come, and frees no object nobody agreed to lose: what it cannot name
+ * again stays in the staging directory and is reported (leftovers.ts). It may itself be killed at any step: the next start
+ * finds the same intents, and the kernel as it was left.
+ */
+export function recover(environment: OperationEnvironment): RecoveryReport {
+  const settled: Recovered[] = [];
+  const waiting: { operationId: string; why: string }[] = [];
+  environment.onStep('recovery.started');
+  for (const intent of environment.store.journal.listOpen()) {
+    const { operationId, kind } = intent;
+    try {
+      settled.push({ operationId, kind, ...recoverOne(environment, intent) });
+    } catch (error) {
+      if (!isUnreachable(error)) throw error;
+      waiting.push({ operationId, why: error.message });
+    }
+  }
+  environment.onStep('recovery.finished');
+  return { settled, waiting };
+}
+
+function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
+  const plan = parsePlan(intent.plan);
+  if (plan === undefined) return settleLost(environment, intent, 'Its plan was not written by this version.');
+  if (intent.bootId !== environment.kernel.facts.bootId) {
+    return settleLost(environment, intent, 'The machine was restarted, and its pins went with the kernel.');
+  }
+  using site = openInstance(environment, plan);
+  if (site === undefined || site.instance !== intent.instance) {
+    return settleLost(environment, intent, 'The bpffs it was in is gone, and its pins with it.');
+  }
+  return finish(environment, intent, {
+    environment, plan, moves: reviveMoves(site, plan),
+    acceptance: { accept: new Set(intent.accepted), force: intent.accepted.includes('force') },
+    say: () => environment.onStep('recovery.kernel_changed'),
+  });
+}
+
+function finish(environment: OperationEnvironment, intent: Intent, interrupted: Interrupted): Ending {
+  examine(interrupted);
+  environment.onStep('recovery.intent_examined');
+  const ending = resume(interrupted);
+  const changes = interrupted.moves.flatMap((move) => move.changes());
+  settle(environment, { intent, ...ending, changes });
+  environment.onStep('recovery.intent_settled');
+  return ending;
+}
+
+function settleLost(environment: OperationEnvironment, intent: Intent, why: string): Ending {
+  const ending = { outcome: 'unknown', detail: `Lost: ${why}` } as const;
+  settle(environment, { intent, ...ending, changes: [] });
+  environment.onStep('recovery.intent_settled');
+  return ending;
+}
+
+/** Undefined where no process sees such an instance any more. */
+function openInstance(environment: OperationEnvironment, plan: Plan): Site | undefined {
+  try {
+    return Site.open(environment, plan.mount, false);
+  } catch (error) {
+    if (isPinfoldError(error, 'mount_not_found')) return undefined;
+    throw error;
+  }
+}
+
+function isUnreachable(thrown: unknown): thrown is Error {
+  return isPinfoldError(thrown, 'mount_unavailable') || isPinfoldError(thrown, 'read_only')
+    || isPinfoldError(thrown, 'staging_unsafe');
+}

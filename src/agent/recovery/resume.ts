@@ -1,0 +1,132 @@
+import { isPinfoldError } from '../../model/error.ts';
+import type { Outcome } from '../../model/schema/operation.ts';
+import type { Plan } from '../journal/plan.ts';
+import type { OperationEnvironment } from '../operation/environment.ts';
+import { type Acceptance, findHazards, refuseHazards } from '../operation/hazards.ts';
+import type { Move, Say } from '../operation/move.ts';
+import type { PinnedObject } from '../operation/sink.ts';
+import { hazardsOf } from '../../model/hazard.ts';
+import { directionOf } from './direction.ts';
+
+/** How an interrupted operation ended. */
+export interface Ending {
+  readonly outcome: Exclude<Outcome, 'running'>;
+  readonly detail: string;
+}
+
+/** An interrupted operation, its moves revived. */
+export interface Interrupted {
+  readonly environment: OperationEnvironment;
+  readonly plan: Plan;
+  readonly moves: readonly Move[];
+  readonly acceptance: Acceptance;
+  readonly say: Say;
+}
+
+/** Finds out how far each move had come. Moves before the last one that has begun were done, whatever names show now. */
+export function examine({ plan, moves }: Interrupted): void {
+  for (const move of moves) move.examine();
+  if (plan.phase === 'open') return;
+  const last = plan.phase === 'retiring' ? moves.length : moves.findLastIndex(hasBegun);
+  for (const move of moves.slice(0, Math.max(last, 0))) {
+    if (move.progress === 'untouched') move.assumeDone();
+  }
+}
+
+/** Brings an examined operation to an end, forward or back, without freeing anything nobody agreed to lose. */
+export function resume(interrupted: Interrupted): Ending {
+  const { plan, moves } = interrupted;
+  switch (directionOf(plan, moves)) {
+    case 'nothing':
+      return { outcome: 'not_applied', detail: 'The agent ended before anything was changed.' };
+    case 'forward':
+      return goForward(interrupted);
+    case 'back':
+      return goBack(interrupted, 'The agent ended in the middle; what had been done was taken back.');
+  }
+}
+
+function goForward(interrupted: Interrupted): Ending {
+  const { moves, say } = interrupted;
+  try {
+    for (const move of moves.filter(({ progress }) => progress === 'staged')) move.stage(say);
+    for (const move of moves) move.apply(say);
+  } catch (error) {
+    if (!isPinfoldError(error)) throw error;
+    return goBack(interrupted, `The agent ended in the middle, and it could not be finished: ${error.message}`);
+  }
+  return retire(interrupted);
+}
+
+function retire(interrupted: Interrupted): Ending {
+  const { environment, moves, say, plan } = interrupted;
+  const pending = moves.filter((move) => move.losing() !== undefined);
+  const unsafe = pending.filter((move) => !isHarmless(interrupted, move));
+  const nothingIsGone = plan.items.length === 1 || plan.phase !== 'retiring';
+  const canDrop = moves.every((move) => {
+    const object = move.arriving();
+    return object === undefined || mayDrop(environment, object);
+  });
+  if (unsafe.length > 0 && nothingIsGone && canDrop) {
+    return goBack(interrupted, 'The agent ended in the middle; finishing would have freed an object, so it was taken back.');
+  }
+  for (const move of moves) {
+    if (unsafe.includes(move) || move.progress === 'retired') continue;
+    move.retire(() => undefined, say);
+  }
+  const kept = unsafe.map((move) => `what was at ${move.path} stays in the staging directory, because nothing else holds it`);
+  const detail = ['The agent ended in the middle; it was finished at the next start.', ...kept].join(' ');
+  return { outcome: 'applied', detail };
+}
+
+/** Whether a displaced pin can go: something else holds its object, or the caller agreed to lose it. */
+function isHarmless(interrupted: Interrupted, move: Move): boolean {
+  const { environment, acceptance, moves } = interrupted;
+  const losing = moves.flatMap((each) => each.losing() ?? []);
+  const own = move.losing();
+  const findings = findHazards(environment, { losing, arriving: [], oursOf: () => 0 })
+    .filter((finding) => finding.losing.some(({ subject }) => subject === own?.subject));
+  try {
+    refuseHazards(findings, acceptance);
+    return true;
+  } catch (error) {
+    if (isPinfoldError(error, 'hazard')) return false;
+    throw error;
+  }
+}
+
+function goBack(interrupted: Interrupted, why: string): Ending {
+  const { environment, moves, say } = interrupted;
+  const failures: string[] = [];
+  const kept: string[] = [];
+  const judge = (object: PinnedObject): boolean => {
+    const isSafe = mayDrop(environment, object);
+    if (!isSafe) kept.push(`The new pin of ${object.kind} ${object.id} stays in the staging directory: nothing else holds it.`);
+    return isSafe;
+  };
+  for (const move of moves.toReversed()) {
+    move.examine();
+    if (move.progress === 'untouched') continue;
+    try {
+      move.undo(judge);
+    } catch (error) {
+      if (!isPinfoldError(error)) throw error;
+      failures.push(error.message);
+    }
+    say('undone');
+  }
+  const detail = [why, ...kept, ...failures].join(' ');
+  return { outcome: failures.length === 0 ? 'not_applied' : 'unknown', detail };
+}
+
+/** Recovery never frees an object: a pin that it made itself may go only while the counters show another holder. */
+function mayDrop({ kernel, usesIds }: OperationEnvironment, object: PinnedObject): boolean {
+  if (!usesIds || kernel.counters.unavailable(object.kind) !== undefined) return false;
+  const counters = kernel.counters.readOne(object.kind, object.id);
+  if (counters === undefined) return false;
+  return hazardsOf({ kind: object.kind, type: object.type, counters, ours: 0, going: 1 }).length === 0;
+}
+
+function hasBegun(move: Move): boolean {
+  return move.progress !== 'untouched' && move.progress !== 'staged';
+}

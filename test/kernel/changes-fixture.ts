@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import type { ChangeContext } from '../../src/agent/agent.ts';
+import { AnnotationIndex } from '../../src/agent/inventory/annotations.ts';
+import { Inventory } from '../../src/agent/inventory/inventory.ts';
+import { ChangeRecorder } from '../../src/agent/inventory/recorder.ts';
+import { PinChanges } from '../../src/agent/operation/changes.ts';
+import type { OperationEnvironment } from '../../src/agent/operation/environment.ts';
+import type { MountFinder } from '../../src/agent/operation/sink.ts';
+import { operationIds } from '../../src/agent/operation/operation-id.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open-kernel.ts';
+import type { Clock } from '../../src/model/clock.ts';
+import { PinfoldError } from '../../src/model/error.ts';
+import { type PinPath, parsePath } from '../../src/model/path.ts';
+import type { StepName } from '../../src/model/step.ts';
+import type { Store } from '../../src/model/store.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+/** The real clock. */
+export const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
+
+/** Everything changes stand on, over the real kernel and a store of its own, without HTTP and without an observer. */
+export interface Bench extends Disposable {
+  readonly bpffs: Bpffs;
+  readonly kernel: Kernel;
+  readonly store: Store;
+  readonly changes: PinChanges;
+  readonly environment: OperationEnvironment;
+  /** Steps passed since the last look, oldest first. */
+  readonly steps: StepName[];
+  /** Called at each step, until it is replaced. */
+  onStep: (step: StepName) => void;
+}
+
+/** What may differ from an ordinary agent. */
+export interface BenchOptions {
+  readonly isReadOnly?: boolean;
+  readonly usesIds?: boolean;
+  /** Wraps the kernel, to let calls fail. */
+  readonly wrap?: (kernel: Kernel) => Kernel;
+  readonly mountOptions?: string;
+}
+
+/** Opens a kernel, a private bpffs, a store and the changes over them. */
+export function openBench(options: BenchOptions = {}): Bench {
+  const bpffs = mountBpffs(options.mountOptions);
+  const state = tempDir('state');
+  const own = openKernel();
+  const kernel = options.wrap?.(own) ?? own;
+  const store = openStore({
+    stateDir: state.path, node: 'test', bootId: kernel.facts.bootId, clock, retentionMs: 3_600_000,
+  });
+  const bench = {
+    bpffs, kernel, store, steps: [] as StepName[], onStep: (_step: StepName): void => undefined,
+    [Symbol.dispose]: () => {
+      store.close();
+      own[Symbol.dispose]();
+      bpffs[Symbol.dispose]();
+      state[Symbol.dispose]();
+    },
+  };
+  const environment = environmentOf(bench, options);
+  return Object.assign(bench, { environment, changes: new PinChanges(environment) });
+}
+
+function environmentOf(bench: Pick<Bench, 'bpffs' | 'kernel' | 'store' | 'steps' | 'onStep'>, options: BenchOptions):
+  OperationEnvironment {
+  const { kernel, store } = bench;
+  const annotations = new AnnotationIndex(kernel.facts.bootId);
+  for (const record of store.pins.listPresent()) annotations.set(record, record);
+  const sink = new ChangeRecorder({ store, inventory: new Inventory(), annotations, announce: () => undefined });
+  return {
+    kernel, store, sink, clock,
+    mounts: mountsOf(bench),
+    agentUuid: 'a0000000-0000-4000-8000-000000000001',
+    newOperationId: operationIds(clock, randomBytes),
+    isReadOnly: options.isReadOnly ?? false,
+    usesIds: options.usesIds ?? true,
+    onStep: (step) => {
+      bench.steps.push(step);
+      bench.onStep(step);
+    },
+    onOperation: () => undefined,
+  };
+}
+
+/** Scans once and again where an id is not known: what an observer does in time. */
+function mountsOf({ kernel, bpffs }: Pick<Bench, 'kernel' | 'bpffs'>): MountFinder {
+  const primary = mountId(bpffs);
+  let known = kernel.bpffs.scanMounts();
+  return {
+    findMount: (choice = primary) => {
+      const find = () => known.find((mount) => mount.id === choice);
+      if (find() === undefined) known = kernel.bpffs.scanMounts();
+      const found = find();
+      if (found === undefined) throw new PinfoldError('mount_not_found', { detail: `no bpffs ${choice}` });
+      return found;
+    },
+  };
+}
+
+/** `major:minor` of a bpffs, as stat(1) tells it. */
+export function mountId(bpffs: Bpffs): string {
+  const { dev } = statSync(bpffs.path);
+  return `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
+}
+
+/** A request by nobody in particular, with no conditions. */
+export function asking(context: Partial<ChangeContext> = {}): ChangeContext {
+  return {
+    caller: { actor: 'api:test', role: 'operator' }, requestId: 'request-1', ifMatch: undefined, createOnly: false,
+    accept: new Set(), force: false, dryRun: false, ...context,
+  };
+}
+
+/** A path as a request has it. */
+export function path(text: string): PinPath {
+  return parsePath(text);
+}
+
+/** What an expected failure says, for `assert.throws`. */
+export function failsWith(code: string, details: Readonly<Record<string, unknown>> = {}): (thrown: unknown) => boolean {
+  return (thrown) => {
+    if (!(thrown instanceof PinfoldError)) throw thrown;
+    if (thrown.code !== code) throw new Error(`expected ${code}, got ${thrown.code}: ${thrown.message}`, { cause: thrown });
+    for (const [name, value] of Object.entries(details)) {
+      const actual = JSON.stringify(thrown.details[name]);
+      if (actual !== JSON.stringify(value)) throw new Error(`${name} is ${actual}, not ${JSON.stringify(value)}: ${thrown.message}`);
+    }
+    return true;
+  };
+}
