@@ -1,8 +1,8 @@
 import type { ObjectKind, PinnableKind } from './kind.ts';
+import type { Role } from './role.ts';
 import type { EventDocument, NewEvent } from './schema/event.ts';
 import type { ObjectInfo } from './schema/object.ts';
 import type { OperationDocument, OperationKind, Outcome } from './schema/operation.ts';
-import type { Role } from './role.ts';
 
 /**
  * What is kept on disk. `src/store` implements it on SQLite; everybody else knows only these words.
@@ -23,8 +23,8 @@ export interface Store {
   /** Proves that a row can be written now. @throws PinfoldError storage_full, storage_failed */
   assertWritable(): void;
   /**
-   * One round of clean-up of what retention no longer keeps: a small transaction a table, limits.deleteChunkRows rows
-   * each. Answers how many rows went; 0 means nothing is left to remove.
+   * One round of clean-up of what retention no longer keeps: a small transaction a table,
+   * limits.deleteChunkRows rows each. Answers how many rows went; 0 means nothing is left to remove.
    */
   prune(): number;
   /**
@@ -53,7 +53,7 @@ export interface Intent {
   readonly plan: unknown;
 }
 
-/** Intents and their outcomes. Settled ones are kept for `GET /v1/operations/{id}` until retention removes them. */
+/** Intents and their outcomes. `GET /v1/operations/{id}` finds settled ones until retention removes them. */
 export interface Journal {
   begin(intent: Intent): void;
   /** Replaces the plan of an open intent, where a later step learns what recovery must know. */
@@ -63,7 +63,9 @@ export interface Journal {
   find(operationId: string): OperationDocument | undefined;
 }
 
-/** Which inode a pin is: never used again within an instance, and the instance says which boot and superblock. */
+/**
+ * Which inode a pin is: never used again within an instance, which says what boot and superblock it is in.
+ */
 export interface PinIdentity {
   readonly instance: string;
   readonly inode: number;
@@ -90,10 +92,12 @@ export interface PinRecord extends PinIdentity {
   readonly managed: boolean;
 }
 
+/** The pins ever seen; what is present and what was. */
 export interface PinRecords {
   /**
-   * Inserts or, for the same identity and path, updates everything but firstSeen. Clears goneAt. Another identity that
-   * was present at that path of the instance is gone from then on (its goneAt is the new one's lastSeen).
+   * Inserts or, for the same identity and path, updates everything but firstSeen. Clears goneAt. Another
+   * identity that was present at that path of the instance is gone from then on (its goneAt is the new one's
+   * lastSeen).
    */
   put(records: readonly PinRecord[]): void;
   markGone(pins: readonly { readonly instance: string; readonly path: string }[], at: string): void;
@@ -115,13 +119,17 @@ export interface ObjectRecord {
   readonly goneAt: string | null;
 }
 
+/** Which object a record is of: an id alone is used again. */
+export type ObjectIdentity = Pick<ObjectRecord, 'bootId' | 'kind' | 'id' | 'fingerprint'>;
+
+/** The objects ever seen; what is present and what was. */
 export interface ObjectRecords {
   /**
-   * Inserts or, for the same boot, kind, id and fingerprint, updates info and lastSeen. Clears goneAt. Another
-   * fingerprint that was present under that id is gone from then on.
+   * Inserts or, for the same boot, kind, id and fingerprint, updates info and lastSeen. Clears goneAt.
+   * Another fingerprint that was present under that id is gone from then on.
    */
   put(records: readonly ObjectRecord[]): void;
-  markGone(objects: readonly Pick<ObjectRecord, 'bootId' | 'kind' | 'id' | 'fingerprint'>[], at: string): void;
+  markGone(objects: readonly ObjectIdentity[], at: string): void;
   listPresent(bootId: string): readonly ObjectRecord[];
   /** Everything that ever had this id: what has it now, then newest first. */
   history(kind: ObjectKind, id: number, limit: number): readonly ObjectRecord[];
@@ -129,6 +137,7 @@ export interface ObjectRecords {
   markOtherBootsGone(bootId: string, at: string): number;
 }
 
+/** Which events are wanted; members that are absent do not restrict. */
 export interface EventQuery {
   readonly afterSeq?: number;
   /** From this time on, itself included. */
@@ -146,6 +155,7 @@ export interface EventQuery {
   readonly limit: number;
 }
 
+/** History, numbered. */
 export interface EventLog {
   /** Numbers them in order, without holes. */
   append(events: readonly NewEvent[]): readonly EventDocument[];
@@ -167,6 +177,7 @@ export interface TokenRecord {
   readonly createdBy: string;
 }
 
+/** The bearer tokens there are; limits.tokensMax at most. */
 export interface TokenRecords {
   /** @throws PinfoldError already_exists, too_many_requests */
   add(record: TokenRecord): void;
@@ -177,6 +188,7 @@ export interface TokenRecords {
   touch(name: string, at: string): void;
 }
 
+/** The answer a request with an `Idempotency-Key` was given, for its repetitions. */
 export interface IdempotencyRecord {
   readonly caller: string;
   readonly key: string;
@@ -188,6 +200,7 @@ export interface IdempotencyRecord {
   readonly createdAt: string;
 }
 
+/** Such answers, found for limits.idempotencyKeepMs. */
 export interface IdempotencyRecords {
   find(caller: string, key: string): IdempotencyRecord | undefined;
   put(record: IdempotencyRecord): void;

@@ -69,7 +69,9 @@ export class SqliteEventLog implements EventLog {
   list(query: EventQuery): readonly EventDocument[] {
     const { where, values } = filterOf(query);
     // The inner query finds the numbers in an index alone; only the rows of this page are then read.
-    const page = `SELECT seq FROM event ${where} ORDER BY seq LIMIT ?`;
+    // With a lower end in time the `+` makes SQLite begin in event_time instead of at the oldest event.
+    const order = query.since === undefined ? 'seq' : '+seq';
+    const page = `SELECT seq FROM event ${where} ORDER BY ${order} LIMIT ?`;
     const sql = `SELECT * FROM event WHERE seq IN (${page}) ORDER BY seq`;
     return this.#kept(this.#queries, sql)
       .all(...values, query.limit)

@@ -37,13 +37,21 @@ export function inspectDatabase(files: StateFiles): void {
     checkWhole(files, database);
     checkIdentity(files, database, head);
   } catch (error) {
-    if (error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(error.code)) {
-      throw damaged(files, error.message);
-    }
-    throw translateFailure(error, files.database);
+    throw judgeFailure(files, error);
   } finally {
     database?.close();
   }
+}
+
+/**
+ * What an error of opening means: damage where SQLite finds the file wrong or misses a table, or else what
+ * translateFailure says.
+ */
+export function judgeFailure(files: StateFiles, thrown: unknown): unknown {
+  if (thrown instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(thrown.code)) {
+    return damaged(files, thrown.message);
+  }
+  return translateFailure(thrown, files.database);
 }
 
 function readHead(file: string): Buffer {
@@ -74,8 +82,9 @@ function checkHeader(files: StateFiles, head: Buffer): void {
 function checkVersion(files: StateFiles, version: number): void {
   if (version > currentVersion) {
     throw refusal(
-      `The state database ${files.database} has schema ${version}, and this Pinfold knows ${currentVersion} and ` +
-        'older: run the newer Pinfold that made it, or give this one its own --state-dir. Nothing was changed.',
+      `The state database ${files.database} has schema ${version}, and this Pinfold knows ` +
+        `${currentVersion} and older: run the newer Pinfold that made it, or give this one its own ` +
+        '--state-dir. Nothing was changed.',
     );
   }
   if (version < 1) throw damaged(files, `its schema version is ${version}`);
@@ -103,14 +112,15 @@ function checkIdentity(files: StateFiles, database: Database.Database, head: Buf
   if (inFile !== row.identity) {
     throw refusal(
       `The write-ahead log ${files.wal} belongs to another database than ${files.database}: move the log ` +
-        'away if the database was restored from a backup, or put back the database that it belongs to. Nothing was changed.',
+        'away if the database was restored from a backup, or put back the database that it belongs to. ' +
+        'Nothing was changed.',
     );
   }
 }
 
 function damaged(files: StateFiles, what: string): PinfoldError {
   return refusal(
-    `The state database ${files.database} is damaged (${what}): restore a backup in its place, or move it and ` +
-      'its -wal file away to begin a new one. Nothing was changed.',
+    `The state database ${files.database} is damaged (${what}): restore a backup in its place, ` +
+      'or move it and its -wal file away to begin a new one. Nothing was changed.',
   );
 }

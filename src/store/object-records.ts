@@ -1,5 +1,5 @@
 import type { ObjectKind } from '../model/kind.ts';
-import type { ObjectRecord, ObjectRecords } from '../model/store.ts';
+import type { ObjectIdentity, ObjectRecord, ObjectRecords } from '../model/store.ts';
 import type { Connection, Statement } from './connection.ts';
 import { parseObjectInfo } from './json.ts';
 
@@ -59,10 +59,7 @@ export class SqliteObjectRecords implements ObjectRecords {
     });
   }
 
-  markGone(
-    objects: readonly Pick<ObjectRecord, 'bootId' | 'kind' | 'id' | 'fingerprint'>[],
-    at: string,
-  ): void {
+  markGone(objects: readonly ObjectIdentity[], at: string): void {
     this.#connection.transaction(() => {
       for (const { bootId, kind, id, fingerprint } of objects) {
         this.#markGone.run(at, id, kind, bootId, fingerprint);

@@ -5,8 +5,8 @@ import { backupDatabase } from './backup.ts';
 import type { Connection, Statement } from './connection.ts';
 import { openDatabaseFile } from './database-file.ts';
 import { SqliteEventLog } from './event-log.ts';
-import { translateFailure } from './failure.ts';
 import { SqliteIdempotencyRecords } from './idempotency-records.ts';
+import { judgeFailure } from './inspect.ts';
 import { SqliteJournal } from './journal.ts';
 import { SqliteObjectRecords } from './object-records.ts';
 import { SqlitePinRecords } from './pin-records.ts';
@@ -45,7 +45,7 @@ export function openStore(options: StoreOptions): Store {
   } catch (error) {
     connection?.close();
     lock[Symbol.dispose]();
-    throw translateFailure(error, files.database);
+    throw judgeFailure(files, error);
   }
 }
 

@@ -45,8 +45,9 @@ export class SqlitePinRecords implements PinRecords {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (path, instance, inode, mtime_ns) DO UPDATE SET
         mount = excluded.mount, kind = excluded.kind, object_id = excluded.object_id,
-        fingerprint = excluded.fingerprint, mode = excluded.mode, uid = excluded.uid, gid = excluded.gid, last_seen = excluded.last_seen, gone_at = NULL,
-        labels = excluded.labels, owner = excluded.owner, managed = excluded.managed`);
+        fingerprint = excluded.fingerprint, mode = excluded.mode, uid = excluded.uid, gid = excluded.gid,
+        last_seen = excluded.last_seen, gone_at = NULL, labels = excluded.labels, owner = excluded.owner,
+        managed = excluded.managed`);
     this.#markGone = connection.prepare(
       'UPDATE pin SET gone_at = ? WHERE path = ? AND instance = ? AND gone_at IS NULL',
     );

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { limits } from '../../src/model/limits.ts';
+import { pathMembers } from '../../src/model/path.ts';
+import type { EventDocument, NewEvent } from '../../src/model/schema/event.ts';
+import type { EventQuery, Store } from '../../src/model/store.ts';
+import { random, testSeed } from '../support/seed.ts';
+import {
+  databaseOf,
+  eventOf,
+  intentOf,
+  openTestStore,
+  pinOf,
+  sqlite3,
+  sqlite3Rows,
+  testBoot,
+  testClock,
+} from '../support/store.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const seed = testSeed();
+
+/** A store that ends with the body. */
+function withStore(
+  body: (store: Store, database: string) => void,
+  options: Parameters<typeof openTestStore>[1] = {},
+): void {
+  const dir = tempDir('store-events');
+  const store = openTestStore(dir.path, options);
+  try {
+    body(store, databaseOf(dir.path));
+  } finally {
+    store.close();
+    dir[Symbol.dispose]();
+  }
+}
+
+test('an event comes back as it went in, stamped with number, node and boot', () => {
+  withStore((store) => {
+    const bare = eventOf({ subject: {}, before: { a: 1 }, after: null });
+    const bytes = eventOf({ subject: { mount: '0:39', ...pathMembers('a/\xff') }, operation_id: 'op-1' });
+    const stamped = [bare, bytes, eventOf()].map((event, index) => ({
+      seq: index + 1,
+      node: 'node-1',
+      boot_id: testBoot,
+      ...event,
+    }));
+    assert.deepEqual(store.events.append([bare, bytes, eventOf()]), stamped);
+    assert.deepEqual(store.events.list({ limit: 10 }), stamped);
+    assert.deepEqual(store.events.append([]), []);
+    assert.equal(store.events.lastSeq(), 3);
+  });
+});
+
+test('numbers have no holes after rollbacks and are not used again after clean-up of everything', () => {
+  withStore((store, database) => {
+    store.events.append([eventOf(), eventOf()]);
+    assert.throws(() =>
+      store.transaction(() => {
+        assert.equal(store.events.append([eventOf()])[0]?.seq, 3);
+        throw new Error('no');
+      }),
+    );
+    store.transaction(() => {
+      assert.throws(() =>
+        store.transaction(() => {
+          store.events.append([eventOf(), eventOf()]);
+          throw new Error('no');
+        }),
+      );
+      store.events.append([eventOf()]);
+    });
+    assert.equal(sqlite3(database, 'SELECT group_concat(seq) FROM event'), '1,2,3');
+    assert.equal(store.events.prune('2027-01-01T00:00:00.000Z', 2), 2);
+    assert.equal(store.events.prune('2027-01-01T00:00:00.000Z', 500), 1);
+    assert.equal(store.events.append([eventOf()])[0]?.seq, 4);
+    assert.equal(store.events.lastSeq(), 4);
+  });
+});
+
+const choices = {
+  type: ['pin.created', 'pin.removed', 'object.gone'] as const,
+  path: ['a', 'a/b', 'a/b/c', 'a-b', 'ab', 'a0', 'b', '\xff', '\xff/x'],
+  kind: ['map', 'program'],
+  actor: ['unknown', 'api:ci'],
+  mount: ['0:39', '0:40'],
+} as const;
+
+function someEvents(count: number): NewEvent[] {
+  const { int, pick } = random(seed);
+  return Array.from({ length: count }, () => ({
+    time: new Date(1.79e12 + int(1000) * 1000).toISOString(),
+    type: pick(choices.type),
+    subject:
+      int(4) === 0
+        ? { kind: pick(choices.kind), id: int(4) }
+        : {
+            mount: pick(choices.mount),
+            ...pathMembers(pick(choices.path)),
+            kind: pick(choices.kind),
+            id: int(4),
+          },
+    before: null,
+    after: { count },
+    actor: pick(choices.actor),
+  }));
+}
+
+/** What a query means, said over an array. */
+function matches(event: EventDocument, query: EventQuery): boolean {
+  const path =
+    event.subject.path_bytes === undefined
+      ? event.subject.path && Buffer.from(event.subject.path).toString('latin1')
+      : Buffer.from(event.subject.path_bytes, 'base64').toString('latin1');
+  const isAtPath = (wanted: string): boolean =>
+    path === wanted ||
+    (query.within === true && (wanted === '' ? path !== undefined : path?.startsWith(`${wanted}/`) === true));
+  return (
+    (query.afterSeq === undefined || event.seq > query.afterSeq) &&
+    (query.since === undefined || Date.parse(event.time) >= Date.parse(query.since)) &&
+    (query.until === undefined || Date.parse(event.time) < Date.parse(query.until)) &&
+    (query.types === undefined || query.types.includes(event.type)) &&
+    (query.mount === undefined || event.subject.mount === query.mount) &&
+    (query.path === undefined || isAtPath(query.path)) &&
+    (query.kind === undefined || event.subject.kind === query.kind) &&
+    (query.id === undefined || event.subject.id === query.id) &&
+    (query.actor === undefined || event.actor === query.actor)
+  );
+}
+
+test('every combination of filters gives what filtering an array gives, in order and in pages', () => {
+  withStore((store) => {
+    const all = store.events.append(someEvents(600));
+    const time = fc.integer({ min: 0, max: 1000 }).map((s) => new Date(1.79e12 + s * 1000).toISOString());
+    const query = fc.record(
+      {
+        afterSeq: fc.integer({ min: 0, max: 650 }),
+        since: fc.oneof(
+          time,
+          time.map((text) => text.replace('.000Z', '+00:00')),
+        ),
+        until: time,
+        types: fc.subarray([...choices.type, 'node.started']),
+        mount: fc.constantFrom(...choices.mount),
+        path: fc.constantFrom(...choices.path, ''),
+        within: fc.boolean(),
+        kind: fc.constantFrom(...choices.kind),
+        id: fc.integer({ min: 0, max: 4 }),
+        actor: fc.constantFrom(...choices.actor),
+        limit: fc.integer({ min: 1, max: 700 }),
+      },
+      { requiredKeys: ['limit'] },
+    );
+    fc.assert(
+      fc.property(query, (asked) => {
+        const expected = all.filter((event) => matches(event, asked));
+        assert.deepEqual(store.events.list(asked), expected.slice(0, asked.limit));
+        const { afterSeq: _, ...counted } = asked;
+        assert.equal(store.events.count(counted), all.filter((event) => matches(event, counted)).length);
+      }),
+      { seed, numRuns: 1500 },
+    );
+  });
+});
+
+test('queries by pin, object, type, actor and time are answered from an index', () => {
+  withStore((store, database) => {
+    store.events.append(someEvents(10));
+    const plans = [
+      { where: `path = x'61' AND mount = '0:39'`, index: 'event_path' },
+      {
+        where: `path >= x'61' AND path < x'6130' AND (path = x'61' OR path >= x'612f')`,
+        index: 'event_path',
+      },
+      { where: 'object_id = 3', index: 'event_object' },
+      { where: `type IN ('pin.created')`, index: 'event_type' },
+      { where: `actor = 'x'`, index: 'event_actor' },
+      { where: `time >= '2026'`, index: 'event_time', order: '+seq' },
+    ];
+    for (const { where, index, order = 'seq' } of plans) {
+      const sql = `EXPLAIN QUERY PLAN SELECT seq FROM event WHERE ${where} ORDER BY ${order} LIMIT 5`;
+      assert.match(sqlite3(database, sql), new RegExp(`USING (COVERING )?INDEX ${index}`), where);
+    }
+  });
+});
+
+test('clean-up removes what is over and old, in small rounds, and keeps the open, present, young', () => {
+  const clock = testClock();
+  withStore(
+    (store, database) => {
+      const old = '2026-10-01T00:00:00.000Z';
+      const young = '2026-11-20T00:00:00.000Z';
+      const count = limits.deleteChunkRows + 1;
+      const many = Array.from({ length: count }, (_, index) => index);
+      store.transaction(() => {
+        store.events.append([...many.map(() => eventOf({ time: old })), eventOf({ time: young })]);
+        store.pins.put(many.map((index) => pinOf({ path: `old/${index}`, lastSeen: old })));
+        store.pins.markGone(
+          many.map((index) => ({ instance: 'instance-1', path: `old/${index}` })),
+          old,
+        );
+        store.pins.put([pinOf({ path: 'present', lastSeen: old }), pinOf({ path: 'young' })]);
+        store.pins.markGone([{ instance: 'instance-1', path: 'young' }], young);
+        for (const index of many) {
+          store.journal.begin(intentOf(`old-${index}`));
+          store.journal.settle(`old-${index}`, 'applied', old, null);
+        }
+        store.journal.begin(intentOf('open', { startedAt: old }));
+      });
+      assert.equal(store.prune(), 3 * limits.deleteChunkRows);
+      assert.equal(store.prune(), 3);
+      assert.equal(store.prune(), 0);
+      assert.equal(
+        sqlite3(database, 'SELECT group_concat(path) FROM (SELECT path FROM pin ORDER BY path)'),
+        'present,young',
+      );
+      assert.equal(sqlite3(database, 'SELECT group_concat(id) FROM operation'), 'open');
+      assert.equal(sqlite3(database, 'SELECT group_concat(time) FROM event'), young);
+      clock.set('2036-11-23T10:00:00.000Z');
+      assert.equal(store.prune(), 2);
+      assert.equal(store.journal.listOpen().length, 1);
+      assert.deepEqual(
+        store.pins.listPresent().map(({ path }) => path),
+        ['present'],
+      );
+      assert.equal(store.events.lastSeq(), count + 1);
+    },
+    { clock },
+  );
+});
+
+test('the write-ahead log stays bounded over many thousand transactions', () => {
+  withStore((store, database) => {
+    const filler = { text: 'x'.repeat(2000) };
+    for (let index = 0; index < 15_000; index++) store.events.append([eventOf({ after: filler })]);
+    const [row] = sqlite3Rows(database, `SELECT count(*) AS rows FROM event`);
+    assert.equal(row?.['rows'], 15_000);
+    const walBytes = Number(sqlite3(database, `SELECT length(readfile('${database}-wal'))`));
+    assert.ok(walBytes < 1.5 * limits.walCheckpointBytes, `${walBytes} bytes`);
+  });
+});
