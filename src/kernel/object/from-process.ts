@@ -41,7 +41,7 @@ function checkStartTime(source: ProcessSource): number {
 }
 
 function refusal(error: unknown, source: ProcessSource): unknown {
-  if (isSystemCallError(error, 'ESRCH', 'EINVAL')) {
+  if (isSystemCallError(error, 'ESRCH', 'EINVAL', 'ENOENT')) {
     const { syscall, errno } = error;
     return notFound(source, `There is no process ${source.pid} (a thread's number is none).`, {
       syscall,
