@@ -13,6 +13,7 @@ export class MountNames {
   instance: string;
   readonly pinPaths = new SortedList<PinPath>(compareBytes);
   readonly paths = new SortedList<PinPath>(compareBytes);
+  readonly #named = new Map<PinPath, NamedEntry>();
   readonly #directories = new Map<DirectoryPath, Map<string, NamedEntry>>([['', new Map()]]);
 
   constructor(mount: string, instance: string) {
@@ -21,7 +22,7 @@ export class MountNames {
   }
 
   find(path: PinPath): NamedEntry | undefined {
-    return this.#directories.get(parentOf(path))?.get(nameOf(path));
+    return this.#named.get(path);
   }
 
   findPin(path: PinPath): PinEntry | undefined {
@@ -60,6 +61,7 @@ export class MountNames {
     if (siblings === undefined) this.#directories.set(parentOf(path), new Map([[nameOf(path), named]]));
     else siblings.set(nameOf(path), named);
     if (named.entry === 'directory' && !this.#directories.has(path)) this.#directories.set(path, new Map());
+    this.#named.set(path, named);
     if (before === undefined) this.paths.add(path);
     if (named.entry === 'pin' && before?.entry !== 'pin') this.pinPaths.add(path);
     if (named.entry !== 'pin' && before?.entry === 'pin') this.pinPaths.remove(path);
@@ -70,6 +72,7 @@ export class MountNames {
     for (const name of this.entriesIn(path).keys()) this.remove(joinPath(path, name));
     this.#directories.delete(path);
     this.#directories.get(parentOf(path))?.delete(nameOf(path));
+    this.#named.delete(path);
     this.paths.remove(path);
     this.pinPaths.remove(path);
   }

@@ -53,6 +53,11 @@ export class ObjectInventory {
     return this.#counters.get(kind)?.get(id);
   }
 
+  /** The counters of all objects of a kind at the last pass of its iterator. */
+  counters(kind: ObjectKind): Iterable<Counters> {
+    return this.#counters.get(kind)?.values() ?? [];
+  }
+
   entries(kind: ObjectKind): IterableIterator<ObjectEntry> {
     return this.#of(kind).entries.values();
   }

@@ -57,6 +57,8 @@ export class Observer {
   readonly #parts: ObserverParts;
   /** The moment as of which the inventory is exact; undefined before the first pass. */
   observedAt: Date | undefined;
+  /** The same moment on the monotonic clock. */
+  observedAtMs: number | undefined;
   #attributesReadAtMs = Number.NEGATIVE_INFINITY;
   #objectsReadAtMs = Number.NEGATIVE_INFINITY;
   #objectsCostMs = 0;
@@ -88,7 +90,7 @@ export class Observer {
   async pass(kind: PassKind): Promise<void> {
     const { clock, writer, watches } = this.#parts;
     const pace = new Pace(clock);
-    const began = clock.now();
+    const began = { at: clock.now(), ms: clock.monotonicMs() };
     const isFirst = this.observedAt === undefined;
     const depth = isFirst ? 'fresh' : kind;
     writer.begin();
@@ -99,7 +101,8 @@ export class Observer {
     const objects = await this.#surveyObjects(depth, seen, pace);
     const origin = { at: clock.now().toISOString(), actor: isFirst ? 'unknown' : 'kernel' };
     await this.#write({ surveys, objects, origin, pace });
-    this.observedAt = began;
+    this.observedAt = began.at;
+    this.observedAtMs = began.ms;
   }
 
   #scanMounts(kind: PassKind): readonly BpffsMount[] {

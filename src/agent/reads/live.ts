@@ -1,0 +1,62 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import { PinfoldError } from '../../model/error.ts';
+import type { ObjectKind } from '../../model/kind.ts';
+import type { PinPath } from '../../model/path.ts';
+import type { ObjectDocument } from '../../model/schema/object.ts';
+import type { PinDocument } from '../../model/schema/pin.ts';
+import type { MountChoice, Observed } from '../agent.ts';
+import { type HeldBy, objectDocument } from '../inventory/documents.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { pinnedObjectOf } from '../operation/holds.ts';
+import { factsOf } from '../operation/site.ts';
+import type { ChangeSink, MountFinder } from '../operation/sink.ts';
+import type { WhyNoCounters } from './list-objects.ts';
+
+/** What reading one thing from the kernel needs. */
+export interface LiveParts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly mounts: MountFinder;
+  readonly sink: ChangeSink;
+  readonly whyNoCounters: WhyNoCounters;
+}
+
+/** Reads a pin: this is BPF_OBJ_GET for a manager. Everything is closed when it returns. */
+export function readPin(parts: LiveParts, path: PinPath, mount: MountChoice): Observed<PinDocument> {
+  const { kernel, mounts, sink } = parts;
+  const observedAt = parts.clock.now();
+  using root = kernel.bpffs.openRoot(mounts.findMount(mount));
+  using open = kernel.bpffs.openPin(root, path);
+  using held = kernel.objects.holdPinned(open.fd);
+  const inode = factsOf(open);
+  const { instance } = root;
+  const annotations = sink.annotationsOf({ instance, inode: inode.inode, mtimeNs: String(inode.mtimeNs) });
+  const pin = { mount: root.mount, instance, path, inode, object: pinnedObjectOf(held), annotations };
+  return { value: sink.documentOf(pin), observedAt };
+}
+
+/** Reads an object and its counters. @throws PinfoldError object_not_found, not_supported with `--pins-only` */
+export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Observed<ObjectDocument> {
+  const { kernel, inventory } = parts;
+  const observedAt = parts.clock.now();
+  const described = kernel.objects.isOwn(kind, id) ? undefined : kernel.objects.describe(kind, id);
+  const held = described === undefined ? undefined : readHolders(parts, kind, id);
+  if (described === undefined || held === undefined) {
+    throw new PinfoldError('object_not_found', { detail: `There is no ${kind} with id ${id}.`, kind, id });
+  }
+  const known = inventory.objects.find(kind, id);
+  const isKnown = known?.fingerprint === described.fingerprint;
+  const entry = { kind, id, ...described, firstSeen: isKnown ? known.firstSeen : observedAt.toISOString() };
+  if (isKnown) inventory.objects.set(entry);
+  return { value: objectDocument(entry, inventory, held), observedAt };
+}
+
+/** Undefined where the object went away in between. */
+function readHolders({ kernel, whyNoCounters }: LiveParts, kind: ObjectKind, id: number): HeldBy | undefined {
+  const unavailable = whyNoCounters(kind);
+  if (unavailable !== undefined || kind === 'btf') return { unavailable: unavailable ?? '' };
+  const counters = kernel.counters.readOne(kind, id);
+  return counters === undefined ? undefined : { counters };
+}

@@ -1,0 +1,89 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import { objectKinds, pinnableKinds } from '../../model/kind.ts';
+import type { EventDocument } from '../../model/schema/event.ts';
+import type { Statistics } from '../agent.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { PassTotals } from '../observer/schedule.ts';
+import type { OperationReport } from '../operation/environment.ts';
+
+/** What the numbers are taken from. */
+export interface StatisticsParts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly observedAtMs: () => number | undefined;
+  readonly totals: () => Readonly<Record<'quick' | 'full', PassTotals>>;
+}
+
+/** Counts what memory holds, when asked; passes on reports and events to who listens. */
+export class AgentStatistics implements Statistics {
+  readonly #parts: StatisticsParts;
+  readonly #operationListeners: ((report: OperationReport) => void)[] = [];
+  readonly #eventListeners: ((events: readonly EventDocument[]) => void)[] = [];
+
+  constructor(parts: StatisticsParts) {
+    this.#parts = parts;
+  }
+
+  objectCounts(): ReturnType<Statistics['objectCounts']> {
+    const { objects } = this.#parts.inventory;
+    return objectKinds.flatMap((kind) => {
+      const counts = new Map<string, number>();
+      for (const { info } of objects.entries(kind)) counts.set(info.type, (counts.get(info.type) ?? 0) + 1);
+      return [...counts].map(([type, count]) => ({ kind, type, count }));
+    });
+  }
+
+  pinCounts(): ReturnType<Statistics['pinCounts']> {
+    return [...this.#parts.inventory.mounts()].flatMap((names) => {
+      const counts = new Map<string, number>(pinnableKinds.map((kind) => [kind, 0]));
+      for (const { object } of names.pinsWithin('')) counts.set(object.kind, (counts.get(object.kind) ?? 0) + 1);
+      return [...counts].map(([kind, count]) => ({ mount: names.mount, kind, count }));
+    });
+  }
+
+  referenceCounts(): ReturnType<Statistics['referenceCounts']> {
+    const { objects } = this.#parts.inventory;
+    return pinnableKinds.flatMap((kind) => {
+      const all = [...objects.counters(kind)];
+      if (all.length === 0) return [];
+      const refcnt = all.reduce((sum, counters) => sum + Number(counters.refcnt), 0);
+      const usercnt = all.reduce((sum, counters) => sum + Number(counters.usercnt ?? 0n), 0);
+      const line = { kind, counter: 'refcnt', count: refcnt } as const;
+      return kind === 'map' ? [line, { kind, counter: 'usercnt', count: usercnt } as const] : [line];
+    });
+  }
+
+  observation(): ReturnType<Statistics['observation']> {
+    const { clock, observedAtMs, totals } = this.#parts;
+    const at = observedAtMs();
+    const { quick, full } = totals();
+    return {
+      ageSeconds: at === undefined ? Number.POSITIVE_INFINITY : (clock.monotonicMs() - at) / 1000,
+      passes: [{ pass: 'quick', ...quick }, { pass: 'full', ...full }],
+    };
+  }
+
+  onOperation(listener: (report: OperationReport) => void): void {
+    this.#operationListeners.push(listener);
+  }
+
+  onEvents(listener: (events: readonly EventDocument[]) => void): void {
+    this.#eventListeners.push(listener);
+  }
+
+  openFds(): number {
+    return this.#parts.kernel.fds.list().length;
+  }
+
+  /** Tells who listens of an operation that has ended. */
+  reportOperation(report: OperationReport): void {
+    for (const listener of this.#operationListeners) listener(report);
+  }
+
+  /** Tells who listens of events that are committed. */
+  announce(events: readonly EventDocument[]): void {
+    for (const listener of this.#eventListeners) listener(events);
+  }
+}
