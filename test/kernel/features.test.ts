@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { extname } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { hold } from '../support/hold.ts';
+
+/** What kernel-child prints. */
+interface Report {
+  readonly features: readonly {
+    readonly name: string;
+    readonly available: boolean;
+    readonly reason?: string;
+  }[];
+  readonly answers: readonly unknown[];
+  readonly transient: number;
+}
+
+const script = fileURLToPath(new URL(`../support/kernel-child${extname(import.meta.url)}`, import.meta.url));
+
+/** Runs kernel-child as root without some capabilities (`-sys_admin,-bpf`; `-all`). */
+function withoutRights(bounding: string, ...wanted: readonly string[]): Report {
+  const args = [`--bounding-set=${bounding}`, process.execPath, ...process.execArgv, script, ...wanted];
+  return JSON.parse(execFileSync('setpriv', args, { encoding: 'utf8' })) as Report;
+}
+
+function missing(report: Report): string[] {
+  return report.features.filter(({ available }) => !available).map(({ name }) => name);
+}
+
+test('with all rights on a kernel like this one every feature is there', () => {
+  using kernel = openKernel();
+  const lacking = kernel.facts.features.filter(({ available }) => !available);
+  assert.deepEqual(lacking, []);
+  assert.deepEqual(kernel.fds.transient(), []);
+});
+
+test('without CAP_SYS_ADMIN ids cannot be used, and one object is counted by running through all', async () => {
+  using holder = await hold('map:hash:4:8:1:pf_counted:0', 'prog:xdp:pf_counted');
+  const [map, program] = holder.objects.map(({ id }) => id);
+  const wanted = [`map:${map}`, `program:${program}`, 'link:2147483600', 'map:2147483600'];
+  const report = withoutRights('-sys_admin', ...wanted);
+  assert.deepEqual(missing(report), ['map_ids', 'program_ids', 'link_ids', 'btf_ids']);
+  const nothing = { refcnt: 'undefined', usercnt: 'undefined' };
+  assert.deepEqual(report.answers, [
+    { refcnt: '1', usercnt: '1' },
+    { refcnt: '1', usercnt: 'undefined' },
+    nothing,
+    nothing,
+  ]);
+  assert.equal(report.transient, 0);
+});
+
+test('without any rights each feature that is missing says why and what is lost', () => {
+  const report = withoutRights('-all', 'map:1');
+  const reasons = report.features.filter(({ available }) => !available);
+  const needed = [
+    'map_create',
+    'map_ids',
+    'map_counters',
+    'program_counters',
+    'link_counters',
+    'map_entry_count',
+  ];
+  for (const name of needed) assert.ok(missing(report).includes(name), name);
+  for (const { name, reason } of reasons) assert.match(reason ?? '', /E[A-Z]+.*: .+/, name);
+  assert.deepEqual(report.answers, [{ refused: 'not_supported' }]);
+  assert.equal(report.transient, 0);
+});
