@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { afterEach } from 'node:test';
 import type { ChangeContext } from '../../src/agent/agent.ts';
 import { AnnotationIndex } from '../../src/agent/inventory/annotations.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
@@ -12,11 +14,12 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { Clock } from '../../src/model/clock.ts';
 import { PinfoldError } from '../../src/model/error.ts';
-import { type PinPath, parsePath } from '../../src/model/path.ts';
+import { type PinPath, parsePath, stagingName } from '../../src/model/path.ts';
 import type { StepName } from '../../src/model/step.ts';
 import type { Store } from '../../src/model/store.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
+import { forFile } from '../support/disposal.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 /** The real clock. */
@@ -132,4 +135,49 @@ export function failsWith(code: string, details: Readonly<Record<string, unknown
     }
     return true;
   };
+}
+
+/** A bench for a whole test file, which each test must leave as it found it: nothing open, nothing staged. */
+export function benchForFile(): Bench {
+  const bench = forFile(openBench());
+  afterEach(() => {
+    bench.onStep = () => undefined;
+    assert.deepEqual(bench.kernel.fds.transient(), [], 'no descriptor is left open');
+    assert.deepEqual(bench.store.journal.listOpen(), [], 'no intent is left open');
+    assert.deepEqual(stagedIn(bench), [], 'nothing is left in the staging directory');
+  });
+  return bench;
+}
+
+/** What is in the staging directory. */
+export function stagedIn(bench: Bench): readonly string[] {
+  const staging = `${bench.bpffs.path}/${stagingName}`;
+  return existsSync(staging) ? readdirSync(staging) : [];
+}
+
+/** Lets something happen right after a step, once. */
+export function at(bench: Bench, step: StepName, act: () => void): void {
+  let isDone = false;
+  bench.onStep = (reached) => {
+    if (reached !== step || isDone) return;
+    isDone = true;
+    act();
+  };
+}
+
+/** Ends a process and waits, without giving the thread away, until the kernel has closed all it had open. */
+export function killNow(pid: number): void {
+  process.kill(pid, 'SIGKILL');
+  const deadline = performance.now() + 10_000;
+  while (hasFds(pid)) {
+    if (performance.now() > deadline) throw new Error(`process ${pid} does not end`);
+  }
+}
+
+function hasFds(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length > 0;
+  } catch {
+    return false;
+  }
 }
