@@ -26,7 +26,9 @@ export function parseTextPath(text: string): string {
   return textOf(path);
 }
 
-/** A directory that a list is narrowed to, in the words of a query. @throws UsageError, PinfoldError bad_path */
+/**
+ * A directory that a list is narrowed to, in the words of a query. @throws UsageError, PinfoldError bad_path
+ */
 export function prefixQuery(text: string): { readonly prefix: string } | { readonly prefix_bytes: string } {
   const path = parsePathArgument(text);
   return isUtf8(path) ? { prefix: textOf(path) } : { prefix_bytes: bytesOf(path).toString('base64url') };
@@ -91,7 +93,9 @@ export function parseTime(text: string, now: Date): string {
   return new Date(at).toISOString();
 }
 
-/** Collects what an option is given each time it is; greedy options would swallow the arguments after them. */
+/**
+ * Collects what an option is given each time it is; greedy options would swallow the arguments after them.
+ */
 export function collect(word: string, before: readonly string[] = []): readonly string[] {
   return [...before, word];
 }

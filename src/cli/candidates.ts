@@ -16,7 +16,9 @@ const candidatesMax = 500;
 /** Commands whose arguments are pins of the agent. */
 const pinCommands = ['unpin', 'rm', 'mv', 'set'];
 
-/** What could stand where a shell's cursor is, from what the agent knows now. @throws ClientError, UsageError */
+/**
+ * What could stand where a shell's cursor is, from what the agent knows now. @throws ClientError, UsageError
+ */
 export async function liveCandidates(cli: Cli, words: readonly string[]): Promise<readonly Candidate[]> {
   const plain = words.filter((word, at) => !word.startsWith('-') && !takesValue(words[at - 1]));
   const [command = '', ...typed] = plain;

@@ -85,8 +85,8 @@ export async function findPin(cli: Cli, path: PinPath): Promise<Pin | undefined>
 /** `map 5 hash "name"`: what a pin holds, in words; printable. */
 export function objectOf(pin: Pick<Pin, 'kind' | 'id' | 'type' | 'name'>): string {
   const { kind, id, type, name } = pin;
-  const named = name === undefined || name === '' ? '' : ` ${escapeText(name)}`;
-  return `${kind}${id === undefined ? '' : ` ${id}`}${type === undefined ? '' : ` ${escapeText(type)}`}${named}`;
+  const parts = [kind, id, type, name].filter((part) => part !== undefined && part !== '');
+  return parts.map((part) => escapeText(String(part))).join(' ');
 }
 
 /** A path for sentences; printable, and to be typed again. */
@@ -108,7 +108,10 @@ export async function tellChange(
   await cli.out.line(cli.globals().format === 'name' ? name : sentence);
 }
 
-/** Does something to each of several things; one that fails doesn't stop the others, the first failure is the code. */
+/**
+ * Does something to each of several things; one that fails doesn't stop the others, the first failure is the
+ * code.
+ */
 export async function forEachOf<Item>(
   cli: Cli,
   items: AsyncIterable<Item>,

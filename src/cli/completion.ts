@@ -10,7 +10,8 @@ export interface Candidate {
 /**
  * Describes our commands to the completion library, which answers shells on standard output.
  *
- * `live` are candidates for the argument that is being typed, found out beforehand: the library asks synchronously.
+ * `live` are candidates for the argument that is being typed, found out beforehand: the library asks
+ * synchronously.
  */
 export function describeCommands(program: Command, live: readonly Candidate[]): RootCommand {
   const root = new RootCommand();

@@ -28,8 +28,8 @@ export interface ConnectOptions {
 }
 
 /**
- * Opens a client. Where no address was given the unix socket is tried first; what may not be opened or is not there
- * leaves TCP with the token file, as `pinfold agent` makes it.
+ * Opens a client. Where no address was given the unix socket is tried first; what may not be opened or is not
+ * there leaves TCP with the token file, as `pinfold agent` makes it.
  *
  * @throws UsageError, ClientError unreachable
  */

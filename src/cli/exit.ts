@@ -11,7 +11,10 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** The person asked for something that cannot be meant: exit code 2. The message is printable and one sentence. */
+/**
+ * The person asked for something that cannot be meant: exit code 2. The message is printable and one
+ * sentence.
+ */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);

@@ -61,7 +61,10 @@ function exitCodeOf(error: ClientError): ExitCode {
   }
 }
 
-/** The server's sentences quote names in a form that is escaped already; doubling their backslashes would mislead. */
+/**
+ * The server's sentences quote names in a form that is escaped already; doubling their backslashes would
+ * mislead.
+ */
 function escapeDetail(text: string): string {
   return escapeText(text).replaceAll('\\\\', '\\');
 }

@@ -7,8 +7,8 @@ import type { Resource, Row } from './resource/resource.ts';
 /**
  * Prints items in the format that was asked for.
  *
- * `one` says that a person named a single item: documents are then printed bare, not in a list. ndjson and names are
- * written while they arrive; a table must know its widest cell first.
+ * `one` says that a person named a single item: documents are then printed bare, not in a list. ndjson and
+ * names are written while they arrive; a table must know its widest cell first.
  */
 export async function printRows(
   cli: Cli,

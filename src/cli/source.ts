@@ -29,8 +29,8 @@ export interface SourceFlags {
 /**
  * Reads `map:5`, `program:12`, `link:3`, `pin:other/path` or `pid:812/fd:7`.
  *
- * An id or a path is looked up first and the fingerprint found is sent along: what gets pinned is what was shown,
- * though the kernel may use the id again, or somebody replace the pin, in between.
+ * An id or a path is looked up first and the fingerprint found is sent along: what gets pinned is what was
+ * shown, though the kernel may use the id again, or somebody replace the pin, in between.
  *
  * @throws UsageError, ClientError object_not_found, pin_not_found…
  */

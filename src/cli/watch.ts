@@ -9,10 +9,11 @@ import type { Resource, Row } from './resource/resource.ts';
 type Change = 'added' | 'modified' | 'removed';
 
 /**
- * Prints a list, then each line of it that appears, changes or goes, until it is interrupted or nobody reads any more.
+ * Prints a list, then each line of it that appears, changes or goes, until it is interrupted or nobody reads
+ * any more.
  *
- * It looks at the whole list again and again: a change that is undone between two looks is not seen (events have it).
- * An agent that restarts is waited for.
+ * It looks at the whole list again and again: a change that is undone between two looks is not seen (events
+ * have it). An agent that restarts is waited for.
  */
 export async function watchRows(
   cli: Cli,

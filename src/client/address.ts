@@ -6,7 +6,8 @@ export type Address =
 /**
  * Reads `unix:///run/x.sock`, `/run/x.sock`, `http://host:port`, `https://host:port` or `host:port`.
  *
- * Undefined for anything else, also for a URL that carries a user, a path or a query: a token never goes there.
+ * Undefined for anything else, also for a URL that carries a user, a path or a query: a token never goes
+ * there.
  */
 export function parseAddress(text: string): Address | undefined {
   if (text.startsWith('/')) return { kind: 'unix', socketPath: text };

@@ -1,4 +1,7 @@
-/** What went wrong before or beyond an answer of the server; all other codes are the server's own (docs/errors.md). */
+/**
+ * What went wrong before or beyond an answer of the server; all other codes are the server's own
+ * (docs/errors.md).
+ */
 export type TransportCode = 'unreachable' | 'timed_out' | 'cut_short' | 'not_pinfold';
 
 /** The members of problem+json (RFC 9457) that every refusal carries, and those that some do. */
@@ -12,7 +15,10 @@ export interface Problem {
   readonly [member: string]: unknown;
 }
 
-/** A request that was not answered with what was asked for. `message` is one sentence for people, not yet escaped. */
+/**
+ * A request that was not answered with what was asked for. `message` is one sentence for people, not yet
+ * escaped.
+ */
 export class ClientError extends Error {
   /** The server's stable code, or one of ours where there was no answer. */
   readonly code: string;

@@ -25,7 +25,10 @@ interface Listing<Item> {
   };
 }
 
-/** A query as `URLSearchParams` takes it, before numbers and booleans have become text; an array repeats its key. */
+/**
+ * A query as `URLSearchParams` takes it, before numbers and booleans have become text; an array repeats its
+ * key.
+ */
 export type Query = Readonly<Record<string, unknown>>;
 
 /**

@@ -6,7 +6,10 @@ export interface ListPage<Item> {
   readonly total: number;
 }
 
-/** Follows the cursors of a list until it ends or `itemsMax` items came; the last page is not asked for in full. */
+/**
+ * Follows the cursors of a list until it ends or `itemsMax` items came; the last page is not asked for in
+ * full.
+ */
 export async function* readPages<Item>(
   ask: (slice: { readonly limit: number; readonly cursor?: string }) => Promise<ListPage<Item>>,
   itemsMax: number,

@@ -21,7 +21,10 @@ export interface PinfoldClient {
   close(): Promise<void>;
 }
 
-/** Connects at the first request. @throws ClientError from its calls: unreachable, timed_out and the server's codes */
+/**
+ * Connects at the first request. @throws ClientError from its calls: unreachable, timed_out and the server's
+ * codes
+ */
 export function openClient(options: TransportOptions): PinfoldClient {
   const transport = openTransport(options);
   const { baseUrl, headers, fetch } = transport;
@@ -44,7 +47,9 @@ export async function dataOf<Data>(call: Call<Data>): Promise<Data> {
   return (await answerOf(call)).data;
 }
 
-/** The same with the status, where 200 and 201 say different things. @throws ClientError when it was refused */
+/**
+ * The same with the status, where 200 and 201 say different things. @throws ClientError when it was refused
+ */
 export async function answerOf<Data>(
   call: Call<Data>,
 ): Promise<{ readonly data: Data; readonly status: number }> {

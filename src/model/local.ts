@@ -1,20 +1,25 @@
 import type { Settings } from './config.ts';
 import type { Hazard } from './hazard.ts';
 import type { Feature } from './schema/node.ts';
-import type { MountDocument } from './schema/pin.ts';
+import type { MountPath } from './schema/pin.ts';
 
 /**
- * What the command line needs of the machine it runs on, beside the API: `main.ts` hands it over, because the command
- * line may import neither the kernel nor the agent.
+ * What the command line needs of the machine it runs on, beside the API: `main.ts` hands it over, because the
+ * command line may import neither the kernel nor the agent.
  */
 export interface Local {
   /** Pinfold's own version. */
   readonly version: string;
-  /** Runs the agent until it is told to stop; resolves with the exit code. Environment and file come after the flags. */
+  /**
+   * Runs the agent until it is told to stop; resolves with the exit code. Environment and file come after the
+   * flags.
+   */
   runAgent(flags: Settings): Promise<number>;
   /** Looks at the machine without changing anything. Never throws for what it finds. */
   inspect(places: LocalPlaces): Promise<MachineFacts>;
-  /** Releases what an agent that no longer runs left in its bpffs. @throws PinfoldError conflict while it runs */
+  /**
+   * Releases what an agent that no longer runs left in its bpffs. @throws PinfoldError conflict while it runs
+   */
   leave(places: LocalPlaces, options: LeaveOptions): Promise<LeaveReport>;
 }
 
@@ -35,11 +40,26 @@ export interface FileFacts {
   readonly gid: number;
 }
 
-/** One name in a staging directory, `<agent uuid>-<operation>`. Names are bytes; this is the escaped text form. */
+/**
+ * One name in a staging directory, `<agent uuid>-<operation>`. Names are bytes; this is the escaped text
+ * form.
+ */
 export interface StagingEntry {
   readonly name: string;
-  /** `ours`: of the agent whose state directory was looked at; `other`: of another one; `unknown`: of nobody we know. */
+  /**
+   * `ours`: of the agent whose state directory was looked at; `other`: of another one; `unknown`: of nobody
+   * we know.
+   */
   readonly madeBy: 'ours' | 'other' | 'unknown';
+}
+
+/** One bpffs instance, as far as it can be seen from here. */
+export interface MountFacts {
+  /** `major:minor`. */
+  readonly id: string;
+  readonly paths: readonly MountPath[];
+  readonly shadowed: boolean;
+  readonly reachable: boolean;
 }
 
 /** What `pinfold doctor` judges. Absent members could not be found out. */
@@ -56,14 +76,14 @@ export interface MachineFacts {
   /** What is mounted at the bpffs path now. */
   readonly bpffs: 'mounted' | 'not_mounted' | 'missing' | 'not_bpffs';
   readonly bpffsRoot: FileFacts | undefined;
-  readonly mounts: readonly MountDocument[];
+  readonly mounts: readonly MountFacts[];
   readonly staging: { readonly directory: FileFacts | undefined; readonly entries: readonly StagingEntry[] };
   readonly stateDir: FileFacts | undefined;
   readonly tokenFile: FileFacts | undefined;
   readonly runDir: FileFacts | undefined;
   readonly socket: FileFacts | undefined;
-  /** The process that listens on the socket; undefined when none does. */
-  readonly agentPid: number | undefined;
+  /** Who listens on the socket: the process where it can be seen. Undefined when nobody does. */
+  readonly listener: { readonly pid: number | undefined } | undefined;
 }
 
 export interface LeaveOptions {

@@ -4,7 +4,9 @@ import { collect } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { Exit, exitCodes } from '../exit.ts';
 
-/** `pinfold agent`: runs the agent in this process. What its options mean is said once, in model/config.ts. */
+/**
+ * `pinfold agent`: runs the agent in this process. What its options mean is said once, in model/config.ts.
+ */
 export function agentCommand(cli: Cli): Command {
   const command = new Command('agent')
     .description('run the agent of this node until it is told to stop')

@@ -37,7 +37,10 @@ export function batchCommand(cli: Cli): Command {
   });
 }
 
-/** Reads `{operations: […]}` or the list alone; what the operations say is for the agent to judge. @throws UsageError */
+/**
+ * Reads `{operations: […]}` or the list alone; what the operations say is for the agent to judge. @throws
+ * UsageError
+ */
 function parseBatch(text: string): BatchRequest {
   const document = parseDocument(text);
   const [problem] = document.errors;

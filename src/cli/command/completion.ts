@@ -13,7 +13,10 @@ export function completionCommand(_cli: Cli): Command {
     .action((shell: string) => new RootCommand().setup('pinfold', 'pinfold', shell));
 }
 
-/** `pinfold complete -- WORD…`: what those scripts call. Without an agent, words that need none are still offered. */
+/**
+ * `pinfold complete -- WORD…`: what those scripts call. Without an agent, words that need none are still
+ * offered.
+ */
 export function completeCommand(cli: Cli): Command {
   return new Command('complete')
     .description('answer a completion script')

@@ -41,7 +41,10 @@ async function read(cli: Cli, noun: string, name: string): Promise<object> {
   return Object(document);
 }
 
-/** A pin, and what it holds; an object that went away meanwhile, or may not be asked for, leaves the pin alone. */
+/**
+ * A pin, and what it holds; an object that went away meanwhile, or may not be asked for, leaves the pin
+ * alone.
+ */
 async function readPinWithObject(cli: Cli, name: string): Promise<object> {
   const pin: Pin = await readPin(cli, parsePathArgument(name));
   const { find } = resourceNamed(pin.kind);

@@ -74,7 +74,10 @@ interface Named {
   readonly isWatch: boolean;
 }
 
-/** Items by name. One that is not there doesn't keep the others from being shown; the first failure is the exit code. */
+/**
+ * Items by name. One that is not there doesn't keep the others from being shown; the first failure is the
+ * exit code.
+ */
 async function getNamed(cli: Cli, { resource, names, filters, isWatch }: Named): Promise<void> {
   const { find } = resource;
   if (find === undefined)

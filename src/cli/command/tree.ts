@@ -92,12 +92,16 @@ function labelOf(
     case 'directory':
       return `${style.strong(`${shown}/`)}${style.faint(rights)}`;
     case 'pin':
-      return `${shown}  ${style.faint(`${entry.kind === undefined ? '' : objectOf({ ...entry, kind: entry.kind })}${rights}`)}`.trimEnd();
+      return `${shown}  ${style.faint(`${pinned(entry)}${rights}`)}`.trimEnd();
     case 'symlink':
       return `${shown} -> ${shownPath({ path: entry.target ?? '', path_bytes: entry.target_bytes })}`;
     default:
       return `${shown}  ${style.careful('neither pin nor directory')}`;
   }
+}
+
+function pinned({ kind, ...entry }: TreeEntry): string {
+  return kind === undefined ? '' : objectOf({ ...entry, kind });
 }
 
 function bytePath({ path, path_bytes: bytes }: TreeEntry): PinPath {
@@ -109,5 +113,6 @@ function countsOf(entries: readonly TreeEntry[]): string {
   const links = count('symlink');
   const tail = links === 0 ? '' : `, ${links} symbolic link${links === 1 ? '' : 's'}`;
   const [directories, pins] = [count('directory'), count('pin')];
-  return `${directories} director${directories === 1 ? 'y' : 'ies'}, ${pins} pin${pins === 1 ? '' : 's'}${tail}`;
+  const places = `${directories} director${directories === 1 ? 'y' : 'ies'}`;
+  return `${places}, ${pins} pin${pins === 1 ? '' : 's'}${tail}`;
 }

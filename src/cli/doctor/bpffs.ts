@@ -35,12 +35,15 @@ function checkMounted(facts: MachineFacts, { bpffs }: LocalPlaces): Check {
   }
 }
 
-/** A root that everybody may write to lets any local user plant names and symbolic links (kernel default: 1777). */
+/**
+ * A root that everybody may write to lets any local user plant names and symbolic links (kernel default:
+ * 1777).
+ */
 function checkRoot(root: FileFacts | undefined, isMounted: boolean): Check[] {
   if (root === undefined || !isMounted) return [];
   const name = 'bpffs root';
   if ((root.mode & 0o022) !== 0) {
-    const finding = `mode ${octal(root.mode)}: other users can plant pins, symbolic links and a staging directory in it`;
+    const finding = `mode ${octal(root.mode)}: others can plant pins, links and a staging directory in it`;
     return [warn(name, finding, `chmod 0700 ${escapeText(root.path)}`)];
   }
   if (root.uid !== 0) {
@@ -69,15 +72,8 @@ function checkMounts({ mounts }: MachineFacts): Check[] {
       ];
     }
     if (!mount.reachable) {
-      const reason =
-        mount.unreachable_reason === undefined ? 'no reason known' : escapeText(mount.unreachable_reason);
-      return [
-        warn(
-          name,
-          `cannot be reached at ${where}: ${reason}`,
-          'Grant CAP_SYS_PTRACE to see mounts of other namespaces.',
-        ),
-      ];
+      const advice = 'It needs CAP_SYS_PTRACE, and no slow file system on the way.';
+      return [warn(name, `cannot be reached at ${where}`, advice)];
     }
     return [];
   });

@@ -7,7 +7,7 @@ export function checkKernel(facts: MachineFacts): Check[] {
   const release = `Linux ${escapeText(facts.release)}`;
   if (facts.bpfRefused !== undefined) {
     const advice =
-      'Run as root with CAP_SYS_ADMIN, on a kernel with CONFIG_BPF_SYSCALL, outside a seccomp profile that denies bpf(2).';
+      'Run as root with CAP_SYS_ADMIN, with CONFIG_BPF_SYSCALL, and no seccomp profile that denies bpf(2).';
     return [fail('bpf(2)', `${release} refuses it: ${escapeText(facts.bpfRefused)}`, advice)];
   }
   const btf = facts.hasBtf

@@ -10,11 +10,11 @@ export function checkStaging(facts: MachineFacts): Check[] {
   const path = escapeText(directory.path);
   if (directory.type !== 'directory' || directory.uid !== facts.uid || (directory.mode & 0o7777) !== 0o700) {
     const found = `${path} is a ${directory.type} of uid ${directory.uid} with mode ${octal(directory.mode)}`;
-    const advice = `Find out who made it; remove it, and give the bpffs root mode 0700. Until then changes are refused.`;
+    const advice = 'Find out who made it, and remove it. Until then changes are refused.';
     return [fail('staging', found, advice)];
   }
   if (entries.length === 0) return [ok('staging', `${path} is empty`)];
-  return [checkEntries(entries, facts.agentPid !== undefined)];
+  return [checkEntries(entries, facts.listener !== undefined)];
 }
 
 function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Check {
@@ -33,7 +33,7 @@ function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Che
     return ok('staging', `${finding}, in use or in quarantine`);
   const advice =
     count('ours') > 0 && !isRunning
-      ? 'Start the agent, which finishes or undoes what was interrupted, or release them with `pinfold leave`.'
+      ? 'Start the agent, which finishes or undoes them, or release them with `pinfold leave`.'
       : 'If their agent is gone for good, run `pinfold leave` with its --state-dir, or remove them by hand.';
   return warn('staging', `leftovers: ${finding}`, advice);
 }
@@ -67,7 +67,7 @@ function checkState({ stateDir, tokenFile }: MachineFacts): Check[] {
   return [state, token];
 }
 
-function checkRun({ runDir, socket, agentPid }: MachineFacts): Check[] {
+function checkRun({ runDir, socket, listener }: MachineFacts): Check[] {
   if (runDir === undefined) return [];
   const path = escapeText(runDir.path);
   const run =
@@ -78,7 +78,7 @@ function checkRun({ runDir, socket, agentPid }: MachineFacts): Check[] {
           `chmod 0710 ${path}`,
         )
       : ok('run directory', `${path}, mode ${octal(runDir.mode)}`);
-  if (socket === undefined || agentPid !== undefined) return [run];
+  if (socket === undefined || listener !== undefined) return [run];
   const left = `${escapeText(socket.path)} is there, but nothing listens on it: its agent died`;
   return [run, warn('socket', left, 'Start the agent; it makes a new one.')];
 }

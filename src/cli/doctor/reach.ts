@@ -10,11 +10,12 @@ export type Reached =
 /** Whether an agent answers, and is of the same version as this program. */
 export function checkAgent(reached: Reached, facts: MachineFacts, ownVersion: string): Check[] {
   if ('failure' in reached) {
-    const isThere = facts.agentPid !== undefined;
-    const advice = isThere
-      ? `Look at its log; it is process ${facts.agentPid}.`
-      : 'Start it with `pinfold agent`, or as a service.';
-    return [(isThere ? fail : warn)('agent', escapeText(reached.failure), advice)];
+    const { listener } = facts;
+    if (listener === undefined) {
+      return [warn('agent', escapeText(reached.failure), 'Start it with `pinfold agent`, or as a service.')];
+    }
+    const who = listener.pid === undefined ? '' : `; it is process ${listener.pid}`;
+    return [fail('agent', escapeText(reached.failure), `Look at its log${who}.`)];
   }
   const notes = reached.readOnly ? ', read-only' : '';
   const agent = ok('agent', `answers${notes}, version ${escapeText(reached.version)}`);

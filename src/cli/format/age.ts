@@ -6,7 +6,10 @@ const units = [
   ['s', 1],
 ] as const;
 
-/** Seconds as people compare ages: `45s`, `12m`, `3h20m`, `5d`, `2y40d`; two units only where one would be coarse. */
+/**
+ * Seconds as people compare ages: `45s`, `12m`, `3h20m`, `5d`, `2y40d`; two units only where one would be
+ * coarse.
+ */
 export function formatAge(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const at = Math.max(

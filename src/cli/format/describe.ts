@@ -3,8 +3,8 @@ import { ageOf } from './age.ts';
 import { displayWidth, padTo } from './width.ts';
 
 /**
- * A document as indented `Key:  value` lines, for reading. It shows whatever members there are, so that a field that
- * a newer kernel or agent adds is seen at once.
+ * A document as indented `Key:  value` lines, for reading. It shows whatever members there are, so that a
+ * field that a newer kernel or agent adds is seen at once.
  *
  * Times carry their age, paths are shown from their bytes, lists of plain values stand on one line.
  */

@@ -1,7 +1,10 @@
 import { Document, isScalar, visit } from 'yaml';
 import { escapeJson, isPrintable } from '../../model/escape.ts';
 
-/** A document as indented JSON; hostile characters are `\u` escapes, so that it parses to the very same values. */
+/**
+ * A document as indented JSON; hostile characters are `\u` escapes, so that it parses to the very same
+ * values.
+ */
 export function formatJson(document: unknown): string {
   return escapeJson(JSON.stringify(document, undefined, 2));
 }

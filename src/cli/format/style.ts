@@ -7,7 +7,10 @@ export interface Style {
   faint(text: string): string;
 }
 
-/** SGR sequences (ECMA-48), or none: a set NO_COLOR (https://no-color.org) and a dumb terminal switch them off. */
+/**
+ * SGR sequences (ECMA-48), or none: a set NO_COLOR (https://no-color.org) and a dumb terminal switch them
+ * off.
+ */
 export function styleFor(isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): Style {
   const isOn = isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
   const paint = (code: number) => (text: string) => (isOn ? `\u001b[${code}m${text}\u001b[0m` : text);

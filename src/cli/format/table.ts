@@ -6,14 +6,17 @@ export interface Heading {
   readonly align?: 'left' | 'right';
 }
 
-/** Cells are one line each and printable already: escaping is the business of whoever knows what a cell holds. */
+/**
+ * Cells are one line each and printable already: escaping is the business of whoever knows what a cell holds.
+ */
 export type Cells = readonly string[];
 
 /** Space between two columns, as kubectl leaves it. */
 const gap = '   ';
 
 /**
- * Lines of a table whose columns are as wide as their widest cell; nothing is cut, and no line ends in spaces.
+ * Lines of a table whose columns are as wide as their widest cell; nothing is cut, and no line ends in
+ * spaces.
  *
  * An empty cell shows as `-`, so that every line has the same number of fields.
  */

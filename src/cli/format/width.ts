@@ -1,6 +1,6 @@
 /**
- * How many cells a terminal gives a text that `escapeText` has been over: two for wide East Asian characters and for
- * what shows as an emoji, none for marks, one for the rest.
+ * How many cells a terminal gives a text that `escapeText` has been over: two for wide East Asian characters
+ * and for what shows as an emoji, none for marks, one for the rest.
  *
  * Source: UAX #11 (East_Asian_Width W and F), cut to the blocks that are wide throughout.
  */
