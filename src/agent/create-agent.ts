@@ -8,7 +8,7 @@ import type { Agent } from './agent.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
-import { ChangeRecorder } from './inventory/recorder.ts';
+import { type Announce, ChangeRecorder } from './inventory/recorder.ts';
 import { sortRemembered } from './inventory/remembered.ts';
 import { DirectoryWatches } from './observer/directory-watches.ts';
 import { KnownMounts } from './observer/known-mounts.ts';
@@ -24,7 +24,8 @@ import { operationIds } from './operation/operation-id.ts';
 import type { WhyNoCounters } from './reads/list-objects.ts';
 import type { NodeOptions } from './reads/node-document.ts';
 import { AgentReads } from './reads/reads.ts';
-import { AgentStatistics } from './reads/statistics.ts';
+import { AgentStatistics, type Progress } from './reads/statistics.ts';
+import { type RecoveryReport, recover } from './recovery/recover.ts';
 
 /** What an agent is made from. The kernel and the store stay their maker's to close, after `stop`. */
 export interface AgentOptions {
@@ -45,8 +46,8 @@ export interface AgentOptions {
 /** An agent with its beginning and its end. */
 export interface StartedAgent {
   readonly agent: Agent;
-  /** Recovers what a killed agent left half done, then observes everything once. @throws what either throws */
-  start(): Promise<void>;
+  /** Recovers what a killed agent left half done, then observes everything once; answers what was recovered. */
+  start(): Promise<RecoveryReport>;
   /** Lets the observation under way end and lets go of everything. */
   stop(): Promise<void>;
 }
@@ -54,35 +55,81 @@ export interface StartedAgent {
 /** Builds what a node does, by hand: the one place that knows all parts of it. */
 export function createAgent(options: AgentOptions): StartedAgent {
   const { kernel, store, clock, node } = options;
-  const { bootId } = kernel.facts;
   const inventory = new Inventory();
-  const annotations = new AnnotationIndex(bootId);
-  for (const record of store.pins.listPresent()) annotations.set(record, record);
-  const statistics = new AgentStatistics({
+  const known = new KnownMounts();
+  const progress: Progress = { observedAt: () => observed.observer.observedAt, totals: () => schedule.totals() };
+  const statistics = new AgentStatistics({ kernel, clock, inventory, ...progress });
+  const recorder = new ChangeRecorder({
+    store,
+    inventory,
+    annotations: loadAnnotations(store, kernel.facts.bootId),
+    announce: (events) => statistics.announce(events),
+  });
+  const mounts = new MountTable(kernel, options.bpffsPath);
+  const parts: SharedParts = { options, inventory, known, recorder, mounts, statistics };
+  const observed = makeObserver(parts, () => schedule.wake());
+  const environment = makeEnvironment(parts);
+  const recovery = new Recovery(environment);
+  const schedule: Schedule = new Schedule({
+    clock,
+    rhythm: options.rhythm ?? usualRhythm,
+    pass: async (kind) => {
+      await observed.observer.pass(kind);
+      if (kind !== 'quick') recovery.tryAgain();
+    },
+    onFailure: options.onFailure,
+  });
+  const reads = new AgentReads({
+    ...parts,
     kernel,
     clock,
-    inventory,
-    observedAtMs: () => observer.observedAtMs,
-    totals: () => schedule.totals(),
+    startedAt: clock.now(),
+    sink: recorder,
+    options: node,
+    whyNoCounters: whyNoCounters(kernel, node.isPinsOnly),
+    observedAt: () => observed.observer.observedAt?.at,
+    refresh: () => schedule.refresh(),
   });
-  const announce = statistics.announce.bind(statistics);
-  const recorder = new ChangeRecorder({ store, inventory, annotations, announce });
-  const watches = new DirectoryWatches(kernel.openWatcher, () => schedule.wake());
-  const mounts = new MountTable(kernel, options.bpffsPath);
-  const known = new KnownMounts();
+  const notReady = () => observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
+  const agent: Agent = { reads, changes: new PinChanges(environment), store, statistics, notReady };
+  return { agent, ...makeLife({ options, recovery, schedule, observed }) };
+}
+
+/** What both the observer and the operations stand on. */
+interface SharedParts {
+  readonly options: AgentOptions;
+  readonly inventory: Inventory;
+  readonly known: KnownMounts;
+  readonly recorder: ChangeRecorder;
+  readonly mounts: MountTable;
+  readonly statistics: AgentStatistics;
+}
+
+/** The observer, and what must be let go of after it. */
+interface ObserverParts {
+  readonly observer: Observer;
+  readonly writer: FindingsWriter;
+  readonly watches: DirectoryWatches;
+}
+
+function makeObserver({ options, inventory, known, recorder, mounts, statistics }: SharedParts, onWake: () => void):
+  ObserverParts {
+  const { kernel, store, clock, node } = options;
+  const announce: Announce = (events) => statistics.announce(events);
+  const watches = new DirectoryWatches(kernel.openWatcher, onWake);
+  const { bootId } = kernel.facts;
   const objects = new ObjectRecorder({ store, objects: inventory.objects, bootId, announce });
   const writer = new FindingsWriter({ store, inventory, pins: recorder, objects, watches, announce });
   const survey = node.isPinsOnly ? undefined : new ObjectSurvey(kernel, inventory.objects);
   const observer = new Observer({
     kernel, clock, inventory, mounts, known, watches, recorder, writer, objects: survey,
   });
-  const schedule = new Schedule({
-    clock,
-    rhythm: options.rhythm ?? usualRhythm,
-    pass: (kind) => observer.pass(kind),
-    onFailure: options.onFailure,
-  });
-  const environment: OperationEnvironment = {
+  return { observer, writer, watches };
+}
+
+function makeEnvironment({ options, recorder, mounts, statistics }: SharedParts): OperationEnvironment {
+  const { kernel, store, clock, node } = options;
+  return {
     kernel,
     store,
     sink: recorder,
@@ -95,45 +142,61 @@ export function createAgent(options: AgentOptions): StartedAgent {
     onStep: options.onStep ?? (() => undefined),
     onOperation: (report) => statistics.reportOperation(report),
   };
-  const startedAt = clock.now();
-  const reads = new AgentReads({
-    kernel,
-    clock,
-    inventory,
-    mounts,
-    known,
-    startedAt,
-    sink: recorder,
-    options: node,
-    whyNoCounters: whyNoCounters(kernel, node.isPinsOnly),
-    observedAt: () => observer.observedAt,
-    refresh: () => schedule.refresh(),
-  });
-  const agent: Agent = {
-    reads,
-    changes: new PinChanges(environment),
-    store,
-    statistics,
-    notReady: () => (observer.observedAt === undefined ? 'The first observation is under way.' : undefined),
-  };
+}
+
+function makeLife({ options, recovery, schedule, observed }: {
+  readonly options: AgentOptions;
+  readonly recovery: Recovery;
+  readonly schedule: Schedule;
+  readonly observed: ObserverParts;
+}): Pick<StartedAgent, 'start' | 'stop'> {
+  const { store, clock, kernel } = options;
+  const { bootId } = kernel.facts;
   let stopRetention = (): Promise<void> => Promise.resolve();
   return {
-    agent,
     start: async () => {
-      mounts.scan();
-      writer.events([nodeEvent('node.started', clock, nodeFacts(options))]);
+      const report = recovery.run();
+      observed.writer.events([nodeEvent('node.started', options)]);
       store.objects.markOtherBootsGone(bootId, clock.now().toISOString());
-      observer.recall(sortRemembered(store.pins.listPresent(), store.objects.listPresent(bootId), bootId));
+      observed.observer.recall(sortRemembered(store.pins.listPresent(), store.objects.listPresent(bootId), bootId));
       await schedule.start();
       stopRetention = startRetention(store, options.onFailure);
+      return report;
     },
     stop: async () => {
       await stopRetention();
       await schedule.stop();
-      watches[Symbol.dispose]();
-      if (observer.observedAt !== undefined) writer.events([nodeEvent('node.stopped', clock, nodeFacts(options))]);
+      observed.watches[Symbol.dispose]();
+      if (observed.observer.observedAt !== undefined) observed.writer.events([nodeEvent('node.stopped', options)]);
     },
   };
+}
+
+/** Recovery at the start, and again for what could not be recovered then because its instance was out of reach. */
+class Recovery {
+  readonly #environment: OperationEnvironment;
+  #isWaiting = false;
+
+  constructor(environment: OperationEnvironment) {
+    this.#environment = environment;
+  }
+
+  run(): RecoveryReport {
+    const report = recover(this.#environment);
+    this.#isWaiting = report.waiting.length > 0;
+    return report;
+  }
+
+  tryAgain(): void {
+    if (this.#isWaiting) this.run();
+  }
+}
+
+/** What is stored about the pins of this boot; recovery asks for it before anything is observed. */
+function loadAnnotations(store: Store, bootId: string): AnnotationIndex {
+  const annotations = new AnnotationIndex(bootId);
+  for (const record of store.pins.listPresent()) annotations.set(record, record);
+  return annotations;
 }
 
 /** Names staging entries as ours, for as long as the state directory is the same. */
@@ -152,18 +215,9 @@ function whyNoCounters(kernel: Kernel, isPinsOnly: boolean): WhyNoCounters {
   };
 }
 
-function nodeFacts({ node, kernel }: AgentOptions): Record<string, unknown> {
-  return { name: node.name, version: node.version, kernel: kernel.facts.release, labels: { ...node.labels } };
-}
-
-function nodeEvent(type: 'node.started' | 'node.stopped', clock: Clock, facts: Record<string, unknown>): NewEvent {
-  const isStart = type === 'node.started';
-  return {
-    time: clock.now().toISOString(),
-    type,
-    subject: {},
-    before: isStart ? null : facts,
-    after: isStart ? facts : null,
-    actor: 'kernel',
-  };
+function nodeEvent(type: 'node.started' | 'node.stopped', { node, kernel, clock }: AgentOptions): NewEvent {
+  const { name, version, labels } = node;
+  const facts = { name, version, kernel: kernel.facts.release, labels: { ...labels } };
+  const [before, after] = type === 'node.started' ? [null, facts] : [facts, null];
+  return { time: clock.now().toISOString(), type, subject: {}, before, after, actor: 'kernel' };
 }

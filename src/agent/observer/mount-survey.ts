@@ -174,6 +174,7 @@ export class MountSurvey {
   #list(task: Task, entries: ReturnType<Kernel['bpffs']['readDirectory']>): string[] {
     const reading: DirectoryReading = { lost: [], found: [], entries: new Map(), gone: [] };
     this.#readings.set(task.path, reading);
+    if (isTooDeep(task.path)) return [];
     const known = this.#known(task.path);
     const there = new Set<string>();
     const differing: string[] = [];
@@ -286,12 +287,15 @@ export class MountSurvey {
     return (this.#renewed.has(directory) ? undefined : this.#parts.names?.entriesIn(directory)) ?? new Map();
   }
 
+  /** Names beyond what a walk may visit are left alone; what is known of them goes. */
   #mayFollow(directory: DirectoryPath, name: string): boolean {
     this.#namesSeen++;
-    const path = joinPath(directory, name);
-    return this.#namesSeen <= limits.walkNamesMax && path.length <= limits.pathBytesMax
-      && path.split('/').length <= limits.depthMax;
+    return this.#namesSeen <= limits.walkNamesMax && directory.length + 1 + name.length <= limits.pathBytesMax;
   }
+}
+
+function isTooDeep(directory: DirectoryPath): boolean {
+  return directory.split('/').length >= limits.depthMax;
 }
 
 function depthOf({ below, attributes }: Task): Depth {

@@ -24,6 +24,13 @@ import type { FindingsWriter } from './writer.ts';
  */
 export type PassKind = 'quick' | 'full' | 'fresh';
 
+/** A moment on both clocks. */
+export interface Moment {
+  readonly at: Date;
+  /** Of the monotonic clock. */
+  readonly ms: number;
+}
+
 /** What the observer stands on. */
 export interface ObserverParts {
   readonly kernel: Kernel;
@@ -45,7 +52,7 @@ const roundsMax = 4;
 const attributesEveryMs = 60_000;
 
 /** The look at all objects may take one part in this many of the time. */
-const objectsShare = 400;
+const objectsShare = 1000;
 
 /**
  * Finds out what is there, by looking: whatever inotify loses, the next pass sees.
@@ -56,9 +63,7 @@ const objectsShare = 400;
 export class Observer {
   readonly #parts: ObserverParts;
   /** The moment as of which the inventory is exact; undefined before the first pass. */
-  observedAt: Date | undefined;
-  /** The same moment on the monotonic clock. */
-  observedAtMs: number | undefined;
+  observedAt: Moment | undefined;
   #attributesReadAtMs = Number.NEGATIVE_INFINITY;
   #objectsReadAtMs = Number.NEGATIVE_INFINITY;
   #objectsCostMs = 0;
@@ -101,8 +106,7 @@ export class Observer {
     const objects = await this.#surveyObjects(depth, seen, pace);
     const origin = { at: clock.now().toISOString(), actor: isFirst ? 'unknown' : 'kernel' };
     await this.#write({ surveys, objects, origin, pace });
-    this.observedAt = began.at;
-    this.observedAtMs = began.ms;
+    this.observedAt = began;
   }
 
   #scanMounts(kind: PassKind): readonly BpffsMount[] {

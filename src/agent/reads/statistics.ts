@@ -4,16 +4,21 @@ import { objectKinds, pinnableKinds } from '../../model/kind.ts';
 import type { EventDocument } from '../../model/schema/event.ts';
 import type { Statistics } from '../agent.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { Moment } from '../observer/observer.ts';
 import type { PassTotals } from '../observer/schedule.ts';
 import type { OperationReport } from '../operation/environment.ts';
 
+/** How far observing has come. */
+export interface Progress {
+  readonly observedAt: () => Moment | undefined;
+  readonly totals: () => Readonly<Record<'quick' | 'full', PassTotals>>;
+}
+
 /** What the numbers are taken from. */
-export interface StatisticsParts {
+export interface StatisticsParts extends Progress {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly inventory: Inventory;
-  readonly observedAtMs: () => number | undefined;
-  readonly totals: () => Readonly<Record<'quick' | 'full', PassTotals>>;
 }
 
 /** Counts what memory holds, when asked; passes on reports and events to who listens. */
@@ -56,8 +61,8 @@ export class AgentStatistics implements Statistics {
   }
 
   observation(): ReturnType<Statistics['observation']> {
-    const { clock, observedAtMs, totals } = this.#parts;
-    const at = observedAtMs();
+    const { clock, observedAt, totals } = this.#parts;
+    const at = observedAt()?.ms;
     const { quick, full } = totals();
     return {
       ageSeconds: at === undefined ? Number.POSITIVE_INFINITY : (clock.monotonicMs() - at) / 1000,
