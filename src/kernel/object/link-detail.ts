@@ -35,15 +35,15 @@ const decoders: Readonly<Record<string, Decoder>> = {
   cgroup: (fields) => ({
     cgroup_id: fields.decimal(16),
     attach_type: attachType(fields, 24),
-    is_attached: fields.u64(16) !== 0n,
+    is_attached: isThere(fields.u64(16)),
   }),
   iter: (fields, texts) => ({ target_name: texts.name, ...iterTarget(fields, texts.name ?? '') }),
   netns: (fields) => ({
     netns_ino: fields.u32(16),
     attach_type: attachType(fields, 20),
-    is_attached: fields.u32(16) !== 0,
+    is_attached: isThere(fields.u32(16)),
   }),
-  xdp: (fields) => ({ ifindex: fields.u32(16), is_attached: fields.u32(16) !== 0 }),
+  xdp: (fields) => ({ ifindex: fields.u32(16), is_attached: isThere(fields.u32(16)) }),
   perf_event: perfEvent,
   kprobe_multi: (fields, texts) => ({
     count: fields.u32(24),
@@ -52,7 +52,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
     addrs: texts.addrs?.map((address) => `0x${address.toString(16)}`),
     cookies: texts.cookies?.map(String),
   }),
-  struct_ops: (fields) => ({ map_id: fields.u32(16), is_attached: fields.u32(16) !== 0 }),
+  struct_ops: (fields) => ({ map_id: fields.u32(16), is_attached: isThere(fields.u32(16)) }),
   netfilter: (fields) => ({
     pf: fields.u32(16),
     hooknum: fields.u32(20),
@@ -73,7 +73,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
   sockmap: (fields) => ({
     map_id: fields.u32(16),
     attach_type: attachType(fields, 20),
-    is_attached: fields.u32(16) !== 0,
+    is_attached: isThere(fields.u32(16)),
   }),
 };
 
@@ -85,7 +85,7 @@ function device(fields: Fields): LinkDetail {
   return {
     ifindex: fields.u32(16),
     attach_type: attachType(fields, 20),
-    is_attached: fields.u32(16) !== 0,
+    is_attached: isThere(fields.u32(16)),
   };
 }
 
@@ -143,6 +143,11 @@ function perfEvent(fields: Fields, texts: LinkTexts): LinkDetail {
 function attachType(fields: Fields, offset: number): string | undefined {
   const number = fields.u32(offset);
   return number === undefined ? undefined : typeName('attach', number);
+}
+
+/** A target that has an index or an id; undefined where this kernel does not tell. */
+function isThere(target: number | bigint | undefined): boolean | undefined {
+  return target === undefined ? undefined : target !== 0 && target !== 0n;
 }
 
 /** A cookie nobody has set is zero. */
