@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isClientError } from '../client/client-error.ts';
 import type { Pin } from '../client/documents.ts';
-import { dataOf } from '../client/pinfold-client.ts';
+import { readData } from '../client/pinfold-client.ts';
 import { escapeName, escapeText } from '../model/escape.ts';
 import { hazards } from '../model/hazard.ts';
 import { bytesOf, type PinPath, urlOf } from '../model/path.ts';
@@ -69,7 +69,7 @@ export function changeQuery(
 export async function readPin(cli: Cli, path: PinPath): Promise<Pin> {
   const client = await cli.client();
   const params = { path: { path: urlOf(path) }, query: mountOf(cli) };
-  return await dataOf(client.api.GET('/v1/pins/{path}', { params }));
+  return await readData(client.api.GET('/v1/pins/{path}', { params }));
 }
 
 /** The same, undefined where there is no pin. */

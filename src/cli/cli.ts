@@ -10,6 +10,7 @@ import { type LineWriter, lineWriter } from './output.ts';
 
 /** How a command prints what it found. */
 export const formats = ['table', 'wide', 'json', 'ndjson', 'yaml', 'name'] as const;
+/** One of them, as `-o` takes it. */
 export type Format = (typeof formats)[number];
 
 /** Options that every command has. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Address, parseAddress, showAddress } from '../client/address.ts';
 import { ClientError, isClientError } from '../client/client-error.ts';
-import { dataOf, openClient, type PinfoldClient } from '../client/pinfold-client.ts';
+import { openClient, type PinfoldClient, readData } from '../client/pinfold-client.ts';
 import { escapeText } from '../model/escape.ts';
 import { UsageError } from './exit.ts';
 
@@ -43,7 +43,7 @@ export async function connect(options: ConnectOptions): Promise<PinfoldClient> {
   const socketPath = `${defaultPlaces.runDir}/${fileNames.socket}`;
   const bySocket = openAt({ kind: 'unix', socketPath }, options);
   try {
-    await dataOf(bySocket.api.GET('/v1/node'));
+    await readData(bySocket.api.GET('/v1/node'));
     return bySocket;
   } catch (error) {
     if (!isClientError(error, 'unreachable')) return bySocket;
@@ -58,7 +58,7 @@ async function openDefaultTcp(options: ConnectOptions, socketError: ClientError)
   if (address === undefined || !existsSync(tokenFile)) throw socketError;
   const byTcp = openAt(address, { ...options, tokenFile });
   try {
-    await dataOf(byTcp.api.GET('/v1/node'));
+    await readData(byTcp.api.GET('/v1/node'));
     return byTcp;
   } catch (error) {
     if (!isClientError(error, 'unreachable')) return byTcp;

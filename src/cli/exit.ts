@@ -9,6 +9,7 @@ export const exitCodes = {
   timedOut: 124,
 } as const;
 
+/** One of them. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /**

@@ -1,5 +1,5 @@
 import type { PinRequest } from '../client/documents.ts';
-import { dataOf } from '../client/pinfold-client.ts';
+import { readData } from '../client/pinfold-client.ts';
 import { escapeText } from '../model/escape.ts';
 import { urlOf } from '../model/path.ts';
 import { kindNamed, parseId, parseNumber, parsePathArgument } from './argument.ts';
@@ -49,9 +49,9 @@ export async function resolveSource(cli: Cli, text: string, flags: SourceFlags):
   const params = { path: { id: parseId(rest, kind) } };
   const { api } = await cli.client();
   const calls = {
-    map: () => dataOf(api.GET('/v1/maps/{id}', { params })),
-    program: () => dataOf(api.GET('/v1/programs/{id}', { params })),
-    link: () => dataOf(api.GET('/v1/links/{id}', { params })),
+    map: () => readData(api.GET('/v1/maps/{id}', { params })),
+    program: () => readData(api.GET('/v1/programs/{id}', { params })),
+    link: () => readData(api.GET('/v1/links/{id}', { params })),
   };
   const object = await calls[kind]();
   const { id, type, fingerprint } = object;
@@ -72,7 +72,7 @@ async function pinSource(
   const place = at === undefined ? {} : { mount: at };
   const { api } = await cli.client();
   const params = { path: { path: urlOf(path) }, query: place };
-  const pin = await dataOf(api.GET('/v1/pins/{path}', { params }));
+  const pin = await readData(api.GET('/v1/pins/{path}', { params }));
   const seen = pin.fingerprint === undefined ? {} : { fingerprint: pin.fingerprint };
   const where = pin.path_bytes === undefined ? { pin: pin.path } : { pin_bytes: pin.path_bytes };
   return { source: { ...where, ...place, expect: { ...seen, ...expect } }, words: objectOf(pin) };

@@ -50,7 +50,7 @@ export function errorOf(status: number, body: unknown): ClientError {
 
 function isProblem(body: unknown): body is Problem {
   if (typeof body !== 'object' || body === null) return false;
-  const { code, status, title, detail } = body as Partial<Record<string, unknown>>;
+  const { code, status, title, detail }: Readonly<Record<string, unknown>> = { ...body };
   const isDetail = detail === undefined || typeof detail === 'string';
   return typeof code === 'string' && typeof status === 'number' && typeof title === 'string' && isDetail;
 }

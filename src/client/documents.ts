@@ -1,21 +1,32 @@
 import type { paths } from './generated.ts';
 import type { ItemOf } from './list.ts';
 
-/** The documents of the API by their names, as its OpenAPI document describes them. */
+/** A pin: a name in a bpffs and what it holds. */
 export type Pin = ItemOf<'/v1/pins'>;
+/** A directory, a pin, a symbolic link, or what else has a name. */
 export type TreeEntry = ItemOf<'/v1/tree'>;
+/** One bpffs instance. */
 export type Mount = ItemOf<'/v1/mounts'>;
+/** An object of any kind. */
 export type BpfObject = ItemOf<'/v1/objects'>;
+/** A map, with everything the kernel tells of it. */
 export type BpfMap = ItemOf<'/v1/maps'>;
+/** A program, with everything the kernel tells of it. */
 export type Program = ItemOf<'/v1/programs'>;
+/** A link, with everything the kernel tells of it. */
 export type Link = ItemOf<'/v1/links'>;
+/** A BTF object. */
 export type Btf = ItemOf<'/v1/btfs'>;
+/** One line of history. */
 export type Event = ItemOf<'/v1/events'>;
+/** A token without its secret. */
 export type Token = ItemOf<'/v1/tokens'>;
+/** The machine whose agent answers. */
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
+/** What a change came to. */
 export type Operation = paths['/v1/operations/{id}']['get']['responses'][200]['content']['application/json'];
 
-/** The body of a change of one pin. */
+/** The body that makes a pin. */
 export type PinRequest = paths['/v1/pins/{path}']['put']['requestBody']['content']['application/json'];
-export type PinPatch = paths['/v1/pins/{path}']['patch']['requestBody']['content']['application/json'];
+/** The body of several changes. */
 export type BatchRequest = paths['/v1/batch']['post']['requestBody']['content']['application/json'];

@@ -9,7 +9,7 @@ export interface PinfoldClient {
   /**
    * Every route, typed. A `{path}` parameter is given percent-encoded already, because paths are bytes.
    *
-   * Answers are `{data, error, response}`; `dataOf` turns a refusal into a ClientError.
+   * Answers are `{data, error, response}`; `readData` turns a refusal into a ClientError.
    */
   readonly api: Client<paths>;
   /** All items of a list, or the first `itemsMax` of them. */
@@ -43,14 +43,14 @@ type Call<Data> = Promise<{ readonly data?: Data; readonly error?: unknown; read
  *
  * @throws ClientError when it was refused
  */
-export async function dataOf<Data>(call: Call<Data>): Promise<Data> {
-  return (await answerOf(call)).data;
+export async function readData<Data>(call: Call<Data>): Promise<Data> {
+  return (await readAnswer(call)).data;
 }
 
 /**
  * The same with the status, where 200 and 201 say different things. @throws ClientError when it was refused
  */
-export async function answerOf<Data>(
+export async function readAnswer<Data>(
   call: Call<Data>,
 ): Promise<{ readonly data: Data; readonly status: number }> {
   const { data, error, response } = await settle(call);

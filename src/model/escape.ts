@@ -1,7 +1,8 @@
 /**
- * What must not reach a terminal as it is: controls (C0, C1, DEL), format characters (bidirectional overrides, zero
- * widths), whatever else a font shows as nothing, line and paragraph separators, spaces other than U+0020, private and
- * unassigned code points, marks with no letter to sit on (or piled high), and the backslash, which begins an escape.
+ * What must not reach a terminal as it is: controls (C0, C1, DEL), format characters (bidirectional
+ * overrides, zero widths), whatever else a font shows as nothing, line and paragraph separators, spaces other
+ * than U+0020, private and unassigned code points, marks with no letter to sit on (or piled high), and the
+ * backslash, which begins an escape.
  *
  * Sources: Unicode general categories and Default_Ignorable_Code_Point; UTR #36 on bidirectional spoofing.
  */
@@ -12,8 +13,9 @@ const unsafe =
 const deceptiveSpaces = /^ +| +$| {2,}/g;
 
 /**
- * Text for people: what is printable stays; everything that could hide, move or forge something becomes `\xNN`, byte by
- * byte of its UTF-8, and a backslash becomes `\\`. The result is one line, and `parseEscaped` reads it back.
+ * Text for people: what is printable stays; everything that could hide, move or forge something becomes
+ * `\xNN`, byte by byte of its UTF-8, and a backslash becomes `\\`. The result is one line, and `parseEscaped`
+ * reads it back.
  */
 export function escapeText(text: string): string {
   return text
@@ -48,7 +50,9 @@ export function parseEscaped(text: string): Buffer | undefined {
   return Buffer.concat(parts);
 }
 
-/** Where the valid UTF-8 that begins at `start` ends (RFC 3629, section 4: no surrogates, nothing overlong). */
+/**
+ * Where the valid UTF-8 that begins at `start` ends (RFC 3629, section 4: no surrogates, nothing overlong).
+ */
 function endOfText(bytes: Uint8Array, start: number): number {
   let at = start;
   for (let length = sequenceLength(bytes, at); length > 0; length = sequenceLength(bytes, at)) at += length;
@@ -77,4 +81,26 @@ function leadOf(first: number): readonly [length: number, low: number, high: num
 
 function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+}
+
+/** Tells whether a text shows on a terminal exactly what it is. */
+export function isPrintable(text: string): boolean {
+  return escapeText(text) === text;
+}
+
+/**
+ * The same text of JSON (or of YAML's double-quoted style) with `\uNNNN` for what must not reach a terminal
+ * as it is.
+ *
+ * What it parses to stays the same; newlines, which only layout has, and backslashes are left alone.
+ */
+export function escapeJson(json: string): string {
+  return json.replace(unsafe, (char) => (char === '\\' || char === '\n' ? char : unicodeOf(char)));
+}
+
+function unicodeOf(char: string): string {
+  return Array.from(
+    { length: char.length },
+    (_, at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`,
+  ).join('');
 }

@@ -86,6 +86,7 @@ export interface MachineFacts {
   readonly listener: { readonly pid: number | undefined } | undefined;
 }
 
+/** How `pinfold leave` goes about it. */
 export interface LeaveOptions {
   readonly dryRun: boolean;
   /** Hazards that are accepted; an entry with any other stays and is listed. */

@@ -4,8 +4,8 @@ import { stateFiles } from './state-dir.ts';
 /**
  * Reads one setting of a state directory without becoming its agent: read-only, beside a running one.
  *
- * Undefined where there is no database, no such setting, or nothing we may read: whoever asks only looks around.
- * Not for a process that has the store open: closing this connection would drop its locks (fcntl(2)).
+ * Undefined where there is no database, no such setting, or nothing we may read: whoever asks only looks
+ * around. Not for a process that has the store open: closing this connection would drop its locks (fcntl(2)).
  */
 export function findSetting(stateDir: string, name: string): string | undefined {
   let database: Database.Database | undefined;

@@ -1,7 +1,9 @@
 import { lstatSync, type Stats } from 'node:fs';
 import type { FileFacts } from '../../model/local.ts';
 
-/** What is at a path, the path itself and not where it points; undefined where there is nothing we may see. */
+/**
+ * What is at a path, the path itself and not where it points; undefined where there is nothing we may see.
+ */
 export function findFile(path: string): FileFacts | undefined {
   try {
     const stats = lstatSync(path);

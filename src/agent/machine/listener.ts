@@ -3,7 +3,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 /** __SO_ACCEPTCON in the flags of /proc/net/unix: the socket listens (net/unix/af_unix.c, unix_seq_show). */
 const listening = 0x10000;
 
-/** Who listens on a unix socket; the process is undefined where it belongs to another pid namespace or user. */
+/**
+ * Who listens on a unix socket; the process is undefined where it belongs to another pid namespace or user.
+ */
 export function findListener(socketPath: string): { readonly pid: number | undefined } | undefined {
   const inode = findListeningInode(readFileSync('/proc/net/unix', 'utf8'), socketPath);
   return inode === undefined ? undefined : { pid: findHolder(inode) };

@@ -28,9 +28,9 @@ export interface Leaver {
 }
 
 /**
- * Releases every staged pin of this agent in every instance that can be reached. What may not be released is listed
- * with the reason. A staging directory that is then empty is removed where it is surely this agent's: in its own
- * instance, and where an entry of it was. Elsewhere it may be the marker of another agent.
+ * Releases every staged pin of this agent in every instance that can be reached. What may not be released is
+ * listed with the reason. A staging directory that is then empty is removed where it is surely this agent's:
+ * in its own instance, and where an entry of it was. Elsewhere it may be the marker of another agent.
  *
  * @throws PinfoldError staging_unsafe, mount_unavailable
  */
@@ -99,7 +99,10 @@ function releaseEntry(staging: Staging, name: string): Omit<Kept, 'name'> | unde
   return undefined;
 }
 
-/** What removing this name would cost, from the kernel's counters; where they can't be read, whatever it might. */
+/**
+ * What removing this name would cost, from the kernel's counters; where they can't be read, whatever it
+ * might.
+ */
 function costOf(kernel: Kernel, pin: OpenName): readonly Hazard[] {
   const { kind, id, type, isAttached } = identify(kernel, pin);
   if (!isPinnable(kind)) return [];

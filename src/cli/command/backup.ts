@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import type { Cli } from '../cli.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
@@ -10,7 +10,7 @@ export function backupCommand(cli: Cli): Command {
     .description("copy the agent's database to a file in its state directory")
     .action(async () => {
       const { api } = await cli.client();
-      const made = await dataOf(api.POST('/v1/backup'));
+      const made = await readData(api.POST('/v1/backup'));
       if (wantsDocument(cli)) return await printDocument(cli, made);
       const isName = cli.globals().format === 'name';
       return await cli.out.line(

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { parseDocument } from 'yaml';
 import type { BatchRequest } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import { addChangeOptions, type ChangeFlags, changeQuery, tellChange } from '../change.ts';
 import type { Cli } from '../cli.ts';
@@ -26,7 +26,7 @@ export function batchCommand(cli: Cli): Command {
     const query = changeQuery(cli, flags);
     const body = parseBatch(await readFileOrInput(cli.io, flags.file));
     const { api } = await cli.client();
-    const answer = await dataOf(api.POST('/v1/batch', { params: { query }, body }));
+    const answer = await readData(api.POST('/v1/batch', { params: { query }, body }));
     const count = body.operations.length;
     const id = 'operation_id' in answer ? answer.operation_id : null;
     const sentence =

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { ClientError } from '../../client/client-error.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import type { LocalPlaces, MachineFacts } from '../../model/local.ts';
 import type { Cli } from '../cli.ts';
 import { defaultPlaces } from '../connect.ts';
@@ -72,7 +72,7 @@ function isAtLeast(severity: Severity, limit: Severity): boolean {
 async function reach(cli: Cli): Promise<Reached> {
   try {
     const { api } = await cli.client();
-    const node = await dataOf(api.GET('/v1/node'));
+    const node = await readData(api.GET('/v1/node'));
     return { version: node.version, readOnly: node.read_only, observedAt: node.observed_at };
   } catch (error) {
     if (error instanceof ClientError) return { failure: error.message };

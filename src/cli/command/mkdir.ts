@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { answerOf } from '../../client/pinfold-client.ts';
+import { readAnswer } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument } from '../argument.ts';
 import { parseAttributes } from '../attributes.ts';
@@ -37,7 +37,9 @@ export function mkdirCommand(cli: Cli): Command {
         const path = parsePathArgument(word);
         const { api } = await cli.client();
         const params = { path: { path: urlOf(path) }, query };
-        const { data: answer, status } = await answerOf(api.PUT('/v1/directories/{path}', { params, body }));
+        const { data: answer, status } = await readAnswer(
+          api.PUT('/v1/directories/{path}', { params, body }),
+        );
         const name = pathText(path);
         const verb = status === 201 ? 'made' : 'was there already';
         await tellChange(cli, { answer, name, sentence: `${name} ${verb}` });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument, pathBody } from '../argument.ts';
 import {
@@ -39,7 +39,7 @@ export function mvCommand(cli: Cli): Command {
     const params = { path: { path: urlOf(path) }, query };
     const headers = { 'if-match': pin.etag };
     const { api } = await cli.client();
-    const answer = await dataOf(api.PATCH('/v1/pins/{path}', { params, body, headers }));
+    const answer = await readData(api.PATCH('/v1/pins/{path}', { params, body, headers }));
     const name = pathText(target);
     await tellChange(cli, { answer, name, sentence: `${pathText(path)} is now ${name} (${objectOf(pin)})` });
   });

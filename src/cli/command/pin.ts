@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { answerOf } from '../../client/pinfold-client.ts';
+import { readAnswer } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument } from '../argument.ts';
 import { type AttributeFlags, addAttributeOptions, parseAttributes } from '../attributes.ts';
@@ -49,7 +49,7 @@ async function pin(
   const { api } = await cli.client();
   const headers = flags.replace === true ? await replaceOnlyWhatIsThere(cli, given.path) : {};
   const params = { path: { path: urlOf(path) }, query };
-  const { data: answer, status } = await answerOf(api.PUT('/v1/pins/{path}', { params, body, headers }));
+  const { data: answer, status } = await readAnswer(api.PUT('/v1/pins/{path}', { params, body, headers }));
   const name = pathText(path);
   const verb = status === 201 ? 'pinned' : headers['if-match'] === undefined ? 'is as asked' : 'holds it now';
   await tellChange(cli, { answer, name, sentence: `${name} ${verb} (${words})` });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument } from '../argument.ts';
 import { type ChangeFlags, changeQuery, forEachOf, pathText, tellChange } from '../change.ts';
@@ -18,7 +18,7 @@ export function rmdirCommand(cli: Cli): Command {
         const path = parsePathArgument(word);
         const { api } = await cli.client();
         const params = { path: { path: urlOf(path) }, query };
-        const answer = await dataOf(api.DELETE('/v1/directories/{path}', { params }));
+        const answer = await readData(api.DELETE('/v1/directories/{path}', { params }));
         const name = pathText(path);
         await tellChange(cli, { answer, name, sentence: `${name} removed` });
       });

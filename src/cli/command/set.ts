@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument } from '../argument.ts';
 import { type AttributeFlags, addAttributeOptions, parseAttributes } from '../attributes.ts';
@@ -34,7 +34,7 @@ export function setCommand(cli: Cli): Command {
         const pin = await readPin(cli, path);
         const params = { path: { path: urlOf(path) }, query };
         const headers = { 'if-match': pin.etag };
-        const answer = await dataOf(api.PATCH('/v1/pins/{path}', { params, body, headers }));
+        const answer = await readData(api.PATCH('/v1/pins/{path}', { params, body, headers }));
         const name = pathText(path);
         await tellChange(cli, { answer, name, sentence: `${name} changed (${changed.join(', ')})` });
       });

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import { roles } from '../../model/role.ts';
 import { forEachOf } from '../change.ts';
@@ -34,7 +34,7 @@ export function tokenCommand(cli: Cli): Command {
     .action(async (names: string[]) => {
       const { api } = await cli.client();
       await forEachOf(cli, eachOf(names), async (name) => {
-        await dataOf(api.DELETE('/v1/tokens/{name}', { params: { path: { name } } }));
+        await readData(api.DELETE('/v1/tokens/{name}', { params: { path: { name } } }));
         await cli.out.line(`${escapeText(name)} revoked`);
       });
     });
@@ -46,7 +46,7 @@ async function create(cli: Cli, name: string, flags: { role: string; expiresIn?:
   if (role === undefined) throw new UsageError(`--role takes one of ${roles.join(', ')}.`);
   const body = { name, role, ...(flags.expiresIn === undefined ? {} : { expires_in: flags.expiresIn }) };
   const { api } = await cli.client();
-  const made = await dataOf(api.POST('/v1/tokens', { body }));
+  const made = await readData(api.POST('/v1/tokens', { body }));
   if (wantsDocument(cli)) return await printDocument(cli, made);
   if (cli.io.isTTY.stdout) await cli.err.line(`Token ${escapeText(name)} (${role}); it is not shown again:`);
   await cli.err.flush();

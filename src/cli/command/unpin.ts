@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument } from '../argument.ts';
 import {
@@ -29,7 +29,7 @@ export function unpinCommand(cli: Cli): Command {
       const pin = await readPin(cli, path);
       const params = { path: { path: urlOf(path) }, query };
       const headers = { 'if-match': pin.etag };
-      const answer = await dataOf(api.DELETE('/v1/pins/{path}', { params, headers }));
+      const answer = await readData(api.DELETE('/v1/pins/{path}', { params, headers }));
       const name = pathText(path);
       await tellChange(cli, { answer, name, sentence: `${name} unpinned (${objectOf(pin)})` });
     });

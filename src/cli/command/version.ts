@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { isClientError } from '../../client/client-error.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import type { Cli } from '../cli.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
@@ -22,7 +22,7 @@ export function versionCommand(cli: Cli): Command {
 async function agentVersion(cli: Cli): Promise<string | undefined> {
   try {
     const { api } = await cli.client();
-    return (await dataOf(api.GET('/v1/node'))).version;
+    return (await readData(api.GET('/v1/node'))).version;
   } catch (error) {
     if (isClientError(error, 'unreachable')) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 /** From harmless to broken. */
 export const severities = ['ok', 'warn', 'fail'] as const;
+/** How bad it is. */
 export type Severity = (typeof severities)[number];
 
 /** One thing that was looked at: what was found, and what to do about it. Texts are printable. */

@@ -60,10 +60,18 @@ function isBytesOfAnother(key: string, document: object): boolean {
 /** `max_entries` → `Max entries`; label keys and the like are not ours and stay as they are. */
 function titleOf(key: string): string {
   if (!/^[a-z][a-z0-9_]*$/.test(key)) return escapeText(key);
-  const words = key
-    .replaceAll('_', ' ')
-    .replace(/\b(id|ids|btf|uid|gid|pid|etag)\b/g, (word) =>
-      word === 'ids' ? 'IDs' : word === 'etag' ? 'ETag' : word.toUpperCase(),
-    );
+  const words = key.replaceAll('_', ' ').replace(/[a-z]+/g, (word) => properWords[word] ?? word);
   return (words[0] ?? '').toUpperCase() + words.slice(1);
 }
+
+/** How abbreviations are written in titles. */
+const properWords: Readonly<Record<string, string>> = {
+  id: 'ID',
+  ids: 'IDs',
+  uid: 'UID',
+  gid: 'GID',
+  pid: 'PID',
+  btf: 'BTF',
+  etag: 'ETag',
+  cpus: 'CPUs',
+};

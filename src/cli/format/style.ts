@@ -13,6 +13,7 @@ export interface Style {
  */
 export function styleFor(isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): Style {
   const isOn = isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-  const paint = (code: number) => (text: string) => (isOn ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const paint = (code: number) => (text: string) =>
+    isOn && text !== '' ? `\u001b[${code}m${text}\u001b[0m` : text;
   return { good: paint(32), careful: paint(33), bad: paint(31), strong: paint(1), faint: paint(2) };
 }

@@ -1,5 +1,5 @@
 import type { Btf } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { parseId } from '../argument.ts';
 import { ageColumn, shown } from './cell.ts';
 import { idColumn, objectFilters, objectName, typeColumn } from './object-columns.ts';
@@ -19,6 +19,6 @@ export const btfResource = defineResource<Btf>({
   ],
   list: (client, { type, name, fresh }, itemsMax) => client.list('/v1/btfs', { type, name, fresh }, itemsMax),
   find: (client, name) =>
-    dataOf(client.api.GET('/v1/btfs/{id}', { params: { path: { id: parseId(name, 'btf') } } })),
+    readData(client.api.GET('/v1/btfs/{id}', { params: { path: { id: parseId(name, 'btf') } } })),
   nameOf: objectName,
 });

@@ -1,5 +1,5 @@
 import type { Link } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { parseId } from '../argument.ts';
 import { shown } from './cell.ts';
 import { holderColumns, idColumn, objectFilters, objectName, typeColumn } from './object-columns.ts';
@@ -23,7 +23,7 @@ export const linkResource = defineResource<Link>({
   list: (client, { type, name, pinned, fresh }, itemsMax) =>
     client.list('/v1/links', { type, name, pinned, fresh }, itemsMax),
   find: (client, name) =>
-    dataOf(client.api.GET('/v1/links/{id}', { params: { path: { id: parseId(name, 'link') } } })),
+    readData(client.api.GET('/v1/links/{id}', { params: { path: { id: parseId(name, 'link') } } })),
   nameOf: objectName,
 });
 

@@ -1,5 +1,5 @@
 import type { BpfMap } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { parseId } from '../argument.ts';
 import { shown } from './cell.ts';
 import { holderColumns, idColumn, objectFilters, objectName, typeColumn } from './object-columns.ts';
@@ -26,6 +26,6 @@ export const mapResource = defineResource<BpfMap>({
   list: (client, { type, name, pinned, fresh }, itemsMax) =>
     client.list('/v1/maps', { type, name, pinned, fresh }, itemsMax),
   find: (client, name) =>
-    dataOf(client.api.GET('/v1/maps/{id}', { params: { path: { id: parseId(name, 'map') } } })),
+    readData(client.api.GET('/v1/maps/{id}', { params: { path: { id: parseId(name, 'map') } } })),
   nameOf: objectName,
 });

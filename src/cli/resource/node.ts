@@ -1,5 +1,5 @@
 import type { Node } from '../../client/documents.ts';
-import { dataOf, type PinfoldClient } from '../../client/pinfold-client.ts';
+import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import { ageColumn, shown, shownLabels } from './cell.ts';
 import { defineResource } from './resource.ts';
 
@@ -20,12 +20,12 @@ export const nodeResource = defineResource<Node>({
     { title: 'LABELS', isWide: true, cell: (node) => shownLabels(node.labels) },
   ],
   list: (client) => theNode(client),
-  find: (client) => dataOf(client.api.GET('/v1/node')),
+  find: (client) => readData(client.api.GET('/v1/node')),
   nameOf: (node) => shown(node.name),
 });
 
 async function* theNode(client: PinfoldClient): AsyncGenerator<Node, void, undefined> {
-  yield await dataOf(client.api.GET('/v1/node'));
+  yield await readData(client.api.GET('/v1/node'));
 }
 
 function sum(numbers: readonly number[]): number {

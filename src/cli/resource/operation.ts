@@ -1,5 +1,5 @@
 import type { Operation } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { ageColumn, shown, shownPath } from './cell.ts';
 import { defineResource } from './resource.ts';
 
@@ -19,7 +19,7 @@ export const operationResource = defineResource<Operation>({
     { title: 'ACCEPTED', isWide: true, cell: (operation) => operation.accepted.map(shown).join(',') },
     { title: 'DETAIL', isWide: true, cell: (operation) => shown(operation.detail) },
   ],
-  find: (client, id) => dataOf(client.api.GET('/v1/operations/{id}', { params: { path: { id } } })),
+  find: (client, id) => readData(client.api.GET('/v1/operations/{id}', { params: { path: { id } } })),
   nameOf: (operation) => shown(operation.id),
 });
 

@@ -1,5 +1,5 @@
 import type { Pin } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument, parsePinnableKind, prefixQuery } from '../argument.ts';
 import { ageColumn, shown, shownLabels, shownPath } from './cell.ts';
@@ -35,7 +35,7 @@ export const pinResource = defineResource<Pin>({
   find: (client, name, { mount }) => {
     const path = urlOf(parsePathArgument(name));
     const query = mount === undefined ? {} : { mount };
-    return dataOf(client.api.GET('/v1/pins/{path}', { params: { path: { path }, query } }));
+    return readData(client.api.GET('/v1/pins/{path}', { params: { path: { path }, query } }));
   },
   nameOf: shownPath,
 });

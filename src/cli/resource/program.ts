@@ -1,5 +1,5 @@
 import type { Program } from '../../client/documents.ts';
-import { dataOf } from '../../client/pinfold-client.ts';
+import { readData } from '../../client/pinfold-client.ts';
 import { parseId } from '../argument.ts';
 import { shown } from './cell.ts';
 import { holderColumns, idColumn, objectFilters, objectName, typeColumn } from './object-columns.ts';
@@ -26,6 +26,6 @@ export const programResource = defineResource<Program>({
   list: (client, { type, name, pinned, fresh }, itemsMax) =>
     client.list('/v1/programs', { type, name, pinned, fresh }, itemsMax),
   find: (client, name) =>
-    dataOf(client.api.GET('/v1/programs/{id}', { params: { path: { id: parseId(name, 'program') } } })),
+    readData(client.api.GET('/v1/programs/{id}', { params: { path: { id: parseId(name, 'program') } } })),
   nameOf: objectName,
 });

@@ -20,6 +20,7 @@ export interface Filters {
   readonly fresh?: boolean | undefined;
 }
 
+/** The name of one such filter. */
 export type FilterName = keyof Filters;
 
 /** A column of one noun's table. `cell` gives one printable line; an empty text shows as `-`. */
