@@ -4,6 +4,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { Clock } from '../../src/model/clock.ts';
 import type { EventDocument } from '../../src/model/schema/event.ts';
+import type { PinDocument } from '../../src/model/schema/pin.ts';
 import type { Store } from '../../src/model/store.ts';
 import { openStore } from '../../src/store/open-store.ts';
 
@@ -61,4 +62,16 @@ export async function startAgent(
 /** `major:minor` of the file system a device number stands for. */
 export function mountId(dev: number): string {
   return `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & ~0xff)}`;
+}
+
+/** All pins of the primary instance, by small pages, so that paging is always part of what is tested. */
+export function everyPin(agent: Agent): readonly PinDocument[] {
+  const pins: PinDocument[] = [];
+  let after: string | undefined;
+  do {
+    const { value } = agent.reads.pins({ mount: undefined }, { after, limit: 333 });
+    pins.push(...value.items);
+    after = value.next;
+  } while (after !== undefined);
+  return pins;
 }
