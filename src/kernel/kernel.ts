@@ -8,10 +8,11 @@ import type { Calls, Place } from './sys/calls.ts';
 import type { Fd, FdTable } from './sys/fd.ts';
 
 /**
- * Everything the agent asks of the kernel. `open-kernel.ts` makes one; each part lives in the folder of its name.
+ * Everything the agent asks of the kernel. `open-kernel.ts` makes one; each part lives in the folder of its
+ * name.
  *
- * All methods are synchronous and run on the caller's thread. Failures whose meaning is known are PinfoldErrors with
- * syscall and errno; a SystemCallError that comes through is a condition nobody foresaw.
+ * All methods are synchronous and run on the caller's thread. Failures whose meaning is known are
+ * PinfoldErrors with syscall and errno; a SystemCallError that comes through is a condition nobody foresaw.
  */
 export interface Kernel extends Disposable {
   readonly fds: FdTable;
@@ -46,33 +47,57 @@ export interface HeldObject extends Disposable {
 
 /** bpf(2) on maps, programs, links and BTF. */
 export interface Objects {
-  /** The next id after this one, undefined at the end. Needs CAP_SYS_ADMIN. Below 1 µs. */
+  /**
+   * The next id after this one, undefined at the end; own objects are passed over. About 1 µs.
+   *
+   * @throws PinfoldError permission_denied without CAP_SYS_ADMIN
+   */
   nextId(kind: ObjectKind, after: number): number | undefined;
   /** @throws PinfoldError object_not_found, permission_denied */
   holdById(kind: ObjectKind, id: number): HeldObject;
-  /** What a pin holds, by BPF_OBJ_GET through exactly this O_PATH descriptor. Falls back to read-only access on a read-only superblock. */
+  /**
+   * What a pin holds, by BPF_OBJ_GET through exactly this O_PATH descriptor. Falls back to read-only access
+   * on a read-only superblock.
+   */
   holdPinned(pin: Fd): HeldObject;
   /**
-   * A duplicate of another process's descriptor (pidfd_open, pidfd_getfd); startTime guards against a reused pid.
+   * A duplicate of another process's descriptor (pidfd_open, pidfd_getfd); startTime guards against a reused
+   * pid.
    *
    * @throws PinfoldError source_not_found, source_mismatch, not_pinnable, permission_denied
    */
-  holdFromProcess(source: { readonly pid: number; readonly fd: number; readonly startTime?: number }): HeldObject;
-  /** BPF_OBJ_PIN at a name in an open directory. @throws PinfoldError pin_exists, not_pinnable, permission_denied, read_only, … */
+  holdFromProcess(source: {
+    readonly pid: number;
+    readonly fd: number;
+    readonly startTime?: number;
+  }): HeldObject;
+  /**
+   * BPF_OBJ_PIN at a name in an open directory.
+   * @throws PinfoldError pin_exists, not_pinnable, permission_denied, read_only, …
+   */
   pin(object: HeldObject, place: Place): void;
   /** All there is to know of an object whose id is known; undefined if it is gone. Opens and closes it. */
-  describe(kind: ObjectKind, id: number): { readonly info: ObjectInfo; readonly fingerprint: string } | undefined;
+  describe(
+    kind: ObjectKind,
+    id: number,
+  ): { readonly info: ObjectInfo; readonly fingerprint: string } | undefined;
   /** Objects Pinfold itself made for its iterators; left out of every list and count. */
   isOwn(kind: ObjectKind, id: number): boolean;
 }
 
-/** The kernel's own reference counts through BPF iterators; the iterator's +1 is already taken off, our open Fds are not. */
+/**
+ * The kernel's own reference counts through BPF iterators; the iterator's +1 is already taken off, our open
+ * Fds are not.
+ */
 export interface CounterReader {
   /** Why counters of a kind cannot be read on this kernel; undefined where they can. */
   unavailable(kind: PinnableKind): string | undefined;
   /** One pass over all objects of a kind that are alive, own ones left out, by id in ascending order. */
   readAll(kind: PinnableKind): ReadonlyMap<number, Counters>;
-  /** The counters of one object; undefined if it is gone. The filter runs inside the iterator program. */
+  /**
+   * The counters of one object; undefined if it is gone. The program inside the kernel picks it out: about
+   * 20 µs however many objects there are (before Linux 6.1 it runs through all of them).
+   */
   readOne(kind: PinnableKind, id: number): Counters | undefined;
 }
 
@@ -83,7 +108,10 @@ export interface BpffsMount {
   readonly paths: readonly MountPath[];
   readonly readOnly: boolean;
   readonly shadowed: boolean;
-  /** The path by which this process reaches its root now: direct, or `/proc/PID/root/…`; undefined where none does. Byte string. */
+  /**
+   * The path by which this process reaches its root now: direct, or `/proc/PID/root/…`; undefined where none
+   * does. Byte string.
+   */
   readonly reachableBy: string | undefined;
   /** Why no path leads to it, ending a sentence; absent where one does. */
   readonly unreachableReason?: string;
@@ -131,12 +159,16 @@ export interface Bpffs {
   /** Every instance in the mountinfo of every process's mount namespace, one each by major:minor. */
   scanMounts(): readonly BpffsMount[];
   /**
-   * Opens the root of an instance by a path that leads to it now, and proves that it does (statfs magic, st_dev).
+   * Opens the root of an instance by a path that leads to it now, and proves that it does (statfs magic,
+   * st_dev).
    *
    * @throws PinfoldError mount_unavailable
    */
   openRoot(mount: BpffsMount): BpffsRoot;
-  /** Proves that the path of an open root still leads to the same superblock. @throws PinfoldError mount_unavailable */
+  /**
+   * Proves that the path of an open root still leads to the same superblock.
+   * @throws PinfoldError mount_unavailable
+   */
   assertStillVisible(root: BpffsRoot): void;
   /**
    * Opens the directory a path is in (RESOLVE_BENEATH, NO_SYMLINKS, NO_XDEV, NO_MAGICLINKS).
@@ -144,14 +176,20 @@ export interface Bpffs {
    * @throws PinfoldError parent_not_found, not_a_directory, symlink, crosses_mount, permission_denied
    */
   openParent(root: BpffsRoot, path: PinPath): Fd;
-  /** Opens a directory by its path; '' is the root itself. Same errors, directory_not_found for the last name. */
+  /**
+   * Opens a directory by its path; '' is the root itself. Same errors, directory_not_found for the last name.
+   */
   openDirectory(root: BpffsRoot, path: PinPath | ''): Fd;
-  /** Opens one name with O_PATH|O_NOFOLLOW; undefined if there is none. Whatever type it has: the caller decides. */
+  /**
+   * Opens one name with O_PATH|O_NOFOLLOW; undefined if there is none. Whatever type it has: the caller
+   * decides.
+   */
   openName(root: BpffsRoot, place: Place): OpenName | undefined;
   /**
    * Opens a pin: a regular file on the mount's own device.
    *
-   * @throws PinfoldError pin_not_found, parent_not_found, symlink, is_a_directory, not_a_pin, not_a_directory, crosses_mount
+   * @throws PinfoldError pin_not_found, parent_not_found, symlink, is_a_directory, not_a_pin,
+   * not_a_directory, crosses_mount
    */
   openPin(root: BpffsRoot, path: PinPath): OpenName & { readonly parent: Fd; readonly name: string };
   stat(fd: Fd): InodeFacts;
@@ -159,7 +197,10 @@ export interface Bpffs {
   readLink(link: OpenName): string;
   chmod(fd: Fd, mode: number): void;
   chown(fd: Fd, owner: { readonly uid: number; readonly gid: number }): void;
-  /** All entries but `.` and `..`, the staging directory and the kernel's debug pins at a root, in the kernel's order. */
+  /**
+   * All entries but `.` and `..`, the staging directory and the kernel's debug pins at a root, in the
+   * kernel's order.
+   */
   readDirectory(directory: Fd): readonly DirectoryEntry[];
   /**
    * The staging directory, made with mode 0700 if `create` and it is not there.
@@ -173,7 +214,10 @@ export interface Bpffs {
 
 /** Wakes the observer early; what makes the observer right are its passes. */
 export interface Watcher extends Disposable {
-  /** Watches one open directory for names and attributes that change; answers the watch's number. @throws PinfoldError overloaded */
+  /**
+   * Watches one open directory for names and attributes that change; answers the watch's number.
+   * @throws PinfoldError overloaded
+   */
   add(directory: Fd): number;
   remove(watch: number): void;
   /** Wakes for what the kernel has queued until now, without waiting for the next look. */

@@ -15,14 +15,20 @@ interface Report {
   }[];
   readonly answers: readonly unknown[];
   readonly transient: number;
+  readonly seesAllProcesses: boolean;
 }
 
 const script = fileURLToPath(new URL(`../support/kernel-child${extname(import.meta.url)}`, import.meta.url));
 
-/** Runs kernel-child as root without some capabilities (`-sys_admin,-bpf`; `-all`). */
+/** Runs kernel-child behind a command such as setpriv, which changes what it may do or see. */
+function runBehind(command: string, options: readonly string[], ...wanted: readonly string[]): Report {
+  const args = [...options, process.execPath, ...process.execArgv, script, ...wanted];
+  return JSON.parse(execFileSync(command, args, { encoding: 'utf8' })) as Report;
+}
+
+/** As root without some capabilities (`-sys_admin,-bpf`; `-all`). */
 function withoutRights(bounding: string, ...wanted: readonly string[]): Report {
-  const args = [`--bounding-set=${bounding}`, process.execPath, ...process.execArgv, script, ...wanted];
-  return JSON.parse(execFileSync('setpriv', args, { encoding: 'utf8' })) as Report;
+  return runBehind('setpriv', [`--bounding-set=${bounding}`], ...wanted);
 }
 
 function missing(report: Report): string[] {
@@ -67,4 +73,17 @@ test('without any rights each feature that is missing says why and what is lost'
   for (const { name, reason } of reasons) assert.match(reason ?? '', /E[A-Z]+.*: .+/, name);
   assert.deepEqual(report.answers, [{ refused: 'not_supported' }]);
   assert.equal(report.transient, 0);
+});
+
+test('in a pid namespace of its own not all processes are seen, and counters are as right as ever', async () => {
+  using holder = await hold('map:hash:4:8:1:pf_counted:0', 'prog:sk_lookup:pf_counted', 'link:netns:1');
+  const [map, program, link] = holder.objects.map(({ id }) => id);
+  const options = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+  const report = runBehind('unshare', options, `map:${map}`, `program:${program}`, `link:${link}`);
+  assert.equal(report.seesAllProcesses, false);
+  assert.deepEqual(report.answers, [
+    { refcnt: '1', usercnt: '1' },
+    { refcnt: '2', usercnt: 'undefined' },
+    { refcnt: '1', usercnt: 'undefined' },
+  ]);
 });

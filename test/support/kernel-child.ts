@@ -5,7 +5,8 @@ import type { PinnableKind } from '../../src/model/kind.ts';
 /**
  * Opens the kernel in a process of its own, to be started with fewer rights than the tests have.
  *
- * Arguments are `map:ID`, `program:ID`, `link:ID`. Prints one JSON line: the features, and for each argument its
+ * Arguments are `map:ID`, `program:ID`, `link:ID`. Prints one JSON line: the features, whether all
+ * processes can be seen, and for each argument its
  * counters (as text) or the code of the refusal.
  */
 using kernel = openKernel();
@@ -21,4 +22,5 @@ const answers = process.argv.slice(2).map((argument) => {
   }
 });
 const transient = kernel.fds.transient().length;
-process.stdout.write(`${JSON.stringify({ features, answers, transient })}\n`);
+const { seesAllProcesses } = kernel.facts;
+process.stdout.write(`${JSON.stringify({ features, answers, transient, seesAllProcesses })}\n`);

@@ -104,8 +104,8 @@ export class IteratorCounters implements CounterReader, Disposable {
   #list(kind: PinnableKind): Iterator {
     const list = this.#lists.get(kind);
     if (list !== undefined) return list;
-    const detail = `Reference counts cannot be read: ${this.#reasons.get(kind) ?? 'the iterators are closed'}.`;
-    throw new PinfoldError('not_supported', { kind, detail });
+    const reason = this.#reasons.get(kind) ?? 'the iterators are closed';
+    throw new PinfoldError('not_supported', { kind, detail: `Reference counts cannot be read: ${reason}.` });
   }
 
   /**

@@ -13,7 +13,6 @@ const numbers = {
   x64: {
     read: 0,
     close: 3,
-    fcntl: 72,
     getsockopt: 55,
     getdents64: 217,
     inotify_add_watch: 254,
@@ -22,7 +21,6 @@ const numbers = {
     mkdirat: 258,
     fchownat: 260,
     unlinkat: 263,
-    symlinkat: 266,
     renameat2: 316,
     bpf: 321,
     pidfd_open: 434,
@@ -38,7 +36,6 @@ const numbers = {
   arm64: {
     read: 63,
     close: 57,
-    fcntl: 25,
     getsockopt: 209,
     getdents64: 61,
     inotify_add_watch: 27,
@@ -47,7 +44,6 @@ const numbers = {
     mkdirat: 34,
     fchownat: 54,
     unlinkat: 35,
-    symlinkat: 36,
     renameat2: 276,
     bpf: 280,
     pidfd_open: 434,
@@ -85,7 +81,6 @@ function declare(name: CallName, parameters: readonly string[]): RawCall {
 export const raw = {
   read: declare('read', ['int', 'void *', 'size_t']),
   close: declare('close', ['int']),
-  fcntl: declare('fcntl', ['int', 'int', 'long']),
   getsockopt: declare('getsockopt', ['int', 'int', 'int', 'void *', 'void *']),
   getdents64: declare('getdents64', ['int', 'void *', 'uint']),
   inotify_init1: declare('inotify_init1', ['int']),
@@ -94,7 +89,6 @@ export const raw = {
   mkdirat: declare('mkdirat', ['int', 'void *', 'uint']),
   fchownat: declare('fchownat', ['int', 'void *', 'uint', 'uint', 'int']),
   unlinkat: declare('unlinkat', ['int', 'void *', 'int']),
-  symlinkat: declare('symlinkat', ['void *', 'int', 'void *']),
   renameat2: declare('renameat2', ['int', 'void *', 'int', 'void *', 'uint']),
   bpf: declare('bpf', ['int', 'void *', 'uint']),
   pidfd_open: declare('pidfd_open', ['int', 'uint']),
