@@ -7,7 +7,8 @@ FROM node:24-bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3 make g++ && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/pinfold
 COPY package.json package-lock.json ./
-RUN npm ci
+# The native addon is built here, from source, with the headers the image has: no binary is downloaded.
+RUN npm_config_nodedir=/usr/local npm_config_build_from_source=true npm ci
 COPY tsconfig.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
