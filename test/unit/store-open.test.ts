@@ -91,7 +91,7 @@ test('every schema ever released opens, keeps its rows and ends as a new one wou
     assert.deepEqual(store.pins.listPresent(), [pinOf()]);
     assert.deepEqual(store.journal.listOpen(), [intentOf('op-1')]);
     assert.equal(store.journal.find('op-2')?.outcome, 'applied');
-    assert.equal(store.objects.listPresent('boot-1')[0]?.info.name, 'm');
+    assert.equal(store.objects.listPresent('boot-1')[0]?.info.type, 'hash');
     assert.equal(store.events.append([eventOf()])[0]?.seq, 8);
     assert.equal(store.settings.get('agent_uuid'), 'u-1');
     store.close();

@@ -218,10 +218,10 @@ test('a hard link is a second record of one identity, and renaming there and bac
 
 const objectOf = (fields: Partial<ObjectRecord>): ObjectRecord => ({
   bootId: 'boot-1',
-  kind: 'map',
+  kind: 'btf',
   id: 5,
   fingerprint: 'f1',
-  info: { kind: 'map', id: 5, type: 'hash', name: 'm', key_size: 4, value_size: 8, max_entries: 1 },
+  info: { kind: 'btf', id: 5, type: 'user', name: '', btf_size: 64 },
   firstSeen: '2026-11-23T10:00:00.000Z',
   lastSeen: '2026-11-23T10:00:00.000Z',
   goneAt: null,
@@ -235,7 +235,7 @@ test('an id that comes back with another fingerprint is another object, in any b
   store.objects.put([first]);
   store.objects.put([second, elsewhere]);
   assert.deepEqual(store.objects.listPresent('boot-1'), [second]);
-  assert.deepEqual(store.objects.history('map', 5, 9), [
+  assert.deepEqual(store.objects.history('btf', 5, 9), [
     elsewhere,
     second,
     { ...first, goneAt: second.lastSeen },
@@ -253,7 +253,7 @@ test('an id that comes back with another fingerprint is another object, in any b
 test('object records put, ended and put again agree with sqlite3, row by row', () => {
   const arbitraryStep = fc.record({
     verb: fc.constantFrom('put', 'put', 'gone'),
-    kind: fc.constantFrom('map', 'link'),
+    kind: fc.constantFrom('map' as const, 'link' as const),
     id: fc.integer({ min: 1, max: 3 }),
     fingerprint: fc.constantFrom('x', 'y'),
   });
@@ -264,13 +264,8 @@ test('object records put, ended and put again agree with sqlite3, row by row', (
       const ever = new Set<string>();
       for (const { verb, kind, id, fingerprint } of steps) {
         const key = `${id} ${kind}`;
-        const record = objectOf({
-          bootId,
-          id,
-          fingerprint,
-          kind: kind as 'map',
-          info: { ...objectOf({}).info, kind: kind as 'map' },
-        });
+        const info = { ...objectOf({}).info, kind } as ObjectRecord['info'];
+        const record = objectOf({ bootId, id, fingerprint, kind, info });
         if (verb === 'put') {
           store.objects.put([record]);
           present.set(key, fingerprint);
