@@ -53,9 +53,7 @@ export function openBench(options: BenchOptions = {}): Bench {
   const state = tempDir('state');
   const own = openKernel();
   const kernel = options.wrap?.(own) ?? own;
-  const store = openStore({
-    stateDir: state.path, node: 'test', bootId: kernel.facts.bootId, clock, retentionMs: 3_600_000,
-  });
+  const store = openStateIn(state.path, kernel);
   const bench = {
     bpffs, kernel, store, steps: [] as StepName[], onStep: (_step: StepName): void => undefined,
     [Symbol.dispose]: () => {
@@ -65,33 +63,47 @@ export function openBench(options: BenchOptions = {}): Bench {
       state[Symbol.dispose]();
     },
   };
-  const environment = environmentOf(bench, options);
+  const onStep = (step: StepName): void => {
+    bench.steps.push(step);
+    bench.onStep(step);
+  };
+  const environment = environmentOf({ ...bench, ...options, onStep });
   return Object.assign(bench, { environment, changes: new PinChanges(environment) });
 }
 
-function environmentOf(bench: Pick<Bench, 'bpffs' | 'kernel' | 'store' | 'steps' | 'onStep'>, options: BenchOptions):
-  OperationEnvironment {
-  const { kernel, store } = bench;
+/** Opens the store of a state directory for this boot. */
+export function openStateIn(stateDir: string, kernel: Kernel): Store {
+  return openStore({ stateDir, node: 'test', bootId: kernel.facts.bootId, clock, retentionMs: 3_600_000 });
+}
+
+/** What an environment is made of. */
+export interface EnvironmentParts {
+  readonly kernel: Kernel;
+  readonly store: Store;
+  /** Where the primary bpffs is mounted. */
+  readonly bpffs: Pick<Bpffs, 'path'>;
+  readonly onStep: (step: StepName) => void;
+  readonly isReadOnly?: boolean;
+  readonly usesIds?: boolean;
+}
+
+/** What changes and recovery stand on, with an inventory that nobody observes for. */
+export function environmentOf(parts: EnvironmentParts): OperationEnvironment {
+  const { kernel, store, onStep, isReadOnly = false, usesIds = true } = parts;
   const annotations = new AnnotationIndex(kernel.facts.bootId);
   for (const record of store.pins.listPresent()) annotations.set(record, record);
-  const sink = new ChangeRecorder({ store, inventory: new Inventory(), annotations, announce: () => undefined });
   return {
-    kernel, store, sink, clock,
-    mounts: mountsOf(bench),
+    kernel, store, clock, onStep, isReadOnly, usesIds,
+    sink: new ChangeRecorder({ store, inventory: new Inventory(), annotations, announce: () => undefined }),
+    mounts: mountsOf(parts),
     agentUuid: 'a0000000-0000-4000-8000-000000000001',
     newOperationId: operationIds(clock, randomBytes),
-    isReadOnly: options.isReadOnly ?? false,
-    usesIds: options.usesIds ?? true,
-    onStep: (step) => {
-      bench.steps.push(step);
-      bench.onStep(step);
-    },
     onOperation: () => undefined,
   };
 }
 
 /** Scans once and again where an id is not known: what an observer does in time. */
-function mountsOf({ kernel, bpffs }: Pick<Bench, 'kernel' | 'bpffs'>): MountFinder {
+function mountsOf({ kernel, bpffs }: Pick<EnvironmentParts, 'kernel' | 'bpffs'>): MountFinder {
   const primary = mountId(bpffs);
   let known = kernel.bpffs.scanMounts();
   return {
@@ -106,7 +118,7 @@ function mountsOf({ kernel, bpffs }: Pick<Bench, 'kernel' | 'bpffs'>): MountFind
 }
 
 /** `major:minor` of a bpffs, as stat(1) tells it. */
-export function mountId(bpffs: Bpffs): string {
+export function mountId(bpffs: Pick<Bpffs, 'path'>): string {
   const { dev } = statSync(bpffs.path);
   return `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
 }
@@ -150,7 +162,7 @@ export function benchForFile(): Bench {
 }
 
 /** What is in the staging directory. */
-export function stagedIn(bench: Bench): readonly string[] {
+export function stagedIn(bench: Pick<Bench, 'bpffs'>): readonly string[] {
   const staging = `${bench.bpffs.path}/${stagingName}`;
   return existsSync(staging) ? readdirSync(staging) : [];
 }

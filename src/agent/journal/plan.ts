@@ -136,11 +136,15 @@ export function parsePlan(json: unknown): Plan | undefined {
   return Value.Check(Plan, json) ? json : undefined;
 }
 
-/** A pin's state as the journal keeps it. */
-export function savePin(state: PinState): SavedPin {
+/**
+ * A pin's state as the journal keeps it, under the name an item finds it by (an earlier item may still have to give it
+ * that name); null where it is yet to be made.
+ */
+export function savePin(state: PinState | undefined, path: PinPath): SavedPin | null {
+  if (state === undefined) return null;
   const { inode } = state;
   return {
-    path: state.path,
+    path,
     inode: inode.inode,
     mtimeNs: String(inode.mtimeNs),
     ctimeNs: String(inode.ctimeNs),

@@ -44,7 +44,7 @@ export class AttributesMove implements Move {
   item(): AttributesItem {
     const state = this.#before ?? this.#subject.state;
     const { path, attributes, annotations } = this.#wanted;
-    const expected = state === undefined ? null : savePin(state);
+    const expected = savePin(state, path);
     return { kind: 'attributes', path, expected, attributes, annotations };
   }
 

@@ -45,7 +45,7 @@ export class PinMove implements Move {
 
   item(): PinItem {
     const { spec, subject } = this.#staged;
-    const made = subject.state === undefined ? null : savePin(subject.state);
+    const made = savePin(subject.state, spec.path);
     return { kind: 'pin', ...itemOf(spec), directories: [...this.#directories.paths], made };
   }
 

@@ -56,12 +56,11 @@ export class RenameMove implements Move {
 
   item(): RenameItem {
     const { path, to, slot, displaced } = this.#where;
-    const { state } = this.#subject;
     const directories = [...this.#directories.paths];
-    const expected = state === undefined ? null : savePin({ ...state, path });
+    const expected = savePin(this.#subject.state, path);
     const item = { kind: 'rename' as const, path, to, slot, directories, expected };
     if (displaced === undefined) return item;
-    return { ...item, displaced: displaced.state === undefined ? null : savePin(displaced.state) };
+    return { ...item, displaced: savePin(displaced.state, to) };
   }
 
   arriving(): undefined {

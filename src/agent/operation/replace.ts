@@ -53,9 +53,8 @@ export class ReplaceMove implements Move {
   }
 
   item(): ReplaceItem {
-    const { state } = this.#displaced;
-    const made = this.subject.state === undefined ? null : savePin(this.subject.state);
-    const expected = state === undefined ? null : savePin(state);
+    const made = savePin(this.subject.state, this.path);
+    const expected = savePin(this.#displaced.state, this.path);
     return { kind: 'replace', ...itemOf(this.#staged.spec), expected, made };
   }
 

@@ -14,6 +14,7 @@ export interface Settlement {
 
 /**
  * Writes records, events and the outcome of an operation in one transaction, and tells the inventory once that stands.
+ * Changes are written one by one, in order: a later one may undo the name that an earlier one has made.
  *
  * @throws PinfoldError storage_full, storage_failed; the intent is then still open, and recovery settles it
  */
@@ -22,9 +23,10 @@ export function settle(environment: OperationEnvironment, settlement: Settlement
   const { intent, outcome, detail, changes } = settlement;
   const at = clock.now().toISOString();
   const publish = store.transaction(() => {
-    const told = sink.record(changes, { actor: intent.actor, operationId: intent.operationId, at });
+    const origin = { actor: intent.actor, operationId: intent.operationId, at };
+    const told = changes.map((change) => sink.record([change], origin));
     store.journal.settle(intent.operationId, outcome, at, detail);
     return told;
   });
-  publish();
+  for (const tell of publish) tell();
 }

@@ -42,7 +42,7 @@ export class UnpinMove implements Move {
 
   item(): UnpinItem {
     const { state } = this.#subject;
-    return { kind: 'unpin', path: this.path, slot: this.#slot, expected: state === undefined ? null : savePin(state) };
+    return { kind: 'unpin', path: this.path, slot: this.#slot, expected: savePin(state, this.path) };
   }
 
   arriving(): undefined {
