@@ -11,6 +11,7 @@ import type { LinkInfo } from '../../src/model/schema/link-info.ts';
 import type { MapInfo } from '../../src/model/schema/map-info.ts';
 import { mountBpffs } from '../support/bpffs.ts';
 import { bpftool, createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
+import { compileC } from '../support/c-program.ts';
 import { disposable, forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
 import { bpfFds } from '../support/leaks.ts';
@@ -78,6 +79,23 @@ test('links agree with what the kernel prints about them in fdinfo of the proces
     compared++;
   }
   assert.equal(compared, zoo.made.filter((made) => made.kind === 'link').length);
+});
+
+test('links on probes and tracepoints tell the file, the places and the cookies they were made with', async () => {
+  using child = start(compileC('probes'));
+  await child.line(/^ready$/);
+  const [uretprobe, tracepoint, multi] = child.lines.map((line) => JSON.parse(line.replace('ready', 'null')));
+  const probe = describe('link', uretprobe.id);
+  assert.deepEqual(
+    [probe.type, probe.perf_type, probe.file_name, probe.offset, probe.cookie],
+    ['perf_event', 'uretprobe', uretprobe.path, uretprobe.offset, '5'],
+  );
+  const trace = describe('link', tracepoint.id);
+  assert.deepEqual([trace.perf_type, trace.tp_name, trace.cookie], ['tracepoint', 'task_rename', '6']);
+  const many = describe('link', multi.id);
+  assert.deepEqual([many.type, many.path, many.count, many.pid], ['uprobe_multi', multi.path, 2, multi.pid]);
+  assert.deepEqual(many.offsets, [String(multi.offset), String(multi.offset + 1)]);
+  assert.deepEqual(many.cookies, ['7', '18446744073709551615']);
 });
 
 test('a prog_array tells who owns it and a frozen map that it is frozen, as bpftool says too', async () => {

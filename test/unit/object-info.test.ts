@@ -10,7 +10,7 @@ import { fingerprintOf } from '../../src/model/fingerprint.ts';
 import { random, testSeed } from '../support/seed.ts';
 
 /*
- * Types this kernel cannot make, on bytes laid out by hand from include/uapi/linux/bpf.h of Linux 6.18: unproven here.
+ * Also types this kernel cannot make, on bytes laid out by hand from include/uapi/linux/bpf.h of Linux 6.18.
  */
 
 type Fields = Readonly<Record<number, number | bigint | string>>;
