@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Registry } from 'prom-client';
 import type { Agent } from '../src/agent/agent.ts';
 import { StreamSlots } from '../src/api/ndjson.ts';
 import { createApi } from '../src/api/server.ts';
@@ -12,10 +11,11 @@ export const openapiFile: string = repoPath('openapi', 'pinfold.json');
 /** The OpenAPI document of the registered routes, as text; nothing of the machine is looked at. */
 export async function describeApi(): Promise<string> {
   const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8'));
-  using metrics = createMetrics({ registry: new Registry(), numbers: silent.statistics, version });
+  using metrics = createMetrics({ numbers: silent.statistics, version });
   const api = await createApi({
     parts: {
       agent: silent,
+      tokens: silent.store.tokens,
       metrics,
       clock: { now: unused, monotonicMs: unused },
       log: { error: unused, warn: unused, info: unused, debug: unused },

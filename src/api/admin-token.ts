@@ -10,10 +10,11 @@ const name = 'admin';
 const madeSetting = 'admin_token_made';
 
 /**
- * Makes the token of the first start and writes it to a file that only root can read (0600); answers the secret.
+ * Makes the token of the first start and writes it to a file that only root can read (0600); answers the
+ * secret.
  *
- * Later starts read the file. Where it is gone, a new token takes the old one's place; a token that was revoked stays
- * revoked for as long as its file is there.
+ * Later starts read the file. Where it is gone, a new token takes the old one's place; a token that was
+ * revoked stays revoked for as long as its file is there.
  */
 export function ensureAdminToken(given: {
   readonly store: Store;
@@ -21,13 +22,19 @@ export function ensureAdminToken(given: {
   readonly file: string;
 }): string {
   const { store, clock, file } = given;
-  if (store.settings.get(madeSetting) !== undefined && existsSync(file)) return readFileSync(file, 'utf8').trim();
+  if (store.settings.get(madeSetting) !== undefined && existsSync(file))
+    return readFileSync(file, 'utf8').trim();
   const secret = newSecret();
   store.transaction(() => {
     removeOld(store);
     store.tokens.add({
-      name, role: 'admin', sha256: hashOfSecret(secret), createdAt: clock.now().toISOString(),
-      expiresAt: null, lastUsedAt: null, createdBy: 'first start',
+      name,
+      role: 'admin',
+      sha256: hashOfSecret(secret),
+      createdAt: clock.now().toISOString(),
+      expiresAt: null,
+      lastUsedAt: null,
+      createdBy: 'first start',
     });
     store.settings.set(madeSetting, clock.now().toISOString());
     writePrivately(file, `${secret}\n`);

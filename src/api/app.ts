@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
 import type { Caller } from '../model/role.ts';
+import type { TokenRecords } from '../model/store.ts';
 import type { RouteRole } from './auth.ts';
 import type { StreamSlots } from './ndjson.ts';
 
@@ -29,6 +30,7 @@ export interface Parts {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tokens: TokenRecords;
   readonly streams: StreamSlots;
   /** The directory of `POST /v1/backup`. */
   readonly backupDir: string;
@@ -39,7 +41,9 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call; a route without it keeps the server from starting. */
     readonly role?: RouteRole;
-    /** What Accept may choose from; `any` for pages that are not the API's own documents. JSON unless told. */
+    /**
+     * What Accept may choose from; `any` for pages that are not the API's own documents. JSON unless told.
+     */
     readonly produces?: readonly [string, ...string[]] | 'any';
     /** Members of the answer that are never stored for a repeated Idempotency-Key. */
     readonly secrets?: readonly string[];

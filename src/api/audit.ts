@@ -4,8 +4,8 @@ import type { App } from './app.ts';
 const safeMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY'];
 
 /**
- * Writes one line for each request that would change something, whether it was carried out or refused: who, what, when,
- * and what it came to. History (`/v1/events`) tells what changed; this tells who tried.
+ * Writes one line for each request that would change something, whether it was carried out or refused: who,
+ * what, when, and what it came to. History (`/v1/events`) tells what changed; this tells who tried.
  */
 export function addAudit(app: App, log: Log): void {
   app.addHook('onResponse', (request, reply, done) => {

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../model/clock.ts';
 import { PinfoldError } from '../model/error.ts';
@@ -23,8 +23,8 @@ const touchIntervalMs = 60_000;
 /**
  * Finds out who calls and whether they may.
  *
- * A bearer token, where one is sent, decides alone; otherwise a unix socket's peer does. Of tokens only the SHA-256 is
- * known, and the database is asked each time, so that a revoked one is refused at once.
+ * A bearer token, where one is sent, decides alone; otherwise a unix socket's peer does. Of tokens only the
+ * SHA-256 is known, and the database is asked each time, so that a revoked one is refused at once.
  */
 export class Authenticator {
   readonly #tokens: TokenRecords;
@@ -63,9 +63,7 @@ export class Authenticator {
 
   #byToken(authorization: string): Caller {
     const [, secret] = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(authorization) ?? [];
-    const sha256 = createHash('sha256')
-      .update(secret ?? '')
-      .digest();
+    const sha256 = hash('sha256', secret ?? '', 'buffer');
     const record = secret === undefined ? undefined : this.#tokens.findBySha256(sha256);
     if (record === undefined || !timingSafeEqual(sha256, record.sha256)) {
       throw new PinfoldError('unauthenticated', {
@@ -85,13 +83,16 @@ export class Authenticator {
     const role = peer === undefined ? undefined : this.#local.roleOf(peer);
     if (peer === undefined || role === undefined) {
       throw new PinfoldError('forbidden', {
-        detail: `The user ${peer?.uid ?? 'of this connection'} has no role; give one in the configuration, or send a token.`,
+        detail: `The user ${peer?.uid ?? 'of this connection'} has no role; configure one, or send a token.`,
       });
     }
     return { actor: `uid:${peer.uid} pid:${peer.pid} comm:${peer.comm}`, role };
   }
 
-  /** Notes when a token was last used, at most once a minute, so that a busy caller costs no write a request. */
+  /**
+   * Notes when a token was last used, at most once a minute, so that a busy caller costs no write a
+   * request.
+   */
   #touch(name: string, now: string): void {
     const last = this.#touchedMs.get(name);
     const nowMs = this.#clock.monotonicMs();

@@ -4,8 +4,8 @@ import type { App } from './app.ts';
 /**
  * Accepts JSON bodies and nothing else (415): a form that another site's page can send is not JSON.
  *
- * Bytes that are not UTF-8 are refused instead of replaced, because a name in a body would become another name;
- * `__proto__` and its like are refused by Fastify's own parser.
+ * Bytes that are not UTF-8 are refused instead of replaced, because a name in a body would become another
+ * name; `__proto__` and its like are refused by Fastify's own parser.
  */
 export function acceptJsonOnly(app: App): void {
   const decoder = new TextDecoder('utf-8', { fatal: true });

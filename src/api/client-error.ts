@@ -12,10 +12,11 @@ const parserCodes: Readonly<Record<string, ErrorCode>> = {
 };
 
 /**
- * Answers with a problem document what never becomes a request: broken framing, oversized heads, requests that do not
- * arrive, expectations nobody knows. The connection ends with it.
+ * Answers with a problem document what never becomes a request: broken framing, oversized heads, requests
+ * that do not arrive, expectations nobody knows. The connection ends with it.
  *
- * Once an answer's head is on its way, more bytes would be read as part of it; then the connection is just cut.
+ * Once an answer's head is on its way, more bytes would be read as part of it; then the connection is just
+ * cut.
  */
 export function addParserRefusals(server: Server, onLimit: (limit: string) => void): void {
   const answering = new WeakMap<Duplex, ServerResponse>();

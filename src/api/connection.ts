@@ -17,7 +17,7 @@ export interface Entrance {
  */
 export class Connections {
   readonly #peers: PeerReader;
-  readonly #entrances = new WeakMap<IncomingMessage, Entrance>();
+  readonly #entrances = new WeakMap<Socket, Entrance>();
   readonly #peerOf = new WeakMap<Socket, Peer>();
 
   constructor(peers: PeerReader) {
@@ -26,12 +26,12 @@ export class Connections {
 
   /** Called for each request by the listener that got it. */
   tag(request: IncomingMessage, entrance: Entrance): void {
-    this.#entrances.set(request, entrance);
+    if (!this.#entrances.has(request.socket)) this.#entrances.set(request.socket, entrance);
   }
 
   /** Undefined for a request that came by no listener; such a one has no rights. */
   entranceOf(request: IncomingMessage): Entrance | undefined {
-    return this.#entrances.get(request);
+    return this.#entrances.get(request.socket);
   }
 
   /** The peer of a unix socket; asked once a connection, because the kernel noted it at connect(2). */
@@ -45,7 +45,10 @@ export class Connections {
   }
 }
 
-/** Node has no public way to a socket's descriptor; the handle of libuv's pipe has carried it since Node 0.x. */
+/**
+ * Node has no public way to a socket's descriptor; the handle of libuv's pipe has carried it since Node
+ * 0.x.
+ */
 function descriptorOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle');
   if (typeof handle !== 'object' || handle === null) return undefined;

@@ -10,10 +10,10 @@ export type Guard = (headers: IncomingHttpHeaders) => void;
 /**
  * Makes the guard of a TCP listener.
  *
- * A rebound DNS name shows in `Host`; a page of another site shows in `Origin`, `Referer` or `Sec-Fetch-Site` (Fetch
- * Metadata, W3C). `same-site` is refused too: another port of localhost is the same site and nobody we know.
- * There is no CORS: the answer to a preflight is a refusal like any other. The unix socket needs no guard, browsers
- * cannot reach it.
+ * A rebound DNS name shows in `Host`; a page of another site shows in `Origin`, `Referer` or `Sec-Fetch-
+ * Site` (Fetch Metadata, W3C). `same-site` is refused too: another port of localhost is the same site and
+ * nobody we know. There is no CORS: the answer to a preflight is a refusal like any other. The unix socket
+ * needs no guard, browsers cannot reach it.
  *
  * @throws PinfoldError host_not_allowed, cross_site (by the guard)
  */

@@ -17,9 +17,11 @@ interface FirstTime {
 }
 
 /**
- * Answers a POST that carries a known `Idempotency-Key` with what was answered the first time, for a day and by caller.
+ * Answers a POST that carries a known `Idempotency-Key` with what was answered the first time, for a day
+ * and by caller.
  *
- * Failures of the server and refusals before anything was tried are not kept: trying again is what they call for.
+ * Failures of the server and refusals before anything was tried are not kept: trying again is what they
+ * call for.
  * @throws PinfoldError (from its hooks) idempotency_mismatch, conflict, invalid_input
  */
 export function addIdempotency(

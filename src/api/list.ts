@@ -13,7 +13,7 @@ export const pageQuery = {
     Type.Integer({
       minimum: 1,
       maximum: limits.pageItemsMax,
-      description: `items of a page, ${limits.pageItemsDefault} unless told; with NDJSON, of the whole stream`,
+      description: `items of a page, ${limits.pageItemsDefault} unless told; of the stream with NDJSON`,
     }),
   ),
   cursor: Type.Optional(
@@ -108,24 +108,29 @@ interface Cursor {
 }
 
 /**
- * Positions as clients carry them: bound to the list and its filters, because the position of one list is nonsense in
- * another.
+ * Positions as clients carry them: bound to the list and its filters, because the position of one list is
+ * nonsense in another.
  */
 function createCursor(request: FastifyRequest): Cursor {
-  const { cursor: _, limit: __, fresh: ___, ...filters } = Object(request.query);
-  const list = `${request.routeOptions.url ?? ''}?${JSON.stringify(filters)}`;
-  const mark = createHash('sha256').update(list).digest('base64url').slice(0, 8);
   return {
     parse: (text) => {
       if (text === undefined) return undefined;
+      const mark = markOf(request);
       const position = Buffer.from(text.slice(mark.length), 'base64url').toString('utf8');
       if (text === formatPosition(mark, position)) return position;
       throw new PinfoldError('bad_cursor', {
         detail: 'This cursor belongs to another list, or other filters, or to no list.',
       });
     },
-    format: (position) => (position === undefined ? null : formatPosition(mark, position)),
+    format: (position) => (position === undefined ? null : formatPosition(markOf(request), position)),
   };
+}
+
+/** Says in a few characters which list with which filters this is. */
+function markOf(request: FastifyRequest): string {
+  const { cursor: _, limit: __, fresh: ___, ...filters } = Object(request.query);
+  const list = `${request.routeOptions.url ?? ''}?${JSON.stringify(filters)}`;
+  return createHash('sha256').update(list).digest('base64url').slice(0, 8);
 }
 
 function formatPosition(mark: string, position: string): string {

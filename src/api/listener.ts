@@ -34,7 +34,8 @@ export interface ListenRequest {
 }
 
 /**
- * Opens one listener over the API's routing; each has an http.Server of its own, and each request is tagged with it.
+ * Opens one listener over the API's routing; each has an http.Server of its own, and each request is tagged
+ * with it.
  *
  * An inherited descriptor may be of either sort: what it is bound to says how its callers are known.
  * Rejects with the error of listen(2), whose `code` is EADDRINUSE, EACCES…

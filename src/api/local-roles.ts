@@ -4,8 +4,8 @@ import { mayAct, type Role } from '../model/role.ts';
 import type { LocalRoles } from './auth.ts';
 
 /**
- * Makes the roles of local users and groups from the configuration and the texts of /etc/passwd and /etc/group
- * (passwd(5), group(5)). Membership is looked up once: whoever changes it restarts the agent.
+ * Makes the roles of local users and groups from the configuration and the texts of /etc/passwd and
+ * /etc/group (passwd(5), group(5)). Membership is looked up once: whoever changes it restarts the agent.
  *
  * @throws ConfigError where a name is not in those files
  */
@@ -28,6 +28,12 @@ export function createLocalRoles(given: {
     }
   }
   return { roleOf: (peer: Peer) => higher(byUid.get(peer.uid), byGid.get(peer.gid)) };
+}
+
+/** The number of a group, from the text of /etc/group; undefined where there is none of this name. */
+export function groupIdOf(group: string, name: string): number | undefined {
+  const row = parseTable(group).find((candidate) => candidate[0] === name);
+  return row === undefined ? undefined : Number(row[2]);
 }
 
 function idOf(what: 'user' | 'group', name: string, table: readonly (readonly string[])[]): number {

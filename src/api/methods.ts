@@ -7,7 +7,8 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 /**
  * Answers 405 with Allow where a resource is there but not for this method (RFC 9110, 15.5.6).
  *
- * Called when all routes are known: each URL gets its missing methods. OPTIONS is among them, since there is no CORS.
+ * Called when all routes are known: each URL gets its missing methods. OPTIONS is among them, since there
+ * is no CORS.
  */
 export function addMethodNotAllowed(app: App, routes: readonly RouteOptions[]): void {
   const allowed = new Map<string, Set<string>>();

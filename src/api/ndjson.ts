@@ -30,8 +30,8 @@ export type Batches<Item> = Generator<readonly Item[], Readonly<Record<string, u
 /**
  * Writes items one a line and ends with a `{"summary":…}` line, so that a cut stream is visible.
  *
- * Lines are joined to chunks of about 64 KiB, and the next batch is asked for only when the socket has drained: what
- * waits in memory is bounded, however slow the reader is.
+ * Lines are joined to chunks of about 64 KiB, and the next batch is asked for only when the socket has
+ * drained: what waits in memory is bounded, however slow the reader is.
  */
 export function streamLines<Item>(batches: Batches<Item>, onEnd: () => void): Readable {
   const stream = Readable.from(chunksOf(batches), {

@@ -7,7 +7,8 @@ export const listTypes = ['application/json', 'application/x-ndjson'] as const;
 export const jsonOnly = ['application/json'] as const;
 
 /**
- * Picks the media type to answer with (RFC 9110, 12.5.1): the offer with the highest weight, the first of equals.
+ * Picks the media type to answer with (RFC 9110, 12.5.1): the offer with the highest weight, the first of
+ * equals.
  *
  * @throws PinfoldError not_acceptable
  */

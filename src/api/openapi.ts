@@ -1,6 +1,9 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 
-/** The media types that answers and refusals come in are declared with each route; the rest of the document is here. */
+/**
+ * The media types that answers and refusals come in are declared with each route; the rest of the document
+ * is here.
+ */
 export function openapiOptions(version: string): FastifyDynamicSwaggerOptions {
   return {
     convertConstToEnum: false,
@@ -54,7 +57,8 @@ function markName(members: Members): unknown {
 }
 
 /**
- * Moves every schema that has a name to components and leaves a reference, so that clients get one type for one thing.
+ * Moves every schema that has a name to components and leaves a reference, so that clients get one type for
+ * one thing.
  */
 function hoist<Document extends { components?: object | undefined }>(document: Document): Document {
   const schemas: Record<string, unknown> = {};

@@ -85,7 +85,10 @@ const codesByStatus: Readonly<Record<number, ErrorCode>> = {
   503: 'overloaded',
 };
 
-/** Whatever was thrown as an expected failure; what nobody expected becomes `internal` with the original as cause. */
+/**
+ * Whatever was thrown as an expected failure; what nobody expected becomes `internal` with the original as
+ * cause.
+ */
 export function asPinfoldError(thrown: unknown): PinfoldError {
   if (isPinfoldError(thrown)) return thrown;
   const { code, statusCode } = partsOf(thrown);

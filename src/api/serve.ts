@@ -18,7 +18,10 @@ export interface ServeRequest {
   readonly api: Api;
   readonly config: AgentConfig;
   readonly tls: TlsTexts | undefined;
-  /** Descriptors that a service manager has opened already (sd_listen_fds(3)); they take the place of our own. */
+  /**
+   * Descriptors that a service manager has opened already (sd_listen_fds(3)); they take the place of our
+   * own.
+   */
   readonly inheritedFds: readonly number[];
   /** The number of the group that may reach the socket. */
   readonly groupId: number | undefined;
@@ -33,8 +36,8 @@ const closingReserveMs = 1500;
 /**
  * Opens the listeners of a configuration; if one fails, those before it are closed again.
  *
- * @throws PinfoldError forbidden where an address would be reachable from elsewhere without TLS; conflict; and the
- * errors of listen(2)
+ * @throws PinfoldError forbidden where an address would be reachable from elsewhere without TLS; conflict;
+ * and the errors of listen(2)
  */
 export async function serve(request: ServeRequest): Promise<Serving> {
   const { api } = request;
@@ -54,8 +57,12 @@ export async function serve(request: ServeRequest): Promise<Serving> {
   return { addresses: open.map((listener) => listener.address), close };
 }
 
-async function openInherited({ api, config, onLimit, inheritedFds }: ServeRequest, open: Listener[]): Promise<void> {
-  for (const fd of inheritedFds) open.push(await listen({ api, at: { fd }, tls: undefined, allowHosts: config.allowHosts, onLimit }));
+async function openInherited(
+  { api, config, onLimit, inheritedFds }: ServeRequest,
+  open: Listener[],
+): Promise<void> {
+  for (const fd of inheritedFds)
+    open.push(await listen({ api, at: { fd }, tls: undefined, allowHosts: config.allowHosts, onLimit }));
 }
 
 async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
@@ -63,7 +70,7 @@ async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
   const { allowHosts, listen: address } = config;
   if (address !== undefined && tls === undefined && !loopback.test(address.host)) {
     throw new PinfoldError('forbidden', {
-      detail: `${address.host} is not a loopback address: give --tls-cert and --tls-key, or listen on 127.0.0.1.`,
+      detail: `${address.host} is not a loopback address: give --tls-cert and --tls-key, or use 127.0.0.1.`,
     });
   }
   const socket = join(config.runDir, 'agent.sock');

@@ -39,16 +39,20 @@ export interface ApiOptions {
 }
 
 /**
- * Builds the routing with its hooks, in the order in which a request meets them: guard, caller, media type, body,
- * validation, idempotency, handler.
+ * Builds the routing with its hooks, in the order in which a request meets them: guard, caller, media type,
+ * body, validation, idempotency, handler.
  *
  * @throws AssertionError where a route declares no role
  */
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { parts, version } = options;
   const connections = new Connections(options.peers);
-  const tokens = parts.agent.store.tokens;
-  const auth = new Authenticator({ tokens, clock: parts.clock, local: options.localRoles, connections });
+  const auth = new Authenticator({
+    tokens: parts.tokens,
+    clock: parts.clock,
+    local: options.localRoles,
+    connections,
+  });
   const app = createApp();
   const routes: RouteOptions[] = [];
   let isServing = true;
@@ -96,7 +100,6 @@ function createApp(): App {
     serverFactory: (handler) => createServer((request, response) => handler(request, response)),
     rewriteUrl: (request) => rewriteTarget(request.url ?? '/'),
     bodyLimit: limits.bodyBytesMax,
-    handlerTimeout: limits.handlerTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     connectionTimeout: limits.connectionTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
@@ -148,20 +151,21 @@ function assertQueryIsText(url: string): void {
   }
 }
 
-function addMeasures(app: App, parts: Parts): void {
-  const { http } = parts.metrics;
+function addMeasures(app: App, { metrics: { http } }: Parts): void {
+  const templates = new Map<string, string>();
   app.addHook('onRequest', (_request, _reply, done) => {
     http.started();
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
-    const route = request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched');
-    http.answered({
-      method: request.method,
-      route,
-      status: reply.statusCode,
-      seconds: reply.elapsedTime / 1000,
-    });
+    const url = request.routeOptions.url ?? '';
+    let route = templates.get(url);
+    if (route === undefined) {
+      route = url === '' ? 'unmatched' : url.replaceAll(/:(\w+)/g, '{$1}');
+      templates.set(url, route);
+    }
+    const seconds = reply.elapsedTime / 1000;
+    http.answered({ method: request.method, route, status: reply.statusCode, seconds });
     done();
   });
 }
@@ -196,7 +200,6 @@ function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
 function assertRoles(routes: readonly RouteOptions[]): void {
   const open = routes.filter((route) => route.config?.role === undefined);
   if (open.length === 0) return;
-  throw new Error(
-    `These routes declare no role: ${open.map((route) => `${String(route.method)} ${route.url}`).join(', ')}.`,
-  );
+  const names = open.map(({ method, url }) => `${String(method)} ${url}`);
+  throw new Error(`These routes declare no role: ${names.join(', ')}.`);
 }

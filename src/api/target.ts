@@ -4,10 +4,10 @@ const pathRoutes = /^(\/v1\/(?:pins|directories)\/)([^?]*)(.*)$/s;
 /**
  * Rewrites a request target so that the path of a pin reaches its route as it came.
  *
- * Routers decode percent escapes as UTF-8 and split at slashes; names in bpffs are bytes, and `%FF` is one of them.
- * The rest of such a target is therefore escaped once more into a single segment, and the router's one decoding gives
- * back what the client sent; `parseUrlPath` alone reads it. Bytes above 127, which Node shows as latin1 characters,
- * become escapes.
+ * Routers decode percent escapes as UTF-8 and split at slashes; names in bpffs are bytes, and `%FF` is one
+ * of them. The rest of such a target is therefore escaped once more into a single segment, and the router's
+ * one decoding gives back what the client sent; `parseUrlPath` alone reads it. Bytes above 127, which Node
+ * shows as latin1 characters, become escapes.
  */
 export function rewriteTarget(target: string): string {
   const [, route, path, query] = pathRoutes.exec(target) ?? [];

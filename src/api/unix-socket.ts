@@ -6,8 +6,8 @@ import { PinfoldError } from '../model/error.ts';
 export const socketGroup = 'pinfold';
 
 /**
- * Makes the directory of the socket: 0710 root:pinfold, or 0700 where that group does not exist. Reaching the socket is
- * the first of two locks; the caller's uid is the second.
+ * Makes the directory of the socket: 0710 root:pinfold, or 0700 where that group does not exist. Reaching
+ * the socket is the first of two locks; the caller's uid is the second.
  */
 export function prepareRunDir(runDir: string, groupId: number | undefined): void {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
@@ -27,7 +27,8 @@ export function prepareRunDir(runDir: string, groupId: number | undefined): void
 export async function removeDeadSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isSocket()) throw new PinfoldError('conflict', { detail: `${path} is not a socket; move it away.` });
+  if (!found.isSocket())
+    throw new PinfoldError('conflict', { detail: `${path} is not a socket; move it away.` });
   if (await isAnswered(path)) {
     throw new PinfoldError('conflict', {
       detail: `Another agent answers at ${path}; stop it, or give this one its own --run-dir.`,

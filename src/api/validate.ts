@@ -8,8 +8,8 @@ const complaintsMax = 16;
 type Verdict = { readonly value: unknown } | { readonly error: PinfoldError };
 
 /**
- * Compiles a schema for one part of requests. Bodies are taken as they are; in a query, where everything is text,
- * whole numbers and `true`/`false` are read where the schema wants them.
+ * Compiles a schema for one part of requests. Bodies are taken as they are; in a query, where everything is
+ * text, whole numbers and `true`/`false` are read where the schema wants them.
  */
 export function compileValidator(route: {
   readonly schema: TSchema;

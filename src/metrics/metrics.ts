@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 import { collectHttp, type HttpMetrics } from './http.ts';
 import { collectLimits, type LimitHit } from './limits.ts';
 import { collectObjects } from './objects.ts';
@@ -18,13 +18,10 @@ export interface Metrics extends Disposable {
   render(format: 'prometheus' | 'openmetrics'): Promise<string>;
 }
 
-/** Registers every collector on one registry. */
-export function createMetrics(given: {
-  readonly registry: Registry;
-  readonly numbers: Numbers;
-  readonly version: string;
-}): Metrics {
-  const { registry, numbers, version } = given;
+/** Registers every collector on a registry of its own. */
+export function createMetrics(given: { readonly numbers: Numbers; readonly version: string }): Metrics {
+  const { numbers, version } = given;
+  const registry = new Registry();
   new Gauge({
     name: 'pinfold_build_info',
     help: 'Always 1; the version is a label.',

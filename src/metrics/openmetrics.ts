@@ -1,10 +1,11 @@
-/** The media types of the two exposition formats. */
+/** The media type of the Prometheus text format. */
 export const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
+/** The media type of OpenMetrics 1.0. */
 export const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /**
- * Turns the Prometheus text format into OpenMetrics 1.0: a counter's family is named without `_total`, and the text
- * ends with `# EOF`.
+ * Turns the Prometheus text format into OpenMetrics 1.0: a counter's family is named without `_total`, and
+ * the text ends with `# EOF`.
  *
  * prom-client can write OpenMetrics itself, but renames the counters for good while it does.
  */

@@ -1,7 +1,10 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Numbers } from './statistics.ts';
 
-/** Pins by the path of their mount and by kind; a path says more to people than a device number, which is reused. */
+/**
+ * Pins by the path of their mount and by kind; a path says more to people than a device number, which is
+ * reused.
+ */
 export function collectPins(registry: Registry, numbers: Numbers): void {
   new Gauge({
     name: 'pinfold_pins',

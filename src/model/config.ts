@@ -38,7 +38,10 @@ export interface TlsFiles {
   readonly clientCa: string | undefined;
 }
 
-/** One thing that can be set: by flag, by `PINFOLD_*`, or by a key of the YAML file, in this order of precedence. */
+/**
+ * One thing that can be set: by flag, by `PINFOLD_*`, or by a key of the YAML file, in this order of
+ * precedence.
+ */
 export interface AgentOption {
   readonly name: string;
   readonly takes: 'text' | 'list' | 'switch';
@@ -54,7 +57,10 @@ const option = (name: string, takes: AgentOption['takes'], value: string, help: 
   help,
 });
 
-/** The options of `pinfold agent`; help, completion, flags, environment and file are all read from this table. */
+/**
+ * The options of `pinfold agent`; help, completion, flags, environment and file are all read from this
+ * table.
+ */
 export const agentOptions: readonly AgentOption[] = [
   option('bpffs', 'text', 'PATH', 'the BPF filesystem that requests address without ?mount='),
   option('state-dir', 'text', 'DIR', 'where the database and the admin token are kept'),
@@ -82,26 +88,6 @@ export class ConfigError extends Error {
 
 /** What one source says: values by option name. */
 export type Settings = Readonly<Record<string, string | boolean | readonly string[]>>;
-
-/** Reads `--name value`, `--name=value` and `--switch`. @throws ConfigError */
-export function parseFlags(words: readonly string[]): Settings {
-  const settings: Record<string, string | boolean | readonly string[]> = {};
-  const rest = [...words];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const [, name = '', inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
-    const known = agentOptions.find((candidate) => candidate.name === name);
-    if (known === undefined)
-      throw new ConfigError(`"${word}" is not an option of the agent; see pinfold agent --help.`);
-    if (known.takes === 'switch') {
-      settings[name] = inline === undefined ? true : parseSwitch(`--${name}`, inline);
-      continue;
-    }
-    const value = inline ?? rest.shift();
-    if (value === undefined) throw new ConfigError(`--${name} needs a value: --${name} ${known.value}.`);
-    settings[name] = known.takes === 'list' ? [...listOf(settings[name]), value] : value;
-  }
-  return settings;
-}
 
 /** Reads `PINFOLD_STATE_DIR` and its sisters; lists are separated by commas. @throws ConfigError */
 export function parseEnvironment(env: Readonly<Record<string, string | undefined>>): Settings {

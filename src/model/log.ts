@@ -1,5 +1,6 @@
 /** How loud a log is, from quiet to talkative. */
 export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+/** One of them: what is as loud, and all that is quieter, is written. */
 export type LogLevel = (typeof logLevels)[number];
 
 /** Facts beside a sentence, as members of one JSON line. Never a secret: no header, no token, no body. */

@@ -1,4 +1,6 @@
-/** Who is at the other end of a unix socket, as the kernel recorded it at connect(2) (SO_PEERCRED, unix(7)). */
+/**
+ * Who is at the other end of a unix socket, as the kernel recorded it at connect(2) (SO_PEERCRED, unix(7)).
+ */
 export interface Peer {
   readonly pid: number;
   readonly uid: number;

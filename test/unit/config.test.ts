@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { agentOptions, ConfigError, mergeConfig, parseEnvironment, parseFlags } from '../../src/model/config.ts';
+import { agentOptions, ConfigError, mergeConfig, parseEnvironment } from '../../src/model/config.ts';
 
-const merge = (parts: { flags?: readonly string[]; env?: Record<string, string>; file?: unknown }) =>
+const merge = (parts: { flags?: Settings; env?: Record<string, string>; file?: unknown }) =>
   mergeConfig({
-    flags: parseFlags(parts.flags ?? []),
+    flags: parts.flags ?? {},
     env: parseEnvironment(parts.env ?? {}),
     file: parts.file,
     hostName: 'here',
@@ -24,22 +24,32 @@ test('without any setting the agent is what the guide says', () => {
 test('a flag wins over the environment, and the environment over the file', () => {
   const file = { node: 'file', listen: 'none', 'state-dir': '/file' };
   const env = { PINFOLD_NODE: 'env', PINFOLD_STATE_DIR: '/env' };
-  const config = merge({ flags: ['--node', 'flag'], env, file });
+  const config = merge({ flags: { node: 'flag' }, env, file });
   assert.equal(config.node, 'flag');
   assert.equal(config.stateDir, '/env');
   assert.equal(config.listen, undefined);
 });
 
-test('every option can be set by flag, by PINFOLD_* and by a key of the file', () => {
+test('every option can be set by PINFOLD_* and by a key of the file', () => {
   const samples: Record<string, string> = {
-    bpffs: '/b', 'state-dir': '/s', 'run-dir': '/r', listen: '[::1]:1', node: 'n', label: 'k=v', 'allow-host': 'h',
-    'tls-cert': '/c', 'tls-key': '/k', 'tls-client-ca': '/a', retention: '2m', 'log-level': 'debug', config: '/f',
+    bpffs: '/b',
+    'state-dir': '/s',
+    'run-dir': '/r',
+    listen: '[::1]:1',
+    node: 'n',
+    label: 'k=v',
+    'allow-host': 'h',
+    'tls-cert': '/c',
+    'tls-key': '/k',
+    'tls-client-ca': '/a',
+    retention: '2m',
+    'log-level': 'debug',
+    config: '/f',
   };
   for (const { name, takes } of agentOptions) {
     const value = takes === 'switch' ? 'true' : (samples[name] ?? '');
     const variable = `PINFOLD_${name.toUpperCase().replaceAll('-', '_')}`;
     const wanted = takes === 'switch' ? true : takes === 'list' ? [value] : value;
-    assert.deepEqual(parseFlags([`--${name}=${value}`]), { [name]: wanted }, name);
     assert.deepEqual(parseEnvironment({ [variable]: value }), { [name]: wanted }, variable);
     const pair = name.startsWith('tls-') ? { 'tls-cert': '/c', 'tls-key': '/k' } : {};
     assert.doesNotThrow(() => merge({ file: { ...pair, [name]: takes === 'switch' ? true : value } }), name);
@@ -47,7 +57,7 @@ test('every option can be set by flag, by PINFOLD_* and by a key of the file', (
 });
 
 test('lists may be repeated, and labels of a file may be a mapping', () => {
-  const config = merge({ flags: ['--label', 'a=1', '--label=b=2=3', '--allow-host', 'Node.Example'] });
+  const config = merge({ flags: { label: ['a=1', 'b=2=3'], 'allow-host': ['Node.Example'] } });
   assert.deepEqual(config.labels, { a: '1', b: '2=3' });
   assert.deepEqual(config.allowHosts, ['node.example']);
   assert.deepEqual(merge({ file: { label: { zone: 'a' } } }).labels, { zone: 'a' });
@@ -60,19 +70,16 @@ test('users and groups get their roles from the file alone', () => {
 });
 
 const wrong: readonly (readonly [string, Parameters<typeof merge>[0], RegExp])[] = [
-  ['an unknown flag', { flags: ['--nonsense'] }, /"--nonsense" is not an option/],
-  ['a word that is no flag', { flags: ['serve'] }, /"serve" is not an option/],
-  ['a flag without its value', { flags: ['--node'] }, /--node needs a value/],
-  ['a relative path', { flags: ['--state-dir', 'var'] }, /--state-dir wants an absolute path/],
-  ['an address without a port', { flags: ['--listen', '127.0.0.1'] }, /--listen wants HOST:PORT/],
-  ['a port that is too high', { flags: ['--listen', 'localhost:65536'] }, /--listen wants HOST:PORT/],
-  ['half of TLS', { flags: ['--tls-cert', '/c'] }, /both --tls-cert and --tls-key/],
-  ['a label without a value', { flags: ['--label', 'zone'] }, /--label wants KEY=VALUE/],
-  ['a retention that is no time', { flags: ['--retention', 'long'] }, /--retention wants a time/],
-  ['a retention below a minute', { flags: ['--retention', '59s'] }, /--retention wants a time/],
-  ['a level that is none', { flags: ['--log-level', 'loud'] }, /--log-level is one of/],
+  ['a relative path', { flags: { 'state-dir': 'var' } }, /--state-dir wants an absolute path/],
+  ['an address without a port', { flags: { listen: '127.0.0.1' } }, /--listen wants HOST:PORT/],
+  ['a port that is too high', { flags: { listen: 'localhost:65536' } }, /--listen wants HOST:PORT/],
+  ['half of TLS', { flags: { 'tls-cert': '/c' } }, /both --tls-cert and --tls-key/],
+  ['a label without a value', { flags: { label: ['zone'] } }, /--label wants KEY=VALUE/],
+  ['a retention that is no time', { flags: { retention: 'long' } }, /--retention wants a time/],
+  ['a retention below a minute', { flags: { retention: '59s' } }, /--retention wants a time/],
+  ['a level that is none', { flags: { 'log-level': 'loud' } }, /--log-level is one of/],
   ['a switch that is neither', { env: { PINFOLD_READ_ONLY: 'maybe' } }, /PINFOLD_READ_ONLY is true or false/],
-  ['a node name with a space', { flags: ['--node', 'a b'] }, /is not a node name/],
+  ['a node name with a space', { flags: { node: 'a b' } }, /is not a node name/],
   ['an unknown key in the file', { file: { nonsense: 1 } }, /"nonsense" in the configuration file/],
   ['a file that is a list', { file: [] }, /must be a mapping/],
   ['a role that is none', { file: { users: { bob: 'king' } } }, /"king" is not a role/],
@@ -81,6 +88,9 @@ const wrong: readonly (readonly [string, Parameters<typeof merge>[0], RegExp])[]
 
 for (const [what, parts, sentence] of wrong) {
   test(`${what} is refused with a sentence`, () => {
-    assert.throws(() => merge(parts), (error: unknown) => error instanceof ConfigError && sentence.test(error.message));
+    assert.throws(
+      () => merge(parts),
+      (error: unknown) => error instanceof ConfigError && sentence.test(error.message),
+    );
   });
 }

@@ -25,7 +25,13 @@ test('the media type with the highest weight is chosen, the first of equals', ()
 });
 
 test('an Accept header that allows nothing that can be given is 406', () => {
-  for (const accept of ['text/html', 'application/json;q=0, application/x-ndjson;q=0', '', 'garbage', '*/*;q=2']) {
+  for (const accept of [
+    'text/html',
+    'application/json;q=0, application/x-ndjson;q=0',
+    '',
+    'garbage',
+    '*/*;q=2',
+  ]) {
     assert.throws(() => negotiate(accept, lists), { code: 'not_acceptable' }, accept);
   }
 });
@@ -40,16 +46,24 @@ test('only the paths of pins and directories are rewritten, and their queries st
 test('every path of bytes comes out of the router as it went into the URL', () => {
   const name = fastCheck
     .uint8Array({ minLength: 1, maxLength: 20 })
-    .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 46 || byte === 47 ? 255 : byte))));
-  const path = fastCheck.array(name, { minLength: 1, maxLength: 5 })
+    .map((bytes) =>
+      Buffer.from(bytes.map((byte) => (byte === 0 || byte === 46 || byte === 47 ? 255 : byte))),
+    );
+  const path = fastCheck
+    .array(name, { minLength: 1, maxLength: 5 })
     .map((names) => names.map((bytes) => bytes.toString('latin1')).join('/'));
-  fastCheck.assert(fastCheck.property(path, (bytes) => {
-    const encoded = [...bytes].map((char) => (char === '/' ? '/' : `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`));
-    const parsed = parseUrlPath(encoded.join(''));
-    const target = rewriteTarget(`/v1/pins/${urlOf(parsed)}?dry_run=true`);
-    const [, segment = ''] = /^\/v1\/pins\/([^/?]*)\?dry_run=true$/.exec(target) ?? [];
-    assert.equal(parseUrlPath(decodeURIComponent(segment)), bytes);
-  }), { seed, numRuns: 2000 });
+  fastCheck.assert(
+    fastCheck.property(path, (bytes) => {
+      const encoded = [...bytes].map((char) =>
+        char === '/' ? '/' : `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+      );
+      const parsed = parseUrlPath(encoded.join(''));
+      const target = rewriteTarget(`/v1/pins/${urlOf(parsed)}?dry_run=true`);
+      const [, segment = ''] = /^\/v1\/pins\/([^/?]*)\?dry_run=true$/.exec(target) ?? [];
+      assert.equal(parseUrlPath(decodeURIComponent(segment)), bytes);
+    }),
+    { seed, numRuns: 2000 },
+  );
 });
 
 test('bytes above 127 that a client sends bare are kept too', () => {
@@ -58,7 +72,9 @@ test('bytes above 127 that a client sends bare are kept too', () => {
 });
 
 test('OpenMetrics names the family of a counter without _total, and ends with EOF', () => {
-  const prometheus = '# HELP a_total A.\n# TYPE a_total counter\na_total{x="y"} 1\n\n# HELP b B.\n# TYPE b gauge\nb 2\n';
-  const openMetrics = '# HELP a A.\n# TYPE a counter\na_total{x="y"} 1\n# HELP b B.\n# TYPE b gauge\nb 2\n# EOF\n';
+  const prometheus =
+    '# HELP a_total A.\n# TYPE a_total counter\na_total{x="y"} 1\n\n# HELP b B.\n# TYPE b gauge\nb 2\n';
+  const openMetrics =
+    '# HELP a A.\n# TYPE a counter\na_total{x="y"} 1\n# HELP b B.\n# TYPE b gauge\nb 2\n# EOF\n';
   assert.equal(toOpenMetrics(prometheus), openMetrics);
 });

@@ -21,6 +21,7 @@ const BackupDocument = Type.Object(
 export function addBackupRoute(app: App, { agent, clock, backupDir }: Parts): void {
   app.post('/v1/backup', {
     config: { role: 'admin' },
+    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'backup',
       summary: 'Copy the database to a file in the state directory',

@@ -8,7 +8,8 @@ const fragmentToken = `(() => {
   history.replaceState(null, '', location.pathname);
   const bundle = window.SwaggerUIBundle;
   window.SwaggerUIBundle = Object.assign((options) => {
-    const ui = bundle({ ...options, onComplete: () => ui.preauthorizeApiKey('bearer', decodeURIComponent(token)) });
+    const onComplete = () => ui.preauthorizeApiKey('bearer', decodeURIComponent(token));
+    const ui = bundle({ ...options, onComplete });
     return ui;
   }, bundle);
 })();

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { openMetricsType, prometheusType } from '../../metrics/openmetrics.ts';
+import { limits } from '../../model/limits.ts';
 import { answers } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 
@@ -12,6 +13,7 @@ export function addMetricsRoute(app: App, { metrics, openMetrics }: Parts): void
       role: openMetrics ? 'open' : 'viewer',
       produces: ['text/plain', 'application/openmetrics-text'],
     },
+    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'metrics',
       summary: 'Metrics in the Prometheus or OpenMetrics text format',

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { parseDurationMs } from '../../model/duration.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
 import { roles } from '../../model/role.ts';
 import { listOf, oneOf, Time } from '../../model/schema/common.ts';
 import type { TokenRecord } from '../../model/store.ts';
@@ -55,9 +56,10 @@ export function addTokenRoutes(app: App, parts: Parts): void {
 }
 
 function addList(app: App, parts: Parts): void {
-  const { tokens } = parts.agent.store;
+  const { tokens } = parts;
   app.get('/v1/tokens', {
     config: { role: 'admin', produces: ['application/json', 'application/x-ndjson'] },
+    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listTokens',
       summary: 'Tokens, without their secrets',
@@ -73,7 +75,7 @@ function addList(app: App, parts: Parts): void {
   });
 }
 
-function addCreate(app: App, { agent, clock }: Parts): void {
+function addCreate(app: App, { tokens, clock }: Parts): void {
   app.post('/v1/tokens', {
     config: { role: 'admin', secrets: ['token'] },
     schema: {
@@ -97,14 +99,14 @@ function addCreate(app: App, { agent, clock }: Parts): void {
         lastUsedAt: null,
         createdBy: request.caller.actor,
       };
-      agent.store.tokens.add(record);
+      tokens.add(record);
       reply.code(201).header('location', `/v1/tokens/${name}`);
       return { ...documentOf(record), token: secret };
     },
   });
 }
 
-function addRevoke(app: App, { agent }: Parts): void {
+function addRevoke(app: App, { tokens }: Parts): void {
   app.delete('/v1/tokens/:name', {
     config: { role: 'admin' },
     schema: {
@@ -116,7 +118,7 @@ function addRevoke(app: App, { agent }: Parts): void {
       response: answers({ 204: empty('It is revoked.') }),
     },
     handler: async (request, reply) => {
-      agent.store.tokens.remove(request.params.name);
+      tokens.remove(request.params.name);
       reply.code(204);
       return undefined;
     },

@@ -1,0 +1,34 @@
+/** What whoever starts an agent is told once it serves. */
+export interface Greeting {
+  readonly version: string;
+  readonly node: string;
+  readonly addresses: readonly string[];
+  readonly tokenFile: string;
+  /** On a terminal only: shown once, and never written to a log. */
+  readonly secret: string | undefined;
+  readonly pins: number;
+  readonly objects: number;
+}
+
+/**
+ * The start-up message: where the API and its documentation are, where the token is, and what is seen.
+ *
+ * The secret stands in the fragment of a URL, which browsers keep to themselves.
+ */
+export function greetingText(greeting: Greeting): string {
+  const { addresses, secret } = greeting;
+  const web = addresses.find((address) => address.startsWith('http'));
+  const seen = `${count(greeting.pins, 'pin')} and ${count(greeting.objects, 'object')}`;
+  const lines = [
+    `Pinfold ${greeting.version} on ${greeting.node} sees ${seen}.`,
+    ...addresses.map((address) => `  API    ${address}`),
+    ...(web === undefined ? [] : [`  docs   ${web}/docs`]),
+    `  token  ${greeting.tokenFile}`,
+    ...(web === undefined || secret === undefined ? [] : [`  open   ${web}/docs#token=${secret}`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+}

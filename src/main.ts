@@ -1,0 +1,316 @@
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import closeWithGrace from 'close-with-grace';
+import { parse as parseYaml } from 'yaml';
+import type { Agent } from './agent/agent.ts';
+import { createAgent } from './agent/create-agent.ts';
+import { localMachine } from './agent/machine/local-machine.ts';
+import type { RecoveryReport } from './agent/recovery/recover.ts';
+import { ensureAdminToken } from './api/admin-token.ts';
+import type { Parts } from './api/app.ts';
+import { greetingText } from './api/greeting.ts';
+import type { TlsTexts } from './api/listener.ts';
+import { createLocalRoles, groupIdOf } from './api/local-roles.ts';
+import { StreamSlots } from './api/ndjson.ts';
+import { serve } from './api/serve.ts';
+import { createApi } from './api/server.ts';
+import { explainStartFailure } from './api/start-failure.ts';
+import { CachedTokens } from './api/token-cache.ts';
+import { socketGroup } from './api/unix-socket.ts';
+import { runCli } from './cli/run-cli.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import { openKernel } from './kernel/open-kernel.ts';
+import { notify } from './kernel/proc/notify.ts';
+import { peerReader } from './kernel/proc/peer.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import type { Clock } from './model/clock.ts';
+import {
+  type AgentConfig,
+  ConfigError,
+  mergeConfig,
+  parseEnvironment,
+  type Settings,
+} from './model/config.ts';
+import { PinfoldError } from './model/error.ts';
+import { limits } from './model/limits.ts';
+import { createLog, describeError, type Log } from './model/log.ts';
+import type { OnStep } from './model/step.ts';
+import { openStore } from './store/open-store.ts';
+
+/** What surrounds an agent's process; tests give their own. */
+export interface Surroundings {
+  readonly log: Log;
+  /** Descriptors a service manager has opened for us. */
+  readonly inheritedFds?: readonly number[];
+  readonly onStep?: OnStep;
+}
+
+/** An agent that serves. */
+export interface RunningAgent {
+  readonly agent: Agent;
+  readonly kernel: Kernel;
+  readonly addresses: readonly string[];
+  readonly tokenFile: string;
+  readonly secret: string;
+  /** Stops accepting, finishes what runs, settles, closes; done within limits.shutdownMs. */
+  stop(): Promise<void>;
+}
+
+const version = readVersion();
+
+const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
+
+/**
+ * The object graph of an agent: kernel, store, agent, metrics, API, listeners, in the order in which they
+ * need each other.
+ *
+ * Recovery is over before anything listens. If a part fails, those before it are let go.
+ * @throws PinfoldError, ConfigError and errors of the system; explainStartFailure makes sentences of them
+ */
+export async function startAgent(config: AgentConfig, surroundings: Surroundings): Promise<RunningAgent> {
+  const { log, onStep } = surroundings;
+  const closers: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
+  };
+  try {
+    const kernel = openKernel();
+    closers.push(() => kernel[Symbol.dispose]());
+    assertAble(config, kernel);
+    prepareBpffs(config, kernel, log);
+
+    const { stateDir, node, retentionMs } = config;
+    const store = openStore({ stateDir, node, bootId: kernel.facts.bootId, clock, retentionMs });
+    closers.push(() => store.close());
+    const tokenFile = join(stateDir, 'admin.token');
+    const secret = ensureAdminToken({ store, clock, file: tokenFile });
+
+    const started = createAgent({
+      kernel,
+      store,
+      clock,
+      node: {
+        name: node,
+        labels: config.labels,
+        version,
+        isReadOnly: config.readOnly,
+        isPinsOnly: config.pinsOnly,
+      },
+      bpffsPath: config.bpffs,
+      ...(onStep === undefined ? {} : { onStep }),
+      onFailure: (error) =>
+        log.error('an observation failed; the next one tries again', { cause: describeError(error) }),
+    });
+    const { agent } = started;
+    closers.push(async () => await started.stop());
+    // Recovery is what start does before it first waits: what it refuses is thrown here, before anything
+    // listens.
+    const observed = started.start();
+    await Promise.race([observed, undefined]);
+
+    const metrics = createMetrics({ numbers: agent.statistics, version });
+    closers.push(() => metrics[Symbol.dispose]());
+    const api = await buildApi(config, { agent, metrics, log });
+    const serving = await serve({
+      api,
+      config,
+      tls: readTls(config),
+      inheritedFds: surroundings.inheritedFds ?? [],
+      groupId: groupIdOf(readText('/etc/group'), socketGroup),
+      onLimit: metrics.limitHit,
+    });
+    closers.push(async () => await serving.close());
+    logRecovery(log, await observed);
+    return { agent, kernel, addresses: serving.addresses, tokenFile, secret, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The API over an agent: who may call by the unix socket, where backups go, and all routes. */
+async function buildApi(
+  config: AgentConfig,
+  { agent, metrics, log }: Pick<Parts, 'agent' | 'metrics' | 'log'>,
+) {
+  const { users, groups } = config;
+  return await createApi({
+    parts: {
+      agent,
+      metrics,
+      clock,
+      log,
+      tokens: new CachedTokens(agent.store.tokens, clock),
+      streams: new StreamSlots(),
+      backupDir: join(config.stateDir, 'backups'),
+      openMetrics: config.openMetrics,
+    },
+    peers: peerReader,
+    localRoles: createLocalRoles({
+      users,
+      groups,
+      passwd: readText('/etc/passwd'),
+      group: readText('/etc/group'),
+    }),
+    version,
+  });
+}
+
+function logRecovery(log: Log, report: RecoveryReport): void {
+  const found = Object.entries(report).filter(([, operations]) => operations.length > 0);
+  if (found.length > 0) log.warn('recovered what a killed agent left half done', Object.fromEntries(found));
+}
+
+/** Says what is missing before anything is begun. @throws PinfoldError permission_denied */
+function assertAble({ pinsOnly }: AgentConfig, { facts }: Kernel): void {
+  if (process.getuid?.() !== 0) {
+    throw new PinfoldError('permission_denied', {
+      detail: 'The agent manages pins of root: run it as root.',
+    });
+  }
+  const missing = facts.features.find(({ name, available }) => name === 'map_ids' && !available);
+  if (pinsOnly || missing === undefined) return;
+  throw new PinfoldError('permission_denied', {
+    detail:
+      `bpf(2) does not list objects here (${missing.reason ?? 'no reason given'}): ` +
+      'run the agent with CAP_SYS_ADMIN on a kernel with BPF, or with --pins-only.',
+  });
+}
+
+/** f_type of statfs(2) on a bpffs (include/uapi/linux/magic.h, BPF_FS_MAGIC). */
+const bpffsMagic = 0xcafe4a11;
+
+/**
+ * Makes sure of the primary bpffs; mounts one only where that was asked for. @throws PinfoldError
+ * mount_unavailable
+ */
+function prepareBpffs({ bpffs, mountBpffs }: AgentConfig, kernel: Kernel, log: Log): void {
+  const isThere = existsSync(bpffs);
+  if (isThere && statfsSync(bpffs).type === bpffsMagic) return;
+  if (isThere && mountBpffs) {
+    kernel.bpffs.mount(bpffs);
+    log.info('mounted a bpffs, because nothing was mounted there', { path: bpffs });
+    return;
+  }
+  throw new PinfoldError('mount_unavailable', {
+    detail: isThere
+      ? `No bpffs is mounted at ${bpffs}: start the agent with --mount-bpffs, or mount -t bpf bpf ${bpffs}.`
+      : `There is no directory ${bpffs}: name the path of a bpffs with --bpffs.`,
+  });
+}
+
+/** `pinfold agent`: serves until it is told to stop; resolves with the exit code. */
+async function runAgent(flags: Settings): Promise<number> {
+  let running: RunningAgent;
+  let log: Log;
+  try {
+    const config = readConfig(flags);
+    log = createLog({
+      level: config.logLevel,
+      write: (line) => process.stderr.write(line),
+      now: () => clock.now(),
+    });
+    running = await startAgent(config, { log, inheritedFds: inheritedFds() });
+    greet(running, config);
+  } catch (error) {
+    const sentence = explainStartFailure(error);
+    if (sentence === undefined) throw error;
+    process.stderr.write(`pinfold: ${sentence}\n`);
+    return error instanceof ConfigError ? 2 : 1;
+  }
+  const stopNotifying = notifyManager(running, log);
+  return await new Promise((resolve) => {
+    closeWithGrace({ delay: limits.shutdownMs, logger: false }, async ({ err }) => {
+      if (err !== undefined)
+        log.error('the agent ends because of a mistake in it', { cause: describeError(err) });
+      stopNotifying();
+      await running.stop();
+      log.info('stopped');
+      resolve(err === undefined ? 0 : 1);
+    });
+  });
+}
+
+function greet({ agent, addresses, tokenFile, secret }: RunningAgent, config: AgentConfig): void {
+  const { pins, objects } = agent.reads.node();
+  process.stdout.write(
+    greetingText({
+      version,
+      node: config.node,
+      addresses,
+      tokenFile,
+      pins,
+      objects: Object.values(objects).reduce((sum, number) => sum + number, 0),
+      secret: process.stdout.isTTY ? secret : undefined,
+    }),
+  );
+}
+
+function readConfig(flags: Settings): AgentConfig {
+  const env = parseEnvironment(process.env);
+  const file = flags['config'] ?? env['config'];
+  return mergeConfig({
+    flags,
+    env,
+    hostName: hostname(),
+    file: typeof file === 'string' ? parseYaml(readText(file)) : undefined,
+  });
+}
+
+/** Tells the service manager that we are ready and alive (sd_notify(3)); answers how to say that we stop. */
+function notifyManager({ kernel, agent }: RunningAgent, log: Log): () => void {
+  const { NOTIFY_SOCKET: address, WATCHDOG_USEC: watchdogUs } = process.env;
+  if (address === undefined || address === '') return () => undefined;
+  const tell = (state: string): void => {
+    try {
+      notify(kernel.calls, address, state);
+    } catch (error) {
+      log.warn('the service manager could not be told', { cause: describeError(error) });
+    }
+  };
+  tell(`READY=1\nSTATUS=Sees ${agent.reads.node().pins} pins.`);
+  const everyMs = Number(watchdogUs ?? 0) / 2000;
+  const timer = everyMs > 0 ? setInterval(() => tell('WATCHDOG=1'), everyMs) : undefined;
+  return () => {
+    clearInterval(timer);
+    tell('STOPPING=1');
+  };
+}
+
+/** Descriptors 3 and up that systemd has opened for exactly this process (sd_listen_fds(3)). */
+function inheritedFds(): readonly number[] {
+  const { LISTEN_PID: pid, LISTEN_FDS: count } = process.env;
+  if (Number(pid) !== process.pid) return [];
+  return Array.from({ length: Number(count ?? 0) }, (_, index) => 3 + index);
+}
+
+function readTls({ tls }: AgentConfig): TlsTexts | undefined {
+  if (tls === undefined) return undefined;
+  const ca = tls.clientCa === undefined ? undefined : readText(tls.clientCa);
+  return { cert: readText(tls.cert), key: readText(tls.key), ca };
+}
+
+/** package.json lies one folder above the sources, and two above what is built from them. */
+function readVersion(): string {
+  const file = ['../package.json', '../../package.json']
+    .map((path) => new URL(path, import.meta.url))
+    .find(existsSync);
+  const { version: found } = JSON.parse(file === undefined ? '{}' : readFileSync(file, 'utf8'));
+  return String(found);
+}
+
+function readText(file: string): string {
+  return readFileSync(file, 'utf8');
+}
+
+/** Runs one command line; resolves with its exit code. */
+export async function main(words: readonly string[]): Promise<number> {
+  const { stdin, stdout, stderr, env } = process;
+  const isTTY = { stdin: stdin.isTTY, stdout: stdout.isTTY, stderr: stderr.isTTY };
+  const io = { stdin, stdout, stderr, env, isTTY, columns: stdout.columns ?? 80, now: () => clock.now() };
+  return await runCli(words, io, { version, runAgent, ...localMachine(clock, version) });
+}
+
+/** bin/pinfold calls main; so does this file when it is run itself. */
+if (process.argv[1] === import.meta.filename) process.exitCode = await main(process.argv.slice(2));
