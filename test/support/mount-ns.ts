@@ -24,7 +24,8 @@ export interface Namespaces extends Disposable {
  */
 export async function openNamespaces(options: { readonly net?: boolean } = {}): Promise<Namespaces> {
   const net = options.net === true;
-  const script = `mount -t bpf pf-bpffs /sys/fs/bpf${net ? ' && ip link set lo up' : ''} && echo ready && exec cat`;
+  const prepare = `mount -t bpf pf-bpffs /sys/fs/bpf${net ? ' && ip link set lo up' : ''}`;
+  const script = `${prepare} && echo ready && exec cat`;
   const flags = ['--mount', '--propagation', 'private', ...(net ? ['--net'] : [])];
   const keeper = start('unshare', [...flags, 'sh', '-c', script]);
   await keeper.line(/^ready$/);

@@ -8,7 +8,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A child process that surely ends with the test: disposing kills it by its pid. */
+/** A child process that surely ends with the test: disposing kills it and everything it started. */
 export interface Child extends Disposable {
   readonly pid: number;
   /** The lines it has written to standard output so far; grows while it runs. */
@@ -36,9 +36,17 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Starts a program, never through a shell, with pipes on its standard input, output and error. */
+/**
+ * Starts a program, never through a shell, with pipes on its standard input, output and error.
+ *
+ * It leads a process group of its own, so that what it starts can be ended with it.
+ */
 export function start(command: string, args: readonly string[] = [], options: StartOptions = {}): Child {
-  const child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env } });
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    detached: true,
+  });
   const title = [command, ...args].join(' ');
   const lines: string[] = [];
   let taken = 0;
@@ -98,8 +106,22 @@ export function start(command: string, args: readonly string[] = [], options: St
       if (exit === undefined) throw failure;
       return exit;
     },
-    ...disposable(() => kill()),
+    ...disposable(() => {
+      kill();
+      killGroup(child.pid);
+      for (const stream of child.stdio) stream?.destroy();
+    }),
   };
+}
+
+/** Ends what a child has started and left behind; where nothing is left there is no such group. */
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }
 
 function onLines(stream: NodeJS.ReadableStream, take: (line: string) => void): void {

@@ -132,6 +132,26 @@ test('a child is killed when disposed, and its marked descendants are found', as
   );
 });
 
+test('what a child has started ends with it, even where it ended first', async () => {
+  const marker = `PINFOLD_TEST_MARK=${process.pid}-group`;
+  {
+    using child = start('sh', ['-c', 'sleep 600 & echo started'], {
+      env: { PINFOLD_TEST_MARK: `${process.pid}-group` },
+    });
+    await child.line(/started/);
+    await until(
+      'the shell is gone',
+      () => processesMarked(marker),
+      (found) => found.length === 1,
+    );
+  }
+  await until(
+    'its sleep is gone, too',
+    () => processesMarked(marker),
+    (found) => found.length === 0,
+  );
+});
+
 test('a process that ends without the awaited line says so with what it wrote', async () => {
   using child = start('sh', ['-c', 'echo one; echo broken >&2; exit 3']);
   await assert.rejects(child.line(/two/), /ended before .*broken/s);
