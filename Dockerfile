@@ -11,7 +11,7 @@ COPY package.json package-lock.json ./
 RUN npm_config_nodedir=/usr/local npm_config_build_from_source=true npm ci
 COPY tsconfig.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+RUN npx tsc -p tsconfig.json && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="Pinfold" \
