@@ -25,9 +25,9 @@ export class UsageError extends Error {
 
 /** A command that has said all there is to say already, and ends with this code. */
 export class Exit extends Error {
-  readonly code: ExitCode;
+  readonly code: number;
 
-  constructor(code: ExitCode) {
+  constructor(code: number) {
     super(`exit ${code}`);
     this.name = 'Exit';
     this.code = code;

@@ -34,7 +34,12 @@ function write(stream: Writable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => {
       if (error === null || error === undefined) resolve();
-      else reject('code' in error && error.code === 'EPIPE' ? new ClosedPipe('closed pipe') : error);
+      else reject(isClosed(error) ? new ClosedPipe('closed pipe') : error);
     });
   });
+}
+
+/** The first write after the reader has gone fails with EPIPE, every later one because Node then closed the stream. */
+function isClosed(error: Error): boolean {
+  return 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
 }

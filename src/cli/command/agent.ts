@@ -23,7 +23,7 @@ export function agentCommand(cli: Cli): Command {
   }
   return command.action(async (_flags: unknown, self: Command) => {
     const code = await cli.local.runAgent(settingsOf(self));
-    if (code !== exitCodes.ok) throw new Exit(exitCodes.error);
+    if (code !== exitCodes.ok) throw new Exit(code);
   });
 }
 
