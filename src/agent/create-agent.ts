@@ -57,7 +57,10 @@ export function createAgent(options: AgentOptions): StartedAgent {
   const { kernel, store, clock, node } = options;
   const inventory = new Inventory();
   const known = new KnownMounts();
-  const progress: Progress = { observedAt: () => observed.observer.observedAt, totals: () => schedule.totals() };
+  const progress: Progress = {
+    observedAt: () => observed.observer.observedAt,
+    totals: () => schedule.totals(),
+  };
   const statistics = new AgentStatistics({ kernel, clock, inventory, ...progress });
   const recorder = new ChangeRecorder({
     store,
@@ -90,7 +93,8 @@ export function createAgent(options: AgentOptions): StartedAgent {
     observedAt: () => observed.observer.observedAt?.at,
     refresh: () => schedule.refresh(),
   });
-  const notReady = () => observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
+  const notReady = () =>
+    observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
   const agent: Agent = { reads, changes: new PinChanges(environment), store, statistics, notReady };
   return { agent, ...makeLife({ options, recovery, schedule, observed }) };
 }
@@ -112,8 +116,10 @@ interface ObserverParts {
   readonly watches: DirectoryWatches;
 }
 
-function makeObserver({ options, inventory, known, recorder, mounts, statistics }: SharedParts, onWake: () => void):
-  ObserverParts {
+function makeObserver(
+  { options, inventory, known, recorder, mounts, statistics }: SharedParts,
+  onWake: () => void,
+): ObserverParts {
   const { kernel, store, clock, node } = options;
   const announce: Announce = (events) => statistics.announce(events);
   const watches = new DirectoryWatches(kernel.openWatcher, onWake);
@@ -122,7 +128,15 @@ function makeObserver({ options, inventory, known, recorder, mounts, statistics 
   const writer = new FindingsWriter({ store, inventory, pins: recorder, objects, watches, announce });
   const survey = node.isPinsOnly ? undefined : new ObjectSurvey(kernel, inventory.objects);
   const observer = new Observer({
-    kernel, clock, inventory, mounts, known, watches, recorder, writer, objects: survey,
+    kernel,
+    clock,
+    inventory,
+    mounts,
+    known,
+    watches,
+    recorder,
+    writer,
+    objects: survey,
   });
   return { observer, writer, watches };
 }
@@ -144,7 +158,12 @@ function makeEnvironment({ options, recorder, mounts, statistics }: SharedParts)
   };
 }
 
-function makeLife({ options, recovery, schedule, observed }: {
+function makeLife({
+  options,
+  recovery,
+  schedule,
+  observed,
+}: {
   readonly options: AgentOptions;
   readonly recovery: Recovery;
   readonly schedule: Schedule;
@@ -158,7 +177,9 @@ function makeLife({ options, recovery, schedule, observed }: {
       const report = recovery.run();
       observed.writer.events([nodeEvent('node.started', options)]);
       store.objects.markOtherBootsGone(bootId, clock.now().toISOString());
-      observed.observer.recall(sortRemembered(store.pins.listPresent(), store.objects.listPresent(bootId), bootId));
+      observed.observer.recall(
+        sortRemembered(store.pins.listPresent(), store.objects.listPresent(bootId), bootId),
+      );
       await schedule.start();
       stopRetention = startRetention(store, options.onFailure);
       return report;
@@ -167,7 +188,8 @@ function makeLife({ options, recovery, schedule, observed }: {
       await stopRetention();
       await schedule.stop();
       observed.watches[Symbol.dispose]();
-      if (observed.observer.observedAt !== undefined) observed.writer.events([nodeEvent('node.stopped', options)]);
+      if (observed.observer.observedAt !== undefined)
+        observed.writer.events([nodeEvent('node.stopped', options)]);
     },
   };
 }

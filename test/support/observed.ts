@@ -28,7 +28,9 @@ export const realClock: Clock = { now: () => new Date(), monotonicMs: () => perf
  * A pass that fails ends the test's process: nothing may fail unnoticed.
  */
 export async function startAgent(
-  bpffsPath: string, stateDir: string, options: Partial<AgentOptions> = {},
+  bpffsPath: string,
+  stateDir: string,
+  options: Partial<AgentOptions> = {},
 ): Promise<TestAgent & AsyncDisposable> {
   const kernel = options.kernel ?? openKernel();
   const clock = realClock;

@@ -24,8 +24,10 @@ function pin(path: string, inode: number, fields: { mode?: number; links?: numbe
 
 /** What was decided, in short: `renamed b`, and for a rename over another pin `replaced b from a`. */
 function decide(lost: readonly PinEntry[], found: readonly PinEntry[]): string[] {
-  return pairChanges({ lost, found }).changes.map(({ change, vacated }) =>
-    `${change.type} ${pathOf(change)}${vacated === undefined ? '' : ` from ${vacated.path}`}`);
+  return pairChanges({ lost, found }).changes.map(
+    ({ change, vacated }) =>
+      `${change.type} ${pathOf(change)}${vacated === undefined ? '' : ` from ${vacated.path}`}`,
+  );
 }
 
 test('a name that came is created, one that went is removed', () => {
@@ -45,11 +47,17 @@ test('a rename over another pin is one replacement that tells where it came from
 });
 
 test('two pins exchanged are two renames', () => {
-  assert.deepEqual(decide([pin('a', 1), pin('b', 2)], [pin('a', 2), pin('b', 1)]), ['renamed a', 'renamed b']);
+  assert.deepEqual(decide([pin('a', 1), pin('b', 2)], [pin('a', 2), pin('b', 1)]), [
+    'renamed a',
+    'renamed b',
+  ]);
 });
 
 test('a chain of renames is one rename for each inode', () => {
-  assert.deepEqual(decide([pin('a', 1), pin('c', 3)], [pin('a', 3), pin('b', 1)]), ['renamed a', 'renamed b']);
+  assert.deepEqual(decide([pin('a', 1), pin('c', 3)], [pin('a', 3), pin('b', 1)]), [
+    'renamed a',
+    'renamed b',
+  ]);
 });
 
 test('a new pin where another was renamed away is created, and nothing is replaced', () => {
@@ -58,9 +66,13 @@ test('a new pin where another was renamed away is created, and nothing is replac
 
 test('a hard link is created, and its first name says nothing', () => {
   const { changes, kept } = pairChanges({
-    lost: [pin('a', 1)], found: [pin('a', 1, { links: 2 }), pin('b', 1, { links: 2 })],
+    lost: [pin('a', 1)],
+    found: [pin('a', 1, { links: 2 }), pin('b', 1, { links: 2 })],
   });
-  assert.deepEqual(changes.map(({ change }) => change.type), ['created']);
+  assert.deepEqual(
+    changes.map(({ change }) => change.type),
+    ['created'],
+  );
   assert.equal(kept.length, 1, 'the first name only has fresher facts');
 });
 
@@ -84,7 +96,8 @@ test('whatever happened, applying the changes to what was gives what is', () => 
         if (vacated !== undefined) there.delete(vacated.path);
         if ('before' in change) there.delete(change.before.path);
       }
-      for (const { change } of changes) if ('after' in change) there.set(change.after.path, change.after.inode.inode);
+      for (const { change } of changes)
+        if ('after' in change) there.set(change.after.path, change.after.inode.inode);
       assert.deepEqual(there, new Map(found.map(({ path, inode }) => [path, inode.inode])));
       assert.ok(changes.length + kept.length <= new Set([...lost, ...found].map(({ path }) => path)).size);
     }),

@@ -21,7 +21,9 @@ test('a sorted list holds what was added and not removed, in byte order, wheneve
         if (what === 'add') list.add(item), model.add(item);
         if (what === 'remove') list.remove(item), model.delete(item);
         if (what !== 'read') continue;
-        const expected = [...model].sort((a, b) => Buffer.compare(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')));
+        const expected = [...model].sort((a, b) =>
+          Buffer.compare(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')),
+        );
         assert.deepEqual(list.items(), expected);
         assert.equal(list.lowerBound(item), expected.filter((other) => other < item).length);
       }

@@ -49,7 +49,9 @@ export function pinDocument(pin: PinState & { readonly firstSeen?: string }): Pi
 
 /** An object as the API shows it, with the pins of it that are known. */
 export function objectDocument(entry: ObjectEntry, inventory: Inventory, held: HeldBy): ObjectDocument {
-  const pins = inventory.pinsOf(entry.kind, entry.id).filter((pin) => pin.object.fingerprint === entry.fingerprint);
+  const pins = inventory
+    .pinsOf(entry.kind, entry.id)
+    .filter((pin) => pin.object.fingerprint === entry.fingerprint);
   return {
     ...entry.info,
     fingerprint: entry.fingerprint,

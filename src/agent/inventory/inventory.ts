@@ -69,8 +69,9 @@ export class Inventory {
   /** All names of the inode a pin is, the pin itself among them where it is listed. */
   namesOfInode(pin: Pick<PinEntry, 'mount' | 'inode' | 'object'>): readonly PinEntry[] {
     const key = inodeKey(pin.inode);
-    return this.pinsOf(pin.object.kind, pin.object.id)
-      .filter((other) => other.mount === pin.mount && inodeKey(other.inode) === key);
+    return this.pinsOf(pin.object.kind, pin.object.id).filter(
+      (other) => other.mount === pin.mount && inodeKey(other.inode) === key,
+    );
   }
 
   #list(pin: PinEntry): void {

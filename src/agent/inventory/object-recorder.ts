@@ -18,7 +18,10 @@ export class ObjectRecorder {
   readonly #announce: Announce;
 
   constructor(parts: {
-    readonly store: Store; readonly objects: ObjectInventory; readonly bootId: string; readonly announce: Announce;
+    readonly store: Store;
+    readonly objects: ObjectInventory;
+    readonly bootId: string;
+    readonly announce: Announce;
   }) {
     this.#store = parts.store;
     this.#objects = parts.objects;
@@ -28,7 +31,9 @@ export class ObjectRecorder {
 
   /** Call it in a transaction, and what it answers once that is committed. */
   write(changes: readonly ObjectChange[], origin: Origin): () => void {
-    const gone = changes.filter(({ type }) => type === 'gone').map(({ entry }) => this.#recordOf(entry, origin.at));
+    const gone = changes
+      .filter(({ type }) => type === 'gone')
+      .map(({ entry }) => this.#recordOf(entry, origin.at));
     if (gone.length > 0) this.#store.objects.markGone(gone, origin.at);
     const alive = changes.filter((change) => change.type !== 'gone' && !this.#isRecorded(change));
     if (alive.length > 0) this.#store.objects.put(alive.map(({ entry }) => this.#recordOf(entry, origin.at)));
@@ -57,12 +62,14 @@ export class ObjectRecorder {
 function eventOf({ type, entry }: ObjectChange, { at, actor }: Origin): readonly NewEvent[] {
   if (type === 'refreshed') return [];
   const document = objectHistory(entry);
-  return [{
-    time: at,
-    type: `object.${type}`,
-    subject: objectSubject(entry),
-    before: type === 'gone' ? document : null,
-    after: type === 'appeared' ? document : null,
-    actor,
-  }];
+  return [
+    {
+      time: at,
+      type: `object.${type}`,
+      subject: objectSubject(entry),
+      before: type === 'gone' ? document : null,
+      after: type === 'appeared' ? document : null,
+      actor,
+    },
+  ];
 }

@@ -16,7 +16,10 @@ export interface ObjectEntry {
 export class ObjectInventory {
   readonly #counters = new Map<ObjectKind, ReadonlyMap<number, Counters>>();
   readonly #kinds: ReadonlyMap<ObjectKind, OneKind> = new Map(
-    objectKinds.map((kind) => [kind, { entries: new Map(), ids: new SortedList((one, other) => one - other) }]),
+    objectKinds.map((kind) => [
+      kind,
+      { entries: new Map(), ids: new SortedList((one, other) => one - other) },
+    ]),
   );
 
   find(kind: ObjectKind, id: number): ObjectEntry | undefined {

@@ -57,7 +57,10 @@ export function pairChanges(findings: NameFindings): PairedFindings {
   for (const before of lost.values()) {
     if (!departed.has(before)) changes.push({ change: { type: 'removed', before } });
   }
-  return { kept, changes: changes.sort((one, other) => compareBytes(pathOf(one.change), pathOf(other.change))) };
+  return {
+    kept,
+    changes: changes.sort((one, other) => compareBytes(pathOf(one.change), pathOf(other.change))),
+  };
 }
 
 /** Takes out of `lost` the names that still hold the same inode. */
@@ -72,7 +75,8 @@ function settleUnmoved(lost: Map<string, PinEntry>, found: readonly PinState[]) 
       continue;
     }
     lost.delete(after.path);
-    if (hasOtherAttributes(before.inode, after.inode)) changes.push({ change: { type: 'changed', before, after } });
+    if (hasOtherAttributes(before.inode, after.inode))
+      changes.push({ change: { type: 'changed', before, after } });
     else kept.push({ before, after });
   }
   return { kept, changes, arrived };
@@ -80,7 +84,8 @@ function settleUnmoved(lost: Map<string, PinEntry>, found: readonly PinState[]) 
 
 /** Where each arrival came from, for those whose inode left another name; names are paired in byte order. */
 function pairMoves(
-  lost: ReadonlyMap<string, PinEntry>, arrived: readonly PinState[],
+  lost: ReadonlyMap<string, PinEntry>,
+  arrived: readonly PinState[],
 ): ReadonlyMap<PinState, PinEntry> {
   const leavers = new Map<string, PinEntry[]>();
   for (const pin of [...lost.values()].sort(byPath)) {

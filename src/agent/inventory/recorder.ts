@@ -1,9 +1,14 @@
+import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { EventDocument, NewEvent } from '../../model/schema/event.ts';
 import type { PinDocument } from '../../model/schema/pin.ts';
 import type { PinIdentity, PinRecord, Store } from '../../model/store.ts';
-import { pathMembers, type PinPath } from '../../model/path.ts';
 import type {
-  Annotations, ChangeOrigin, ChangeSink, DirectoryChange, PinChange, PinState,
+  Annotations,
+  ChangeOrigin,
+  ChangeSink,
+  DirectoryChange,
+  PinChange,
+  PinState,
 } from '../operation/sink.ts';
 import type { AnnotationIndex } from './annotations.ts';
 import { modeText, pinDocument, pinSubject } from './documents.ts';
@@ -61,7 +66,10 @@ export class ChangeRecorder implements ChangeSink {
 
   record(changes: readonly (PinChange | DirectoryChange)[], origin: ChangeOrigin): () => void {
     const ofPins = changes.filter((change) => !isOfDirectory(change));
-    const finish = this.write(ofPins.map((change) => ({ change })), origin);
+    const finish = this.write(
+      ofPins.map((change) => ({ change })),
+      origin,
+    );
     return () => {
       for (const change of changes) this.#noteOwn(change);
       finish();
@@ -82,7 +90,10 @@ export class ChangeRecorder implements ChangeSink {
   /** Takes note of a pin that is what it was, or that only has fresher facts; rows only where its instance got a marker. */
   keep(pins: readonly KeptPin[], at: string): () => void {
     const moved = pins.filter(({ before, after }) => before.instance !== after.instance);
-    this.#store.pins.markGone(moved.map(({ before }) => ({ instance: before.instance, path: before.path })), at);
+    this.#store.pins.markGone(
+      moved.map(({ before }) => ({ instance: before.instance, path: before.path })),
+      at,
+    );
     this.#store.pins.put(moved.map(({ before, after }) => recordOf(after, before.firstSeen, at)));
     return () => {
       for (const { before, after } of pins) this.#enter(after, before.firstSeen);
@@ -96,7 +107,10 @@ export class ChangeRecorder implements ChangeSink {
       ...(vacated === undefined ? [] : [vacated]),
     ]);
     if (left.length === 0) return;
-    this.#store.pins.markGone(left.map(({ instance, path }) => ({ instance, path })), at);
+    this.#store.pins.markGone(
+      left.map(({ instance, path }) => ({ instance, path })),
+      at,
+    );
     const retaken = left.flatMap((pin) => {
       const now = this.#inventory.findMount(pin.mount)?.findPin(pin.path);
       return now === undefined || isSameInode(now.inode, pin.inode) ? [] : [recordOf(now, now.firstSeen, at)];

@@ -14,9 +14,13 @@ export interface Remembered {
 
 /** Sorts out what the store remembers. Pure. */
 export function sortRemembered(
-  pins: readonly PinRecord[], objects: readonly ObjectRecord[], bootId: string,
+  pins: readonly PinRecord[],
+  objects: readonly ObjectRecord[],
+  bootId: string,
 ): Remembered {
-  const described = new Map(objects.map((object) => [`${object.kind}:${object.id}:${object.fingerprint}`, object]));
+  const described = new Map(
+    objects.map((object) => [`${object.kind}:${object.id}:${object.fingerprint}`, object]),
+  );
   const byMount = new Map<string, PinEntry[]>();
   const lost: PinEntry[] = [];
   for (const record of pins) {

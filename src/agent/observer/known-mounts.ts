@@ -39,7 +39,9 @@ export class KnownMounts {
   }
 
   documents(): readonly MountDocument[] {
-    return this.ids().flatMap((id) => this.#known.get(id) ?? []).map((known) => this.documentOf(known));
+    return this.ids()
+      .flatMap((id) => this.#known.get(id) ?? [])
+      .map((known) => this.documentOf(known));
   }
 
   documentOf({ mount, instance, root }: KnownMount): MountDocument {

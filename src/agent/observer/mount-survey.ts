@@ -1,10 +1,17 @@
 import type { BpffsMount, BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
+import type { Place } from '../../kernel/sys/calls.ts';
+import type { Fd } from '../../kernel/sys/fd.ts';
 import { isPinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { isWithin, joinPath, type PinPath, parentOf } from '../../model/path.ts';
 import type { PinIdentity } from '../../model/store.ts';
 import {
-  factsOf as entryFacts, hasOtherFacts, inodeKey, isSameInode, type NamedEntry, type PinEntry,
+  factsOf as entryFacts,
+  hasOtherFacts,
+  inodeKey,
+  isSameInode,
+  type NamedEntry,
+  type PinEntry,
 } from '../inventory/entry.ts';
 import type { DirectoryPath, MountNames } from '../inventory/mount-names.ts';
 import type { NameFindings } from '../inventory/pair-changes.ts';
@@ -108,7 +115,10 @@ export class MountSurvey {
   otherGone(): readonly PinPath[] {
     const there = this.otherEntries();
     const gone = [...this.#readings.values()].flatMap((reading) => reading.gone);
-    return gone.filter((path) => !there.has(path)).sort().reverse();
+    return gone
+      .filter((path) => !there.has(path))
+      .sort()
+      .reverse();
   }
 
   /** Whether a decision could be wrong because a name's other half has not been read. */
@@ -157,16 +167,25 @@ export class MountSurvey {
       }
       while (task.toOpen.length > 0 && !this.#parts.pace.isOver()) {
         const name = task.toOpen.pop() ?? '';
-        using open = this.#parts.kernel.bpffs.openName(root, { directory, name });
-        this.#compare(task, name, open);
+        this.#look(root, { directory, name }, task);
       }
       return task.toOpen.length === 0;
     } catch (error) {
-      if (isPinfoldError(error, 'permission_denied')) return true;
+      if (isOutOfSight(error)) return true;
       if (!isGone(error)) throw error;
       this.#readings.delete(task.path);
       if (task.path !== '') this.#parts.watches.wake({ mount: this.mount.id, path: parentOf(task.path) });
       return true;
+    }
+  }
+
+  /** Opens one name, compares it and closes it. What lies under a mount is out of sight: what is known of it stays. */
+  #look(root: BpffsRoot, place: Place & { readonly directory: Fd }, task: Task): void {
+    try {
+      using open = this.#parts.kernel.bpffs.openName(root, place);
+      this.#compare(task, place.name, open);
+    } catch (error) {
+      if (!isOutOfSight(error)) throw error;
     }
   }
 
@@ -209,7 +228,8 @@ export class MountSurvey {
     const facts = factsOf(open);
     if (before !== undefined && isSameEntry(before, open)) {
       this.#refresh({ reading, path, before, facts });
-      if (open.type === 'directory' && task.below && task.attributes === 'all') this.#tasks.push({ ...depthOf(task), path });
+      if (open.type === 'directory' && task.below && task.attributes === 'all')
+        this.#tasks.push({ ...depthOf(task), path });
       return;
     }
     if (before !== undefined) this.#lose(reading, path, before);
@@ -236,7 +256,11 @@ export class MountSurvey {
         this.#tasks.push({ path, below: true, attributes: 'none' });
         break;
       case 'symlink':
-        reading.entries.set(path, { entry: 'symlink', facts, target: this.#parts.kernel.bpffs.readLink(open) });
+        reading.entries.set(path, {
+          entry: 'symlink',
+          facts,
+          target: this.#parts.kernel.bpffs.readLink(open),
+        });
         break;
       case 'file': {
         const object = this.#identify(open);
@@ -265,7 +289,11 @@ export class MountSurvey {
 
   #pin(path: PinPath, inode: InodeFacts, object: PinnedObject): PinState {
     const { instance } = this;
-    const annotations = this.#parts.annotationsOf({ instance, inode: inode.inode, mtimeNs: String(inode.mtimeNs) });
+    const annotations = this.#parts.annotationsOf({
+      instance,
+      inode: inode.inode,
+      mtimeNs: String(inode.mtimeNs),
+    });
     return { mount: this.mount.id, instance, path, inode, object, annotations };
   }
 
@@ -280,7 +308,8 @@ export class MountSurvey {
     for (const read of [...this.#readings.keys()]) {
       if (read !== '' && isWithin(read, path)) this.#readings.delete(read);
     }
-    for (const [name, below] of this.#parts.names?.entriesIn(path) ?? []) this.#lose(reading, joinPath(path, name), below);
+    for (const [name, below] of this.#parts.names?.entriesIn(path) ?? [])
+      this.#lose(reading, joinPath(path, name), below);
   }
 
   #known(directory: DirectoryPath): ReadonlyMap<string, NamedEntry> {
@@ -290,7 +319,9 @@ export class MountSurvey {
   /** Names beyond what a walk may visit are left alone; what is known of them goes. */
   #mayFollow(directory: DirectoryPath, name: string): boolean {
     this.#namesSeen++;
-    return this.#namesSeen <= limits.walkNamesMax && directory.length + 1 + name.length <= limits.pathBytesMax;
+    return (
+      this.#namesSeen <= limits.walkNamesMax && directory.length + 1 + name.length <= limits.pathBytesMax
+    );
   }
 }
 
@@ -316,10 +347,16 @@ function isSameEntry(before: NamedEntry, open: OpenName): boolean {
   }
 }
 
+/** Something is mounted over the name, or this user may not look into it. */
+function isOutOfSight(error: unknown): boolean {
+  return isPinfoldError(error, 'crosses_mount') || isPinfoldError(error, 'permission_denied');
+}
+
 /** The directory went, or became something else, while it was on the list. */
 function isGone(error: unknown): boolean {
-  return ['directory_not_found', 'parent_not_found', 'not_a_directory', 'symlink', 'crosses_mount']
-    .some((code) => isPinfoldError(error) && error.code === code);
+  return ['directory_not_found', 'parent_not_found', 'not_a_directory', 'symlink'].some(
+    (code) => isPinfoldError(error) && error.code === code,
+  );
 }
 
 /** Conditions of the machine that say nothing about the pin. */

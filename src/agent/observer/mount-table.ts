@@ -54,7 +54,10 @@ export class MountTable implements MountFinder {
     if (found === undefined) throw this.#missing(choice);
     if (found.reachableBy === undefined) {
       const why = found.unreachableReason ?? 'no path leads to it';
-      throw new PinfoldError('mount_unavailable', { detail: `The bpffs ${found.id} cannot be reached: ${why}.`, mount: found.id });
+      throw new PinfoldError('mount_unavailable', {
+        detail: `The bpffs ${found.id} cannot be reached: ${why}.`,
+        mount: found.id,
+      });
     }
     return found;
   }
@@ -72,7 +75,10 @@ export class MountTable implements MountFinder {
   #missing(choice: MountChoice): PinfoldError {
     return choice === undefined
       ? new PinfoldError('mount_unavailable', { detail: `No bpffs is mounted at ${this.#bpffsPath}.` })
-      : new PinfoldError('mount_not_found', { detail: `No bpffs instance ${choice} is mounted.`, mount: choice });
+      : new PinfoldError('mount_not_found', {
+          detail: `No bpffs instance ${choice} is mounted.`,
+          mount: choice,
+        });
   }
 }
 

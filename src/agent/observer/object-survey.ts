@@ -49,11 +49,17 @@ export class ObjectSurvey {
 
   /** Whether an object was made since the last look. */
   hasNew(): boolean {
-    return objectKinds.some((kind) => this.#kernel.objects.nextId(kind, this.#highest.get(kind) ?? 0) !== undefined);
+    return objectKinds.some(
+      (kind) => this.#kernel.objects.nextId(kind, this.#highest.get(kind) ?? 0) !== undefined,
+    );
   }
 
   /** Looks, in slices. `seen` are objects described already in this pass, by `kind:id`. */
-  async look(depth: ObjectDepth, seen: ReadonlyMap<string, DescribedObject>, pace: Pace): Promise<ObjectFindings> {
+  async look(
+    depth: ObjectDepth,
+    seen: ReadonlyMap<string, DescribedObject>,
+    pace: Pace,
+  ): Promise<ObjectFindings> {
     const appeared = new Map<string, DescribedObject>();
     const gone: ObjectEntry[] = [];
     const refreshed: DescribedObject[] = [];
@@ -72,9 +78,14 @@ export class ObjectSurvey {
     return { appeared: [...appeared.values()], gone, refreshed };
   }
 
-  #compare(object: DescribedObject, findings: {
-    readonly appeared: Map<string, DescribedObject>; readonly gone: ObjectEntry[]; readonly refreshed: DescribedObject[];
-  }): void {
+  #compare(
+    object: DescribedObject,
+    findings: {
+      readonly appeared: Map<string, DescribedObject>;
+      readonly gone: ObjectEntry[];
+      readonly refreshed: DescribedObject[];
+    },
+  ): void {
     const known = this.#objects.find(object.kind, object.id);
     if (known?.fingerprint === object.fingerprint) {
       findings.refreshed.push(object);
@@ -93,7 +104,8 @@ export class ObjectSurvey {
   }
 
   #listAlive(kind: ObjectKind): readonly number[] {
-    if (kind === 'btf' || this.#kernel.counters.unavailable(kind) !== undefined) return this.#walkIds(kind, 0);
+    if (kind === 'btf' || this.#kernel.counters.unavailable(kind) !== undefined)
+      return this.#walkIds(kind, 0);
     const counters: ReadonlyMap<number, Counters> = this.#kernel.counters.readAll(kind);
     this.#objects.setCounters(kind, counters);
     const ids = [...counters.keys()];

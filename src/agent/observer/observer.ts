@@ -117,7 +117,11 @@ export class Observer {
     return mounts.list().filter(({ reachableBy }) => reachableBy !== undefined);
   }
 
-  async #surveyNames(mounts: readonly BpffsMount[], kind: PassKind, pace: Pace): Promise<readonly MountSurvey[]> {
+  async #surveyNames(
+    mounts: readonly BpffsMount[],
+    kind: PassKind,
+    pace: Pace,
+  ): Promise<readonly MountSurvey[]> {
     const { watches, clock } = this.#parts;
     const isOverflow = watches.takeOverflow();
     const isAttributesDue = clock.monotonicMs() - this.#attributesReadAtMs >= attributesEveryMs;
@@ -133,7 +137,8 @@ export class Observer {
           await survey.read([''], { below: true, attributes: 'all' });
         } else {
           if (kind === 'full') await survey.read([''], { below: true, attributes: 'none' });
-          if (kind === 'full') await survey.read(this.#takeDeferred(mount.id), { below: false, attributes: 'all' });
+          if (kind === 'full')
+            await survey.read(this.#takeDeferred(mount.id), { below: false, attributes: 'all' });
           if (directories.length > 0) await survey.read(directories, { below: false, attributes: 'quiet' });
           else if (kind === 'quick') continue;
         }
@@ -178,14 +183,17 @@ export class Observer {
   }
 
   async #surveyObjects(
-    kind: PassKind, seen: ReadonlyMap<string, DescribedObject>, pace: Pace,
+    kind: PassKind,
+    seen: ReadonlyMap<string, DescribedObject>,
+    pace: Pace,
   ): Promise<ObjectFindings> {
     const { objects, clock } = this.#parts;
     if (objects === undefined) return { appeared: [], gone: [], refreshed: [] };
     const began = clock.monotonicMs();
     if (seen.size > 0 || objects.hasNew()) this.#stirred = 2;
     const sinceMs = began - this.#objectsReadAtMs;
-    const isDue = this.#stirred > 0 ? sinceMs >= 900 : sinceMs >= Math.max(900, this.#objectsCostMs * objectsShare);
+    const isDue =
+      this.#stirred > 0 ? sinceMs >= 900 : sinceMs >= Math.max(900, this.#objectsCostMs * objectsShare);
     const all = kind !== 'quick' || isDue;
     const findings = await objects.look({ all, describeKnown: kind === 'fresh' }, seen, pace);
     if (!all) return findings;
@@ -196,7 +204,10 @@ export class Observer {
   }
 
   async #write(seen: {
-    readonly surveys: readonly MountSurvey[]; readonly objects: ObjectFindings; readonly origin: Origin; readonly pace: Pace;
+    readonly surveys: readonly MountSurvey[];
+    readonly objects: ObjectFindings;
+    readonly origin: Origin;
+    readonly pace: Pace;
   }): Promise<void> {
     const { surveys, objects, origin, pace } = seen;
     const { writer } = this.#parts;
@@ -213,7 +224,8 @@ export class Observer {
   #objectChanges({ appeared, gone, refreshed }: ObjectFindings, at: string): readonly ObjectChange[] {
     const { inventory } = this.#parts;
     const entryOf = (object: DescribedObject) => ({
-      ...object, firstSeen: inventory.objects.find(object.kind, object.id)?.firstSeen ?? at,
+      ...object,
+      firstSeen: inventory.objects.find(object.kind, object.id)?.firstSeen ?? at,
     });
     return [
       ...gone.map((entry): ObjectChange => ({ type: 'gone', entry })),
@@ -240,7 +252,11 @@ export class Observer {
   async #writeGoneMounts(origin: Origin, pace: Pace): Promise<void> {
     const { mounts, known, inventory, writer, watches } = this.#parts;
     const unread = [...this.#unread].filter(([mount]) => mounts.find(mount) === undefined);
-    await writer.writePins([...this.#lost, ...unread.flatMap(([, pins]) => pins)].map(removalOf), origin, pace);
+    await writer.writePins(
+      [...this.#lost, ...unread.flatMap(([, pins]) => pins)].map(removalOf),
+      origin,
+      pace,
+    );
     this.#lost = [];
     for (const [mount] of unread) this.#unread.delete(mount);
     for (const id of known.ids()) {

@@ -11,7 +11,11 @@ export interface Rhythm {
 }
 
 /** The rhythm of an agent. */
-export const usualRhythm: Rhythm = { quickMs: limits.observeIntervalMs, fullMs: limits.walkIntervalMs, wakeMs: 40 };
+export const usualRhythm: Rhythm = {
+  quickMs: limits.observeIntervalMs,
+  fullMs: limits.walkIntervalMs,
+  wakeMs: 40,
+};
 
 /** Woken passes may take one part in this many of the time, however hard the names are changing. */
 const wokenShare = 5;
@@ -95,11 +99,14 @@ export class Schedule {
     if (this.#asked.length > 0) return { kind: 'fresh', atMs: 0 };
     const { endedAtMs, tookMs } = this.#lastPass;
     const pause = Math.min(this.#rhythm.quickMs, Math.max(this.#rhythm.wakeMs, tookMs * wokenShare));
-    const wokenAt = this.#wokenAtMs === undefined
-      ? Number.POSITIVE_INFINITY
-      : Math.max(this.#wokenAtMs + this.#rhythm.wakeMs, endedAtMs + pause);
+    const wokenAt =
+      this.#wokenAtMs === undefined
+        ? Number.POSITIVE_INFINITY
+        : Math.max(this.#wokenAtMs + this.#rhythm.wakeMs, endedAtMs + pause);
     const quickAt = Math.min(wokenAt, this.#due.quick);
-    return this.#due.full <= quickAt ? { kind: 'full', atMs: this.#due.full } : { kind: 'quick', atMs: quickAt };
+    return this.#due.full <= quickAt
+      ? { kind: 'full', atMs: this.#due.full }
+      : { kind: 'quick', atMs: quickAt };
   }
 
   async #runFor(kind: PassKind): Promise<void> {
@@ -121,7 +128,8 @@ export class Schedule {
     } finally {
       const ended = this.#clock.monotonicMs();
       this.#lastPass = { endedAtMs: ended, tookMs: ended - began };
-      this.#due.quick = began + this.#rhythm.quickMs < ended ? ended + this.#rhythm.wakeMs : began + this.#rhythm.quickMs;
+      this.#due.quick =
+        began + this.#rhythm.quickMs < ended ? ended + this.#rhythm.wakeMs : began + this.#rhythm.quickMs;
       if (kind !== 'quick') this.#due.full = ended + this.#rhythm.fullMs;
       const totals = this.#totals[kind === 'quick' ? 'quick' : 'full'];
       totals.count++;

@@ -66,9 +66,17 @@ export class FindingsWriter {
     const { changes, kept } = pairChanges(survey.findings());
     const restamped = names.instance === survey.instance ? [] : names.pinsWithin('');
     names.instance = survey.instance;
-    await this.#keep([...kept, ...restamped.map((pin) => ({
-      before: pin, after: { ...pin, instance: survey.instance },
-    }))], origin, pace);
+    await this.#keep(
+      [
+        ...kept,
+        ...restamped.map((pin) => ({
+          before: pin,
+          after: { ...pin, instance: survey.instance },
+        })),
+      ],
+      origin,
+      pace,
+    );
     await this.writePins(changes, origin, pace);
     for (const [path, named] of survey.otherEntries()) {
       if (!this.#isTouched(survey.mount.id, path)) inventory.set(names, path, named);
@@ -85,7 +93,9 @@ export class FindingsWriter {
   /** Writes changes of pins that nobody has changed meanwhile. */
   async writePins(changes: readonly SettledChange[], origin: Origin, pace: Pace): Promise<void> {
     for (const chunk of chunksOf(changes)) {
-      const valid = chunk.filter((settled) => namesIn(settled).every(({ mount, path }) => !this.#yields(mount, path)));
+      const valid = chunk.filter((settled) =>
+        namesIn(settled).every(({ mount, path }) => !this.#yields(mount, path)),
+      );
       this.#wakeOtherNames(valid);
       this.#parts.store.transaction(() => this.#parts.pins.write(valid, origin))();
       await pace.rest();
@@ -123,7 +133,10 @@ export class FindingsWriter {
   }
 }
 
-function namesIn({ change, vacated }: SettledChange): readonly { readonly mount: string; readonly path: PinPath }[] {
+function namesIn({
+  change,
+  vacated,
+}: SettledChange): readonly { readonly mount: string; readonly path: PinPath }[] {
   return [...sidesOf(change), ...(vacated === undefined ? [] : [vacated])];
 }
 

@@ -37,5 +37,9 @@ export function parseObjectCursor(cursor: string): ObjectPosition {
 }
 
 function badCursor(cause?: unknown): PinfoldError {
-  return new PinfoldError('bad_cursor', { detail: 'The cursor is not one this list gave; begin without one.' }, cause);
+  return new PinfoldError(
+    'bad_cursor',
+    { detail: 'The cursor is not one this list gave; begin without one.' },
+    cause,
+  );
 }

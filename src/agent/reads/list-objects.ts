@@ -11,7 +11,10 @@ export type WhyNoCounters = (kind: ObjectKind) => string | undefined;
 
 /** One page of the objects that match, by kind and id. @throws PinfoldError bad_cursor */
 export function listObjects(
-  inventory: Inventory, query: ObjectQuery, slice: Slice, whyNoCounters: WhyNoCounters,
+  inventory: Inventory,
+  query: ObjectQuery,
+  slice: Slice,
+  whyNoCounters: WhyNoCounters,
 ): Page<ObjectDocument> {
   const after = slice.after === undefined ? undefined : parseObjectCursor(slice.after);
   const page: ObjectEntry[] = [];
@@ -51,7 +54,9 @@ function nameOf({ info }: ObjectEntry): string | undefined {
 
 function heldBy(inventory: Inventory, { kind, id }: ObjectEntry, whyNot: WhyNoCounters): HeldBy {
   const counters = inventory.objects.countersOf(kind, id);
-  return counters === undefined ? { unavailable: whyNot(kind) ?? 'not counted since it appeared' } : { counters };
+  return counters === undefined
+    ? { unavailable: whyNot(kind) ?? 'not counted since it appeared' }
+    : { counters };
 }
 
 function isAfter(entry: ObjectEntry, position: ObjectPosition): boolean {

@@ -11,14 +11,22 @@ import { parsePathCursor, pathCursor } from './cursor.ts';
 export type DocumentCache = WeakMap<PinEntry, PinDocument>;
 
 /** One page of the pins that match, in byte order. @throws PinfoldError bad_cursor */
-export function listPins(names: MountNames, query: PinQuery, slice: Slice, cache: DocumentCache): Page<PinDocument> {
+export function listPins(
+  names: MountNames,
+  query: PinQuery,
+  slice: Slice,
+  cache: DocumentCache,
+): Page<PinDocument> {
   const after = slice.after === undefined ? undefined : parsePathCursor(slice.after);
   const found = pathsWithin(names.pinPaths, query.prefix);
   const tests = testsOf(query);
-  const paths = tests.length === 0 ? found : found.filter((path) => {
-    const pin = names.findPin(path);
-    return pin !== undefined && tests.every((test) => test(pin));
-  });
+  const paths =
+    tests.length === 0
+      ? found
+      : found.filter((path) => {
+          const pin = names.findPin(path);
+          return pin !== undefined && tests.every((test) => test(pin));
+        });
   const { page, next } = pageOf(paths, after, slice.limit);
   const items = page.flatMap((path) => names.findPin(path) ?? []).map((pin) => cached(cache, pin));
   return { items, next, total: paths.length };
@@ -62,7 +70,9 @@ function testsOf(query: PinQuery): readonly ((pin: PinEntry) => boolean)[] {
   if (id !== undefined) tests.push(({ object }) => object.id === id);
   if (owner !== undefined) tests.push(({ annotations }) => (annotations.owner ?? '') === owner);
   for (const [key, value] of Object.entries(labels ?? {})) {
-    tests.push(({ annotations }) => Object.hasOwn(annotations.labels, key) && annotations.labels[key] === value);
+    tests.push(
+      ({ annotations }) => Object.hasOwn(annotations.labels, key) && annotations.labels[key] === value,
+    );
   }
   return tests;
 }

@@ -9,8 +9,8 @@ import type { MountChoice, Observed } from '../agent.ts';
 import { type HeldBy, objectDocument } from '../inventory/documents.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { pinnedObjectOf } from '../operation/holds.ts';
-import { factsOf } from '../operation/site.ts';
 import type { ChangeSink, MountFinder } from '../operation/sink.ts';
+import { factsOf } from '../operation/site.ts';
 import type { WhyNoCounters } from './list-objects.ts';
 
 /** What reading one thing from the kernel needs. */

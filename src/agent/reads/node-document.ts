@@ -23,7 +23,10 @@ export interface NodeParts {
 }
 
 /** The node, as of the last observation. */
-export function nodeDocument({ options, kernel, inventory, known, startedAt }: NodeParts, observedAt: Date): NodeDocument {
+export function nodeDocument(
+  { options, kernel, inventory, known, startedAt }: NodeParts,
+  observedAt: Date,
+): NodeDocument {
   const { bootId, release, machine, features, seesAllProcesses, cpus } = kernel.facts;
   const mounts = known.documents();
   return {

@@ -67,12 +67,20 @@ export class AgentReads implements Reads {
     const mount = id === undefined ? undefined : known.find(id)?.mount;
     if (mount === undefined) {
       throw choice === undefined
-        ? new PinfoldError('mount_unavailable', { detail: 'No bpffs is mounted where the agent was told to look.' })
-        : new PinfoldError('mount_not_found', { detail: `No bpffs instance ${choice} is mounted.`, mount: choice });
+        ? new PinfoldError('mount_unavailable', {
+            detail: 'No bpffs is mounted where the agent was told to look.',
+          })
+        : new PinfoldError('mount_not_found', {
+            detail: `No bpffs instance ${choice} is mounted.`,
+            mount: choice,
+          });
     }
     if (mount.reachableBy === undefined) {
       const why = mount.unreachableReason ?? 'no path leads to it';
-      throw new PinfoldError('mount_unavailable', { detail: `The bpffs ${mount.id} cannot be reached: ${why}.`, mount: mount.id });
+      throw new PinfoldError('mount_unavailable', {
+        detail: `The bpffs ${mount.id} cannot be reached: ${why}.`,
+        mount: mount.id,
+      });
     }
     return inventory.findMount(mount.id) ?? new MountNames(mount.id, '');
   }
@@ -84,7 +92,8 @@ export class AgentReads implements Reads {
   /** @throws PinfoldError not_ready before the first observation */
   #observedAt(): Date {
     const at = this.#parts.observedAt();
-    if (at === undefined) throw new PinfoldError('not_ready', { detail: 'The first observation is under way.' });
+    if (at === undefined)
+      throw new PinfoldError('not_ready', { detail: 'The first observation is under way.' });
     return at;
   }
 }

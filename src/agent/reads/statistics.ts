@@ -43,7 +43,8 @@ export class AgentStatistics implements Statistics {
   pinCounts(): ReturnType<Statistics['pinCounts']> {
     return [...this.#parts.inventory.mounts()].flatMap((names) => {
       const counts = new Map<string, number>(pinnableKinds.map((kind) => [kind, 0]));
-      for (const { object } of names.pinsWithin('')) counts.set(object.kind, (counts.get(object.kind) ?? 0) + 1);
+      for (const { object } of names.pinsWithin(''))
+        counts.set(object.kind, (counts.get(object.kind) ?? 0) + 1);
       return [...counts].map(([kind, count]) => ({ mount: names.mount, kind, count }));
     });
   }
@@ -66,7 +67,10 @@ export class AgentStatistics implements Statistics {
     const { quick, full } = totals();
     return {
       ageSeconds: at === undefined ? Number.POSITIVE_INFINITY : (clock.monotonicMs() - at) / 1000,
-      passes: [{ pass: 'quick', ...quick }, { pass: 'full', ...full }],
+      passes: [
+        { pass: 'quick', ...quick },
+        { pass: 'full', ...full },
+      ],
     };
   }
 
