@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { disposable } from './disposal.ts';
 import { until } from './until.ts';
 
@@ -48,49 +48,27 @@ export function start(command: string, args: readonly string[] = [], options: St
     detached: true,
   });
   const title = [command, ...args].join(' ');
-  const lines: string[] = [];
-  let taken = 0;
-  let complaints = '';
-  let exit: Exit | undefined;
-  let failure: Error | undefined;
-  onLines(child.stdout, (line) => lines.push(line));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaints += text;
-  });
-  child.stdin.on('error', () => undefined);
-  child.once('error', (error) => {
-    failure = error;
-  });
-  child.once('close', (code, signal) => {
-    exit = { code, signal };
-  });
-
-  const hasEnded = (): boolean => exit !== undefined || failure !== undefined;
+  const said = record(child);
+  const hasEnded = (): boolean => said.exit !== undefined || said.failure !== undefined;
   const kill = (signal: NodeJS.Signals = 'SIGKILL'): void => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
   };
-  const find = (matching: RegExp): string | undefined => {
-    const at = lines.findIndex((line, index) => index >= taken && matching.test(line));
-    if (at === -1) return undefined;
-    taken = at + 1;
-    return lines[at];
-  };
   return {
     pid: child.pid ?? -1,
-    lines,
-    stderr: () => complaints,
-    ended: () => exit,
+    lines: said.lines,
+    stderr: () => said.complaints,
+    ended: () => said.exit,
     line: async (matching = /^/, timeoutMs = 15_000) => {
       const what = `a line like ${matching} from ${title}`;
-      const seen = (): { line: string | undefined; ended: boolean } => ({
+      const look = (): { line?: string | undefined; ended: boolean } => ({
         ended: hasEnded(),
-        line: find(matching),
+        line: take(said, matching),
       });
-      const last = await until(what, seen, ({ line, ended }) => ended || line !== undefined, {
-        timeoutMs,
-        everyMs: 5,
-      });
-      if (last.line === undefined) throw new Error(`${title} ended before ${what}: ${failure ?? complaints}`);
+      const isOver = (seen: ReturnType<typeof look>): boolean => seen.ended || seen.line !== undefined;
+      const last = await until(what, look, isOver, { timeoutMs, everyMs: 5 });
+      if (last.line === undefined) {
+        throw new Error(`${title} ended before ${what}: ${said.failure ?? said.complaints}`);
+      }
       return last.line;
     },
     write: (line) => void child.stdin.write(`${line}\n`),
@@ -103,8 +81,8 @@ export function start(command: string, args: readonly string[] = [], options: St
         kill();
         throw error;
       }
-      if (exit === undefined) throw failure;
-      return exit;
+      if (said.exit === undefined) throw said.failure;
+      return said.exit;
     },
     ...disposable(() => {
       kill();
@@ -112,6 +90,40 @@ export function start(command: string, args: readonly string[] = [], options: St
       for (const stream of child.stdio) stream?.destroy();
     }),
   };
+}
+
+/** What a child has said and how it ended, so far. */
+interface Transcript {
+  readonly lines: string[];
+  /** How many of the lines `line` has given or passed over. */
+  taken: number;
+  complaints: string;
+  exit?: Exit;
+  failure?: Error;
+}
+
+function record(child: ChildProcessWithoutNullStreams): Transcript {
+  const said: Transcript = { lines: [], taken: 0, complaints: '' };
+  onLines(child.stdout, (line) => said.lines.push(line));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said.complaints += text;
+  });
+  // Writing to a child that has just ended is no failure of the test's.
+  child.stdin.on('error', () => undefined);
+  child.once('error', (error) => {
+    said.failure = error;
+  });
+  child.once('close', (code, signal) => {
+    said.exit = { code, signal };
+  });
+  return said;
+}
+
+function take(said: Transcript, matching: RegExp): string | undefined {
+  const at = said.lines.findIndex((line, index) => index >= said.taken && matching.test(line));
+  if (at === -1) return undefined;
+  said.taken = at + 1;
+  return said.lines[at];
 }
 
 /** Ends what a child has started and left behind; where nothing is left there is no such group. */
