@@ -37,7 +37,7 @@ export const limits = {
   tokensMax: 1000,
   /** Rows one write transaction of clean-up removes, so that readers and writers never wait long. */
   deleteChunkRows: 500,
-  /** A state database up to this size is checked whole when it is opened (2 ms a MiB); of a bigger one its small tables. */
+  /** A state database up to this size is checked whole at each start (2 ms a MiB), a bigger one in part. */
   stateCheckBytesMax: 64 * 1024 * 1024,
   /** How long a write waits for another process that has the state database locked, such as `sqlite3`. */
   stateBusyMs: 1000,
