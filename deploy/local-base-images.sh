@@ -5,7 +5,7 @@
 #   node:24-bookworm-slim   Debian by debootstrap, Node 24 and npm from their npm packages
 #   prom/prometheus:v2.42.0 Debian by debootstrap, with its package `prometheus`
 #
-# Grafana is not among Debian's packages: leave it out there with `docker-compose up --scale grafana=0`.
+# Grafana is not among Debian's packages: leave it out there with `docker-compose up agent prometheus`.
 # Needs: root, debootstrap, npm, a docker engine. Takes about three minutes; images that exist are left alone.
 set -eu
 
