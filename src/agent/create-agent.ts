@@ -46,7 +46,9 @@ export interface AgentOptions {
 /** An agent with its beginning and its end. */
 export interface StartedAgent {
   readonly agent: Agent;
-  /** Recovers what a killed agent left half done, then observes everything once; answers what was recovered. */
+  /**
+   * Recovers what a killed agent left half done, then observes everything once; answers what was recovered.
+   */
   start(): Promise<RecoveryReport>;
   /** Lets the observation under way end and lets go of everything. */
   stop(): Promise<void>;
@@ -194,7 +196,10 @@ function makeLife({
   };
 }
 
-/** Recovery at the start, and again for what could not be recovered then because its instance was out of reach. */
+/**
+ * Recovery at the start, and again for what could not be recovered then because its instance was out of
+ * reach.
+ */
 class Recovery {
   readonly #environment: OperationEnvironment;
   #isWaiting = false;

@@ -11,7 +11,10 @@ import { everyPin, mountId, startAgent } from '../support/observed.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { untilPasses } from '../support/until.ts';
 
-/** The real kernel, but with another watcher: inotify that says nothing, or too much, cannot be provoked at will. */
+/**
+ * The real kernel, but with another watcher: inotify that says nothing, or too much, cannot be provoked at
+ * will.
+ */
 function withWatcher(make: (onWake: (watch: number | 'overflow') => void) => Watcher): Kernel {
   const kernel = openKernel();
   return { ...kernel, openWatcher: make, [Symbol.dispose]: () => kernel[Symbol.dispose]() };

@@ -14,8 +14,8 @@ import { until } from '../support/until.ts';
 const program = join(import.meta.dirname, `../support/observed-child${extname(import.meta.url)}`);
 
 /**
- * A process that sees only one bpffs and only its own processes, so that other tests on the machine cannot make the
- * agent open anything; the objects' ids are the whole machine's all the same.
+ * A process that sees only one bpffs and only its own processes, so that other tests on the machine cannot
+ * make the agent open anything; the objects' ids are the whole machine's all the same.
  */
 const alone = [
   'unshare',

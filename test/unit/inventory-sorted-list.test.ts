@@ -18,8 +18,14 @@ test('a sorted list holds what was added and not removed, in byte order, wheneve
       const list = new SortedList<string>(compareBytes);
       const model = new Set<string>();
       for (const { what, item } of steps) {
-        if (what === 'add') list.add(item), model.add(item);
-        if (what === 'remove') list.remove(item), model.delete(item);
+        if (what === 'add') {
+          list.add(item);
+          model.add(item);
+        }
+        if (what === 'remove') {
+          list.remove(item);
+          model.delete(item);
+        }
         if (what !== 'read') continue;
         const expected = [...model].sort((a, b) =>
           Buffer.compare(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')),

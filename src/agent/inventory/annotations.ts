@@ -7,8 +7,9 @@ export const noAnnotations: Annotations = { labels: {}, owner: null, managed: fa
 /**
  * What Pinfold stored about pins, by inode. Only those that say something are kept.
  *
- * The key leaves the marker of the instance out: the staging directory appears with the first operation, and an inode
- * number with its mtime is not used twice while this kernel runs (one counter for all instances).
+ * The key leaves the marker of the instance out: the staging directory appears with the first operation,
+ * and an inode number with its mtime is not used twice while this kernel runs (one counter for all
+ * instances).
  */
 export class AnnotationIndex {
   readonly #bootId: string;

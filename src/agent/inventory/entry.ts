@@ -7,8 +7,8 @@ export interface PinEntry extends PinState {
 }
 
 /**
- * What one name of a bpffs is. `other` is a name that holds something nobody may look at: opening it was refused,
- * so that not even its kind is known.
+ * What one name of a bpffs is. `other` is a name that holds something nobody may look at: opening it was
+ * refused, so that not even its kind is known.
  */
 export type NamedEntry =
   | { readonly entry: 'pin'; readonly pin: PinEntry }
@@ -20,7 +20,10 @@ export function factsOf(entry: NamedEntry): InodeFacts {
   return entry.entry === 'pin' ? entry.pin.inode : entry.facts;
 }
 
-/** The same inode: inode numbers come from one counter of the whole kernel, and mtime tells a wrapped one apart. */
+/**
+ * The same inode: inode numbers come from one counter of the whole kernel, and mtime tells a wrapped one
+ * apart.
+ */
 export function isSameInode(one: InodeFacts, other: InodeFacts): boolean {
   return one.inode === other.inode && one.mtimeNs === other.mtimeNs;
 }
@@ -30,7 +33,10 @@ export function inodeKey(facts: Pick<InodeFacts, 'inode' | 'mtimeNs'>): string {
   return `${facts.inode}@${facts.mtimeNs}`;
 }
 
-/** Tells whether what a caller may change of a pin's inode differs. Hard links and times alone are no change of the pin. */
+/**
+ * Tells whether what a caller may change of a pin's inode differs. Hard links and times alone are no change
+ * of the pin.
+ */
 export function hasOtherAttributes(one: InodeFacts, other: InodeFacts): boolean {
   return one.mode !== other.mode || one.uid !== other.uid || one.gid !== other.gid;
 }

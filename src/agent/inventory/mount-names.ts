@@ -5,7 +5,10 @@ import { compareBytes, SortedList } from './sorted-list.ts';
 /** A directory of an instance; `''` is its root. */
 export type DirectoryPath = PinPath | '';
 
-/** All names of one instance, by directory; the staging directory and the kernel's own debug pins are not among them. */
+/**
+ * All names of one instance, by directory; the staging directory and the kernel's own debug pins are not
+ * among them.
+ */
 export class MountNames {
   /** `major:minor`. */
   readonly mount: string;

@@ -51,7 +51,10 @@ export class ObjectInventory {
     this.#counters.set(kind, counters);
   }
 
-  /** The counters of an object at the last pass of its kind's iterator; undefined where there is none, or was none yet. */
+  /**
+   * The counters of an object at the last pass of its kind's iterator; undefined where there is none, or
+   * was none yet.
+   */
   countersOf(kind: ObjectKind, id: number): Counters | undefined {
     return this.#counters.get(kind)?.get(id);
   }

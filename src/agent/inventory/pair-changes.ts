@@ -2,7 +2,10 @@ import type { PinChange, PinState } from '../operation/sink.ts';
 import { hasOtherAttributes, inodeKey, isSameInode, type PinEntry } from './entry.ts';
 import { compareBytes } from './sorted-list.ts';
 
-/** What looking at the names of one instance came to: names that no longer are what they were, and what is there now. */
+/**
+ * What looking at the names of one instance came to: names that no longer are what they were, and what is
+ * there now.
+ */
 export interface NameFindings {
   readonly lost: readonly PinEntry[];
   readonly found: readonly PinState[];
@@ -29,8 +32,8 @@ export interface PairedFindings {
 /**
  * Finds the fewest changes that explain the findings, one for each thing somebody did:
  *
- * - an inode that left one name and appeared at another was *renamed*; where that name held an inode that is now nowhere,
- *   the name was *replaced*, and what it was renamed from is told with it;
+ * - an inode that left one name and appeared at another was *renamed*; where that name held an inode that
+ *   is now nowhere,   the name was *replaced*, and what it was renamed from is told with it;
  * - a name that holds another inode, while its old one is nowhere, was *replaced*;
  * - a new name of an inode that kept its others is a hard link, and *created*, like the name of a new inode;
  * - two pins exchanged are two renames.

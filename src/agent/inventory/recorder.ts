@@ -30,7 +30,10 @@ export interface OwnChange {
   readonly isNewDirectory: boolean;
 }
 
-/** Writes what changed to the store, and then to memory. The one way by which pins enter and leave the inventory. */
+/**
+ * Writes what changed to the store, and then to memory. The one way by which pins enter and leave the
+ * inventory.
+ */
 export class ChangeRecorder implements ChangeSink {
   readonly #store: Store;
   readonly #inventory: Inventory;
@@ -50,7 +53,10 @@ export class ChangeRecorder implements ChangeSink {
     this.#announce = parts.announce;
   }
 
-  /** Names the one who is told of each name an operation has changed, so that an observation under way does not contradict it. */
+  /**
+   * Names the one who is told of each name an operation has changed, so that an observation under way does
+   * not contradict it.
+   */
   onOwnChange(listener: (change: OwnChange) => void): void {
     this.#onOwnChange = listener;
   }
@@ -87,7 +93,10 @@ export class ChangeRecorder implements ChangeSink {
     };
   }
 
-  /** Takes note of a pin that is what it was, or that only has fresher facts; rows only where its instance got a marker. */
+  /**
+   * Takes note of a pin that is what it was, or that only has fresher facts; rows only where its instance
+   * got a marker.
+   */
   keep(pins: readonly KeptPin[], at: string): () => void {
     const moved = pins.filter(({ before, after }) => before.instance !== after.instance);
     this.#store.pins.markGone(

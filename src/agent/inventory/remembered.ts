@@ -32,7 +32,10 @@ export function sortRemembered(
   return { pins: byMount, lost, objects };
 }
 
-/** A record as a pin. Links and ctime are not stored; nothing that is decided from a remembered pin needs them. */
+/**
+ * A record as a pin. Links and ctime are not stored; nothing that is decided from a remembered pin needs
+ * them.
+ */
 function stateOf(record: PinRecord, object: ObjectRecord | undefined): PinEntry {
   const info = object?.info;
   return {

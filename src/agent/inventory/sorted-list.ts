@@ -4,8 +4,8 @@ const singlyMax = 64;
 /**
  * Distinct items in a stable order, for lists that are paged through far more often than they change.
  *
- * Changes wait until somebody reads: then a few are spliced in, many are sorted in. Either way a reader that follows
- * no change pays nothing, and the first walk of a large file system is not quadratic.
+ * Changes wait until somebody reads: then a few are spliced in, many are sorted in. Either way a reader
+ * that follows no change pays nothing, and the first walk of a large file system is not quadratic.
  */
 export class SortedList<Item> {
   readonly #compare: (one: Item, other: Item) => number;

@@ -13,8 +13,9 @@ export interface DirectoryPlace {
 /**
  * Which directories inotify tells of, and which of them it has told of since somebody asked.
  *
- * A watch is on the inode: a directory that is renamed keeps its number under its new path, and one that goes takes its
- * watch along. So a directory is watched anew whenever it is read, which answers the number it has or gives it one.
+ * A watch is on the inode: a directory that is renamed keeps its number under its new path, and one that
+ * goes takes its watch along. So a directory is watched anew whenever it is read, which answers the number
+ * it has or gives it one.
  */
 export class DirectoryWatches implements Disposable {
   readonly #watcher: Watcher;

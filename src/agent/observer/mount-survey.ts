@@ -39,8 +39,8 @@ export interface Depth {
   /** Also every directory below it that is known; new ones are always read. */
   readonly below: boolean;
   /**
-   * Whether the attributes of names that have not changed are read too. `quiet`: only where that is cheap, or where no
-   * name differs, so that it must have been an attribute that woke the directory.
+   * Whether the attributes of names that have not changed are read too. `quiet`: only where that is cheap,
+   * or where no name differs, so that it must have been an attribute that woke the directory.
    */
   readonly attributes: 'all' | 'quiet' | 'none';
 }
@@ -66,8 +66,8 @@ interface Task extends Depth {
 /**
  * Reads directories of one instance, compares them with what is known, and decides nothing.
  *
- * It may be asked again for the same directory within a pass: then the later reading counts. Opens each name once that
- * is new or holds another inode, and only those.
+ * It may be asked again for the same directory within a pass: then the later reading counts. Opens each
+ * name once that is new or holds another inode, and only those.
  */
 export class MountSurvey {
   readonly mount: BpffsMount;
@@ -128,8 +128,8 @@ export class MountSurvey {
   }
 
   /**
-   * Directories to read again: an inode seen at a new name must have left an old one where there are now more names
-   * of it than stat(2) counts links.
+   * Directories to read again: an inode seen at a new name must have left an old one where there are now
+   * more names of it than stat(2) counts links.
    */
   contradicted(namesOfInode: (pin: PinState) => readonly PinState[]): readonly DirectoryPath[] {
     const { lost, found } = this.findings();
@@ -179,7 +179,10 @@ export class MountSurvey {
     }
   }
 
-  /** Opens one name, compares it and closes it. What lies under a mount is out of sight: what is known of it stays. */
+  /**
+   * Opens one name, compares it and closes it. What lies under a mount is out of sight: what is known of it
+   * stays.
+   */
   #look(root: BpffsRoot, place: Place & { readonly directory: Fd }, task: Task): void {
     try {
       using open = this.#parts.kernel.bpffs.openName(root, place);
@@ -297,7 +300,10 @@ export class MountSurvey {
     return { mount: this.mount.id, instance, path, inode, object, annotations };
   }
 
-  /** A name no longer is what it was; with a directory goes everything below it, readings of this pass included. */
+  /**
+   * A name no longer is what it was; with a directory goes everything below it, readings of this pass
+   * included.
+   */
   #lose(reading: DirectoryReading, path: PinPath, before: NamedEntry): void {
     if (before.entry === 'pin') {
       reading.lost.push(before.pin);
@@ -333,7 +339,10 @@ function depthOf({ below, attributes }: Task): Depth {
   return { below, attributes };
 }
 
-/** The same thing at the same name. A directory's mtime moves with what is in it, so its inode number must do. */
+/**
+ * The same thing at the same name. A directory's mtime moves with what is in it, so its inode number must
+ * do.
+ */
 function isSameEntry(before: NamedEntry, open: OpenName): boolean {
   switch (before.entry) {
     case 'directory':

@@ -21,7 +21,10 @@ export class MountTable implements MountFinder {
     this.#mounts = new Map(this.#kernel.bpffs.scanMounts().map((mount) => [mount.id, mount]));
   }
 
-  /** Whether the mounts of our own namespace differ from those at the last question; much cheaper than a scan. */
+  /**
+   * Whether the mounts of our own namespace differ from those at the last question; much cheaper than a
+   * scan.
+   */
   hasOwnNamespaceChanged(): boolean {
     const now = readFileSync('/proc/self/mountinfo', 'latin1');
     const hasChanged = now !== this.#ownMountInfo;

@@ -32,10 +32,11 @@ export interface ObjectDepth {
 /**
  * Finds which objects appeared and which are gone.
  *
- * New ids are beyond the highest one seen (ids are given out cyclically: kernel/bpf/syscall.c, idr_alloc_cyclic), which
- * BPF_*_GET_NEXT_ID tells in a microsecond. What is gone, and new ids after the wrap at 2^31, show only in a look at
- * all of them: by the counter iterators, or id by id where this kernel has none. An id that was freed and given out
- * again between two looks would need 2^31 objects made in between; a pin of it shows the new fingerprint at once.
+ * New ids are beyond the highest one seen (ids are given out cyclically: kernel/bpf/syscall.c,
+ * idr_alloc_cyclic), which BPF_*_GET_NEXT_ID tells in a microsecond. What is gone, and new ids after the
+ * wrap at 2^31, show only in a look at all of them: by the counter iterators, or id by id where this kernel
+ * has none. An id that was freed and given out again between two looks would need 2^31 objects made in
+ * between; a pin of it shows the new fingerprint at once.
  */
 export class ObjectSurvey {
   readonly #kernel: Kernel;

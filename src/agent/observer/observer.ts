@@ -19,8 +19,9 @@ import { Pace } from './pace.ts';
 import type { FindingsWriter } from './writer.ts';
 
 /**
- * How thorough a pass is. `quick`: new ids, and directories that woke. `full`: also the mounts, all names, all objects.
- * `fresh`: also the attributes of all names, and every object described anew; for those who ask.
+ * How thorough a pass is. `quick`: new ids, and directories that woke. `full`: also the mounts, all names,
+ * all objects. `fresh`: also the attributes of all names, and every object described anew; for those who
+ * ask.
  */
 export type PassKind = 'quick' | 'full' | 'fresh';
 
@@ -57,8 +58,9 @@ const objectsShare = 1000;
 /**
  * Finds out what is there, by looking: whatever inotify loses, the next pass sees.
  *
- * One pass at a time; it works in slices and holds no descriptor between them. What it opens are names that are new or
- * hold another inode, and objects whose id is new: at rest, nothing. What comes and goes between two looks is not seen.
+ * One pass at a time; it works in slices and holds no descriptor between them. What it opens are names that
+ * are new or hold another inode, and objects whose id is new: at rest, nothing. What comes and goes between
+ * two looks is not seen.
  */
 export class Observer {
   readonly #parts: ObserverParts;
@@ -67,7 +69,10 @@ export class Observer {
   #attributesReadAtMs = Number.NEGATIVE_INFINITY;
   #objectsReadAtMs = Number.NEGATIVE_INFINITY;
   #objectsCostMs = 0;
-  /** Something may have been freed since all objects were looked at; frees take a moment, so it counts twice. */
+  /**
+   * Something may have been freed since all objects were looked at; frees take a moment, so it counts
+   * twice.
+   */
   #stirred = 2;
   /** What the store knew of instances that have not been read yet. */
   readonly #unread = new Map<string, readonly PinEntry[]>();
@@ -80,7 +85,10 @@ export class Observer {
     parts.recorder.onOwnChange((change) => this.#noteOwn(change));
   }
 
-  /** Makes what the store remembers the "before" of the first pass; whatever is in memory is in the store too. */
+  /**
+   * Makes what the store remembers the "before" of the first pass; whatever is in memory is in the store
+   * too.
+   */
   recall(remembered: Remembered): void {
     const { inventory } = this.#parts;
     for (const { mount } of [...inventory.mounts()]) inventory.dropMount(mount);
@@ -165,8 +173,9 @@ export class Observer {
   }
 
   /**
-   * Reads what woke while names were read, until nothing did: the kernel queues both halves of a rename before either
-   * directory can be read (fs/namei.c, vfs_rename), so whoever misses a name knows then where it went.
+   * Reads what woke while names were read, until nothing did: the kernel queues both halves of a rename
+   * before either directory can be read (fs/namei.c, vfs_rename), so whoever misses a name knows then where
+   * it went.
    */
   async #readOtherHalves(survey: MountSurvey): Promise<void> {
     const { watches, inventory } = this.#parts;

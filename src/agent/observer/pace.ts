@@ -5,8 +5,8 @@ import { limits } from '../../model/limits.ts';
 /**
  * Cuts long work into slices, so that requests are answered in between.
  *
- * Whoever works asks `isOver` after each small step, closes every descriptor when it says yes, and awaits `rest`: no
- * descriptor of ours may be open while somebody else's operation counts references.
+ * Whoever works asks `isOver` after each small step, closes every descriptor when it says yes, and awaits
+ * `rest`: no descriptor of ours may be open while somebody else's operation counts references.
  */
 export class Pace {
   readonly #clock: Clock;

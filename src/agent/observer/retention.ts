@@ -4,7 +4,10 @@ import type { Store } from '../../model/store.ts';
 /** How often old rows are looked for. */
 const everyMs = 10 * 60_000;
 
-/** Has the store forget what is too old, now and then and in small steps. Made to be stopped: call what it answers. */
+/**
+ * Has the store forget what is too old, now and then and in small steps. Made to be stopped: call what it
+ * answers.
+ */
 export function startRetention(store: Store, onFailure: (error: unknown) => void): () => Promise<void> {
   let isStopping = false;
   let running: Promise<void> = Promise.resolve();

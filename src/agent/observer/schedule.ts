@@ -65,7 +65,10 @@ export class Schedule {
     this.#wakeUp();
   }
 
-  /** A pass that begins after this call and looks at everything; who asks while one is under way shares the next. */
+  /**
+   * A pass that begins after this call and looks at everything; who asks while one is under way shares the
+   * next.
+   */
   refresh(): Promise<void> {
     if (this.#isStopping || this.#running === undefined) return Promise.resolve();
     return new Promise((resolve, reject) => {

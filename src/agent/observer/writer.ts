@@ -26,8 +26,8 @@ export interface WriterParts {
 /**
  * Writes what an observation came to: rows and events in small transactions, memory after each.
  *
- * Operations may run between two of them. A name that one has changed since the observation began is left as the
- * operation said, and its directory is read again.
+ * Operations may run between two of them. A name that one has changed since the observation began is left
+ * as the operation said, and its directory is read again.
  */
 export class FindingsWriter {
   readonly #parts: WriterParts;
@@ -110,7 +110,10 @@ export class FindingsWriter {
     }
   }
 
-  /** Where a name of several went, the others' directories are not woken by inotify, though their link count differs. */
+  /**
+   * Where a name of several went, the others' directories are not woken by inotify, though their link count
+   * differs.
+   */
   #wakeOtherNames(changes: readonly SettledChange[]): void {
     for (const { change } of changes) {
       if (!('before' in change) || change.type === 'changed' || change.before.inode.links < 2) continue;

@@ -6,7 +6,10 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { ObjectEntry } from '../inventory/objects.ts';
 import { type ObjectPosition, objectCursor, parseObjectCursor } from './cursor.ts';
 
-/** Why counters of a kind cannot be read; undefined where they can. BTF has no iterator; `--pins-only` reads none. */
+/**
+ * Why counters of a kind cannot be read; undefined where they can. BTF has no iterator; `--pins-only` reads
+ * none.
+ */
 export type WhyNoCounters = (kind: ObjectKind) => string | undefined;
 
 /** One page of the objects that match, by kind and id. @throws PinfoldError bad_cursor */

@@ -32,7 +32,10 @@ export function listPins(
   return { items, next, total: paths.length };
 }
 
-/** The paths that are a prefix or below it: perhaps the prefix itself, and one run of the list (`0` follows `/` in ASCII). */
+/**
+ * The paths that are a prefix or below it: perhaps the prefix itself, and one run of the list (`0` follows
+ * `/` in ASCII).
+ */
 export function pathsWithin(paths: SortedList<PinPath>, prefix: PinPath | undefined): readonly PinPath[] {
   if (prefix === undefined) return paths.items();
   const itself = paths.items()[paths.lowerBound(prefix)] === prefix ? [prefix] : [];
@@ -41,7 +44,10 @@ export function pathsWithin(paths: SortedList<PinPath>, prefix: PinPath | undefi
   return [...itself, ...paths.items().slice(from, to)];
 }
 
-/** The paths after a position that fit a page, and the position of the last where more follow. `paths` are in byte order. */
+/**
+ * The paths after a position that fit a page, and the position of the last where more follow. `paths` are
+ * in byte order.
+ */
 export function pageOf(paths: readonly PinPath[], after: PinPath | undefined, limit: number) {
   const start = after === undefined ? 0 : countUpTo(paths, after);
   const page = paths.slice(start, start + limit);

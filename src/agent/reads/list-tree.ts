@@ -12,7 +12,10 @@ export interface TreeChoice {
   readonly depth?: number;
 }
 
-/** One page of the tree below a prefix, in byte order; the prefix itself is not in it unless it is no directory. */
+/**
+ * One page of the tree below a prefix, in byte order; the prefix itself is not in it unless it is no
+ * directory.
+ */
 export function listTree(names: MountNames, choice: TreeChoice, slice: Slice): Page<TreeEntry> {
   const after = slice.after === undefined ? undefined : parsePathCursor(slice.after);
   const paths = pathsWithin(names.paths, choice.prefix).filter((path) => isShown(path, choice, names));

@@ -37,7 +37,9 @@ export function readPin(parts: LiveParts, path: PinPath, mount: MountChoice): Ob
   return { value: sink.documentOf(pin), observedAt };
 }
 
-/** Reads an object and its counters. @throws PinfoldError object_not_found, not_supported with `--pins-only` */
+/**
+ * Reads an object and its counters. @throws PinfoldError object_not_found, not_supported with `--pins-only`
+ */
 export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Observed<ObjectDocument> {
   const { kernel, inventory } = parts;
   const observedAt = parts.clock.now();

@@ -60,7 +60,10 @@ export class AgentReads implements Reads {
     return readObject(this.#parts, kind, id);
   }
 
-  /** The names of an instance as of the last observation. @throws PinfoldError mount_not_found, mount_unavailable */
+  /**
+   * The names of an instance as of the last observation. @throws PinfoldError mount_not_found,
+   * mount_unavailable
+   */
   #namesOf(choice: MountChoice): MountNames {
     const { known, inventory } = this.#parts;
     const id = choice ?? known.primaryId;
