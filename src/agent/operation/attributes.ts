@@ -59,6 +59,7 @@ export class AttributesMove implements Move {
   stage(): void {}
 
   apply(say: Say): void {
+    if (this.#progress === 'retired') return;
     const before = this.#subject.known();
     this.#before = before;
     const inode = this.#set(before, this.#wanted.attributes);

@@ -62,6 +62,7 @@ export class MakeDirectoryMove implements Move {
   stage(): void {}
 
   apply(say: Say): void {
+    if (this.#progress === 'retired') return;
     this.#progress = 'moved';
     this.#maker.make();
     this.#setAttributes(this.#wanted.attributes);

@@ -99,9 +99,9 @@ function takeBack(operation: Operation, say: Say, cause: unknown): unknown {
   const failures: unknown[] = isPinfoldError(cause, 'outcome_unknown') ? [cause] : [];
   if (moves.length > 1) trying(failures, () => amend(operation, 'undoing'));
   for (const move of moves.toReversed()) {
-    if (move.progress === 'untouched') continue;
+    const hadBegun = move.progress !== 'untouched';
     trying(failures, () => move.undo(() => true));
-    trying(failures, () => say('step_undone'));
+    if (hadBegun) trying(failures, () => say('step_undone'));
   }
   const isKnown = failures.length === 0;
   const detail = [cause, ...failures.filter((failure) => failure !== cause)].map(messageOf).join(' ');

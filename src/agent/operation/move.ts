@@ -111,13 +111,14 @@ export function pinBack(site: Site, slot: string, subject: Subject): void {
  */
 export function unlinkAndCount(site: Site, slot: string, losing: {
   readonly path: PinPath;
-  /** Called once the name is gone. */
-  readonly unlinked: (isLastName: boolean) => void;
+  /** Called once the name is gone, and again when it is known whether the inode had another. */
+  readonly unlinked: (isLastName?: boolean) => void;
   readonly guard: Guard;
   readonly say: Say;
 }): void {
   using open = site.openSlot(slot);
   site.unlinkSlot(slot, losing.path);
+  losing.unlinked();
   losing.unlinked(site.kernel.bpffs.stat(open.fd).links === 0);
   losing.say('unlinked');
   losing.guard();

@@ -27,7 +27,7 @@ export class Site implements Disposable {
     this.sink = environment.sink;
     this.root = root;
     this.#staging = staging;
-    this.instance = root.instance;
+    this.instance = instanceOf(environment.kernel, root, staging);
   }
 
   /**
@@ -39,10 +39,13 @@ export class Site implements Disposable {
   static open(environment: OperationEnvironment, mount: MountChoice, forChange: boolean): Site {
     const { kernel, mounts } = environment;
     const root = kernel.bpffs.openRoot(mounts.findMount(mount));
+    let staging: Fd | undefined;
     try {
       if (root.readOnly) throw readOnly(root.mount);
-      return new Site(environment, root, kernel.bpffs.openStaging(root, forChange));
+      staging = kernel.bpffs.openStaging(root, forChange);
+      return new Site(environment, root, staging);
     } catch (error) {
+      staging?.[Symbol.dispose]();
       root[Symbol.dispose]();
       throw error;
     }
@@ -120,6 +123,12 @@ export class Site implements Disposable {
     this.#staging?.[Symbol.dispose]();
     this.root[Symbol.dispose]();
   }
+}
+
+/** As BpffsRoot.instance, without looking for the marker again where it is open already. */
+function instanceOf(kernel: Kernel, root: BpffsRoot, staging: Fd | undefined): string {
+  if (staging === undefined) return root.instance;
+  return `${kernel.facts.bootId}/${root.mount}/${kernel.bpffs.stat(staging).inode}`;
 }
 
 /** Whether an inode is the one a state speaks of. The number alone is not enough: it is 32 bits and wraps. */

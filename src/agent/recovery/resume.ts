@@ -38,7 +38,7 @@ export function resume(interrupted: Interrupted): Ending {
   const { plan, moves } = interrupted;
   switch (directionOf(plan, moves)) {
     case 'nothing':
-      return { outcome: 'not_applied', detail: 'The agent ended before anything was changed.' };
+      return goBack(interrupted, 'The agent ended before anything was changed.');
     case 'forward':
       return goForward(interrupted);
     case 'back':
@@ -106,14 +106,14 @@ function goBack(interrupted: Interrupted, why: string): Ending {
   };
   for (const move of moves.toReversed()) {
     move.examine();
-    if (move.progress === 'untouched') continue;
+    const hadBegun = move.progress !== 'untouched';
     try {
       move.undo(judge);
     } catch (error) {
       if (!isPinfoldError(error)) throw error;
       failures.push(error.message);
     }
-    say('undone');
+    if (hadBegun) say('undone');
   }
   const detail = [why, ...kept, ...failures].join(' ');
   return { outcome: failures.length === 0 ? 'not_applied' : 'unknown', detail };
