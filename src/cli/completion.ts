@@ -16,20 +16,24 @@ export interface Candidate {
 export function describeCommands(program: Command, live: readonly Candidate[]): RootCommand {
   const root = new RootCommand();
   describeOptions(root, program);
-  for (const command of visibleCommands(program)) describeCommand(root, { command, prefix: '', live });
+  const describe = { program, live };
+  for (const command of visibleCommands(program)) describeCommand(root, { ...describe, command, prefix: '' });
   return root;
 }
 
-function describeCommand(
-  root: RootCommand,
-  {
-    command,
-    prefix,
-    live,
-  }: { readonly command: Command; readonly prefix: string; readonly live: readonly Candidate[] },
-): void {
+interface Described {
+  readonly program: Command;
+  readonly command: Command;
+  /** The words before its name. */
+  readonly prefix: string;
+  readonly live: readonly Candidate[];
+}
+
+/** A command with its own options and the global ones, which may stand anywhere. */
+function describeCommand(root: RootCommand, { program, command, prefix, live }: Described): void {
   const words = `${prefix}${command.name()}`;
   const described = root.command(words, command.description());
+  describeOptions(described, program);
   describeOptions(described, command);
   for (const argument of command.registeredArguments) {
     const known = (argument.argChoices ?? []).map((value) => ({ value, description: '' }));
@@ -39,8 +43,9 @@ function describeCommand(
       argument.variadic,
     );
   }
-  for (const child of visibleCommands(command))
-    describeCommand(root, { command: child, prefix: `${words} `, live });
+  for (const child of visibleCommands(command)) {
+    describeCommand(root, { program, command: child, prefix: `${words} `, live });
+  }
 }
 
 function describeOptions(described: TabCommand, command: Command): void {

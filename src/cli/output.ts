@@ -39,7 +39,10 @@ function write(stream: Writable, text: string): Promise<void> {
   });
 }
 
-/** The first write after the reader has gone fails with EPIPE, every later one because Node then closed the stream. */
+/**
+ * The first write after the reader has gone fails with EPIPE, every later one because Node then closed the
+ * stream.
+ */
 function isClosed(error: Error): boolean {
   return 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
 }

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { agentOptions, ConfigError, mergeConfig, parseEnvironment } from '../../src/model/config.ts';
+import {
+  agentOptions,
+  ConfigError,
+  mergeConfig,
+  parseEnvironment,
+  type Settings,
+} from '../../src/model/config.ts';
 
 const merge = (parts: { flags?: Settings; env?: Record<string, string>; file?: unknown }) =>
   mergeConfig({
