@@ -1196,7 +1196,7 @@ export interface operations {
     listMounts: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -1248,7 +1248,7 @@ export interface operations {
     listPins: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -1344,9 +1344,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -1482,9 +1480,7 @@ export interface operations {
                     "Pinfold-Operation"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -1570,7 +1566,7 @@ export interface operations {
     listTree: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -1668,9 +1664,7 @@ export interface operations {
                     "Pinfold-Operation"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description It was there already. */
             204: {
@@ -1679,9 +1673,7 @@ export interface operations {
                     "Pinfold-Operation"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -1740,9 +1732,7 @@ export interface operations {
                     "Pinfold-Operation"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -1823,7 +1813,7 @@ export interface operations {
     listObjects: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -1882,7 +1872,7 @@ export interface operations {
     listMaps: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -1967,9 +1957,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -1994,7 +1982,7 @@ export interface operations {
     listPrograms: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -2079,9 +2067,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -2106,7 +2092,7 @@ export interface operations {
     listLinks: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -2191,9 +2177,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -2218,7 +2202,7 @@ export interface operations {
     listBtfs: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -2303,9 +2287,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -2370,7 +2352,7 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -2433,7 +2415,7 @@ export interface operations {
     listTokens: {
         parameters: {
             query?: {
-                /** @description items of a page, 500 unless told; with NDJSON, of the whole stream */
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
@@ -2541,9 +2523,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {

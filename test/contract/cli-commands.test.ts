@@ -201,7 +201,7 @@ test('a viewer who wants to change something gets exit code 5 and is told what i
   assert.match(unknown.err, /--token-file/);
 });
 
-test('a pin that is replaced between look and removal stays: the identity that was seen is sent', async () => {
+test('a pin replaced between look and removal stays, because the identity seen is sent', async () => {
   const { path } = makeMap('race');
   const other = makeMap('race', 'other');
   using dir = tempDir('race');
@@ -338,7 +338,7 @@ test('a watch prints what is there, then each change, until nobody reads', async
   assert.equal(await watching, 0);
 });
 
-test('doctor finds nothing wrong with a sound agent, and leave refuses to pull the rug from under it', async () => {
+test('doctor finds nothing wrong with a sound agent, and leave refuses while it runs', async () => {
   const places = [
     '--bpffs',
     agent.bpffs.path,

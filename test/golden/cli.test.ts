@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { after } from 'node:test';
+import test, { after, before } from 'node:test';
 import { mountBpffs } from '../support/bpffs.ts';
 import { createMap, pinById } from '../support/bpftool.ts';
 import { commandLine } from '../support/command-line.ts';
@@ -44,7 +44,7 @@ const agent = start(process.execPath, [
   'golden',
 ]);
 after(() => agent[Symbol.dispose]());
-await agent.line(/agent\.sock/);
+before(() => agent.line(/agent\.sock/));
 
 function pinfold(words: readonly string[], input = ''): Child {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...program, ...words], {
