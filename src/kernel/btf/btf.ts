@@ -1,157 +1,182 @@
-import { type BtfKind, kinds, recordBytes } from './kind.ts';
+import { badBtf } from './bad-btf.ts';
+import { checkReferences, headWords, locateTypes } from './check.ts';
+import { type BtfKind, kinds } from './kind.ts';
+import { btfLimits } from './limits.ts';
 
-/** Bytes of `struct btf_type`, which precedes what its kind adds. */
-const TYPE_SIZE = 12;
-/** Bytes of `struct btf_member`. */
-const MEMBER_SIZE = 12;
-
-/** A member of a structure or union. */
-export interface Member {
-  /** Empty for an anonymous structure or union. */
-  readonly name: string;
-  readonly typeId: number;
-  /** From the start of the structure; bit fields need not begin at a byte. */
-  readonly bitOffset: number;
-  /** Width of a bit field; 0 for an ordinary member. */
-  readonly bitSize: number;
-}
+const emptyName = Buffer.from('\0');
 
 /**
  * Type information as the kernel writes it (Documentation/bpf/btf.rst), read where it lies.
  *
  * vmlinux has more than 100,000 types; an object for each would cost more than all that is ever asked of
- * them. So one scan notes where each type begins, and everything else is read from the bytes when it is
- * wanted. Every read is checked against the section it is in: BTF comes from whoever loaded a program.
+ * them. So the records are checked once, word by word, when they are opened, and everything else is read from
+ * the words when it is wanted. What a kind says beyond its name and size is in `details.ts`.
  *
- * Types are numbered from 1; 0 is `void`.
+ * Types are numbered from 1; 0 is `void`. With a base, the base's types come first.
  */
 export class Btf {
-  readonly #types: Buffer;
-  readonly #strings: Buffer;
-  /** Where type `id` begins in `#types`, at index `id - 1`. */
+  /** What split BTF goes on from; undefined for BTF that stands alone. */
+  readonly base: Btf | undefined;
+  /** The id of the first type that is not the base's. */
+  readonly firstId: number;
+  /** Words looked at to open it; at most the words there are, and one for each type. */
+  readonly steps: number;
+  readonly #words: Uint32Array;
   readonly #starts: Uint32Array;
+  readonly #strings: Buffer;
+  readonly #stringsFrom: number;
 
-  constructor(sections: { readonly types: Buffer; readonly strings: Buffer }) {
-    this.#types = sections.types;
-    this.#strings = sections.strings;
-    this.#starts = findStarts(sections.types);
+  /**
+   * `types` and `strings` are the two sections, `strings` ending with a NUL; see `parseBtf`.
+   * @throws PinfoldError invalid_input
+   */
+  constructor(from: {
+    readonly types: Uint32Array;
+    readonly strings: Buffer;
+    readonly base?: Btf | undefined;
+  }) {
+    const { starts, steps } = locateTypes(from.types);
+    this.base = from.base;
+    this.firstId = (from.base?.typeCount ?? 0) + 1;
+    this.#words = from.types;
+    this.#starts = starts;
+    this.#strings = from.strings;
+    this.#stringsFrom = from.base?.stringBytes ?? 0;
+    const extent = { typeCount: this.typeCount, stringBytes: this.stringBytes };
+    this.steps = steps + checkReferences(from.types, starts, extent);
   }
 
-  /** How many types there are, `void` left out. */
+  /** How many types there are with those of the base, `void` left out: also the highest id. */
   get typeCount(): number {
-    return this.#starts.length;
+    return this.firstId - 1 + this.#starts.length;
+  }
+
+  /** Bytes of all names, with those of the base. */
+  get stringBytes(): number {
+    return this.#stringsFrom + this.#strings.length;
+  }
+
+  /** Words of all records, with those of the base: what work on all types is measured by. */
+  get wordCount(): number {
+    return (this.base?.wordCount ?? 0) + this.#words.length;
   }
 
   kindOf(id: number): BtfKind {
-    return id === 0 ? 'void' : kindAt(this.#types, this.#start(id));
+    return id === 0 ? 'void' : (kinds.byNumber[(this.word(id, 1) >>> 24) & 0x1f] ?? 'void');
   }
 
   /** The name of a type or function; empty for anonymous ones. */
   nameOf(id: number): string {
-    return id === 0 ? 'void' : this.stringAt(this.#types.readUInt32LE(this.#start(id)));
+    return id === 0 ? 'void' : this.stringAt(this.word(id, 0));
   }
 
-  /** The text at an offset of the string section. @throws RangeError outside of it */
-  stringAt(offset: number): string {
-    const end = this.#strings.indexOf(0, offset);
-    if (offset >= this.#strings.length || end < 0) throw new RangeError(`BTF has no string at ${offset}`);
-    return this.#strings.toString('utf8', offset, end);
+  /** Whether it has no name, without making a string of it. */
+  isAnonymous(id: number): boolean {
+    return id !== 0 && this.#isString(this.word(id, 0), emptyName);
+  }
+
+  /** A word of a type's record; `struct btf_type` is words 0 to 2. The caller knows how long the kind is. */
+  word(id: number, index: number): number {
+    if (id < this.firstId && this.base !== undefined) return this.base.word(id, index);
+    const start = this.#starts[id - this.firstId];
+    if (start === undefined) throw badBtf(`there is no type ${id}, only ${this.typeCount}`);
+    return this.#words[start + index] ?? 0;
+  }
+
+  /** Entries a record has (`vlen`): members, enumerators, parameters, variables; the linkage of a function. */
+  entriesOf(id: number): number {
+    return this.word(id, 1) & 0xffff;
+  }
+
+  /** The `kind_flag`: bit fields in a structure, signed enumerators, a forward declaration of a union. */
+  hasFlag(id: number): boolean {
+    return this.word(id, 1) >>> 31 === 1;
   }
 
   /**
-   * The first type of a kind and name; undefined if there is none. One scan, without making a string of any
-   * name.
+   * The text at an offset of the names. Many types may share one, so how long it is decides how much work all
+   * of them are. @throws PinfoldError invalid_input outside of the names, and for one that is too long
+   */
+  stringAt(offset: number): string {
+    if (offset < this.#stringsFrom && this.base !== undefined) return this.base.stringAt(offset);
+    const start = offset - this.#stringsFrom;
+    if (start >= this.#strings.length) {
+      throw badBtf(`there is no name at ${offset} of ${this.stringBytes} bytes`);
+    }
+    const end = this.#endOfString(start);
+    return end === start ? '' : this.#strings.toString('utf8', start, end);
+  }
+
+  /**
+   * The first type of a kind and name, the base's first; undefined if there is none. One scan, without
+   * making a string of any name.
    */
   find(kind: BtfKind, name: string): number | undefined {
+    const inBase = this.base?.find(kind, name);
+    if (inBase !== undefined) return inBase;
     const wanted = Buffer.from(`${name}\0`, 'utf8');
-    for (let id = 1; id <= this.typeCount; id++) {
-      const start = this.#starts[id - 1] ?? 0;
-      if (kindAt(this.#types, start) !== kind) continue;
-      const offset = this.#types.readUInt32LE(start);
-      if (this.#strings[offset] !== wanted[0]) continue;
-      if (offset + wanted.length > this.#strings.length) continue;
-      if (wanted.compare(this.#strings, offset, offset + wanted.length) === 0) return id;
+    for (let index = 0; index < this.#starts.length; index++) {
+      const start = this.#starts[index] ?? 0;
+      if (kinds.byNumber[((this.#words[start + 1] ?? 0) >>> 24) & 0x1f] !== kind) continue;
+      if (this.#isString(this.#words[start] ?? 0, wanted)) return this.firstId + index;
     }
     return undefined;
   }
 
   /**
-   * The type something of this type really has: typedefs and qualifiers taken off.
-   * @throws RangeError in a cycle
+   * The type something of this type really has: typedefs, qualifiers and type tags taken off.
+   * @throws PinfoldError invalid_input where they go round in a circle or on for too long
    */
   resolve(id: number): number {
     let current = id;
-    for (let steps = 0; steps <= this.typeCount; steps++) {
+    for (let depth = 0; depth <= btfLimits.depthMax; depth++) {
       if (!kinds.modifiers.has(this.kindOf(current))) return current;
-      current = this.#sizeOrType(current);
+      current = this.word(current, 2);
     }
-    throw new RangeError(`BTF type ${id} is a typedef of itself`);
+    throw badBtf(`more than ${btfLimits.depthMax} typedefs and qualifiers of each other`, { type_id: id });
   }
 
   /** What a pointer points to; undefined if the type is not one. */
   pointee(id: number): number | undefined {
     const resolved = this.resolve(id);
-    return this.kindOf(resolved) === 'ptr' ? this.#sizeOrType(resolved) : undefined;
+    return this.kindOf(resolved) === 'ptr' ? this.word(resolved, 2) : undefined;
   }
 
-  /** Bytes something of this type takes; undefined where that is not known or means nothing. */
+  /**
+   * Bytes something of this type takes; undefined where that is not known or means nothing.
+   * @throws PinfoldError invalid_input for more than a size can say
+   */
   sizeOf(id: number): number | undefined {
-    const resolved = this.resolve(id);
-    const kind = this.kindOf(resolved);
-    if (kind === 'ptr') return 8;
-    return kinds.sized.has(kind) ? this.#sizeOrType(resolved) : undefined;
+    let count = 1;
+    let current = this.resolve(id);
+    for (let depth = 0; this.kindOf(current) === 'array'; depth++) {
+      if (depth > btfLimits.depthMax) throw badBtf('arrays of arrays without end', { type_id: id });
+      count *= this.word(current, headWords + 2);
+      current = this.resolve(this.word(current, headWords));
+    }
+    const kind = this.kindOf(current);
+    if (kind !== 'ptr' && !kinds.sized.has(kind)) return undefined;
+    const size = count * (kind === 'ptr' ? 8 : this.word(current, 2));
+    if (size > btfLimits.sizeMax) throw badBtf('an array is larger than 4 GiB', { type_id: id });
+    return size;
   }
 
-  /** The members of a structure or union, in their order; empty for every other kind. */
-  members(id: number): Member[] {
-    const kind = this.kindOf(id);
-    if (kind !== 'struct' && kind !== 'union') return [];
-    const start = this.#start(id);
-    const info = this.#types.readUInt32LE(start + 4);
-    const hasBitFields = info >>> 31 === 1;
-    return Array.from({ length: info & 0xffff }, (_, index) => {
-      const at = start + TYPE_SIZE + index * MEMBER_SIZE;
-      const offset = this.#types.readUInt32LE(at + 8);
-      return {
-        name: this.stringAt(this.#types.readUInt32LE(at)),
-        typeId: this.#types.readUInt32LE(at + 4),
-        bitOffset: hasBitFields ? offset & 0xffffff : offset,
-        bitSize: hasBitFields ? offset >>> 24 : 0,
-      };
-    });
+  #endOfString(start: number): number {
+    let end = start;
+    while (this.#strings[end] !== 0 && end - start <= btfLimits.stringBytesMax) end++;
+    if (end - start > btfLimits.stringBytesMax) {
+      throw badBtf(
+        `the name at ${this.#stringsFrom + start} is longer than ${btfLimits.stringBytesMax} bytes`,
+      );
+    }
+    return end;
   }
 
-  #sizeOrType(id: number): number {
-    return this.#types.readUInt32LE(this.#start(id) + 8);
+  /** Whether `wanted`, which ends with its NUL, stands at this offset of the names. */
+  #isString(offset: number, wanted: Buffer): boolean {
+    if (offset < this.#stringsFrom && this.base !== undefined) return this.base.#isString(offset, wanted);
+    const start = offset - this.#stringsFrom;
+    if (this.#strings[start] !== wanted[0] || start + wanted.length > this.#strings.length) return false;
+    return wanted.compare(this.#strings, start, start + wanted.length) === 0;
   }
-
-  #start(id: number): number {
-    const start = this.#starts[id - 1];
-    if (start === undefined) throw new RangeError(`BTF has no type ${id}`);
-    return start;
-  }
-}
-
-function kindAt(types: Buffer, start: number): BtfKind {
-  const kind = kinds.byNumber[(types.readUInt32LE(start + 4) >>> 24) & 0x1f];
-  if (kind === undefined) throw new RangeError(`BTF has a type of an unknown kind at ${start}`);
-  return kind;
-}
-
-/**
- * Where each type begins.
- * @throws RangeError for an unknown kind (its length is not known) or a cut-off section
- */
-function findStarts(types: Buffer): Uint32Array {
-  const starts = new Uint32Array(types.length / TYPE_SIZE);
-  let count = 0;
-  let at = 0;
-  while (at < types.length) {
-    starts[count++] = at;
-    if (at + TYPE_SIZE > types.length) throw new RangeError('BTF ends inside a type');
-    const info = types.readUInt32LE(at + 4);
-    at += TYPE_SIZE + recordBytes((info >>> 24) & 0x1f, info & 0xffff);
-  }
-  if (at > types.length) throw new RangeError('BTF ends inside a type');
-  return starts.slice(0, count);
 }

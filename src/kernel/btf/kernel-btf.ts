@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isPinfoldError } from '../../model/error.ts';
 import type { Btf } from './btf.ts';
 import { parseBtf } from './parse.ts';
 
@@ -13,7 +14,7 @@ export function readKernelBtf(path: string): KernelBtf {
   try {
     return { btf: parseBtf(readFileSync(path)) };
   } catch (error) {
-    if (error instanceof RangeError) return { missing: `${path} cannot be understood: ${error.message}` };
+    if (isPinfoldError(error)) return { missing: `${path} cannot be understood: ${error.message}` };
     if (error instanceof Error && 'code' in error) {
       return { missing: `${path} cannot be read (${String(error.code)}); it needs CONFIG_DEBUG_INFO_BTF` };
     }

@@ -1,7 +1,7 @@
-import type { Btf, Member } from './btf.ts';
-
-/** Structures nested deeper than this are a mistake, or an attack on the recursion. */
-const DEPTH_MAX = 32;
+import { badBtf } from './bad-btf.ts';
+import type { Btf } from './btf.ts';
+import { type Member, membersOf } from './details.ts';
+import { btfLimits } from './limits.ts';
 
 /** Where a member is, and what it is. */
 export interface Place {
@@ -16,7 +16,8 @@ export interface Place {
  * Where a member is in a structure; a path like `refcnt.counter` goes on inside of it.
  *
  * Members of anonymous structures and unions count as members of the one around them, as in C.
- * @throws RangeError where this kernel's structure has no such member
+ * @throws RangeError where this kernel's structure has no such member, PinfoldError invalid_input where the BTF
+ * is damaged
  */
 export function memberOffset(btf: Btf, structId: number, path: string): Place {
   let typeId = btf.resolve(structId);
@@ -40,8 +41,8 @@ interface Within {
 }
 
 function findMember(btf: Btf, within: Within, name: string, depth: number): Within | undefined {
-  if (depth > DEPTH_MAX) throw new RangeError('BTF nests structures without end');
-  for (const member of btf.members(within.typeId)) {
+  if (depth > btfLimits.depthMax) throw badBtf('structures nested without end', { type_id: within.typeId });
+  for (const member of membersOf(btf, within.typeId)) {
     if (member.name === name) return step(within, member);
     if (member.name !== '') continue;
     const inner = step(within, { ...member, typeId: btf.resolve(member.typeId) });

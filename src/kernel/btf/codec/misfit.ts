@@ -1,0 +1,43 @@
+import { PinfoldError } from '../../../model/error.ts';
+import type { Json, JsonObject } from '../../../model/json.ts';
+
+/** A value that its type cannot hold. On its way out each level adds which of its parts it was. */
+export class Misfit extends Error {
+  /** The way to the value, innermost first. */
+  readonly #segments: string[] = [];
+
+  /** To be called by each level the misfit passes, with the name or index of the part. */
+  within(segment: string | number): this {
+    this.#segments.push(String(segment).replaceAll('~', '~0').replaceAll('/', '~1'));
+    return this;
+  }
+
+  /** The refusal for the caller, with a JSON pointer (RFC 6901) into the value. */
+  toError(): PinfoldError {
+    const pointer = this.#segments.reduceRight((path, segment) => `${path}/${segment}`, '');
+    return new PinfoldError('invalid_input', {
+      detail: `${pointer === '' ? 'the value' : pointer}: ${this.message}`,
+      errors: [{ pointer, detail: this.message }],
+    });
+  }
+}
+
+/** Runs the encoder of a part; a misfit in it learns which part it was. */
+export function inside(segment: string | number, encode: () => void): void {
+  try {
+    encode();
+  } catch (thrown) {
+    throw thrown instanceof Misfit ? thrown.within(segment) : thrown;
+  }
+}
+
+/** Whether it is an object of JSON, not null and not an array. */
+export function isObject(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A value for a sentence: cut, and never more than a line. */
+export function shown(value: Json | undefined): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
