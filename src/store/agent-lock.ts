@@ -1,4 +1,5 @@
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
+import { Sqlite } from './driver.ts';
 import { errnoOf, fileFailure, refusal, translateFailure } from './failure.ts';
 import { createPrivateFile } from './private-file.ts';
 import type { StateFiles } from './state-dir.ts';
@@ -17,13 +18,13 @@ export function takeAgentLock(files: StateFiles): Disposable {
   ensureFile(files.lock);
   let database: Database.Database | undefined;
   try {
-    database = new Database(files.lock, { timeout: 0, fileMustExist: true });
+    database = new Sqlite(files.lock, { timeout: 0, fileMustExist: true });
     // Without this, SQLite would write a journal for a transaction that never writes.
     database.pragma('journal_mode = MEMORY');
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database?.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+    if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
       throw refusal(
         `Another Pinfold agent is using ${files.dir}; stop it, or give this one its own --state-dir.`,
       );

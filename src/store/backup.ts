@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, renameSync, rmSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import Database from 'better-sqlite3';
 import { PinfoldError } from '../model/error.ts';
 import { backupScript } from './backup-script.ts';
 import { newIdentity } from './database-file.ts';
+import { driverFile, Sqlite } from './driver.ts';
 import { errnoOf, fileFailure, translateFailure } from './failure.ts';
 import { createPrivateFile, syncPath } from './private-file.ts';
 
@@ -63,8 +62,7 @@ function reserve(target: string): void {
 }
 
 function copy(job: { database: string; partial: string; identity: string }): Promise<void> {
-  const driver = createRequire(import.meta.url).resolve('better-sqlite3');
-  const worker = new Worker(backupScript, { eval: true, workerData: { ...job, driver } });
+  const worker = new Worker(backupScript, { eval: true, workerData: { ...job, driver: driverFile } });
   return new Promise((done, fail) => {
     worker.once('error', fail);
     worker.once('exit', () =>
@@ -72,7 +70,7 @@ function copy(job: { database: string; partial: string; identity: string }): Pro
     );
     worker.once('message', (failure: { code: string; message: string } | undefined) => {
       if (failure === undefined) done();
-      else fail(translateFailure(new Database.SqliteError(failure.message, failure.code), job.partial));
+      else fail(translateFailure(new Sqlite.SqliteError(failure.message, failure.code), job.partial));
     });
   });
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, renameSync, rmSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { limits } from '../model/limits.ts';
 import { Connection } from './connection.ts';
+import { Sqlite } from './driver.ts';
 import { fileFailure, refusal, translateFailure } from './failure.ts';
 import { inspectDatabase } from './inspect.ts';
 import { applicationId, type Migration, migrations } from './migrations.ts';
@@ -90,7 +91,7 @@ function fill(file: string): void {
 function openForWriting(file: string): Connection {
   let database: Database.Database | undefined;
   try {
-    database = new Database(file, { fileMustExist: true, timeout: limits.stateBusyMs });
+    database = new Sqlite(file, { fileMustExist: true, timeout: limits.stateBusyMs });
     database.pragma(`page_size = ${pageBytes}`);
     const mode = database.pragma('journal_mode = WAL', { simple: true });
     if (mode !== 'wal')

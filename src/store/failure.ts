@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import { PinfoldError } from '../model/error.ts';
+import { Sqlite } from './driver.ts';
 
 /**
  * Result codes that tell of the disk or the file, not of a mistake in our SQL
@@ -17,7 +17,7 @@ const scarceBytes = 256 * 1024;
  * wrong SQL).
  */
 export function translateFailure(thrown: unknown, file: string): unknown {
-  if (!(thrown instanceof Database.SqliteError)) return thrown;
+  if (!(thrown instanceof Sqlite.SqliteError)) return thrown;
   if (thrown.code === 'SQLITE_FULL') return storageFull(file, thrown);
   if (!failed.test(thrown.code)) return thrown;
   if (thrown.code.startsWith('SQLITE_IOERR') && isScarce(file)) return storageFull(file, thrown);

@@ -1,4 +1,5 @@
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
+import { Sqlite } from './driver.ts';
 import { stateFiles } from './state-dir.ts';
 
 /**
@@ -10,7 +11,7 @@ import { stateFiles } from './state-dir.ts';
 export function findSetting(stateDir: string, name: string): string | undefined {
   let database: Database.Database | undefined;
   try {
-    database = new Database(stateFiles(stateDir).database, { readonly: true, fileMustExist: true });
+    database = new Sqlite(stateFiles(stateDir).database, { readonly: true, fileMustExist: true });
     const row: unknown = database.prepare('SELECT value FROM setting WHERE name = ?').pluck().get(name);
     return typeof row === 'string' ? row : undefined;
   } catch {

@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import type { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
+import { Sqlite } from './driver.ts';
 import { fileFailure, refusal, translateFailure } from './failure.ts';
 import { applicationId, currentVersion } from './migrations.ts';
 import type { StateFiles } from './state-dir.ts';
@@ -32,7 +33,7 @@ export function inspectDatabase(files: StateFiles): void {
   checkHeader(files, head);
   const opened: Database.Database[] = [];
   const open = (options: Database.Options): Database.Database => {
-    const database = new Database(files.database, { fileMustExist: true, ...options });
+    const database = new Sqlite(files.database, { fileMustExist: true, ...options });
     opened.unshift(database);
     return database;
   };
@@ -58,7 +59,7 @@ export function inspectDatabase(files: StateFiles): void {
  * translateFailure says.
  */
 export function judgeFailure(files: StateFiles, thrown: unknown): unknown {
-  if (thrown instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(thrown.code)) {
+  if (thrown instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(thrown.code)) {
     return damaged(files, thrown.message);
   }
   return translateFailure(thrown, files.database);
