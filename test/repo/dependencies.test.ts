@@ -38,7 +38,7 @@ test(`there are at most ${directMost} direct run-time dependencies`, () => {
 test('every direct dependency has an exact version', () => {
   const all = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
   assert.deepEqual(
-    all.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)),
+    all.filter(([, version]) => !/^(npm:[a-z0-9-]+@)?\d+\.\d+\.\d+$/.test(version)),
     [],
   );
 });
@@ -55,7 +55,8 @@ test('every run-time dependency is used by src', () => {
   const used = readSources(repositoryFiles().filter((path) => path.startsWith('src/'))).map(
     ({ text }) => text,
   );
-  const isUsed = (name: string): boolean => used.some((text) => new RegExp(`from '${name}(/|')`).test(text));
+  const isUsed = (name: string): boolean =>
+    used.some((text) => new RegExp(`(from|:|\\?) '${name}(/|')`).test(text));
   assert.deepEqual(
     direct.filter((name) => !isUsed(name)),
     [],
