@@ -37,7 +37,7 @@ export function installModules() {
     throw new Problem('npm packages could not be installed; see above (is the network there?).');
   if (!isInstalled()) {
     throw new Problem(
-      'npm packages are there, but better-sqlite3 does not load; see `npm rebuild better-sqlite3`.',
+      'npm packages are there, but better-sqlite3 or koffi does not load; try `npm rebuild`.',
     );
   }
 }
@@ -57,8 +57,10 @@ function matchesLockfile() {
   });
 }
 
+/** Tries the release of the SQLite driver that src/store/driver.ts takes on this Node, and koffi. */
 function nativeModulesLoad() {
-  const script = `new (require('better-sqlite3'))(':memory:').close(); require('koffi')`;
+  const driver = Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3-13' : 'better-sqlite3';
+  const script = `new (require('${driver}'))(':memory:').close(); require('koffi')`;
   return spawnSync(process.execPath, ['-e', script], { cwd: root, stdio: 'ignore' }).status === 0;
 }
 
