@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import type { PinEntry } from '../../src/agent/inventory/entry.ts';
-import { pairChanges, pathOf } from '../../src/agent/inventory/pair-changes.ts';
+import { pairChanges } from '../../src/agent/inventory/pair-changes.ts';
+import type { PinChange } from '../../src/agent/operation/sink.ts';
 import { parsePath } from '../../src/model/path.ts';
 import { testSeed } from '../support/seed.ts';
 
@@ -22,16 +23,20 @@ function pin(path: string, inode: number, fields: { mode?: number; links?: numbe
   };
 }
 
+function nameOf(change: PinChange): string {
+  return change.type === 'removed' ? change.before.path : change.after.path;
+}
+
 /** What was decided, in short: `renamed b`, and for a rename over another pin `replaced b from a`. */
 function decide(lost: readonly PinEntry[], found: readonly PinEntry[]): string[] {
   return pairChanges({ lost, found }).changes.map(
     ({ change, vacated }) =>
-      `${change.type} ${pathOf(change)}${vacated === undefined ? '' : ` from ${vacated.path}`}`,
+      `${change.type} ${nameOf(change)}${vacated === undefined ? '' : ` from ${vacated.path}`}`,
   );
 }
 
 test('a name that came is created, one that went is removed', () => {
-  assert.deepEqual(decide([pin('a', 1)], [pin('b', 2)]), ['removed a', 'created b']);
+  assert.deepEqual(decide([pin('a', 1)], [pin('b', 2)]), ['created b', 'removed a']);
 });
 
 test('an inode that left one name for another was renamed, once', () => {
@@ -46,22 +51,22 @@ test('a rename over another pin is one replacement that tells where it came from
   assert.deepEqual(decide([pin('a', 1), pin('b', 2)], [pin('b', 1)]), ['replaced b from a']);
 });
 
-test('two pins exchanged are two renames', () => {
+test('two pins exchanged are two replacements', () => {
   assert.deepEqual(decide([pin('a', 1), pin('b', 2)], [pin('a', 2), pin('b', 1)]), [
-    'renamed a',
-    'renamed b',
+    'replaced a',
+    'replaced b',
   ]);
 });
 
-test('a chain of renames is one rename for each inode', () => {
+test('a chain of renames is one rename for each inode, a name being left before it is taken', () => {
   assert.deepEqual(decide([pin('a', 1), pin('c', 3)], [pin('a', 3), pin('b', 1)]), [
-    'renamed a',
     'renamed b',
+    'renamed a',
   ]);
 });
 
 test('a new pin where another was renamed away is created, and nothing is replaced', () => {
-  assert.deepEqual(decide([pin('a', 1)], [pin('a', 2), pin('b', 1)]), ['created a', 'renamed b']);
+  assert.deepEqual(decide([pin('a', 1)], [pin('a', 2), pin('b', 1)]), ['renamed b', 'created a']);
 });
 
 test('a hard link is created, and its first name says nothing', () => {
@@ -93,11 +98,18 @@ test('whatever happened, applying the changes to what was gives what is', () => 
       const { changes, kept } = pairChanges({ lost, found });
       const there = new Map(lost.map(({ path, inode }) => [path, inode.inode]));
       for (const { change, vacated } of changes) {
-        if (vacated !== undefined) there.delete(vacated.path);
-        if ('before' in change) there.delete(change.before.path);
+        const leaving = [
+          ...('before' in change ? [change.before] : []),
+          ...(vacated === undefined ? [] : [vacated]),
+        ];
+        for (const { path, inode } of leaving) {
+          assert.equal(there.get(path), inode.inode, 'each change follows from those before it');
+          there.delete(path);
+        }
+        if (!('after' in change)) continue;
+        assert.ok(!there.has(change.after.path), 'a name is left before it is taken');
+        there.set(change.after.path, change.after.inode.inode);
       }
-      for (const { change } of changes)
-        if ('after' in change) there.set(change.after.path, change.after.inode.inode);
       assert.deepEqual(there, new Map(found.map(({ path, inode }) => [path, inode.inode])));
       assert.ok(changes.length + kept.length <= new Set([...lost, ...found].map(({ path }) => path)).size);
     }),

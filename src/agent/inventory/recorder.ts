@@ -11,6 +11,7 @@ import type {
   PinState,
 } from '../operation/sink.ts';
 import type { AnnotationIndex } from './annotations.ts';
+import { missedBefore } from './catch-up.ts';
 import { modeText, pinDocument, pinSubject } from './documents.ts';
 import { isSameInode, type PinEntry } from './entry.ts';
 import type { Inventory } from './inventory.ts';
@@ -39,6 +40,7 @@ export class ChangeRecorder implements ChangeSink {
   readonly #inventory: Inventory;
   readonly #annotations: AnnotationIndex;
   readonly #announce: Announce;
+  #isObserving = false;
   #onOwnChange: (change: OwnChange) => void = () => undefined;
 
   constructor(parts: {
@@ -51,6 +53,11 @@ export class ChangeRecorder implements ChangeSink {
     this.#inventory = parts.inventory;
     this.#annotations = parts.annotations;
     this.#announce = parts.announce;
+  }
+
+  /** From now on the inventory is what was seen: an operation that finds something else has found a change. */
+  beginObserving(): void {
+    this.#isObserving = true;
   }
 
   /**
@@ -71,19 +78,22 @@ export class ChangeRecorder implements ChangeSink {
   }
 
   record(changes: readonly (PinChange | DirectoryChange)[], origin: ChangeOrigin): () => void {
-    const ofPins = changes.filter((change) => !isOfDirectory(change));
-    const finish = this.write(
-      ofPins.map((change) => ({ change })),
-      origin,
-    );
+    const own = changes.filter((change) => !isOfDirectory(change));
+    const missed = this.#isObserving ? missedBefore(own, this.#inventory) : [];
+    const foreign = { actor: 'kernel', at: origin.at };
+    const finishers = [
+      ...missed.map((change) => this.write([{ change }], foreign)),
+      ...own.map((change) => this.write([{ change }], origin)),
+    ];
     return () => {
-      for (const change of changes) this.#noteOwn(change);
-      finish();
+      for (const change of [...missed, ...changes]) this.#noteOwn(change);
+      for (const finish of finishers) finish();
     };
   }
 
   /** The same for anybody's changes; call it in a transaction, and what it answers once that is committed. */
   write(changes: readonly SettledChange[], origin: Origin): () => void {
+    if (changes.length === 0) return () => undefined;
     this.#markGone(changes, origin.at);
     this.#store.pins.put(changes.flatMap(({ change }) => this.#recordsOf(change, origin.at)));
     const events = this.#store.events.append(changes.map((settled) => this.#eventOf(settled, origin)));

@@ -115,6 +115,7 @@ export class Observer {
     const origin = { at: clock.now().toISOString(), actor: isFirst ? 'unknown' : 'kernel' };
     await this.#write({ surveys, objects, origin, pace });
     this.observedAt = began;
+    this.#parts.recorder.beginObserving();
   }
 
   #scanMounts(kind: PassKind): readonly BpffsMount[] {

@@ -13,8 +13,8 @@ export interface Settlement {
 }
 
 /**
- * Writes records, events and the outcome of an operation in one transaction, and tells the inventory once that stands.
- * Changes are written one by one, in order: a later one may undo the name that an earlier one has made.
+ * Writes records, events and the outcome of an operation in one transaction, and tells the inventory once
+ * that stands.
  *
  * @throws PinfoldError storage_full, storage_failed; the intent is then still open, and recovery settles it
  */
@@ -24,9 +24,9 @@ export function settle(environment: OperationEnvironment, settlement: Settlement
   const at = clock.now().toISOString();
   const publish = store.transaction(() => {
     const origin = { actor: intent.actor, operationId: intent.operationId, at };
-    const told = changes.map((change) => sink.record([change], origin));
+    const tell = sink.record(changes, origin);
     store.journal.settle(intent.operationId, outcome, at, detail);
-    return told;
+    return tell;
   });
-  for (const tell of publish) tell();
+  publish();
 }

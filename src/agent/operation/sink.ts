@@ -5,7 +5,10 @@ import type { PinDocument } from '../../model/schema/pin.ts';
 import type { PinIdentity } from '../../model/store.ts';
 import type { MountChoice } from '../agent.ts';
 
-/** What Pinfold itself stores about a pin. It belongs to the inode: it follows renames and ends with the inode. */
+/**
+ * What Pinfold itself stores about a pin. It belongs to the inode: it follows renames and ends with the
+ * inode.
+ */
 export interface Annotations {
   readonly labels: Readonly<Record<string, string>>;
   readonly owner: string | null;
@@ -25,7 +28,9 @@ export interface PinnedObject {
 /** One pin at one moment, as an operation has read it from the kernel while holding it. */
 export interface PinState {
   readonly mount: string;
-  /** `BpffsRoot.instance`, with the marker: operations make the staging directory before they read anything. */
+  /**
+   * `BpffsRoot.instance`, with the marker: operations make the staging directory before they read anything.
+   */
   readonly instance: string;
   readonly path: PinPath;
   readonly inode: InodeFacts;
@@ -34,15 +39,20 @@ export interface PinState {
 }
 
 /**
- * What one settled operation did to one name. A hard-linked inode has other names too: `changed` holds for all of them,
- * and after `removed` or `renamed` their `links` count differs.
+ * What one settled operation did to one name. A hard-linked inode has other names too: `changed` holds for
+ * all of them, and after `removed` or `renamed` their `links` count differs.
  *
- * `replaced` may have the same object on both sides: the pin is then another inode (an unpin that was taken back).
+ * `replaced` may have the same object on both sides: the pin is then another inode (an unpin that was taken
+ * back).
  */
 export type PinChange =
   | { readonly type: 'created'; readonly after: PinState }
   | { readonly type: 'removed'; readonly before: PinState }
-  | { readonly type: 'replaced' | 'renamed' | 'changed'; readonly before: PinState; readonly after: PinState };
+  | {
+      readonly type: 'replaced' | 'renamed' | 'changed';
+      readonly before: PinState;
+      readonly after: PinState;
+    };
 
 /** A directory that an operation made or removed; no event, but the observer's tree must know. */
 export interface DirectoryChange {
@@ -69,10 +79,12 @@ export interface ChangeSink {
   /** The pin as the API shows it. Its `etag` is etagOfPin (../etag.ts). */
   documentOf(pin: PinState): PinDocument;
   /**
-   * Writes the records and events of an operation; called inside the transaction that settles it.
+   * Writes the records and events of an operation; called once inside the transaction that settles it. The
+   * changes are in the order they were made: a later one may undo the name that an earlier one has made.
    *
-   * The answered function is called once that transaction has committed, and never if it has not: it brings the inventory
-   * in memory up to date and tells listeners, so that the observer's next pass sees no difference.
+   * The answered function is called once that transaction has committed, and never if it has not: it brings
+   * the inventory in memory up to date and tells listeners, so that the observer's next pass sees no
+   * difference.
    */
   record(changes: readonly (PinChange | DirectoryChange)[], origin: ChangeOrigin): () => void;
 }

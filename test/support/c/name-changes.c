@@ -3,7 +3,8 @@
  *
  *   name-changes DIRECTORY
  *
- * Each line of standard input is one instruction for COUNT names; it is answered by one line when all are done.
+ * Each line of standard input is one instruction for COUNT names; it is answered by one line when all are done, with
+ * the number of names it could not change because somebody else was there first.
  *
  *   make COUNT FROM          create a map for each and pin it at FROM<number>; it keeps no descriptor
  *   replace COUNT AT         pin a new map beside it and rename(2) that over AT<number>
@@ -62,7 +63,7 @@ static int change(const char *what, int number, const char *first, const char *s
 int main(int argc, char **argv)
 {
 	char line[8192], what[16], first[2048], second[2048];
-	int count;
+	int count, refused;
 
 	die_with_parent();
 	if (argc < 2 || chdir(argv[1]))
@@ -72,10 +73,15 @@ int main(int argc, char **argv)
 		second[0] = 0;
 		if (sscanf(line, "%15s %d %2047s %2047s", what, &count, first, second) < 3)
 			fail("read an instruction");
-		for (int number = 0; number < count; number++)
-			if (change(what, number, first, second))
+		refused = 0;
+		for (int number = 0; number < count; number++) {
+			if (!change(what, number, first, second))
+				continue;
+			if (errno != ENOENT && errno != EEXIST)
 				fail(line);
-		printf("done %s\n", what);
+			refused++;
+		}
+		printf("done %d\n", refused);
 	}
 	return 0;
 }
