@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { rounds } from '../support/rounds.ts';
 import { killNow } from '../kernel/changes-fixture.ts';
-import { assertTidy, initialPins, operationOf, pinsOf, restart, runVictim, setScene } from './support/scene.ts';
+import { rounds } from '../support/rounds.ts';
 import { type Death, deaths, scenarios } from './support/scenarios.ts';
+import {
+  assertTidy,
+  initialPins,
+  operationOf,
+  pinsOf,
+  restart,
+  runVictim,
+  setScene,
+} from './support/scene.ts';
 
 const times = rounds(3);
 
@@ -24,7 +32,10 @@ async function dieOnce({ scenario, step, nth }: Death, sourceDies: boolean): Pro
   assertTidy(scene);
   const operation = operationOf(scene);
   const isApplied = operation?.outcome === 'applied';
-  assert.ok(isApplied || operation === undefined || operation.outcome === 'not_applied', JSON.stringify(operation));
+  assert.ok(
+    isApplied || operation === undefined || operation.outcome === 'not_applied',
+    JSON.stringify(operation),
+  );
   assert.deepEqual(pinsOf(scene), isApplied ? scenario.after(scene) : before, JSON.stringify(operation));
   assert.deepEqual(restart(scene).settled, [], 'a second start finds nothing to do');
 }
@@ -36,7 +47,11 @@ test('killed while a failed batch is taken back, all of it is taken back at the 
       const change = scenarios.batch.change(scene);
       assert.ok(runVictim(scene, { dieAt: 'batch.step_undone', nth, failAt: 5, change }));
       const { settled } = restart(scene);
-      assert.deepEqual(settled.map(({ outcome }) => outcome), ['not_applied'], JSON.stringify(settled));
+      assert.deepEqual(
+        settled.map(({ outcome }) => outcome),
+        ['not_applied'],
+        JSON.stringify(settled),
+      );
       assert.deepEqual(pinsOf(scene), initialPins(scene));
       assertTidy(scene);
     }

@@ -4,7 +4,15 @@ import type { StepName } from '../../src/model/step.ts';
 import { killNow } from '../kernel/changes-fixture.ts';
 import { rounds } from '../support/rounds.ts';
 import { type Death, scenarios } from './support/scenarios.ts';
-import { assertTidy, initialPins, operationOf, pinsOf, restart, runVictim, setScene } from './support/scene.ts';
+import {
+  assertTidy,
+  initialPins,
+  operationOf,
+  pinsOf,
+  restart,
+  runVictim,
+  setScene,
+} from './support/scene.ts';
 
 const times = rounds(3);
 
@@ -39,8 +47,11 @@ for (const death of deaths) {
   });
 }
 
-async function dieTwice(death: (typeof deaths)[number], [dieAt, nth]: readonly [StepName, number], sourceDies: boolean):
-  Promise<void> {
+async function dieTwice(
+  death: (typeof deaths)[number],
+  [dieAt, nth]: readonly [StepName, number],
+  sourceDies: boolean,
+): Promise<void> {
   const { scenario, step, outcome } = death;
   using scene = await setScene();
   assert.ok(runVictim(scene, { dieAt: step, nth: death.nth, change: scenario.change(scene) }));

@@ -22,13 +22,19 @@ test('mode, owner and group are set on the inode and told in one changed event',
   assert.deepEqual([mode & 0o7777, uid, gid], [0o4755, 1000, 1001]);
   assert.deepEqual([pin?.mode, pin?.uid, pin?.gid], ['4755', 1000, 1001]);
   const events = bench.store.events.list({ path: 'm', limit: 9 });
-  assert.deepEqual(events.map(({ type, operation_id }) => [type, operation_id]), [['pin.changed', operationId]]);
+  assert.deepEqual(
+    events.map(({ type, operation_id }) => [type, operation_id]),
+    [['pin.changed', operationId]],
+  );
   assert.deepEqual([events[0]?.before?.['mode'], events[0]?.after?.['mode']], ['0600', '4755']);
 });
 
 test('labels given replace all, null takes the owner away, and what is omitted stays', () => {
   createMap(at('labels'));
-  assert.deepEqual(patch('labels', { labels: { a: '1', b: '2' }, owner: 'me' }).pin?.labels, { a: '1', b: '2' });
+  assert.deepEqual(patch('labels', { labels: { a: '1', b: '2' }, owner: 'me' }).pin?.labels, {
+    a: '1',
+    b: '2',
+  });
   const second = patch('labels', { labels: { c: '3' } }).pin;
   assert.deepEqual([second?.labels, second?.owner], [{ c: '3' }, 'me']);
   assert.equal(patch('labels', { owner: null }).pin?.owner, null);
@@ -54,7 +60,11 @@ test('a failure puts permissions back as they were', () => {
 });
 
 test('a pin that another hand puts there keeps its own permissions', async (t) => {
-  for (const step of ['attributes.intent_committed', 'attributes.changed', 'attributes.settled'] as const satisfies StepName[]) {
+  for (const step of [
+    'attributes.intent_committed',
+    'attributes.changed',
+    'attributes.settled',
+  ] as const satisfies StepName[]) {
     await t.test(step, () => {
       const name = step.replace('.', '-');
       createMap(at(name));
@@ -73,6 +83,9 @@ test('a pin that another hand puts there keeps its own permissions', async (t) =
 test('a dry run says what would be set', () => {
   createMap(at('dry'));
   const { plan } = patch('dry', { mode: '0644' }, asking({ dryRun: true }));
-  assert.deepEqual(plan?.map(({ action }) => action), ['set_attributes']);
+  assert.deepEqual(
+    plan?.map(({ action }) => action),
+    ['set_attributes'],
+  );
   assert.equal(statSync(at('dry')).mode & 0o777, 0o600);
 });

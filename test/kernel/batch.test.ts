@@ -42,7 +42,10 @@ test('lines are done in order and each sees what the ones before it did', async 
   assert.equal(pinnedMap(at('d/kept')).id, one);
   assert.equal(pinnedMap(at('d/new')).id, two);
   assert.equal(pinnedMap(at('copy')).id, two);
-  assert.deepEqual(['old', 'd/extra', 'gone'].filter((name) => existsSync(at(name))), []);
+  assert.deepEqual(
+    ['old', 'd/extra', 'gone'].filter((name) => existsSync(at(name))),
+    [],
+  );
   assert.equal(statSync(at('d/new')).mode & 0o777, 0o640);
   assert.equal(result.results?.length, 10);
   assert.deepEqual(result.results?.[4]?.pin?.labels, { a: 'b' });
@@ -68,19 +71,26 @@ test('what cannot be done is found before the first line is', async () => {
   ];
   for (const [line, code] of bad) {
     bench.steps.length = 0;
-    assert.throws(() => batch([good, line]), (thrown) => {
-      failsWith(code)(thrown);
-      const { errors } = (thrown as { details: { errors: { pointer: string }[] } }).details;
-      assert.match(errors[0]?.pointer ?? '', /^\/operations\/1/);
-      return true;
-    });
+    assert.throws(
+      () => batch([good, line]),
+      (thrown) => {
+        failsWith(code)(thrown);
+        const { errors } = (thrown as { details: { errors: { pointer: string }[] } }).details;
+        assert.match(errors[0]?.pointer ?? '', /^\/operations\/1/);
+        return true;
+      },
+    );
     assert.deepEqual(bench.steps, []);
   }
   assert.equal(existsSync(at('checked')), false);
 });
 
 test('a line that fails takes back all lines before it, in reverse', async (t) => {
-  using holder = await hold('map:hash:4:8:16:pf_new:0', 'map:hash:4:8:16:pf_old:0', 'map:hash:4:8:16:pf_out:0');
+  using holder = await hold(
+    'map:hash:4:8:16:pf_new:0',
+    'map:hash:4:8:16:pf_old:0',
+    'map:hash:4:8:16:pf_out:0',
+  );
   const [fresh = 0, old = 0, out = 0] = holder.objects.map(({ id }) => id);
   mkdirSync(at('w'));
   mkdirSync(at('w/empty'), 0o711);
@@ -117,7 +127,11 @@ test('a line that fails takes back all lines before it, in reverse', async (t) =
 });
 
 function withoutInodes(listing: string): string {
-  return listing.split('\n').map((line) => line.replace(/ \d+$/, '')).sort().join('\n');
+  return listing
+    .split('\n')
+    .map((line) => line.replace(/ \d+$/, ''))
+    .sort()
+    .join('\n');
 }
 
 test('hazards are those of the whole: a pin that moves by pin and unpin loses nothing', () => {
@@ -126,12 +140,25 @@ test('hazards are those of the whole: a pin that moves by pin and unpin loses no
   assert.equal(pinnedMap(at('to')).id, id);
   pinById('map', id, at('to2'));
   assert.throws(
-    () => batch([{ op: 'unpin', path: 'to' }, { op: 'unpin', path: 'to2' }]),
+    () =>
+      batch([
+        { op: 'unpin', path: 'to' },
+        { op: 'unpin', path: 'to2' },
+      ]),
     failsWith('hazard', { hazards: ['last_reference'] }),
   );
   assert.equal(pinnedMap(at('to')).id, id);
-  const plan = batch([{ op: 'unpin', path: 'to' }, { op: 'unpin', path: 'to2' }], asking({ dryRun: true }));
-  assert.deepEqual(plan.plan?.map(({ hazards }) => hazards), [['last_reference'], ['last_reference']]);
+  const plan = batch(
+    [
+      { op: 'unpin', path: 'to' },
+      { op: 'unpin', path: 'to2' },
+    ],
+    asking({ dryRun: true }),
+  );
+  assert.deepEqual(
+    plan.plan?.map(({ hazards }) => hazards),
+    [['last_reference'], ['last_reference']],
+  );
   assert.equal(plan.results?.length, 2);
 });
 
@@ -142,7 +169,14 @@ test('a holder that lets go after half of the pins are unlinked gets all of them
   bench.onStep = (step) => {
     if (step === 'batch.displaced_unlinked' && ++unlinked === 2) killNow(holder.pid);
   };
-  assert.throws(() => batch([{ op: 'unpin', path: 'h1' }, { op: 'unpin', path: 'h2' }]), failsWith('hazard'));
+  assert.throws(
+    () =>
+      batch([
+        { op: 'unpin', path: 'h1' },
+        { op: 'unpin', path: 'h2' },
+      ]),
+    failsWith('hazard'),
+  );
   assert.deepEqual([pinnedMap(at('h1')).id, pinnedMap(at('h2')).id], [id, id]);
   holder[Symbol.dispose]();
 });
@@ -156,13 +190,34 @@ test('what cannot be taken back is named exactly, and the outcome is unknown', a
     execFileSync('mv', [at('foreign'), at('aside')]);
     throw new Error('a defect at this step');
   };
-  const failing = () => batch([{ op: 'unpin', path: 'aside' }, { op: 'unpin', path: 'second' }]);
+  const failing = () =>
+    batch([
+      { op: 'unpin', path: 'aside' },
+      { op: 'unpin', path: 'second' },
+    ]);
   assert.throws(failing, failsWith('outcome_unknown'));
   assert.equal(pinnedMap(at('aside')).id, foreign.id);
   assert.equal(pinnedMap(at('second')).id, holder.objects[0]?.id);
   const [staged = ''] = readdirSync(at('pinfold-staging'));
-  assert.match(changes.operation(staged.slice(37, 63))?.detail ?? '', new RegExp(`"aside" is kept as pinfold-staging/${staged}`));
+  assert.match(
+    changes.operation(staged.slice(37, 63))?.detail ?? '',
+    new RegExp(`"aside" is kept as pinfold-staging/${staged}`),
+  );
   execFileSync('rm', [at(`pinfold-staging/${staged}`)]);
+});
+
+test('a directory may be emptied, removed, made again and used in one batch', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_again:0');
+  const id = holder.objects[0]?.id ?? 0;
+  mkdirSync(at('again'));
+  pinById('map', id, at('again/m'));
+  batch([
+    { op: 'unpin', path: 'again/m' },
+    { op: 'rmdir', path: 'again' },
+    { op: 'mkdir', path: 'again' },
+    pin('again/n', id),
+  ]);
+  assert.deepEqual(readdirSync(at('again')), ['n']);
 });
 
 test('a thousand lines are one operation', async () => {

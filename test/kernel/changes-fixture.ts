@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { afterEach } from 'node:test';
 import type { ChangeContext } from '../../src/agent/agent.ts';
@@ -8,8 +8,8 @@ import { Inventory } from '../../src/agent/inventory/inventory.ts';
 import { ChangeRecorder } from '../../src/agent/inventory/recorder.ts';
 import { PinChanges } from '../../src/agent/operation/changes.ts';
 import type { OperationEnvironment } from '../../src/agent/operation/environment.ts';
-import type { MountFinder } from '../../src/agent/operation/sink.ts';
 import { operationIds } from '../../src/agent/operation/operation-id.ts';
+import type { MountFinder } from '../../src/agent/operation/sink.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { Clock } from '../../src/model/clock.ts';
@@ -25,7 +25,10 @@ import { tempDir } from '../support/temp-dir.ts';
 /** The real clock. */
 export const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
 
-/** Everything changes stand on, over the real kernel and a store of its own, without HTTP and without an observer. */
+/**
+ * Everything changes stand on, over the real kernel and a store of its own, without HTTP and without an
+ * observer.
+ */
 export interface Bench extends Disposable {
   readonly bpffs: Bpffs;
   readonly kernel: Kernel;
@@ -55,7 +58,11 @@ export function openBench(options: BenchOptions = {}): Bench {
   const kernel = options.wrap?.(own) ?? own;
   const store = openStateIn(state.path, kernel);
   const bench = {
-    bpffs, kernel, store, steps: [] as StepName[], onStep: (_step: StepName): void => undefined,
+    bpffs,
+    kernel,
+    store,
+    steps: [] as StepName[],
+    onStep: (_step: StepName): void => undefined,
     [Symbol.dispose]: () => {
       store.close();
       own[Symbol.dispose]();
@@ -93,7 +100,12 @@ export function environmentOf(parts: EnvironmentParts): OperationEnvironment {
   const annotations = new AnnotationIndex(kernel.facts.bootId);
   for (const record of store.pins.listPresent()) annotations.set(record, record);
   return {
-    kernel, store, clock, onStep, isReadOnly, usesIds,
+    kernel,
+    store,
+    clock,
+    onStep,
+    isReadOnly,
+    usesIds,
     sink: new ChangeRecorder({ store, inventory: new Inventory(), annotations, announce: () => undefined }),
     mounts: mountsOf(parts),
     agentUuid: 'a0000000-0000-4000-8000-000000000001',
@@ -126,8 +138,14 @@ export function mountId(bpffs: Pick<Bpffs, 'path'>): string {
 /** A request by nobody in particular, with no conditions. */
 export function asking(context: Partial<ChangeContext> = {}): ChangeContext {
   return {
-    caller: { actor: 'api:test', role: 'operator' }, requestId: 'request-1', ifMatch: undefined, createOnly: false,
-    accept: new Set(), force: false, dryRun: false, ...context,
+    caller: { actor: 'api:test', role: 'operator' },
+    requestId: 'request-1',
+    ifMatch: undefined,
+    createOnly: false,
+    accept: new Set(),
+    force: false,
+    dryRun: false,
+    ...context,
   };
 }
 
@@ -137,13 +155,18 @@ export function path(text: string): PinPath {
 }
 
 /** What an expected failure says, for `assert.throws`. */
-export function failsWith(code: string, details: Readonly<Record<string, unknown>> = {}): (thrown: unknown) => boolean {
+export function failsWith(
+  code: string,
+  details: Readonly<Record<string, unknown>> = {},
+): (thrown: unknown) => boolean {
   return (thrown) => {
     if (!(thrown instanceof PinfoldError)) throw thrown;
-    if (thrown.code !== code) throw new Error(`expected ${code}, got ${thrown.code}: ${thrown.message}`, { cause: thrown });
+    if (thrown.code !== code)
+      throw new Error(`expected ${code}, got ${thrown.code}: ${thrown.message}`, { cause: thrown });
     for (const [name, value] of Object.entries(details)) {
       const actual = JSON.stringify(thrown.details[name]);
-      if (actual !== JSON.stringify(value)) throw new Error(`${name} is ${actual}, not ${JSON.stringify(value)}: ${thrown.message}`);
+      if (actual !== JSON.stringify(value))
+        throw new Error(`${name} is ${actual}, not ${JSON.stringify(value)}: ${thrown.message}`);
     }
     return true;
   };

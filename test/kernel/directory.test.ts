@@ -38,7 +38,10 @@ test('permissions are set, also on a directory that is there', () => {
 test('directories above are made only when they may be', () => {
   assert.throws(() => make('x/y/z'), failsWith('parent_not_found'));
   make('x/y/z', { parents: true, mode: '0700' });
-  assert.deepEqual(['x', 'x/y', 'x/y/z'].map((name) => statSync(at(name)).mode & 0o777), [0o755, 0o755, 0o700]);
+  assert.deepEqual(
+    ['x', 'x/y', 'x/y/z'].map((name) => statSync(at(name)).mode & 0o777),
+    [0o755, 0o755, 0o700],
+  );
 });
 
 test('a setgid directory hands its group and its bit down', () => {
@@ -76,8 +79,14 @@ test('a pin and a symbolic link are no directories, and keep their names', () =>
 test('a dry run makes and removes nothing', () => {
   mkdirSync(at('stays'));
   const dry = asking({ dryRun: true });
-  assert.deepEqual(make('n/m', { parents: true }, dry).plan?.map(({ action }) => action), ['make_directory']);
-  assert.deepEqual(remove('stays', dry).plan?.map(({ action }) => action), ['remove_directory']);
+  assert.deepEqual(
+    make('n/m', { parents: true }, dry).plan?.map(({ action }) => action),
+    ['make_directory'],
+  );
+  assert.deepEqual(
+    remove('stays', dry).plan?.map(({ action }) => action),
+    ['remove_directory'],
+  );
   assert.equal(existsSync(at('n')), false);
   assert.equal(existsSync(at('stays')), true);
 });

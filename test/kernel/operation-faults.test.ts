@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import test from 'node:test';
-import { isPinfoldError } from '../../src/model/error.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { SystemCallError } from '../../src/kernel/sys/errno.ts';
-import { bpftool } from '../support/bpftool.ts';
+import { isPinfoldError } from '../../src/model/error.ts';
+import { pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { asking, type Bench, failsWith, openBench, path, stagedIn } from './changes-fixture.ts';
 
@@ -42,7 +42,9 @@ function sabotage(kernel: Kernel): Saboteur {
 }
 
 function methodsOf(target: object): readonly string[] {
-  const own = [target, Object.getPrototypeOf(target) as object].flatMap((level) => Object.getOwnPropertyNames(level));
+  const own = [target, Object.getPrototypeOf(target) as object].flatMap((level) =>
+    Object.getOwnPropertyNames(level),
+  );
   const isMethod = (name: string): boolean => typeof (target as Record<string, unknown>)[name] === 'function';
   return [...new Set(own)].filter((name) => name !== 'constructor' && isMethod(name));
 }
@@ -50,39 +52,77 @@ function methodsOf(target: object): readonly string[] {
 /** Names, permissions and objects, as find(1) and bpftool see them. */
 function picture(bench: Bench): string {
   const listing = execFileSync('find', ['.', '-not', '-name', '*.debug', '-printf', '%y %m %U:%G %P\n'], {
-    cwd: bench.bpffs.path, encoding: 'utf8',
+    cwd: bench.bpffs.path,
+    encoding: 'utf8',
   });
-  return listing.split('\n').filter((line) => line !== '').sort().map((line) => {
-    const name = line.split(' ').slice(3).join(' ');
-    if (!line.startsWith('f')) return line;
-    return `${line} = ${bpftool<{ id: number }>('map', 'show', 'pinned', `${bench.bpffs.path}/${name}`).id}`;
-  }).join('\n');
+  return listing
+    .split('\n')
+    .filter((line) => line !== '')
+    .sort()
+    .map((line) => {
+      const name = line.split(' ').slice(3).join(' ');
+      if (!line.startsWith('f')) return line;
+      return `${line} = ${pinnedMap(`${bench.bpffs.path}/${name}`).id}`;
+    })
+    .join('\n');
 }
 
-const changes: readonly { readonly name: string; readonly act: (bench: Bench, fresh: number) => unknown }[] = [
-  { name: 'pin', act: ({ changes: all }, id) => all.pin(path('a/b/new'), undefined,
-    { source: { kind: 'map', id }, parents: true, mode: '0644', uid: 7, gid: 8 }, asking()) },
-  { name: 'replace', act: ({ changes: all }, id) => all.pin(path('d/old'), undefined,
-    { source: { kind: 'map', id }, replace: true }, asking()) },
-  { name: 'unpin', act: ({ changes: all }) => all.unpin(path('d/old'), undefined, asking()) },
-  { name: 'rename', act: ({ changes: all }) => all.patch(path('d/old'), undefined,
-    { path: 'x/y', parents: true, mode: '0640', gid: 9 }, asking()) },
-  { name: 'rename over', act: ({ changes: all }) => all.patch(path('d/old'), undefined,
-    { path: 'd/other', replace: true }, asking()) },
-  { name: 'attributes', act: ({ changes: all }) => all.patch(path('d/old'), undefined, { mode: '0640', uid: 5 }, asking()) },
-  { name: 'mkdir', act: ({ changes: all }) => all.makeDirectory(path('m/n'), undefined,
-    { parents: true, mode: '0700', uid: 3 }, asking()) },
-  { name: 'rmdir', act: ({ changes: all }) => all.removeDirectory(path('empty'), undefined, asking()) },
-  { name: 'batch', act: ({ changes: all }, id) => all.batch([
-    { op: 'mkdir', path: 'e' },
-    { op: 'pin', path: 'e/new', source: { kind: 'map', id } },
-    { op: 'pin', path: 'd/other', source: { kind: 'map', id }, replace: true },
-    { op: 'unpin', path: 'd/old' },
-  ], undefined, asking()) },
-];
+const changes: readonly { readonly name: string; readonly act: (bench: Bench, fresh: number) => unknown }[] =
+  [
+    {
+      name: 'pin',
+      act: ({ changes: all }, id) =>
+        all.pin(
+          path('a/b/new'),
+          undefined,
+          { source: { kind: 'map', id }, parents: true, mode: '0644', uid: 7, gid: 8 },
+          asking(),
+        ),
+    },
+    {
+      name: 'replace',
+      act: ({ changes: all }, id) =>
+        all.pin(path('d/old'), undefined, { source: { kind: 'map', id }, replace: true }, asking()),
+    },
+    { name: 'unpin', act: ({ changes: all }) => all.unpin(path('d/old'), undefined, asking()) },
+    {
+      name: 'rename',
+      act: ({ changes: all }) =>
+        all.patch(path('d/old'), undefined, { path: 'x/y', parents: true, mode: '0640', gid: 9 }, asking()),
+    },
+    {
+      name: 'rename over',
+      act: ({ changes: all }) =>
+        all.patch(path('d/old'), undefined, { path: 'd/other', replace: true }, asking()),
+    },
+    {
+      name: 'attributes',
+      act: ({ changes: all }) => all.patch(path('d/old'), undefined, { mode: '0640', uid: 5 }, asking()),
+    },
+    {
+      name: 'mkdir',
+      act: ({ changes: all }) =>
+        all.makeDirectory(path('m/n'), undefined, { parents: true, mode: '0700', uid: 3 }, asking()),
+    },
+    { name: 'rmdir', act: ({ changes: all }) => all.removeDirectory(path('empty'), undefined, asking()) },
+    {
+      name: 'batch',
+      act: ({ changes: all }, id) =>
+        all.batch(
+          [
+            { op: 'mkdir', path: 'e' },
+            { op: 'pin', path: 'e/new', source: { kind: 'map', id } },
+            { op: 'pin', path: 'd/other', source: { kind: 'map', id }, replace: true },
+            { op: 'unpin', path: 'd/old' },
+          ],
+          undefined,
+          asking(),
+        ),
+    },
+  ];
 
 for (const { name, act } of changes) {
-  test(`${name}: whichever call into the kernel fails, everything is done or nothing is, and the answer says which`, async () => {
+  test(`${name}: whichever call fails, all is done or nothing is, and the answer says which`, async () => {
     for (const errno of ['EIO', 'ENOMEM']) {
       let next: number | undefined = 1;
       let calls = 0;
@@ -93,19 +133,28 @@ for (const { name, act } of changes) {
 }
 
 /**
- * Fails one call after another until the change passes. Answers how many calls it took, and where to go on where it
- * passed in spite of a fault.
+ * Fails one call after another until the change passes. Answers how many calls it took, and where to go on
+ * where it passed in spite of a fault.
  */
-async function failEach(act: (bench: Bench, fresh: number) => unknown, fault: {
-  readonly errno: string; readonly first: number;
-}): Promise<{ readonly calls: number; readonly next: number | undefined }> {
+async function failEach(
+  act: (bench: Bench, fresh: number) => unknown,
+  fault: {
+    readonly errno: string;
+    readonly first: number;
+  },
+): Promise<{ readonly calls: number; readonly next: number | undefined }> {
   const { errno, first } = fault;
   using bench = openBench();
   const root = bench.bpffs.path;
   mkdirSync(`${root}/d`);
   mkdirSync(`${root}/empty`);
   mkdirSync(`${root}/pinfold-staging`, 0o700);
-  using holder = await hold('map:hash:4:8:16:pf_fresh:0', 'map:hash:4:8:16:pf_old:0', `pin:1:${root}/d/old`, `pin:1:${root}/d/other`);
+  using holder = await hold(
+    'map:hash:4:8:16:pf_fresh:0',
+    'map:hash:4:8:16:pf_old:0',
+    `pin:1:${root}/d/old`,
+    `pin:1:${root}/d/other`,
+  );
   const fresh = holder.objects[0]?.id ?? 0;
   const saboteur = sabotage(bench.kernel);
   bench.environment.mounts.findMount(undefined);
@@ -116,7 +165,11 @@ async function failEach(act: (bench: Bench, fresh: number) => unknown, fault: {
     const struck = saboteur.hasStruck();
     saboteur.arm(undefined, errno);
     const at = `call ${nth}, ${errno}: ${String(error)}`;
-    assert.deepEqual(bench.kernel.fds.transient().map(({ what }) => what), [], at);
+    assert.deepEqual(
+      bench.kernel.fds.transient().map(({ what }) => what),
+      [],
+      at,
+    );
     assert.deepEqual(stagedIn(bench), [], at);
     assert.deepEqual(bench.store.journal.listOpen(), [], at);
     if (error === undefined) {
@@ -149,9 +202,15 @@ test('nothing is reported as done in a bpffs that nobody sees any more', async (
       using holder = await hold('map:hash:4:8:16:pf_hidden:0', `pin:0:${root}/there`);
       const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
       bench.onStep = (step) => void (step === 'pin.staged' && hide(root));
-      assert.throws(() => bench.changes.pin(path('x'), undefined, { source }, asking()), failsWith('mount_unavailable'));
+      assert.throws(
+        () => bench.changes.pin(path('x'), undefined, { source }, asking()),
+        failsWith('mount_unavailable'),
+      );
       bench.onStep = () => undefined;
-      assert.throws(() => bench.changes.pin(path('x'), undefined, { source }, asking()), failsWith('mount_unavailable'));
+      assert.throws(
+        () => bench.changes.pin(path('x'), undefined, { source }, asking()),
+        failsWith('mount_unavailable'),
+      );
       if (name === 'mounted over') {
         execFileSync('umount', [root]);
         assert.equal(picture(bench).includes(' x ='), false, 'what was done unseen has been taken back');
@@ -168,7 +227,11 @@ test('a full state directory refuses a change before the kernel is touched', asy
   const { journal } = bench.store;
   const begin = journal.begin.bind(journal);
   const full = new Error('the database is full');
-  Object.assign(journal, { begin: () => { throw full; } });
+  Object.assign(journal, {
+    begin: () => {
+      throw full;
+    },
+  });
   assert.throws(() => bench.changes.pin(path('x'), undefined, { source }, asking()), full);
   Object.assign(journal, { begin });
   assert.deepEqual(bench.steps, ['pin.source_held']);
@@ -181,8 +244,15 @@ test('a change that cannot be recorded is told as unknown, and the next start se
   const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
   const { journal } = bench.store;
   const settle = journal.settle.bind(journal);
-  Object.assign(journal, { settle: () => { throw new Error('the database is full'); } });
-  assert.throws(() => bench.changes.pin(path('x'), undefined, { source }, asking()), failsWith('outcome_unknown'));
+  Object.assign(journal, {
+    settle: () => {
+      throw new Error('the database is full');
+    },
+  });
+  assert.throws(
+    () => bench.changes.pin(path('x'), undefined, { source }, asking()),
+    failsWith('outcome_unknown'),
+  );
   Object.assign(journal, { settle });
   assert.equal(journal.listOpen().length, 1);
 });

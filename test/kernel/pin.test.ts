@@ -39,7 +39,12 @@ test('the pin keeps the object when its maker dies', async () => {
 test('the same request again changes nothing, and one with other attributes changes only those', async () => {
   using holder = await hold('map:hash:4:8:16:pf_again:0');
   const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
-  const first = changes.pin(path('again'), undefined, { source, labels: { app: 'x' }, owner: 'me' }, asking());
+  const first = changes.pin(
+    path('again'),
+    undefined,
+    { source, labels: { app: 'x' }, owner: 'me' },
+    asking(),
+  );
   const inode = statSync(at('again')).ino;
   const second = changes.pin(path('again'), undefined, { source }, asking());
   assert.equal(second.created, false);
@@ -79,7 +84,12 @@ test('a pin gets its mode, owner and group before its name appears', async () =>
       seen = `${(mode & 0o7777).toString(8)} ${uid}:${gid}`;
     }
   };
-  const result = changes.pin(path('modes'), undefined, { source, mode: '0644', uid: 1000, gid: 1001 }, asking());
+  const result = changes.pin(
+    path('modes'),
+    undefined,
+    { source, mode: '0644', uid: 1000, gid: 1001 },
+    asking(),
+  );
   bench.onStep = () => undefined;
   assert.equal(seen, '644 1000:1001');
   assert.deepEqual([result.pin?.mode, result.pin?.uid, result.pin?.gid], ['0644', 1000, 1001]);
@@ -98,7 +108,7 @@ test('a setgid directory gives its group, also through directories that are made
   assert.equal(statSync(at('shared/a/b/deep')).gid, 1234);
 });
 
-test('missing directories are refused unless they may be made, and are taken away again when the pin fails', async () => {
+test('missing directories are made only if they may be, and go again when the pin fails', async () => {
   using holder = await hold('map:hash:4:8:16:pf_parents:0');
   const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
   const pin = (parents: boolean) => changes.pin(path('p/q/r'), undefined, { source, parents }, asking());
@@ -134,7 +144,13 @@ test('a source that is not what the caller expects is refused before anything is
   const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
   const pin = (expect: object) =>
     changes.pin(path('expected'), undefined, { source: { ...source, expect } }, asking());
-  for (const expect of [{ name: 'other' }, { type: 'array' }, { kind: 'program' }, { tag: 'x' }, { fingerprint: 'f' }]) {
+  for (const expect of [
+    { name: 'other' },
+    { type: 'array' },
+    { kind: 'program' },
+    { tag: 'x' },
+    { fingerprint: 'f' },
+  ]) {
     assert.throws(() => pin(expect), failsWith('source_mismatch'));
   }
   assert.equal(existsSync(at('expected')), false);
@@ -143,7 +159,10 @@ test('a source that is not what the caller expects is refused before anything is
 
 test('a source that is not there is told from a pin that is not there', () => {
   for (const source of [{ kind: 'map', id: 0x7ffffffe } as const, { pin: 'nowhere' }, { pin: 'no/where' }]) {
-    assert.throws(() => changes.pin(path('x'), undefined, { source }, asking()), failsWith('source_not_found'));
+    assert.throws(
+      () => changes.pin(path('x'), undefined, { source }, asking()),
+      failsWith('source_not_found'),
+    );
   }
 });
 
@@ -168,9 +187,15 @@ test('a dry run says what would be done and does nothing, not even make the stag
   const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
   const request = { source, parents: true };
   const result = fresh.changes.pin(path('a/b'), undefined, request, asking({ dryRun: true }));
-  assert.deepEqual(result.plan?.map(({ action, path: where, hazards }) => [action, where, hazards]), [['pin', 'a/b', []]]);
+  assert.deepEqual(
+    result.plan?.map(({ action, path: where, hazards }) => [action, where, hazards]),
+    [['pin', 'a/b', []]],
+  );
   assert.equal(result.operationId, undefined);
-  assert.deepEqual(readdirSync(fresh.bpffs.path).filter((name) => !name.endsWith('.debug')), []);
+  assert.deepEqual(
+    readdirSync(fresh.bpffs.path).filter((name) => !name.endsWith('.debug')),
+    [],
+  );
   assert.deepEqual(fresh.steps, []);
 });
 
@@ -203,7 +228,10 @@ test('a pin that somebody puts over ours before it is settled stays theirs', asy
 test('a read-only agent refuses every change before it looks at anything', () => {
   using reader = openBench({ isReadOnly: true });
   const source = { kind: 'map', id: 1 } as const;
-  assert.throws(() => reader.changes.pin(path('x'), 'no:mount', { source }, asking()), failsWith('read_only'));
+  assert.throws(
+    () => reader.changes.pin(path('x'), 'no:mount', { source }, asking()),
+    failsWith('read_only'),
+  );
   assert.throws(() => reader.changes.unpin(path('x'), undefined, asking()), failsWith('read_only'));
   assert.throws(() => reader.changes.batch([], undefined, asking()), failsWith('read_only'));
 });

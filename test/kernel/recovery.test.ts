@@ -5,15 +5,15 @@ import test from 'node:test';
 import { parsePlan } from '../../src/agent/journal/plan.ts';
 import { listLeftovers } from '../../src/agent/recovery/leftovers.ts';
 import { recover } from '../../src/agent/recovery/recover.ts';
-import type { Intent } from '../../src/model/store.ts';
 import type { StepName } from '../../src/model/step.ts';
+import type { Intent } from '../../src/model/store.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { asking, type Bench, killNow, openBench, path, stagedIn } from './changes-fixture.ts';
 
 /**
- * Stops a change at a step the way a crash would: the journal and the kernel are left as they are there, because from then on
- * the process does nothing more to either.
+ * Stops a change at a step the way a crash would: the journal and the kernel are left as they are there,
+ * because from then on the process does nothing more to either.
  */
 function crashAt(bench: Bench, step: StepName, change: () => void): Intent {
   const { calls, objects } = bench.kernel;
@@ -50,22 +50,30 @@ test('a staged pin whose object nobody else holds any more is named, not freed',
   crashAt(bench, 'pin.staged', () => bench.changes.pin(path('a/b'), undefined, request, asking()));
   await holder.release();
   const { settled } = recover(bench.environment);
-  assert.deepEqual(settled.map(({ outcome }) => outcome), ['applied']);
+  assert.deepEqual(
+    settled.map(({ outcome }) => outcome),
+    ['applied'],
+  );
   assert.equal(pinnedMap(`${bench.bpffs.path}/a/b`).id, id);
   assert.equal(bench.store.events.list({ path: 'a/b', limit: 1 })[0]?.type, 'pin.created');
 });
 
-test('a staged pin whose name is taken meanwhile goes if others hold its object, and is kept if nobody does', async () => {
+test('a staged pin whose name is taken goes if others hold its object, and is kept if not', async () => {
   for (const isHeld of [true, false]) {
     using bench = openBench();
     const holder = await hold('map:hash:4:8:16:pf_taken:0');
     const id = holder.objects[0]?.id ?? 0;
     const request = { source: { kind: 'map', id } } as const;
-    const intent = crashAt(bench, 'pin.staged', () => bench.changes.pin(path('x'), undefined, request, asking()));
+    const intent = crashAt(bench, 'pin.staged', () =>
+      bench.changes.pin(path('x'), undefined, request, asking()),
+    );
     const foreign = createMap(`${bench.bpffs.path}/x`, { name: 'pf_foreign' });
     if (!isHeld) await holder.release();
     const { settled } = recover(bench.environment);
-    assert.deepEqual(settled.map(({ outcome }) => outcome), ['not_applied']);
+    assert.deepEqual(
+      settled.map(({ outcome }) => outcome),
+      ['not_applied'],
+    );
     assert.equal(pinnedMap(`${bench.bpffs.path}/x`).id, foreign.id);
     assert.equal(isAlive('map', id), true);
     const mounts = [bench.environment.mounts.findMount(undefined)];
@@ -75,7 +83,7 @@ test('a staged pin whose name is taken meanwhile goes if others hold its object,
   }
 });
 
-test('a displaced pin that nobody else holds any more gets its name back when the new object is safe', async () => {
+test('a displaced pin that nobody else holds gets its name back if the new object is safe', async () => {
   using bench = openBench();
   using source = await hold('map:hash:4:8:16:pf_new:0');
   const owner = await hold('map:hash:4:8:16:pf_old:0', `pin:0:${bench.bpffs.path}/x`);
@@ -83,15 +91,22 @@ test('a displaced pin that nobody else holds any more gets its name back when th
   const request = { source: { kind: 'map', id: fresh }, replace: true } as const;
   crashAt(bench, 'replace.exchanged', () => bench.changes.pin(path('x'), undefined, request, asking()));
   killNow(owner.pid);
-  assert.deepEqual(recover(bench.environment).settled.map(({ outcome }) => outcome), ['not_applied']);
+  assert.deepEqual(
+    recover(bench.environment).settled.map(({ outcome }) => outcome),
+    ['not_applied'],
+  );
   assert.equal(pinnedMap(`${bench.bpffs.path}/x`).id, old);
   assert.deepEqual(stagedIn(bench), []);
   owner[Symbol.dispose]();
 });
 
-test('where both objects of a replace hang on their pins, neither is freed: the displaced one is kept and reported', async () => {
+test('where both objects of a replace hang on their pins, neither is freed', async () => {
   using bench = openBench();
-  const owner = await hold('map:hash:4:8:16:pf_new:0', 'map:hash:4:8:16:pf_old:0', `pin:1:${bench.bpffs.path}/x`);
+  const owner = await hold(
+    'map:hash:4:8:16:pf_new:0',
+    'map:hash:4:8:16:pf_old:0',
+    `pin:1:${bench.bpffs.path}/x`,
+  );
   const [fresh = 0, old = 0] = owner.objects.map(({ id }) => id);
   const request = { source: { kind: 'map', id: fresh }, replace: true } as const;
   crashAt(bench, 'replace.exchanged', () => bench.changes.pin(path('x'), undefined, request, asking()));
@@ -110,14 +125,21 @@ test('a displaced pin that the caller agreed to lose is let go', async () => {
   const request = { source: { kind: 'map', id: source.objects[0]?.id ?? 0 }, replace: true } as const;
   const accept = asking({ accept: new Set(['last_reference']) });
   crashAt(bench, 'replace.exchanged', () => bench.changes.pin(path('x'), undefined, request, accept));
-  assert.deepEqual(recover(bench.environment).settled.map(({ outcome }) => outcome), ['applied']);
+  assert.deepEqual(
+    recover(bench.environment).settled.map(({ outcome }) => outcome),
+    ['applied'],
+  );
   assert.equal(pinnedMap(`${bench.bpffs.path}/x`).id, source.objects[0]?.id);
   assert.deepEqual(stagedIn(bench), []);
 });
 
 test('a foreign pin that was exchanged by mistake gets its name back', async () => {
   using bench = openBench();
-  using holder = await hold('map:hash:4:8:16:pf_new:0', 'map:hash:4:8:16:pf_old:0', `pin:1:${bench.bpffs.path}/x`);
+  using holder = await hold(
+    'map:hash:4:8:16:pf_new:0',
+    'map:hash:4:8:16:pf_old:0',
+    `pin:1:${bench.bpffs.path}/x`,
+  );
   const foreign = createMap(`${bench.bpffs.path}/f`, { name: 'pf_foreign' });
   const request = { source: { kind: 'map', id: holder.objects[0]?.id ?? 0 }, replace: true } as const;
   const { renameat2 } = bench.kernel.calls;
@@ -127,7 +149,10 @@ test('a foreign pin that was exchanged by mistake gets its name back', async () 
   };
   crashAt(bench, 'replace.exchanged', () => bench.changes.pin(path('x'), undefined, request, asking()));
   bench.kernel.calls.renameat2 = renameat2;
-  assert.deepEqual(recover(bench.environment).settled.map(({ outcome }) => outcome), ['not_applied']);
+  assert.deepEqual(
+    recover(bench.environment).settled.map(({ outcome }) => outcome),
+    ['not_applied'],
+  );
   assert.equal(pinnedMap(`${bench.bpffs.path}/x`).id, foreign.id);
   assert.deepEqual(stagedIn(bench), []);
 });
@@ -135,7 +160,9 @@ test('a foreign pin that was exchanged by mistake gets its name back', async () 
 test('a pin that was moved aside and whose name is taken is kept and reported', async () => {
   using bench = openBench();
   using holder = await hold('map:hash:4:8:16:pf_aside:0', `pin:0:${bench.bpffs.path}/x`);
-  const intent = crashAt(bench, 'unpin.moved_aside', () => bench.changes.unpin(path('x'), undefined, asking()));
+  const intent = crashAt(bench, 'unpin.moved_aside', () =>
+    bench.changes.unpin(path('x'), undefined, asking()),
+  );
   const foreign = createMap(`${bench.bpffs.path}/x`, { name: 'pf_foreign' });
   const [ending] = recover(bench.environment).settled;
   assert.equal(ending?.outcome, 'unknown');
@@ -154,7 +181,8 @@ test('an operation of another boot or of a gone instance is settled as lost', ()
     using bench = openBench();
     createMap(`${bench.bpffs.path}/x`, { name: 'pf_lost' });
     const intent = crashAt(bench, 'unpin.intent_committed', () =>
-      bench.changes.unpin(path('x'), undefined, asking({ force: true })));
+      bench.changes.unpin(path('x'), undefined, asking({ force: true })),
+    );
     bench.store.journal.settle(intent.operationId, 'unknown', intent.startedAt, null);
     const other = change({ ...intent, operationId: 'other' });
     bench.store.journal.begin(other);
@@ -172,7 +200,10 @@ test('an instance that is read-only now keeps its intent for a later start', asy
   execFileSync('mount', ['-o', 'remount,ro', bench.bpffs.path]);
   assert.equal(recover(bench.environment).waiting.length, 1);
   execFileSync('mount', ['-o', 'remount,rw', bench.bpffs.path]);
-  assert.deepEqual(recover(bench.environment).settled.map(({ outcome }) => outcome), ['not_applied']);
+  assert.deepEqual(
+    recover(bench.environment).settled.map(({ outcome }) => outcome),
+    ['not_applied'],
+  );
   assert.equal(pinnedMap(`${bench.bpffs.path}/x`).id, holder.objects[0]?.id);
 });
 
@@ -183,12 +214,18 @@ test('entries of other agents are reported and left alone', () => {
   recover(bench.environment);
   const mounts = [bench.environment.mounts.findMount(undefined)];
   const left = listLeftovers(bench.kernel, bench.store, mounts);
-  assert.deepEqual(left.map(({ entry, operationId }) => [entry, operationId]), [['somebody', undefined]]);
+  assert.deepEqual(
+    left.map(({ entry, operationId }) => [entry, operationId]),
+    [['somebody', undefined]],
+  );
   assert.deepEqual(stagedIn(bench), ['somebody']);
 });
 
 test('a plan that this version did not write is not guessed at', () => {
-  assert.equal(parsePlan({ version: 1, mount: '0:1', phase: 'open', items: [{ kind: 'new-kind' }] }), undefined);
+  assert.equal(
+    parsePlan({ version: 1, mount: '0:1', phase: 'open', items: [{ kind: 'new-kind' }] }),
+    undefined,
+  );
   assert.equal(parsePlan(null), undefined);
   assert.ok(parsePlan({ version: 1, mount: '0:1', phase: 'open', items: [] }));
 });

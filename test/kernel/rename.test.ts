@@ -12,7 +12,12 @@ const bench = benchForFile();
 const { changes } = bench;
 const at = (name: string): string => `${bench.bpffs.path}/${name}`;
 
-function rename(from: string, to: string, more: Parameters<typeof changes.patch>[2] = {}, context = asking()) {
+function rename(
+  from: string,
+  to: string,
+  more: Parameters<typeof changes.patch>[2] = {},
+  context = asking(),
+) {
   return changes.patch(path(from), undefined, { path: to, ...more }, context);
 }
 
@@ -27,7 +32,10 @@ test('a pin goes to another directory with its inode, labels and owner', () => {
   assert.equal(statSync(at('dir/end')).ino, inode);
   assert.deepEqual([pin?.path, pin?.labels, pin?.owner, pin?.managed], ['dir/end', { a: 'b' }, 'me', false]);
   const [event] = bench.store.events.list({ path: 'dir/end', limit: 1 });
-  assert.deepEqual([event?.type, event?.before?.['path'], event?.after?.['path']], ['pin.renamed', 'start', 'dir/end']);
+  assert.deepEqual(
+    [event?.type, event?.before?.['path'], event?.after?.['path']],
+    ['pin.renamed', 'start', 'dir/end'],
+  );
 });
 
 test('a rename onto itself changes nothing', () => {
@@ -86,7 +94,8 @@ test('permissions and a new name in one request are one operation', () => {
   assert.equal(statSync(at('both-new')).mode & 0o777, 0o644);
   assert.equal(changes.operation(operationId ?? '')?.kind, 'rename');
   createMap(at('in-the-way'));
-  bench.onStep = (step) => void (step === 'rename.intent_committed' && execFileSync('mv', [at('in-the-way'), at('target')]));
+  bench.onStep = (step) =>
+    void (step === 'rename.intent_committed' && execFileSync('mv', [at('in-the-way'), at('target')]));
   assert.throws(() => rename('both-new', 'target', { mode: '0600' }), failsWith('pin_exists'));
   assert.equal(statSync(at('both-new')).mode & 0o777, 0o644, 'the mode is put back');
 });
@@ -118,7 +127,12 @@ test('a pin that another hand puts in either place is never destroyed', async (t
 });
 
 test('a foreign pin at the new name is not displaced in place of the one that was meant', async () => {
-  using holder = await hold('map:hash:4:8:16:pf_mine:0', 'map:hash:4:8:16:pf_old:0', `pin:0:${at('src')}`, `pin:1:${at('dst')}`);
+  using holder = await hold(
+    'map:hash:4:8:16:pf_mine:0',
+    'map:hash:4:8:16:pf_old:0',
+    `pin:0:${at('src')}`,
+    `pin:1:${at('dst')}`,
+  );
   const foreign = createMap(at('foreign'), { name: 'pf_foreign' });
   atStep(bench, 'rename.intent_committed', () => execFileSync('mv', [at('foreign'), at('dst')]));
   assert.throws(() => rename('src', 'dst', { replace: true }), failsWith('identity_mismatch'));

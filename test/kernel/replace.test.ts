@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, chmodSync, linkSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, statSync } from 'node:fs';
 import test from 'node:test';
 import type { StepName } from '../../src/model/step.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
@@ -32,15 +32,26 @@ test('another object takes the name in one step: it never vanishes and one event
   assert.equal(result.created, false);
   assert.equal(result.pin?.id, maps.fresh);
   const [event, ...more] = bench.store.events.list({ path: 'swap', limit: 10 });
-  assert.deepEqual([event?.type, event?.before?.['id'], event?.after?.['id']], ['pin.replaced', maps.old, maps.fresh]);
+  assert.deepEqual(
+    [event?.type, event?.before?.['id'], event?.after?.['id']],
+    ['pin.replaced', maps.old, maps.fresh],
+  );
   assert.deepEqual(more, []);
 });
 
 test('what is omitted stays as it was: permissions, labels and owner', async () => {
   using maps = await twoMaps('keep');
-  changes.patch(path('keep'), undefined, { mode: '0644', uid: 1000, gid: 1001, labels: { a: 'b' }, owner: 'o' }, asking());
+  changes.patch(
+    path('keep'),
+    undefined,
+    { mode: '0644', uid: 1000, gid: 1001, labels: { a: 'b' }, owner: 'o' },
+    asking(),
+  );
   const { pin } = replace('keep', maps.fresh);
-  assert.deepEqual([pin?.mode, pin?.uid, pin?.gid, pin?.labels, pin?.owner], ['0644', 1000, 1001, { a: 'b' }, 'o']);
+  assert.deepEqual(
+    [pin?.mode, pin?.uid, pin?.gid, pin?.labels, pin?.owner],
+    ['0644', 1000, 1001, { a: 'b' }, 'o'],
+  );
   const { mode, uid, gid } = statSync(at('keep'));
   assert.deepEqual([mode & 0o777, uid, gid], [0o644, 1000, 1001]);
 });
@@ -69,7 +80,7 @@ test('a holder that lets go while its pin is displaced gets the name back for it
   owner[Symbol.dispose]();
 });
 
-test('a holder that lets go when its pin has lost its name gets a new pin, and the new object gives way', async () => {
+test('an object let go when its pin has lost its name is pinned again, and the new one gives way', async () => {
   using maps = await twoMaps('unused-too');
   const owner = await hold('map:hash:4:8:16:pf_late:0', `pin:0:${at('late')}`);
   const id = owner.objects[0]?.id ?? 0;

@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, linkSync, statSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync, rmdirSync, statSync } from 'node:fs';
 import test from 'node:test';
 import type { StepName } from '../../src/model/step.ts';
 import { createMap, isAlive, pinById, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { until } from '../support/until.ts';
-import { asking, at as atStep, benchForFile, failsWith, killNow, openBench, path, stagedIn } from './changes-fixture.ts';
+import {
+  asking,
+  at as atStep,
+  benchForFile,
+  failsWith,
+  killNow,
+  openBench,
+  path,
+  stagedIn,
+} from './changes-fixture.ts';
 
 const bench = benchForFile();
 const { changes } = bench;
@@ -18,17 +27,30 @@ test('a pin is removed while another holder keeps its object, and a removed even
   assert.equal(existsSync(at('gone')), false);
   assert.equal(isAlive('map', holder.objects[0]?.id ?? 0), true);
   const [event] = bench.store.events.list({ path: 'gone', limit: 1 });
-  assert.deepEqual([event?.type, event?.operation_id, event?.actor], ['pin.removed', result.operationId, 'api:test']);
+  assert.deepEqual(
+    [event?.type, event?.operation_id, event?.actor],
+    ['pin.removed', result.operationId, 'api:test'],
+  );
   assert.throws(() => changes.unpin(path('gone'), undefined, asking()), failsWith('pin_not_found'));
 });
 
 test('the pin that is the last holder is not removed unless that is accepted', async () => {
   const { id } = createMap(at('last'));
-  assert.throws(() => changes.unpin(path('last'), undefined, asking()), failsWith('hazard', { hazards: ['last_reference'], id }));
+  assert.throws(
+    () => changes.unpin(path('last'), undefined, asking()),
+    failsWith('hazard', { hazards: ['last_reference'], id }),
+  );
   assert.equal(pinnedMap(at('last')).id, id);
   const plan = changes.unpin(path('last'), undefined, asking({ dryRun: true })).plan;
-  assert.deepEqual(plan?.map(({ action, hazards }) => [action, hazards]), [['unpin', ['last_reference']]]);
-  const { operationId } = changes.unpin(path('last'), undefined, asking({ accept: new Set(['last_reference']) }));
+  assert.deepEqual(
+    plan?.map(({ action, hazards }) => [action, hazards]),
+    [['unpin', ['last_reference']]],
+  );
+  const { operationId } = changes.unpin(
+    path('last'),
+    undefined,
+    asking({ accept: new Set(['last_reference']) }),
+  );
   assert.deepEqual(changes.operation(operationId ?? '')?.accepted, ['last_reference']);
   await until('the map is freed', () => !isAlive('map', id));
 });
@@ -56,21 +78,29 @@ test('a hard link loses nothing, and the last of its names is the last reference
   changes.unpin(path('second-name'), undefined, asking({ force: true }));
 });
 
-test('a holder that lets go after the second check is missed, and the pin is made again as it was', async () => {
+test('a holder that lets go after the second check is missed, and the pin is made again', async () => {
   const holder = await hold('map:hash:4:8:16:pf_letgo:0', `pin:0:${at('letgo')}`);
   const id = holder.objects[0]?.id ?? 0;
   execFileSync('chmod', ['0644', at('letgo')]);
   execFileSync('chown', ['1000:1001', at('letgo')]);
   atStep(bench, 'unpin.unlinked', () => killNow(holder.pid));
-  assert.throws(() => changes.unpin(path('letgo'), undefined, asking()), failsWith('hazard', { hazards: ['last_reference'] }));
+  assert.throws(
+    () => changes.unpin(path('letgo'), undefined, asking()),
+    failsWith('hazard', { hazards: ['last_reference'] }),
+  );
   assert.equal(pinnedMap(at('letgo')).id, id);
   const { mode, uid, gid } = statSync(at('letgo'));
   assert.deepEqual([mode & 0o7777, uid, gid], [0o644, 1000, 1001]);
   holder[Symbol.dispose]();
 });
 
-test('the last user reference of a prog_array is not removed by accident though a program holds the map', async () => {
-  const holder = await hold('map:prog_array:4:4:4:pf_tails:0', 'prog:socket_filter:pf_tail:0', `pin:0:${at('tails')}`, `pin:1:${at('prog')}`);
+test('the last user reference of a prog_array is not removed by accident', async () => {
+  const holder = await hold(
+    'map:prog_array:4:4:4:pf_tails:0',
+    'prog:socket_filter:pf_tail:0',
+    `pin:0:${at('tails')}`,
+    `pin:1:${at('prog')}`,
+  );
   await holder.release();
   const unpin = (accept: readonly 'prog_array_emptied'[]) =>
     changes.unpin(path('tails'), undefined, asking({ accept: new Set(accept) }));
@@ -81,7 +111,11 @@ test('the last user reference of a prog_array is not removed by accident though 
 });
 
 test('a pin that alone keeps a link attached is not removed by accident', async () => {
-  const holder = await hold('prog:raw_tracepoint:pf_link', `link:raw_tp:0:sched_switch`, `pin:1:${at('link')}`);
+  const holder = await hold(
+    'prog:raw_tracepoint:pf_link',
+    `link:raw_tp:0:sched_switch`,
+    `pin:1:${at('link')}`,
+  );
   const id = holder.objects[1]?.id ?? 0;
   changes.patch(path('link'), undefined, { path: 'link-renamed' }, asking());
   await holder.release();
@@ -89,7 +123,11 @@ test('a pin that alone keeps a link attached is not removed by accident', async 
     () => changes.unpin(path('link-renamed'), undefined, asking()),
     failsWith('hazard', { hazards: ['last_reference', 'link_detached'], kind: 'link', id }),
   );
-  changes.unpin(path('link-renamed'), undefined, asking({ accept: new Set(['last_reference', 'link_detached']) }));
+  changes.unpin(
+    path('link-renamed'),
+    undefined,
+    asking({ accept: new Set(['last_reference', 'link_detached']) }),
+  );
   await until('the link is gone', () => !isAlive('link', id));
 });
 
@@ -97,16 +135,19 @@ test('where counters cannot be read nothing is ruled out, and the answer says so
   using agent = openBench({ usesIds: false });
   const { id } = createMap(`${agent.bpffs.path}/m`);
   pinById('map', id, `${agent.bpffs.path}/n`);
-  assert.throws(() => agent.changes.unpin(path('m'), undefined, asking()), (thrown) => {
-    failsWith('hazard', { hazards: ['last_reference'] })(thrown);
-    assert.match(String(thrown), /counts are not available \(.*--pins-only\), so nothing can be ruled out/);
-    return true;
-  });
+  assert.throws(
+    () => agent.changes.unpin(path('m'), undefined, asking()),
+    (thrown) => {
+      failsWith('hazard', { hazards: ['last_reference'] })(thrown);
+      assert.match(String(thrown), /counts are not available \(.*--pins-only\), so nothing can be ruled out/);
+      return true;
+    },
+  );
   agent.changes.unpin(path('m'), undefined, asking({ accept: new Set(['last_reference']) }));
   assert.deepEqual(stagedIn(agent), []);
 });
 
-test('a pin another hand puts in its place is never removed, wherever in the operation that happens', async (t) => {
+test('a pin another hand puts in its place is never removed, whenever that happens', async (t) => {
   const expected: readonly (readonly [StepName, string | undefined])[] = [
     ['unpin.checked', 'identity_mismatch'],
     ['unpin.intent_committed', 'identity_mismatch'],
@@ -152,10 +193,15 @@ test('what is moved aside by mistake and cannot have its name back is kept and r
 
 test('If-Match says which pin is meant', () => {
   const { id } = createMap(at('tagged'));
-  const tag = changes.pin(path('tagged'), undefined, { source: { kind: 'map', id } }, asking()).pin?.etag ?? '';
+  const tag =
+    changes.pin(path('tagged'), undefined, { source: { kind: 'map', id } }, asking()).pin?.etag ?? '';
   execFileSync('chmod', ['0640', at('tagged')]);
-  assert.throws(() => changes.unpin(path('tagged'), undefined, asking({ ifMatch: tag, force: true })), failsWith('precondition_failed'));
-  const now = changes.pin(path('tagged'), undefined, { source: { kind: 'map', id } }, asking()).pin?.etag ?? '';
+  assert.throws(
+    () => changes.unpin(path('tagged'), undefined, asking({ ifMatch: tag, force: true })),
+    failsWith('precondition_failed'),
+  );
+  const now =
+    changes.pin(path('tagged'), undefined, { source: { kind: 'map', id } }, asking()).pin?.etag ?? '';
   changes.unpin(path('tagged'), undefined, asking({ ifMatch: now, force: true }));
 });
 
@@ -167,4 +213,19 @@ test('a second unpin right after the first sees the references the first has lef
   changes.unpin(path('q1'), undefined, asking());
   changes.unpin(path('q2'), undefined, asking());
   assert.throws(() => changes.unpin(path('q3'), undefined, asking()), failsWith('hazard'));
+});
+
+test('a directory that is removed once its last pin is gone, or moved meanwhile, is told apart', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_dir:0');
+  const id = holder.objects[0]?.id ?? 0;
+  for (const name of ['emptied', 'moving']) {
+    mkdirSync(at(name));
+    pinById('map', id, at(`${name}/m`));
+  }
+  atStep(bench, 'unpin.unlinked', () => rmdirSync(at('emptied')));
+  changes.unpin(path('emptied/m'), undefined, asking());
+  assert.equal(existsSync(at('emptied')), false);
+  atStep(bench, 'unpin.unlinked', () => renameSync(at('moving'), at('moved')));
+  assert.throws(() => changes.unpin(path('moving/m'), undefined, asking()), failsWith('parent_not_found'));
+  assert.equal(pinnedMap(at('moved/m')).id, id, 'it is back where it was taken from');
 });

@@ -1,21 +1,29 @@
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { PinnableKindSchema } from '../../model/schema/common.ts';
 import type { PinPath } from '../../model/path.ts';
+import { PinnableKindSchema } from '../../model/schema/common.ts';
 import type { Annotations, PinnedObject, PinState } from '../operation/sink.ts';
 
 /** A byte string that a parser of model/path.ts has made before it was written down. */
 const SavedPath = Type.Unsafe<PinPath>(Type.String({ minLength: 1 }));
 
-const SavedAnnotations = Type.Unsafe<Annotations>(Type.Object({
-  labels: Type.Record(Type.String(), Type.String()),
-  owner: Type.Union([Type.String(), Type.Null()]),
-  managed: Type.Boolean(),
-}));
+const SavedAnnotations = Type.Unsafe<Annotations>(
+  Type.Object({
+    labels: Type.Record(Type.String(), Type.String()),
+    owner: Type.Union([Type.String(), Type.Null()]),
+    managed: Type.Boolean(),
+  }),
+);
 
-const SavedObject = Type.Unsafe<PinnedObject>(Type.Object({
-  kind: PinnableKindSchema, id: Type.Integer(), type: Type.String(), name: Type.String(), fingerprint: Type.String(),
-}));
+const SavedObject = Type.Unsafe<PinnedObject>(
+  Type.Object({
+    kind: PinnableKindSchema,
+    id: Type.Integer(),
+    type: Type.String(),
+    name: Type.String(),
+    fingerprint: Type.String(),
+  }),
+);
 
 /** Final permissions of a pin or directory. */
 export const Attributes = Type.Object({ mode: Type.Integer(), uid: Type.Integer(), gid: Type.Integer() });
@@ -32,14 +40,18 @@ const SavedPin = Type.Object({
   object: SavedObject,
   annotations: SavedAnnotations,
 });
+/** A PinState as JSON carries it. */
 export type SavedPin = Static<typeof SavedPin>;
 
 const Slot = Type.String({ description: 'name of the entry in the staging directory' });
-const Directories = Type.Array(SavedPath, { description: 'missing when the operation was planned, outermost first' });
+const Directories = Type.Array(SavedPath, {
+  description: 'missing when the operation was planned, outermost first',
+});
 
 /** A pin an item works on; null where an earlier item of the same batch has yet to make it. */
 const Expected = Type.Union([SavedPin, Type.Null()]);
 
+/** A new pin under a name that was free. */
 export const PinItem = Type.Object({
   kind: Type.Literal('pin'),
   path: SavedPath,
@@ -51,8 +63,10 @@ export const PinItem = Type.Object({
   /** What was made, once that is known. */
   made: Expected,
 });
+/** A new pin under a name that was free. */
 export type PinItem = Static<typeof PinItem>;
 
+/** A new pin that displaces another. */
 export const ReplaceItem = Type.Object({
   kind: Type.Literal('replace'),
   path: SavedPath,
@@ -63,13 +77,20 @@ export const ReplaceItem = Type.Object({
   expected: Expected,
   made: Expected,
 });
+/** A new pin that displaces another. */
 export type ReplaceItem = Static<typeof ReplaceItem>;
 
+/** A pin that goes. */
 export const UnpinItem = Type.Object({
-  kind: Type.Literal('unpin'), path: SavedPath, slot: Slot, expected: Expected,
+  kind: Type.Literal('unpin'),
+  path: SavedPath,
+  slot: Slot,
+  expected: Expected,
 });
+/** A pin that goes. */
 export type UnpinItem = Static<typeof UnpinItem>;
 
+/** A pin that gets another name. */
 export const RenameItem = Type.Object({
   kind: Type.Literal('rename'),
   path: SavedPath,
@@ -80,8 +101,10 @@ export const RenameItem = Type.Object({
   displaced: Type.Optional(Expected),
   directories: Directories,
 });
+/** A pin that gets another name. */
 export type RenameItem = Static<typeof RenameItem>;
 
+/** New permissions, labels or owner of a pin. */
 export const AttributesItem = Type.Object({
   kind: Type.Literal('attributes'),
   path: SavedPath,
@@ -89,8 +112,10 @@ export const AttributesItem = Type.Object({
   attributes: Attributes,
   annotations: SavedAnnotations,
 });
+/** New permissions, labels or owner of a pin. */
 export type AttributesItem = Static<typeof AttributesItem>;
 
+/** A directory that shall be there. */
 export const MakeDirectoryItem = Type.Object({
   kind: Type.Literal('mkdir'),
   path: SavedPath,
@@ -99,27 +124,42 @@ export const MakeDirectoryItem = Type.Object({
   /** Of the directory that is already there; null where it is to be made. */
   before: Type.Union([Attributes, Type.Null()]),
 });
+/** A directory that shall be there. */
 export type MakeDirectoryItem = Static<typeof MakeDirectoryItem>;
 
+/** A directory that goes. */
 export const RemoveDirectoryItem = Type.Object({
-  kind: Type.Literal('rmdir'), path: SavedPath, before: Attributes,
+  kind: Type.Literal('rmdir'),
+  path: SavedPath,
+  before: Attributes,
 });
+/** A directory that goes. */
 export type RemoveDirectoryItem = Static<typeof RemoveDirectoryItem>;
 
 /** One line of a plan: what recovery needs to finish it or to take it back. */
 export const Item = Type.Union([
-  PinItem, ReplaceItem, UnpinItem, RenameItem, AttributesItem, MakeDirectoryItem, RemoveDirectoryItem,
+  PinItem,
+  ReplaceItem,
+  UnpinItem,
+  RenameItem,
+  AttributesItem,
+  MakeDirectoryItem,
+  RemoveDirectoryItem,
 ]);
 export type Item = Static<typeof Item>;
 
 /**
- * How far an operation of several items had come: `open` from the intent on, `moving` once all new pins are staged and
- * known, `retiring` once every name is as asked and only displaced pins remain, `undoing` once it has failed.
- * An operation of one item stays `open`: the kernel itself shows how far it came.
+ * How far an operation of several items had come: `open` from the intent on, `moving` once all new pins are
+ * staged and known, `retiring` once every name is as asked and only displaced pins remain, `undoing` once it
+ * has failed. An operation of one item stays `open`: the kernel itself shows how far it came.
  */
 const Phase = Type.Union([
-  Type.Literal('open'), Type.Literal('moving'), Type.Literal('retiring'), Type.Literal('undoing'),
+  Type.Literal('open'),
+  Type.Literal('moving'),
+  Type.Literal('retiring'),
+  Type.Literal('undoing'),
 ]);
+/** How far an operation of several items had come. */
 export type Phase = Static<typeof Phase>;
 
 /** What the journal keeps of an operation for recovery: `Intent.plan`. */
@@ -137,8 +177,8 @@ export function parsePlan(json: unknown): Plan | undefined {
 }
 
 /**
- * A pin's state as the journal keeps it, under the name an item finds it by (an earlier item may still have to give it
- * that name); null where it is yet to be made.
+ * A pin's state as the journal keeps it, under the name an item finds it by (an earlier item may still have
+ * to give it that name); null where it is yet to be made.
  */
 export function savePin(state: PinState | undefined, path: PinPath): SavedPin | null {
   if (state === undefined) return null;
@@ -156,7 +196,10 @@ export function savePin(state: PinState | undefined, path: PinPath): SavedPin | 
 }
 
 /** The state that was saved, in the instance the intent names. */
-export function restorePin(saved: SavedPin, where: { readonly mount: string; readonly instance: string }): PinState {
+export function restorePin(
+  saved: SavedPin,
+  where: { readonly mount: string; readonly instance: string },
+): PinState {
   return {
     ...where,
     path: saved.path,

@@ -2,8 +2,8 @@ import type { InodeFacts } from '../../kernel/kernel.ts';
 import type { PinPath } from '../../model/path.ts';
 import { type Attributes, type AttributesItem, savePin } from '../journal/plan.ts';
 import { type Move, mismatch, type Progress, type Say } from './move.ts';
-import { isInode, type Site } from './site.ts';
 import type { Annotations, PinChange, PinState } from './sink.ts';
+import { isInode, type Site } from './site.ts';
 import type { Subject } from './subject.ts';
 
 /** What a pin shall be: its permissions, and what Pinfold stores about it. */
@@ -100,7 +100,11 @@ export class AttributesMove implements Move {
   assumeDone(): void {
     const before = this.#subject.known();
     const inode = { ...before.inode, ...this.#wanted.attributes };
-    this.#change = { type: 'changed', before, after: { ...before, inode, annotations: this.#wanted.annotations } };
+    this.#change = {
+      type: 'changed',
+      before,
+      after: { ...before, inode, annotations: this.#wanted.annotations },
+    };
     this.#progress = 'retired';
   }
 }

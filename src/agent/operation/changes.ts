@@ -1,12 +1,11 @@
-import { isPinfoldError } from '../../model/error.ts';
-import { pathMembers, type PinPath } from '../../model/path.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { OperationDocument, OperationKind, Outcome } from '../../model/schema/operation.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../../model/schema/request.ts';
 import type { ChangeContext, ChangeResult, Changes, MountChoice, PlanStep } from '../agent.ts';
-import { PinfoldError } from '../../model/error.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { execute, stakesOf } from './execute.ts';
-import { findHazards, refuseHazards, type Finding } from './hazards.ts';
+import { type Finding, findHazards, refuseHazards } from './hazards.ts';
 import { Holds } from './holds.ts';
 import type { Move } from './move.ts';
 import { planBatch } from './plan-batch.ts';
@@ -27,8 +26,9 @@ interface Request {
 /**
  * Every way in which a node's pins are changed.
  *
- * Each call is one critical section on the calling thread: it plans on what it holds, refuses what would lose something,
- * and when it returns the change is applied, recorded and seen by reads. All descriptors are closed by then.
+ * Each call is one critical section on the calling thread: it plans on what it holds, refuses what would lose
+ * something, and when it returns the change is applied, recorded and seen by reads. All descriptors are
+ * closed by then.
  */
 export class PinChanges implements Changes {
   readonly #environment: OperationEnvironment;
@@ -52,7 +52,12 @@ export class PinChanges implements Changes {
     return this.#change({ kind: 'unpin', mount, context, plan });
   }
 
-  makeDirectory(path: PinPath, mount: MountChoice, request: DirectoryRequest, context: ChangeContext): ChangeResult {
+  makeDirectory(
+    path: PinPath,
+    mount: MountChoice,
+    request: DirectoryRequest,
+    context: ChangeContext,
+  ): ChangeResult {
     const plan = (planning: Planning) => [planMakeDirectory(planning, path, request, context)];
     return this.#change({ kind: 'mkdir', mount, context, plan });
   }
@@ -96,28 +101,45 @@ export class PinChanges implements Changes {
     using site = Site.open(environment, request.mount, !context.dryRun);
     using holds = new Holds();
     let slots = 0;
-    const newSlot = (): string => `${environment.agentUuid}-${operationId}${slots++ === 0 ? '' : `-${slots}`}`;
+    const newSlot = (): string =>
+      `${environment.agentUuid}-${operationId}${slots++ === 0 ? '' : `-${slots}`}`;
     const planning: Planning = { environment, site, holds, view: new View(site, holds), newSlot };
     const lines = request.plan(planning);
     const moves = lines.flatMap((line) => line.moves);
-    const findings = findHazards(environment, stakesOf({ moves, holds }, moves.flatMap((move) => move.arriving() ?? [])));
+    const findings = findHazards(
+      environment,
+      stakesOf(
+        { moves, holds },
+        moves.flatMap((move) => move.arriving() ?? []),
+      ),
+    );
     if (context.dryRun) return answer(request, lines, (line) => dryResult(line, findings));
     refuseHazards(findings, context);
     if (moves.length === 0) return answer(request, lines, (line) => doneResult(planning, line, undefined));
     execute({
-      environment, site, holds, moves, acceptance: context, intent: intentOf(operationId, request, { site, lines }),
+      environment,
+      site,
+      holds,
+      moves,
+      acceptance: context,
+      intent: intentOf(operationId, request, { site, lines }),
     });
     return answer(request, lines, (line) => doneResult(planning, line, operationId));
   }
 }
 
-function intentOf(operationId: string, request: Request, planned: {
-  readonly site: Site; readonly lines: readonly Line[];
-}) {
+function intentOf(
+  operationId: string,
+  request: Request,
+  planned: {
+    readonly site: Site;
+    readonly lines: readonly Line[];
+  },
+) {
   const { context, kind } = request;
   return {
     operationId,
-    kind: kind === 'batch' ? kind : planned.lines[0]?.kind ?? kind,
+    kind: kind === 'batch' ? kind : (planned.lines[0]?.kind ?? kind),
     actor: context.caller.actor,
     requestId: context.requestId,
     accepted: context.force ? ['force'] : [...context.accept],
@@ -129,11 +151,18 @@ function intentOf(operationId: string, request: Request, planned: {
 function subjectOf(site: Site, lines: readonly Line[]): Readonly<Record<string, unknown>> {
   const [first] = lines;
   if (lines.length === 1 && first !== undefined) return { mount: site.mount, ...pathMembers(first.path) };
-  return { mount: site.mount, operations: lines.map((line) => ({ op: line.kind, ...pathMembers(line.path) })) };
+  return {
+    mount: site.mount,
+    operations: lines.map((line) => ({ op: line.kind, ...pathMembers(line.path) })),
+  };
 }
 
 /** A single request is answered by its line, a batch by one result a line. */
-function answer(request: Request, lines: readonly Line[], resultOf: (line: Line) => ChangeResult): ChangeResult {
+function answer(
+  request: Request,
+  lines: readonly Line[],
+  resultOf: (line: Line) => ChangeResult,
+): ChangeResult {
   const results = lines.map(resultOf);
   const [first] = results;
   if (request.kind !== 'batch' && first !== undefined) return first;
@@ -155,7 +184,8 @@ function dryResult(line: Line, findings: readonly Finding[]): ChangeResult {
 function planStep(move: Move, findings: readonly Finding[]): PlanStep {
   const losing = move.losing();
   const finding = findings.find((candidate) =>
-    candidate.losing.some(({ subject, path }) => subject === losing?.subject && path === losing.path));
+    candidate.losing.some(({ subject, path }) => subject === losing?.subject && path === losing.path),
+  );
   const reasons = finding === undefined ? '' : ` (${finding.reasons.join('; ')})`;
   const detail = `${move.sentence}${finding?.hazards.length ? reasons : ''}`;
   return { action: move.action, ...pathMembers(move.path), detail, hazards: finding?.hazards ?? [] };

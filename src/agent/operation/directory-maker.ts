@@ -2,13 +2,15 @@ import { attempting } from '../../kernel/bpffs/refusal.ts';
 import { isSystemCallError } from '../../kernel/sys/errno.ts';
 import { isPinfoldError } from '../../model/error.ts';
 import type { PinPath } from '../../model/path.ts';
-import type { Site } from './site.ts';
 import type { DirectoryChange } from './sink.ts';
+import type { Site } from './site.ts';
 
 /** As `mkdir -p` makes them; the process's umask and a setgid parent apply. */
 const parentMode = 0o755;
 
-/** Makes the directories that a path lacks, and removes exactly those again when the operation is taken back. */
+/**
+ * Makes the directories that a path lacks, and removes exactly those again when the operation is taken back.
+ */
 export class DirectoryMaker {
   readonly paths: readonly PinPath[];
   readonly #site: Site;
@@ -62,10 +64,15 @@ function makeDirectory(site: Site, path: PinPath, mode: number): boolean {
 function removeIfEmpty(site: Site, path: PinPath): void {
   try {
     site.at(path, (place) =>
-      attempting({ attempt: 'remove_directory', path }, () => site.kernel.calls.rmdirat(place)));
+      attempting({ attempt: 'remove_directory', path }, () => site.kernel.calls.rmdirat(place)),
+    );
+    site.forget(path);
   } catch (error) {
-    const isGoneOrUsed = isPinfoldError(error, 'directory_not_empty') || isPinfoldError(error, 'directory_not_found')
-      || isPinfoldError(error, 'parent_not_found') || isPinfoldError(error, 'not_a_directory');
+    const isGoneOrUsed =
+      isPinfoldError(error, 'directory_not_empty') ||
+      isPinfoldError(error, 'directory_not_found') ||
+      isPinfoldError(error, 'parent_not_found') ||
+      isPinfoldError(error, 'not_a_directory');
     if (!isGoneOrUsed) throw error;
   }
 }

@@ -6,8 +6,8 @@ import type { Attributes, MakeDirectoryItem, RemoveDirectoryItem } from '../jour
 import { DirectoryMaker } from './directory-maker.ts';
 import type { Move, Progress, Say } from './move.ts';
 import { quote } from './sentence.ts';
-import type { Site } from './site.ts';
 import type { DirectoryChange } from './sink.ts';
+import type { Site } from './site.ts';
 
 /** A directory that shall be there. */
 export interface NewDirectory {
@@ -140,7 +140,11 @@ export class RemoveDirectoryMove implements Move {
   apply(say: Say): void {
     if (this.#progress === 'retired') return;
     this.#site.at(this.path, (place) =>
-      attempting({ attempt: 'remove_directory', path: this.path }, () => this.#site.kernel.calls.rmdirat(place)));
+      attempting({ attempt: 'remove_directory', path: this.path }, () =>
+        this.#site.kernel.calls.rmdirat(place),
+      ),
+    );
+    this.#site.forget(this.path);
     this.#progress = 'moved';
     say('removed');
   }
@@ -154,7 +158,9 @@ export class RemoveDirectoryMove implements Move {
     this.#progress = 'untouched';
     this.#site.at(this.path, (place) =>
       attempting({ attempt: 'make_directory', path: this.path }, () =>
-        this.#site.kernel.calls.mkdirat(place, 0o700)));
+        this.#site.kernel.calls.mkdirat(place, 0o700),
+      ),
+    );
     using open = openDirectory(this.#site, this.path);
     this.#site.setAttributes(open, this.#before);
   }
@@ -173,7 +179,9 @@ export class RemoveDirectoryMove implements Move {
   }
 }
 
-/** Opens what must be a directory, by its name. @throws PinfoldError directory_not_found, not_a_directory, … */
+/**
+ * Opens what must be a directory, by its name. @throws PinfoldError directory_not_found, not_a_directory, …
+ */
 export function openDirectory(site: Site, path: PinPath): OpenName {
   return site.at(path, (place) => {
     const open = site.kernel.bpffs.openName(site.root, place);
@@ -186,7 +194,10 @@ export function openDirectory(site: Site, path: PinPath): OpenName {
 function notADirectory(site: Site, path: PinPath, found: OpenName | undefined): PinfoldError {
   const at = { path: escapeBytes(path) };
   if (found === undefined) {
-    return new PinfoldError('directory_not_found', { ...at, detail: `There is no directory at ${quote(path)}.` });
+    return new PinfoldError('directory_not_found', {
+      ...at,
+      detail: `There is no directory at ${quote(path)}.`,
+    });
   }
   if (found.type !== 'symlink') {
     return new PinfoldError('not_a_directory', { ...at, detail: `${quote(path)} is not a directory.` });

@@ -12,7 +12,10 @@ export interface OperationEnvironment {
   readonly sink: ChangeSink;
   readonly mounts: MountFinder;
   readonly clock: Clock;
-  /** Of this agent's state directory; begins the name of each staging entry, since two agents may share an instance. */
+  /**
+   * Of this agent's state directory; begins the name of each staging entry, since two agents may share an
+   * instance.
+   */
   readonly agentUuid: string;
   readonly newOperationId: () => string;
   /** `--read-only`: every change is refused. */

@@ -10,7 +10,9 @@ import type { Move, Say } from './move.ts';
 import { settle } from './settle.ts';
 import type { Site } from './site.ts';
 
-/** One operation that is ready to be carried out: everything it names is held, and nothing has been changed. */
+/**
+ * One operation that is ready to be carried out: everything it names is held, and nothing has been changed.
+ */
 export interface Operation {
   readonly environment: OperationEnvironment;
   readonly site: Site;
@@ -21,10 +23,12 @@ export interface Operation {
 }
 
 /**
- * Carries an operation out: intent, new pins staged, names changed in order, what goes checked again, displaced pins
- * unlinked and counted, settled. Whatever fails, all is taken back in reverse, and the journal says so.
+ * Carries an operation out: intent, new pins staged, names changed in order, what goes checked again,
+ * displaced pins unlinked and counted, settled. Whatever fails, all is taken back in reverse, and the journal
+ * says so.
  *
- * @throws PinfoldError of the step that failed, with operation_id; outcome_unknown where taking back failed too
+ * @throws PinfoldError of the step that failed, with operation_id; outcome_unknown where taking back failed
+ * too
  */
 export function execute(operation: Operation): void {
   const { environment, intent } = operation;
@@ -42,7 +46,10 @@ export function execute(operation: Operation): void {
 
 /** What has been done when the intent is written, in the words of the kind's steps. */
 const readyMoments: Readonly<Partial<Record<OperationKind, string>>> = {
-  pin: 'source_held', replace: 'source_held', unpin: 'checked', rename: 'checked',
+  pin: 'source_held',
+  replace: 'source_held',
+  unpin: 'checked',
+  rename: 'checked',
 };
 
 function perform(operation: Operation, say: Say): void {
@@ -56,7 +63,8 @@ function perform(operation: Operation, say: Say): void {
   say(intent.kind === 'replace' ? 'checked' : 'checked_again');
   if (moves.length > 1) amend(operation, 'retiring');
   say('committed');
-  for (const move of moves) move.retire(() => refuseHazards(hazardsNow(operation), operation.acceptance), say);
+  for (const move of moves)
+    move.retire(() => refuseHazards(hazardsNow(operation), operation.acceptance), say);
   site.assertStillVisible();
 }
 
@@ -85,7 +93,10 @@ function hazardsNow(operation: Operation): ReturnType<typeof findHazards> {
 }
 
 /** What an operation puts at stake; `arriving` are new pins that the counters do not show yet. */
-export function stakesOf({ moves, holds }: Pick<Operation, 'moves' | 'holds'>, arriving: Stakes['arriving']): Stakes {
+export function stakesOf(
+  { moves, holds }: Pick<Operation, 'moves' | 'holds'>,
+  arriving: Stakes['arriving'],
+): Stakes {
   return {
     losing: moves.flatMap((move) => move.losing() ?? []),
     arriving,
@@ -105,9 +116,14 @@ function takeBack(operation: Operation, say: Say, cause: unknown): unknown {
   }
   const isKnown = failures.length === 0;
   const detail = [cause, ...failures.filter((failure) => failure !== cause)].map(messageOf).join(' ');
-  trying(failures, () => settle(environment, {
-    intent, outcome: isKnown ? 'not_applied' : 'unknown', detail, changes: changesOf(moves),
-  }));
+  trying(failures, () =>
+    settle(environment, {
+      intent,
+      outcome: isKnown ? 'not_applied' : 'unknown',
+      detail,
+      changes: changesOf(moves),
+    }),
+  );
   if (isKnown) return withOperation(cause, intent.operationId);
   return new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, cause);
 }

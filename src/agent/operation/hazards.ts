@@ -25,10 +25,11 @@ export interface Stakes {
 }
 
 /**
- * Decides, from the kernel's counters of each object that loses names, what the operation as a whole would cost.
+ * Decides, from the kernel's counters of each object that loses names, what the operation as a whole would
+ * cost.
  *
- * Where counters cannot be read nothing is ruled out: every hazard the kind knows is then found, with that reason,
- * and the caller must accept them by name.
+ * Where counters cannot be read nothing is ruled out: every hazard the kind knows is then found, with that
+ * reason, and the caller must accept them by name.
  */
 export function findHazards(environment: OperationEnvironment, stakes: Stakes): readonly Finding[] {
   const byObject = new Map<string, Losing[]>();
@@ -39,14 +40,18 @@ export function findHazards(environment: OperationEnvironment, stakes: Stakes): 
   return [...byObject.values()].flatMap((losing) => findOne(environment, losing, stakes) ?? []);
 }
 
-function findOne(environment: OperationEnvironment, losing: readonly Losing[], stakes: Stakes): Finding | undefined {
+function findOne(
+  environment: OperationEnvironment,
+  losing: readonly Losing[],
+  stakes: Stakes,
+): Finding | undefined {
   const object = losing[0]?.subject.object;
   const going = inodesGoing(losing);
   if (object === undefined || going === 0) return undefined;
   const counters = readCounters(environment, object);
   if (typeof counters === 'string') {
     const hazards = possibleHazards(object);
-    const reason = `the kernel's reference counts are not available (${counters}), so nothing can be ruled out`;
+    const reason = `reference counts are not available (${counters}), so nothing can be ruled out`;
     return { object, losing, hazards, reasons: [reason] };
   }
   const arriving = BigInt(stakes.arriving.filter((other) => keyOf(other) === keyOf(object)).length);
@@ -83,9 +88,11 @@ function isLosingAll(names: readonly Losing[]): boolean {
 function readCounters(environment: OperationEnvironment, object: PinnedObject): Counters | string {
   if (!environment.usesIds) return 'this agent runs with --pins-only';
   const { counters } = environment.kernel;
-  return counters.unavailable(object.kind)
-    ?? counters.readOne(object.kind, object.id)
-    ?? 'the kernel does not show the object';
+  return (
+    counters.unavailable(object.kind) ??
+    counters.readOne(object.kind, object.id) ??
+    'the kernel does not show the object'
+  );
 }
 
 function possibleHazards(object: PinnedObject): readonly Hazard[] {
@@ -110,7 +117,10 @@ export function refuseHazards(findings: readonly Finding[], acceptance: Acceptan
   const path = first.losing[0]?.path ?? '';
   throw new PinfoldError('hazard', {
     detail: `Refused, because of ${sentences.join('. Also, because of ')}. Accept it by name if it is meant.`,
-    path: escapeBytes(path), kind: first.object.kind, id: first.object.id, hazards,
+    path: escapeBytes(path),
+    kind: first.object.kind,
+    id: first.object.id,
+    hazards,
   });
 }
 

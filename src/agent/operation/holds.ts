@@ -6,8 +6,9 @@ import type { PinnedObject } from './sink.ts';
 /**
  * Every object one operation holds; closed with it, last of all.
  *
- * Each hold is one reference of ours in the kernel's counters, so that hazards can be decided without them. A duplicate
- * of another process's descriptor shares that process's reference; counting it as ours errs on the safe side.
+ * Each hold is one reference of ours in the kernel's counters, so that hazards can be decided without them. A
+ * duplicate of another process's descriptor shares that process's reference; counting it as ours errs on the
+ * safe side.
  */
 export class Holds implements Disposable {
   readonly #held: HeldObject[] = [];
@@ -28,19 +29,25 @@ export class Holds implements Disposable {
   }
 }
 
-/** What a held object is to a pin. @throws PinfoldError not_pinnable for BTF, which the kernel refuses to pin */
+/**
+ * What a held object is to a pin. @throws PinfoldError not_pinnable for BTF, which the kernel refuses to pin
+ */
 export function pinnedObjectOf(held: HeldObject): PinnedObject {
   const { info, id, fingerprint } = held;
   return { kind: pinnable(held), id, type: info.type, name: 'name' in info ? info.name : '', fingerprint };
 }
 
 /**
- * The same object, not merely the same id. A link's fingerprint changes when its program is replaced or its target goes,
- * while it stays the same link.
+ * The same object, not merely the same id. A link's fingerprint changes when its program is replaced or its
+ * target goes, while it stays the same link.
  */
 export function isSameObject(a: PinnedObject, b: PinnedObject): boolean {
-  return a.kind === b.kind && a.id === b.id && a.type === b.type
-    && (a.kind === 'link' || a.fingerprint === b.fingerprint);
+  return (
+    a.kind === b.kind &&
+    a.id === b.id &&
+    a.type === b.type &&
+    (a.kind === 'link' || a.fingerprint === b.fingerprint)
+  );
 }
 
 function pinnable(held: HeldObject): PinnableKind {

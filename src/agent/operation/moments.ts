@@ -6,10 +6,19 @@ const stepByName: ReadonlyMap<string, StepName> = new Map(steps.map((step) => [s
 
 /** What a batch calls each thing that one of its lines makes visible. */
 const visible: ReadonlySet<string> = new Set([
-  'named', 'exchanged', 'moved_aside', 'renamed', 'changed', 'made', 'removed',
+  'named',
+  'exchanged',
+  'moved_aside',
+  'renamed',
+  'changed',
+  'made',
+  'removed',
 ]);
 
-/** Turns the moments of an operation of a kind into steps; moments that have no name of their own pass in silence. */
+/**
+ * Turns the moments of an operation of a kind into steps; moments that have no name of their own pass in
+ * silence.
+ */
 export function momentsOf(kind: OperationKind, onStep: OnStep): Say {
   return (moment) => {
     const step = stepByName.get(`${kind}.${kind === 'batch' ? nameInBatch(moment) : moment}`);

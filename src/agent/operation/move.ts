@@ -1,17 +1,17 @@
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, stagingName } from '../../model/path.ts';
 import type { Item } from '../journal/plan.ts';
-import { factsOf, type Site } from './site.ts';
 import type { DirectoryChange, PinChange, PinnedObject } from './sink.ts';
+import type { factsOf, Site } from './site.ts';
 import type { Subject } from './subject.ts';
 
 /** Tells what a move has just done, in the second half of a StepName: `staged`, `renamed`. */
 export type Say = (moment: string) => void;
 
 /**
- * How far a move has come. `staged`: the new pin is in its slot. `aside`: the old one is, its new name not yet given.
- * `moved`: names are as asked, and what was displaced is in the slot. `unlinked`: it has lost that name, and is being
- * counted. `retired`: nothing is left to do.
+ * How far a move has come. `staged`: the new pin is in its slot. `aside`: the old one is, its new name not
+ * yet given. `moved`: names are as asked, and what was displaced is in the slot. `unlinked`: it has lost that
+ * name, and is being counted. `retired`: nothing is left to do.
  */
 export type Progress = 'untouched' | 'staged' | 'aside' | 'moved' | 'unlinked' | 'retired';
 
@@ -32,8 +32,8 @@ export type Guard = () => void;
 /**
  * One line of a plan, able to do what it says step by step and to take it back.
  *
- * Each method either does all of its part, or puts things back as they were and throws; what cannot be put back
- * is never removed but left in the slot, and the error is then outcome_unknown.
+ * Each method either does all of its part, or puts things back as they were and throws; what cannot be put
+ * back is never removed but left in the slot, and the error is then outcome_unknown.
  */
 export interface Move {
   readonly action: string;
@@ -52,11 +52,18 @@ export interface Move {
   stage(say: Say): void;
   apply(say: Say): void;
   retire(guard: Guard, say: Say): void;
-  /** Asks before it drops a pin that the operation itself has made; what may not be dropped stays in its slot. */
+  /**
+   * Asks before it drops a pin that the operation itself has made; what may not be dropped stays in its slot.
+   */
   undo(mayDrop: MayDrop): void;
-  /** What it has done to names, for records and events; after `undo`, what could not be put back quite the same. */
+  /**
+   * What it has done to names, for records and events; after `undo`, what could not be put back quite the
+   * same.
+   */
   changes(): readonly (PinChange | DirectoryChange)[];
-  /** Finds out from the kernel how far an interrupted one had come; `stage` and `apply` then go on from there. */
+  /**
+   * Finds out from the kernel how far an interrupted one had come; `stage` and `apply` then go on from there.
+   */
   examine(): void;
   /** Takes it for done, because a later line has been: only the kernel no longer shows it. */
   assumeDone(): void;
@@ -66,18 +73,22 @@ export interface Move {
 export function strand(slot: string, path: PinPath, cause: unknown): never {
   const shown = escapeBytes(path);
   const why = cause instanceof PinfoldError ? ` (${cause.message})` : '';
-  const detail = `The pin that was at "${shown}" is kept as ${stagingName}/${slot}: its name could not be given back${why}.`;
+  const kept = `is kept as ${stagingName}/${slot}`;
+  const detail = `"${shown}" ${kept}: its name could not be given back${why}.`;
   throw new PinfoldError('outcome_unknown', { detail, path: shown, staged_as: slot }, cause);
 }
 
 /** What an operation says that found another inode than the one it was asked about. */
 export function mismatch(path: PinPath): PinfoldError {
   const shown = escapeBytes(path);
-  const detail = `The pin at "${shown}" was replaced by somebody else at the same time; it is as they left it.`;
+  const detail = `The pin at "${shown}" was replaced by somebody else meanwhile; it is as they left it.`;
   return new PinfoldError('identity_mismatch', { detail, path: shown });
 }
 
-/** Gives a path back to what is in a slot; never takes the name from anybody. @throws PinfoldError outcome_unknown */
+/**
+ * Gives a path back to what is in a slot; never takes the name from anybody. @throws PinfoldError
+ * outcome_unknown
+ */
 export function giveBack(site: Site, slot: string, path: PinPath): void {
   try {
     site.at(path, (place) => site.move(site.slot(slot), place, path));
@@ -87,8 +98,8 @@ export function giveBack(site: Site, slot: string, path: PinPath): void {
 }
 
 /**
- * Makes a pin anew in its slot for an object that has lost its name but that we still hold, with the permissions it had.
- * It is another inode: the subject's state says so afterwards.
+ * Makes a pin anew in its slot for an object that has lost its name but that we still hold, with the
+ * permissions it had. It is another inode: the subject's state says so afterwards.
  *
  * @throws PinfoldError outcome_unknown where the kernel refuses
  */
@@ -106,16 +117,20 @@ export function pinBack(site: Site, slot: string, subject: Subject): void {
 }
 
 /**
- * Takes the last name from what is in a slot, and asks the guard while both its inode and its object are still held:
- * the inode's reference is then surely still counted, so that what the guard reads is exact.
+ * Takes the last name from what is in a slot, and asks the guard while both its inode and its object are
+ * still held: the inode's reference is then surely still counted, so that what the guard reads is exact.
  */
-export function unlinkAndCount(site: Site, slot: string, losing: {
-  readonly path: PinPath;
-  /** Called once the name is gone, and again when it is known whether the inode had another. */
-  readonly unlinked: (isLastName?: boolean) => void;
-  readonly guard: Guard;
-  readonly say: Say;
-}): void {
+export function unlinkAndCount(
+  site: Site,
+  slot: string,
+  losing: {
+    readonly path: PinPath;
+    /** Called once the name is gone, and again when it is known whether the inode had another. */
+    readonly unlinked: (isLastName?: boolean) => void;
+    readonly guard: Guard;
+    readonly say: Say;
+  },
+): void {
   using open = site.openSlot(slot);
   site.unlinkSlot(slot, losing.path);
   losing.unlinked();

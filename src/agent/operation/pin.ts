@@ -2,14 +2,14 @@ import type { HeldObject } from '../../kernel/kernel.ts';
 import type { PinPath } from '../../model/path.ts';
 import { type PinItem, savePin } from '../journal/plan.ts';
 import { DirectoryMaker } from './directory-maker.ts';
+import { isSameObject } from './holds.ts';
 import { type Losing, type MayDrop, type Move, type Progress, type Say, slotInode, strand } from './move.ts';
+import { objectAt } from './pin-state.ts';
 import { describeObject } from './sentence.ts';
-import { isInode, type Site } from './site.ts';
 import type { DirectoryChange, PinChange, PinnedObject } from './sink.ts';
+import { isInode, type Site } from './site.ts';
 import { type NewPin, StagedPin } from './staged-pin.ts';
 import type { Subject } from './subject.ts';
-import { objectAt } from './pin-state.ts';
-import { isSameObject } from './holds.ts';
 
 /** A pin under a name that is free. */
 export class PinMove implements Move {
@@ -22,7 +22,11 @@ export class PinMove implements Move {
   #progress: Progress = 'untouched';
   #change: PinChange | undefined;
 
-  constructor(site: Site, spec: NewPin & { readonly directories: readonly PinPath[] }, held: HeldObject | undefined) {
+  constructor(
+    site: Site,
+    spec: NewPin & { readonly directories: readonly PinPath[] },
+    held: HeldObject | undefined,
+  ) {
     this.#site = site;
     this.path = spec.path;
     this.#staged = new StagedPin(site, spec, held);
@@ -132,7 +136,9 @@ export class PinMove implements Move {
 }
 
 /** The members that the items of a new pin and of a replacing one share. */
-export function itemOf(spec: NewPin): Pick<PinItem, 'path' | 'slot' | 'object' | 'attributes' | 'annotations'> {
+export function itemOf(
+  spec: NewPin,
+): Pick<PinItem, 'path' | 'slot' | 'object' | 'attributes' | 'annotations'> {
   const { path, slot, object, attributes, annotations } = spec;
   return { path, slot, object, attributes, annotations };
 }

@@ -56,7 +56,8 @@ function definedOf<Members extends object>(members: Members): Defined<Members> {
 export function atLine(thrown: unknown, index: number): unknown {
   if (!isPinfoldError(thrown)) return thrown;
   const pointer = `/operations/${index}`;
-  const errors = thrown.details.errors?.map((error) => ({ ...error, pointer: pointer + error.pointer }))
-    ?? [{ pointer, detail: thrown.message }];
+  const errors = thrown.details.errors?.map((error) => ({ ...error, pointer: pointer + error.pointer })) ?? [
+    { pointer, detail: thrown.message },
+  ];
   return new PinfoldError(thrown.code, { ...thrown.details, errors }, thrown.cause);
 }

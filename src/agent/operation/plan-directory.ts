@@ -3,12 +3,19 @@ import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { DirectoryRequest } from '../../model/schema/request.ts';
 import type { Attributes } from '../journal/plan.ts';
 import { attributesOf, MakeDirectoryMove, RemoveDirectoryMove } from './directory.ts';
-import { type Line, type Planning, parseMode, planParents, type Preconditions } from './planning.ts';
+import { type Line, type Planning, type Preconditions, parseMode, planParents } from './planning.ts';
 import { quote } from './sentence.ts';
 
-/** `PUT /v1/directories/{path}`: a directory shall be there. One that is, is given only what the request names. */
-export function planMakeDirectory(planning: Planning, path: PinPath, request: DirectoryRequest, conditions: Preconditions):
-  Line {
+/**
+ * `PUT /v1/directories/{path}`: a directory shall be there. One that is, is given only what the request
+ * names.
+ */
+export function planMakeDirectory(
+  planning: Planning,
+  path: PinPath,
+  request: DirectoryRequest,
+  conditions: Preconditions,
+): Line {
   const { site, view } = planning;
   const missing = view.missingDirectories(path);
   const isThere = missing.length === 0;
@@ -19,7 +26,9 @@ export function planMakeDirectory(planning: Planning, path: PinPath, request: Di
   const before = facts === undefined ? null : attributesOf(facts);
   view.putDirectories(directories, ((wished.mode ?? 0) & 0o2000) === 0 ? undefined : wished.gid);
   const isDone = isThere && isWithin(wished, before);
-  const moves = isDone ? [] : [new MakeDirectoryMove(site, { path, directories, attributes: wished, before })];
+  const moves = isDone
+    ? []
+    : [new MakeDirectoryMove(site, { path, directories, attributes: wished, before })];
   return { kind: 'mkdir', path, moves, subject: undefined, created: !isThere };
 }
 

@@ -6,7 +6,14 @@ import type { Attributes } from '../journal/plan.ts';
 import { AttributesMove } from './attributes.ts';
 import { isSameObject } from './holds.ts';
 import { PinMove } from './pin.ts';
-import { checkPreconditions, type Line, type Planning, parseMode, planParents, type Preconditions } from './planning.ts';
+import {
+  checkPreconditions,
+  type Line,
+  type Planning,
+  type Preconditions,
+  parseMode,
+  planParents,
+} from './planning.ts';
 import { RenameMove } from './rename.ts';
 import { ReplaceMove } from './replace.ts';
 import { findRequestedPath } from './requested-path.ts';
@@ -23,12 +30,18 @@ const defaultMode = 0o600;
 type Wishes = Pick<PinPatch, 'mode' | 'uid' | 'gid' | 'labels' | 'owner'>;
 
 /** `PUT /v1/pins/{path}`: the path shall hold this object. Doing it again changes nothing. */
-export function planPin(planning: Planning, path: PinPath, request: PinRequest, conditions: Preconditions): Line {
+export function planPin(
+  planning: Planning,
+  path: PinPath,
+  request: PinRequest,
+  conditions: Preconditions,
+): Line {
   const found = planning.view.find(path);
   checkPreconditions(path, found, conditions);
   const source = holdSource(planning, request.source);
   if (found === undefined) return planNewPin(planning, path, request, source);
-  if (!isSameObject(found.object, source.object)) return planReplace(planning, { path, found, source }, request);
+  if (!isSameObject(found.object, source.object))
+    return planReplace(planning, { path, found, source }, request);
   const moves = planAttributes(planning, { path, subject: found }, request);
   return { kind: 'attributes', path, moves, subject: found, created: false };
 }
@@ -39,25 +52,38 @@ function planNewPin(planning: Planning, path: PinPath, request: PinRequest, sour
   view.putDirectories(directories);
   const inherited = view.inheritedGid(parentOf(path));
   const attributes = wishedAttributes(request, {
-    mode: defaultMode, uid: process.geteuid?.() ?? 0, gid: inherited ?? process.getegid?.() ?? 0,
+    mode: defaultMode,
+    uid: process.geteuid?.() ?? 0,
+    gid: inherited ?? process.getegid?.() ?? 0,
   });
   const annotations = wishedAnnotations(request, { labels: {}, owner: null, managed: true });
   const { object, held } = source;
   const move = new PinMove(
-    site, { path, slot: planning.newSlot(), object, attributes, annotations, directories }, held);
+    site,
+    { path, slot: planning.newSlot(), object, attributes, annotations, directories },
+    held,
+  );
   view.putPin(path, move.subject);
   return { kind: 'pin', path, moves: [move], subject: move.subject, created: true };
 }
 
-function planReplace(planning: Planning, pins: {
-  readonly path: PinPath; readonly found: Subject; readonly source: HeldSource;
-}, request: PinRequest): Line {
+function planReplace(
+  planning: Planning,
+  pins: {
+    readonly path: PinPath;
+    readonly found: Subject;
+    readonly source: HeldSource;
+  },
+  request: PinRequest,
+): Line {
   const { path, found, source } = pins;
   if (request.replace !== true) throw holdsAnother(path, found, source);
   const { object, held } = source;
   const { annotations, attributes } = found.planned;
   const spec = {
-    path, slot: planning.newSlot(), object,
+    path,
+    slot: planning.newSlot(),
+    object,
     attributes: wishedAttributes(request, attributes),
     annotations: wishedAnnotations(request, { ...annotations, managed: true }),
   };
@@ -66,8 +92,15 @@ function planReplace(planning: Planning, pins: {
   return { kind: 'replace', path, moves: [move], subject: move.subject, created: false };
 }
 
-/** `PATCH /v1/pins/{path}`: other permissions, labels or owner, and another name. Labels given replace all. */
-export function planPatch(planning: Planning, path: PinPath, patch: PinPatch, conditions: Preconditions): Line {
+/**
+ * `PATCH /v1/pins/{path}`: other permissions, labels or owner, and another name. Labels given replace all.
+ */
+export function planPatch(
+  planning: Planning,
+  path: PinPath,
+  patch: PinPatch,
+  conditions: Preconditions,
+): Line {
   const subject = planning.view.get(path);
   checkPreconditions(path, subject, { ...conditions, createOnly: false });
   const to = findRequestedPath(patch, 'path') ?? path;
@@ -77,9 +110,15 @@ export function planPatch(planning: Planning, path: PinPath, patch: PinPatch, co
   return { kind: 'rename', path, moves: [...attributes, rename], subject, created: false };
 }
 
-function planRename(planning: Planning, pin: {
-  readonly path: PinPath; readonly to: PinPath; readonly subject: Subject;
-}, request: { readonly parents?: boolean; readonly replace?: boolean }): RenameMove {
+function planRename(
+  planning: Planning,
+  pin: {
+    readonly path: PinPath;
+    readonly to: PinPath;
+    readonly subject: Subject;
+  },
+  request: { readonly parents?: boolean; readonly replace?: boolean },
+): RenameMove {
   const { site, view } = planning;
   const { path, to, subject } = pin;
   const displaced = view.find(to);
@@ -101,8 +140,11 @@ export function planUnpin(planning: Planning, path: PinPath, conditions: Precond
 }
 
 /** No move at all where everything is as it is wished already. */
-function planAttributes(planning: Planning, pin: { readonly path: PinPath; readonly subject: Subject }, wishes: Wishes):
-  readonly AttributesMove[] {
+function planAttributes(
+  planning: Planning,
+  pin: { readonly path: PinPath; readonly subject: Subject },
+  wishes: Wishes,
+): readonly AttributesMove[] {
   const { path, subject } = pin;
   const attributes = wishedAttributes(wishes, subject.planned.attributes);
   const annotations = wishedAnnotations(wishes, subject.planned.annotations);
@@ -129,14 +171,24 @@ function wishedAnnotations(wishes: Wishes, now: Annotations): Annotations {
 }
 
 function holdsAnother(path: PinPath, found: Subject, source: HeldSource): PinfoldError {
-  const detail = `${quote(path)} holds ${describeObject(found.object)}, not ${describeObject(source.object)}; `
-    + '"replace" puts the one in place of the other.';
+  const detail =
+    `${quote(path)} holds ${describeObject(found.object)}, not ${describeObject(source.object)}; ` +
+    '"replace" puts the one in place of the other.';
   return new PinfoldError('pin_exists', {
-    detail, path: escapeBytes(path), errno: 'EEXIST', existing: found.object, requested: source.object,
+    detail,
+    path: escapeBytes(path),
+    errno: 'EEXIST',
+    existing: found.object,
+    requested: source.object,
   });
 }
 
 function isTaken(path: PinPath, to: PinPath, there: Subject): PinfoldError {
   const detail = `Cannot rename ${quote(path)}: ${quote(to)} holds ${describeObject(there.object)}.`;
-  return new PinfoldError('pin_exists', { detail, path: escapeBytes(to), errno: 'EEXIST', existing: there.object });
+  return new PinfoldError('pin_exists', {
+    detail,
+    path: escapeBytes(to),
+    errno: 'EEXIST',
+    existing: there.object,
+  });
 }

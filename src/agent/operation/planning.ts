@@ -37,7 +37,11 @@ export interface Line {
 }
 
 /** @throws PinfoldError precondition_failed */
-export function checkPreconditions(path: PinPath, found: Subject | undefined, { ifMatch, createOnly }: Preconditions): void {
+export function checkPreconditions(
+  path: PinPath,
+  found: Subject | undefined,
+  { ifMatch, createOnly }: Preconditions,
+): void {
   if (createOnly && found !== undefined) throw failed(path, 'there is something at this path already');
   if (ifMatch === undefined) return;
   if (found === undefined) throw failed(path, 'there is no pin at this path');
@@ -47,7 +51,9 @@ export function checkPreconditions(path: PinPath, found: Subject | undefined, { 
   }
 }
 
-/** The directories to make before a name can be. @throws PinfoldError parent_not_found unless they may be made */
+/**
+ * The directories to make before a name can be. @throws PinfoldError parent_not_found unless they may be made
+ */
 export function planParents(view: View, path: PinPath, mayMake: boolean | undefined): readonly PinPath[] {
   const missing = view.missingDirectories(parentOf(path));
   const [first] = missing;
@@ -63,5 +69,9 @@ export function parseMode(text: string): number {
 
 function failed(path: PinPath, why: string, etag?: string): PinfoldError {
   const detail = `Nothing was done to ${quote(path)}: ${why}.`;
-  return new PinfoldError('precondition_failed', { detail, path: escapeBytes(path), ...(etag === undefined ? {} : { etag }) });
+  return new PinfoldError('precondition_failed', {
+    detail,
+    path: escapeBytes(path),
+    ...(etag === undefined ? {} : { etag }),
+  });
 }

@@ -3,12 +3,21 @@ import type { PinPath } from '../../model/path.ts';
 import { type RenameItem, savePin } from '../journal/plan.ts';
 import { DirectoryMaker } from './directory-maker.ts';
 import {
-  giveBack, type Guard, type Losing, type Move, mismatch, pinBack, type Progress, type Say, slotInode, strand,
+  type Guard,
+  giveBack,
+  type Losing,
+  type Move,
+  mismatch,
+  type Progress,
+  pinBack,
+  type Say,
+  slotInode,
+  strand,
   unlinkAndCount,
 } from './move.ts';
 import { describeObject, quote } from './sentence.ts';
-import { isInode, type Site } from './site.ts';
 import type { DirectoryChange, PinChange } from './sink.ts';
+import { isInode, type Site } from './site.ts';
 import type { Subject } from './subject.ts';
 
 /** Where a pin goes, and what is there. */
@@ -21,8 +30,9 @@ export interface Destination {
 }
 
 /**
- * Another name for a pin. Where the new name is free, that is one rename; where it is to be displaced, the pin goes by way of
- * the slot and is exchanged from there, so that the new name never vanishes and what it held can be looked at first.
+ * Another name for a pin. Where the new name is free, that is one rename; where it is to be displaced, the
+ * pin goes by way of the slot and is exchanged from there, so that the new name never vanishes and what it
+ * held can be looked at first.
  */
 export class RenameMove implements Move {
   readonly action = 'rename';
@@ -101,7 +111,10 @@ export class RenameMove implements Move {
     }
   }
 
-  /** What was renamed is not what was meant: it gets its name back, or is kept where nobody's name is taken for it. */
+  /**
+   * What was renamed is not what was meant: it gets its name back, or is kept where nobody's name is taken
+   * for it.
+   */
   #returnForeign(slot: string): void {
     const { path, to } = this.#where;
     try {
@@ -208,7 +221,8 @@ export class RenameMove implements Move {
     const before = this.#subject.known();
     const inode = this.#site.inodeAtPath(to);
     const after = this.#subject.update({ path: to, inode: isInode(inode, before) ? inode : undefined });
-    const removed: readonly PinChange[] = displaced === undefined ? [] : [{ type: 'removed', before: displaced.known() }];
+    const removed: readonly PinChange[] =
+      displaced === undefined ? [] : [{ type: 'removed', before: displaced.known() }];
     this.#changes = [...removed, { type: 'renamed', before, after }];
     this.#progress = 'retired';
   }

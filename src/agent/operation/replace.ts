@@ -4,14 +4,23 @@ import type { PinPath } from '../../model/path.ts';
 import { type ReplaceItem, savePin } from '../journal/plan.ts';
 import { isSameObject, pinnedObjectOf } from './holds.ts';
 import {
-  type Guard, type Losing, type MayDrop, type Move, mismatch, pinBack, type Progress, type Say, slotInode, strand,
+  type Guard,
+  type Losing,
+  type MayDrop,
+  type Move,
+  mismatch,
+  type Progress,
+  pinBack,
+  type Say,
+  slotInode,
+  strand,
   unlinkAndCount,
 } from './move.ts';
 import { itemOf } from './pin.ts';
 import { objectAt } from './pin-state.ts';
 import { describeObject, quote } from './sentence.ts';
-import { isInode, type Site } from './site.ts';
 import type { PinChange, PinnedObject } from './sink.ts';
+import { isInode, type Site } from './site.ts';
 import { type NewPin, StagedPin } from './staged-pin.ts';
 import type { Subject } from './subject.ts';
 
@@ -27,9 +36,14 @@ export class ReplaceMove implements Move {
   #isLastName: boolean | undefined;
   #change: PinChange | undefined;
 
-  constructor(site: Site, spec: NewPin, pins: {
-    readonly source: HeldObject | undefined; readonly displaced: Subject;
-  }) {
+  constructor(
+    site: Site,
+    spec: NewPin,
+    pins: {
+      readonly source: HeldObject | undefined;
+      readonly displaced: Subject;
+    },
+  ) {
     this.#site = site;
     this.path = spec.path;
     this.#staged = new StagedPin(site, spec, pins.source);
@@ -49,7 +63,8 @@ export class ReplaceMove implements Move {
   }
 
   get sentence(): string {
-    return `pin ${describeObject(this.#staged.spec.object)} in place of ${describeObject(this.#displaced.object)}`;
+    const { object } = this.#staged.spec;
+    return `pin ${describeObject(object)} in place of ${describeObject(this.#displaced.object)}`;
   }
 
   item(): ReplaceItem {
@@ -126,8 +141,8 @@ export class ReplaceMove implements Move {
   }
 
   /**
-   * Puts what is in the slot back under its name. What comes out must be our own new pin: where somebody has put
-   * another there meanwhile, that one stays, and what was displaced is kept in the slot.
+   * Puts what is in the slot back under its name. What comes out must be our own new pin: where somebody has
+   * put another there meanwhile, that one stays, and what was displaced is kept in the slot.
    */
   #exchangeBack(): void {
     const slot = this.#site.slot(this.#slot);

@@ -3,17 +3,19 @@ import type { BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kerne
 import { type Place, rename } from '../../kernel/sys/calls.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
-import { nameOf, type PinPath } from '../../model/path.ts';
-import type { Attributes } from '../journal/plan.ts';
+import { escapeBytes, isWithin, nameOf, type PinPath, parentOf } from '../../model/path.ts';
 import type { MountChoice } from '../agent.ts';
+import type { Attributes } from '../journal/plan.ts';
 import type { OperationEnvironment } from './environment.ts';
 import type { ChangeSink, PinState } from './sink.ts';
 
 /**
- * One instance, open for one operation: its root, its staging directory, and the few ways names are changed in it.
+ * One instance, open for one operation: its root, its staging directory, and the few ways names are changed
+ * in it.
  *
- * Paths are resolved anew for each call, beneath the root and through no link, because anybody may have moved what is
- * on the way; entries of the staging directory (slots) are names only this user can reach.
+ * Paths are resolved beneath the root and through no link. Anybody may move what is on the way, so a
+ * directory once resolved stays the one for the whole operation: what was taken from it is given back to it,
+ * wherever it is then. Entries of the staging directory (slots) are names only this user can reach.
  */
 export class Site implements Disposable {
   readonly kernel: Kernel;
@@ -21,6 +23,7 @@ export class Site implements Disposable {
   readonly root: BpffsRoot;
   readonly instance: string;
   readonly #staging: Fd | undefined;
+  readonly #parents = new Map<PinPath | '', Parent>();
 
   private constructor(environment: OperationEnvironment, root: BpffsRoot, staging: Fd | undefined) {
     this.kernel = environment.kernel;
@@ -31,8 +34,8 @@ export class Site implements Disposable {
   }
 
   /**
-   * Opens the instance a request means. With `forChange` it must be writable, and the staging directory is made if it
-   * is not there: its inode is the instance's marker.
+   * Opens the instance a request means. With `forChange` it must be writable, and the staging directory is
+   * made if it is not there: its inode is the instance's marker.
    *
    * @throws PinfoldError mount_not_found, mount_unavailable, read_only, staging_unsafe
    */
@@ -61,10 +64,29 @@ export class Site implements Disposable {
     return { directory: this.#staging, name };
   }
 
-  /** Resolves the parent of a path and lends the place for one use. @throws PinfoldError parent_not_found, symlink, … */
+  /**
+   * Lends the place that a path is, its parent resolved. @throws PinfoldError parent_not_found, symlink, …
+   */
   at<Result>(path: PinPath, use: (place: Place) => Result): Result {
-    using parent = this.kernel.bpffs.openParent(this.root, path);
-    return use({ directory: parent, name: nameOf(path) });
+    return use({ directory: this.#parentOf(path), name: nameOf(path) });
+  }
+
+  /** A directory was removed: another of its name is not it. */
+  forget(directory: PinPath): void {
+    for (const [path, { fd }] of this.#parents) {
+      if (path === '' || !isWithin(path, directory)) continue;
+      this.#parents.delete(path);
+      fd[Symbol.dispose]();
+    }
+  }
+
+  #parentOf(path: PinPath): Fd {
+    const directory = parentOf(path);
+    const known = this.#parents.get(directory);
+    if (known !== undefined) return known.fd;
+    const fd = this.kernel.bpffs.openParent(this.root, path);
+    this.#parents.set(directory, { fd, of: path });
+    return fd;
   }
 
   /** The inode a name leads to now; undefined where there is none. */
@@ -83,7 +105,9 @@ export class Site implements Disposable {
     }
   }
 
-  /** Gives a name to what has another; never takes one away. @throws PinfoldError pin_exists, pin_not_found, … */
+  /**
+   * Gives a name to what has another; never takes one away. @throws PinfoldError pin_exists, pin_not_found, …
+   */
   move(from: Place, to: Place, path: PinPath): void {
     attempting({ attempt: 'rename', path }, () => this.kernel.calls.renameat2(from, to, rename.NOREPLACE));
   }
@@ -102,10 +126,15 @@ export class Site implements Disposable {
   openSlot(name: string): OpenName {
     const found = this.kernel.bpffs.openName(this.root, this.slot(name));
     if (found !== undefined) return found;
-    throw new PinfoldError('conflict', { detail: `Somebody has removed ${name} from the staging directory.` });
+    throw new PinfoldError('conflict', {
+      detail: `Somebody has removed ${name} from the staging directory.`,
+    });
   }
 
-  /** Sets what differs; the owner first, since chown(2) may clear bits of the mode. Answers what is then there. */
+  /**
+   * Sets what differs; the owner first, since chown(2) may clear bits of the mode. Answers what is then
+   * there.
+   */
   setAttributes(open: OpenName, wanted: Attributes): InodeFacts {
     const { bpffs } = this.kernel;
     const mustChown = open.uid !== wanted.uid || open.gid !== wanted.gid;
@@ -114,15 +143,34 @@ export class Site implements Disposable {
     return mustChown || open.mode !== wanted.mode ? bpffs.stat(open.fd) : factsOf(open);
   }
 
-  /** @throws PinfoldError mount_unavailable where nobody would see what was changed */
+  /**
+   * Proves that what was changed is where the request said: the root is still seen, and each path still leads
+   * to the directory it led to. One that has been removed was empty: nothing that was made can be in it.
+   *
+   * @throws PinfoldError mount_unavailable; conflict, symlink, crosses_mount, parent_not_found where
+   * directories moved
+   */
   assertStillVisible(): void {
-    this.kernel.bpffs.assertStillVisible(this.root);
+    const { bpffs } = this.kernel;
+    bpffs.assertStillVisible(this.root);
+    for (const { fd, of: path } of this.#parents.values()) {
+      if (bpffs.stat(fd).links === 0) continue;
+      using now = bpffs.openParent(this.root, path);
+      if (bpffs.stat(now).inode !== bpffs.stat(fd).inode) throw moved(path);
+    }
   }
 
   [Symbol.dispose](): void {
+    for (const { fd } of this.#parents.values()) fd[Symbol.dispose]();
     this.#staging?.[Symbol.dispose]();
     this.root[Symbol.dispose]();
   }
+}
+
+/** A directory that is open, and one of the paths that led to it. */
+interface Parent {
+  readonly fd: Fd;
+  readonly of: PinPath;
 }
 
 /** As BpffsRoot.instance, without looking for the marker again where it is open already. */
@@ -133,8 +181,12 @@ function instanceOf(kernel: Kernel, root: BpffsRoot, staging: Fd | undefined): s
 
 /** Whether an inode is the one a state speaks of. The number alone is not enough: it is 32 bits and wraps. */
 export function isInode(facts: InodeFacts | undefined, state: PinState | undefined): boolean {
-  return facts !== undefined && state !== undefined
-    && facts.inode === state.inode.inode && facts.mtimeNs === state.inode.mtimeNs;
+  return (
+    facts !== undefined &&
+    state !== undefined &&
+    facts.inode === state.inode.inode &&
+    facts.mtimeNs === state.inode.mtimeNs
+  );
 }
 
 /** The facts alone, without the descriptor they were read from. */
@@ -144,5 +196,15 @@ export function factsOf(open: InodeFacts): InodeFacts {
 }
 
 function readOnly(mount: string): PinfoldError {
-  return new PinfoldError('read_only', { detail: `The bpffs ${mount} is mounted read-only.`, errno: 'EROFS', mount });
+  return new PinfoldError('read_only', {
+    detail: `The bpffs ${mount} is mounted read-only.`,
+    errno: 'EROFS',
+    mount,
+  });
+}
+
+function moved(path: PinPath): PinfoldError {
+  const shown = escapeBytes(path);
+  const detail = `The directory of "${shown}" was moved by somebody else at the same time.`;
+  return new PinfoldError('conflict', { detail, path: shown });
 }

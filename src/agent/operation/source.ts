@@ -4,11 +4,11 @@ import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { Expectation, Source } from '../../model/schema/request.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { type Holds, pinnedObjectOf } from './holds.ts';
-import { requestedPath } from './requested-path.ts';
-import type { Site } from './site.ts';
-import type { PinnedObject } from './sink.ts';
-import type { View } from './view.ts';
 import { holdObjectAt } from './pin-state.ts';
+import { requestedPath } from './requested-path.ts';
+import type { PinnedObject } from './sink.ts';
+import type { Site } from './site.ts';
+import type { View } from './view.ts';
 
 /** An object that a pin is to be made of, held until the operation ends. */
 export interface HeldSource {
@@ -28,7 +28,8 @@ export interface SourceContext {
  * Holds the object a request names, and compares it with what the caller expects it to be: once it is held,
  * it can no longer become another.
  *
- * @throws PinfoldError source_not_found, source_mismatch, not_pinnable, permission_denied, mount_not_found, not_supported
+ * @throws PinfoldError source_not_found, source_mismatch, not_pinnable, permission_denied, mount_not_found,
+ * not_supported
  */
 export function holdSource(context: SourceContext, source: Source): HeldSource {
   const held = find(context, source);
@@ -46,17 +47,24 @@ function find(context: SourceContext, source: Source): HeldObject {
 function holdById(context: SourceContext, source: Extract<Source, { readonly id: number }>): HeldObject {
   const { environment, holds } = context;
   if (!environment.usesIds) {
-    const detail = 'This agent runs with --pins-only and never uses ids. Name a pin or a process’s descriptor instead.';
+    const detail =
+      'This agent runs with --pins-only and never uses ids. Name a pin or a process’s descriptor instead.';
     throw new PinfoldError('not_supported', { detail, kind: source.kind, id: source.id });
   }
   return naming(`${source.kind} ${source.id}`, () =>
-    holds.add(environment.kernel.objects.holdById(source.kind, source.id)));
+    holds.add(environment.kernel.objects.holdById(source.kind, source.id)),
+  );
 }
 
-function holdFromProcess(context: SourceContext, source: Extract<Source, { readonly pid: number }>): HeldObject {
+function holdFromProcess(
+  context: SourceContext,
+  source: Extract<Source, { readonly pid: number }>,
+): HeldObject {
   const { pid, fd, start_time: startTime } = source;
   const { objects } = context.environment.kernel;
-  return context.holds.add(objects.holdFromProcess({ pid, fd, ...(startTime === undefined ? {} : { startTime }) }));
+  return context.holds.add(
+    objects.holdFromProcess({ pid, fd, ...(startTime === undefined ? {} : { startTime }) }),
+  );
 }
 
 function holdFromPin(context: SourceContext, path: PinPath, mount: string | undefined): HeldObject {
@@ -76,10 +84,16 @@ function naming(what: string, hold: () => HeldObject): HeldObject {
   try {
     return hold();
   } catch (error) {
-    const isMissing = isPinfoldError(error, 'object_not_found') || isPinfoldError(error, 'pin_not_found')
-      || isPinfoldError(error, 'parent_not_found');
+    const isMissing =
+      isPinfoldError(error, 'object_not_found') ||
+      isPinfoldError(error, 'pin_not_found') ||
+      isPinfoldError(error, 'parent_not_found');
     if (!isMissing) throw error;
-    throw new PinfoldError('source_not_found', { ...error.details, detail: `There is no ${what} to pin.` }, error);
+    throw new PinfoldError(
+      'source_not_found',
+      { ...error.details, detail: `There is no ${what} to pin.` },
+      error,
+    );
   }
 }
 
@@ -87,10 +101,15 @@ function compare(held: HeldObject, expected: Expectation): void {
   const actual = actualOf(held);
   const differing = Object.entries(expected).filter(([member, value]) => actual[member] !== value);
   if (differing.length === 0) return;
-  const sentences = differing.map(([member, value]) => `its ${member} is ${actual[member] ?? 'absent'}, not ${value}`);
+  const sentences = differing.map(
+    ([member, value]) => `its ${member} is ${actual[member] ?? 'absent'}, not ${value}`,
+  );
   throw new PinfoldError('source_mismatch', {
     detail: `The source is not the expected object: ${sentences.join(', ')}.`,
-    kind: held.kind, id: held.id, expected, actual,
+    kind: held.kind,
+    id: held.id,
+    expected,
+    actual,
   });
 }
 

@@ -2,8 +2,8 @@ import type { HeldObject } from '../../kernel/kernel.ts';
 import type { PinPath } from '../../model/path.ts';
 import type { Attributes } from '../journal/plan.ts';
 import type { MayDrop, Say } from './move.ts';
-import type { Site } from './site.ts';
 import type { Annotations, PinnedObject, PinState } from './sink.ts';
+import type { Site } from './site.ts';
 import { Subject } from './subject.ts';
 
 /** A pin that is to be made, as it will appear under its name. */
@@ -24,7 +24,10 @@ export class StagedPin {
   constructor(site: Site, spec: NewPin, held: HeldObject | undefined) {
     this.#site = site;
     this.spec = spec;
-    this.subject = new Subject({ object: spec.object, held }, { attributes: spec.attributes, annotations: spec.annotations });
+    this.subject = new Subject(
+      { object: spec.object, held },
+      { attributes: spec.attributes, annotations: spec.annotations },
+    );
   }
 
   /** BPF_OBJ_PIN into the slot; from then on the slot holds the object. */

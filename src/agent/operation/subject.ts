@@ -10,8 +10,8 @@ export interface PlannedPin {
 }
 
 /**
- * One pin an operation works on. Lines of a batch that touch the same pin share one, so that a later line sees what an
- * earlier one did; a pin that is yet to be made has no state until it is staged.
+ * One pin an operation works on. Lines of a batch that touch the same pin share one, so that a later line
+ * sees what an earlier one did; a pin that is yet to be made has no state until it is staged.
  */
 export class Subject {
   readonly object: PinnedObject;
@@ -21,7 +21,10 @@ export class Subject {
   planned: PlannedPin;
   #state: PinState | undefined;
 
-  constructor(pin: { readonly object: PinnedObject; readonly held: HeldObject | undefined }, planned: PlannedPin) {
+  constructor(
+    pin: { readonly object: PinnedObject; readonly held: HeldObject | undefined },
+    planned: PlannedPin,
+  ) {
     this.object = pin.object;
     this.held = pin.held;
     this.planned = planned;
@@ -46,7 +49,8 @@ export class Subject {
 
   /** The state, where the order of steps has made sure that there is one. */
   known(): PinState {
-    if (this.#state === undefined) throw new TypeError(`${this.object.kind} ${this.object.id} is not staged yet`);
+    if (this.#state === undefined)
+      throw new TypeError(`${this.object.kind} ${this.object.id} is not staged yet`);
     return this.#state;
   }
 

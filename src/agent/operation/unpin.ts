@@ -1,18 +1,27 @@
 import type { PinPath } from '../../model/path.ts';
 import { savePin, type UnpinItem } from '../journal/plan.ts';
-import {
-  giveBack, type Guard, type Losing, type Move, mismatch, pinBack, type Progress, type Say, slotInode, unlinkAndCount,
-} from './move.ts';
 import { isSameObject } from './holds.ts';
+import {
+  type Guard,
+  giveBack,
+  type Losing,
+  type Move,
+  mismatch,
+  type Progress,
+  pinBack,
+  type Say,
+  slotInode,
+  unlinkAndCount,
+} from './move.ts';
 import { objectAt } from './pin-state.ts';
 import { describeObject } from './sentence.ts';
-import { isInode, type Site } from './site.ts';
 import type { PinChange } from './sink.ts';
+import { isInode, type Site } from './site.ts';
 import type { Subject } from './subject.ts';
 
 /**
- * The removal of a pin. Its name is first moved into the slot, so that what is checked is what is removed; whatever else
- * turns up there gets its name back.
+ * The removal of a pin. Its name is first moved into the slot, so that what is checked is what is removed;
+ * whatever else turns up there gets its name back.
  */
 export class UnpinMove implements Move {
   readonly action = 'unpin';

@@ -18,7 +18,8 @@ type Entry = Subject | PlannedDirectory | 'absent';
 /**
  * What names hold: the kernel's answer, overlaid with what earlier lines of the same batch are going to do.
  *
- * Every pin that is looked at is held until the operation ends, so that what was planned on is what is worked on.
+ * Every pin that is looked at is held until the operation ends, so that what was planned on is what is worked
+ * on.
  */
 export class View {
   readonly #site: Site;
@@ -33,7 +34,8 @@ export class View {
   /**
    * The pin at a path; undefined where its name, or a directory on the way, is missing.
    *
-   * @throws PinfoldError symlink, is_a_directory, not_a_pin, not_a_directory, crosses_mount, permission_denied
+   * @throws PinfoldError symlink, is_a_directory, not_a_pin, not_a_directory, crosses_mount,
+   * permission_denied
    */
   find(path: PinPath): Subject | undefined {
     const planned = this.#plannedAt(path);
@@ -50,7 +52,10 @@ export class View {
     const missing = this.missingDirectories(parentOf(path));
     const code = missing.length > 0 ? 'parent_not_found' : 'pin_not_found';
     const what = missing.length > 0 ? 'Its directory does not exist.' : 'There is no such name.';
-    throw new PinfoldError(code, { detail: `There is no pin at ${quote(path)}. ${what}`, path: escapeBytes(path) });
+    throw new PinfoldError(code, {
+      detail: `There is no pin at ${quote(path)}. ${what}`,
+      path: escapeBytes(path),
+    });
   }
 
   /** The directories that a path lacks, outermost first. @throws PinfoldError not_a_directory, symlink, … */
@@ -74,12 +79,15 @@ export class View {
       using open = openDirectory(this.#site, path);
       return factsOf(open);
     } catch (error) {
-      if (isPinfoldError(error, 'directory_not_found') || isPinfoldError(error, 'parent_not_found')) return undefined;
+      if (isPinfoldError(error, 'directory_not_found') || isPinfoldError(error, 'parent_not_found'))
+        return undefined;
       throw error;
     }
   }
 
-  /** The group that what is made in a directory gets from it, by its setgid bit; undefined where it has none. */
+  /**
+   * The group that what is made in a directory gets from it, by its setgid bit; undefined where it has none.
+   */
   inheritedGid(directory: PinPath | ''): number | undefined {
     const planned = directory === '' ? undefined : this.#entries.get(directory);
     if (planned !== undefined && planned !== 'absent' && !(planned instanceof Subject)) return planned.gid;
@@ -128,7 +136,8 @@ export class View {
       this.#entries.set(path, subject);
       return subject;
     } catch (error) {
-      if (isPinfoldError(error, 'pin_not_found') || isPinfoldError(error, 'parent_not_found')) return undefined;
+      if (isPinfoldError(error, 'pin_not_found') || isPinfoldError(error, 'parent_not_found'))
+        return undefined;
       throw error;
     }
   }
@@ -139,7 +148,10 @@ export class View {
 }
 
 function isADirectory(path: PinPath): PinfoldError {
-  return new PinfoldError('is_a_directory', { detail: `${quote(path)} is a directory.`, path: escapeBytes(path) });
+  return new PinfoldError('is_a_directory', {
+    detail: `${quote(path)} is a directory.`,
+    path: escapeBytes(path),
+  });
 }
 
 function noDirectory(path: PinPath): PinfoldError {

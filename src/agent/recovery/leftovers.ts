@@ -6,15 +6,21 @@ export interface Leftover {
   readonly mount: string;
   /** Its name in the staging directory; byte string. */
   readonly entry: string;
-  /** The operation of this agent that left it, as its journal still knows it; undefined for another agent's. */
+  /**
+   * The operation of this agent that left it, as its journal still knows it; undefined for another agent's.
+   */
   readonly operationId: string | undefined;
 }
 
 /**
- * Lists what is left in the staging directories of these instances. After recovery that is what could not be named again
- * (quarantine), or another agent's. @throws PinfoldError mount_unavailable, staging_unsafe
+ * Lists what is left in the staging directories of these instances. After recovery that is what could not be
+ * named again (quarantine), or another agent's. @throws PinfoldError mount_unavailable, staging_unsafe
  */
-export function listLeftovers(kernel: Kernel, store: Store, mounts: readonly BpffsMount[]): readonly Leftover[] {
+export function listLeftovers(
+  kernel: Kernel,
+  store: Store,
+  mounts: readonly BpffsMount[],
+): readonly Leftover[] {
   return mounts.flatMap((mount) => leftoversIn(kernel, store, mount));
 }
 

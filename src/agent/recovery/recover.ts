@@ -1,6 +1,6 @@
 import { isPinfoldError } from '../../model/error.ts';
 import type { Intent } from '../../model/store.ts';
-import { parsePlan, type Plan } from '../journal/plan.ts';
+import { type Plan, parsePlan } from '../journal/plan.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import { settle } from '../operation/settle.ts';
 import { Site } from '../operation/site.ts';
@@ -23,9 +23,9 @@ export interface RecoveryReport {
 /**
  * Brings every operation that a dead agent left open to an end, before anybody may ask for another.
  *
- * It looks at the kernel to find out how far each had come, and frees no object nobody agreed to lose: what it cannot name
- * again stays in the staging directory and is reported (leftovers.ts). It may itself be killed at any step: the next start
- * finds the same intents, and the kernel as it was left.
+ * It looks at the kernel to find out how far each had come, and frees no object nobody agreed to lose: what
+ * it cannot name again stays in the staging directory and is reported (leftovers.ts). It may itself be killed
+ * at any step: the next start finds the same intents, and the kernel as it was left.
  */
 export function recover(environment: OperationEnvironment): RecoveryReport {
   const settled: Recovered[] = [];
@@ -55,7 +55,9 @@ function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
     return settleLost(environment, intent, 'The bpffs it was in is gone, and its pins with it.');
   }
   return finish(environment, intent, {
-    environment, plan, moves: reviveMoves(site, plan),
+    environment,
+    plan,
+    moves: reviveMoves(site, plan),
     acceptance: { accept: new Set(intent.accepted), force: intent.accepted.includes('force') },
     say: () => environment.onStep('recovery.kernel_changed'),
   });
@@ -89,6 +91,9 @@ function openInstance(environment: OperationEnvironment, plan: Plan): Site | und
 }
 
 function isUnreachable(thrown: unknown): thrown is Error {
-  return isPinfoldError(thrown, 'mount_unavailable') || isPinfoldError(thrown, 'read_only')
-    || isPinfoldError(thrown, 'staging_unsafe');
+  return (
+    isPinfoldError(thrown, 'mount_unavailable') ||
+    isPinfoldError(thrown, 'read_only') ||
+    isPinfoldError(thrown, 'staging_unsafe')
+  );
 }

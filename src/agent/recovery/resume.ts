@@ -1,11 +1,11 @@
 import { isPinfoldError } from '../../model/error.ts';
+import { hazardsOf } from '../../model/hazard.ts';
 import type { Outcome } from '../../model/schema/operation.ts';
 import type { Plan } from '../journal/plan.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import { type Acceptance, findHazards, refuseHazards } from '../operation/hazards.ts';
 import type { Move, Say } from '../operation/move.ts';
 import type { PinnedObject } from '../operation/sink.ts';
-import { hazardsOf } from '../../model/hazard.ts';
 import { directionOf } from './direction.ts';
 
 /** How an interrupted operation ended. */
@@ -23,7 +23,10 @@ export interface Interrupted {
   readonly say: Say;
 }
 
-/** Finds out how far each move had come. Moves before the last one that has begun were done, whatever names show now. */
+/**
+ * Finds out how far each move had come. Moves before the last one that has begun were done, whatever names
+ * show now.
+ */
 export function examine({ plan, moves }: Interrupted): void {
   for (const move of moves) move.examine();
   if (plan.phase === 'open') return;
@@ -33,7 +36,9 @@ export function examine({ plan, moves }: Interrupted): void {
   }
 }
 
-/** Brings an examined operation to an end, forward or back, without freeing anything nobody agreed to lose. */
+/**
+ * Brings an examined operation to an end, forward or back, without freeing anything nobody agreed to lose.
+ */
 export function resume(interrupted: Interrupted): Ending {
   const { plan, moves } = interrupted;
   switch (directionOf(plan, moves)) {
@@ -53,7 +58,10 @@ function goForward(interrupted: Interrupted): Ending {
     for (const move of moves) move.apply(say);
   } catch (error) {
     if (!isPinfoldError(error)) throw error;
-    return goBack(interrupted, `The agent ended in the middle, and it could not be finished: ${error.message}`);
+    return goBack(
+      interrupted,
+      `The agent ended in the middle, and it could not be finished: ${error.message}`,
+    );
   }
   return retire(interrupted);
 }
@@ -68,13 +76,18 @@ function retire(interrupted: Interrupted): Ending {
     return object === undefined || mayDrop(environment, object);
   });
   if (unsafe.length > 0 && nothingIsGone && canDrop) {
-    return goBack(interrupted, 'The agent ended in the middle; finishing would have freed an object, so it was taken back.');
+    return goBack(
+      interrupted,
+      'The agent ended in the middle; finishing would have freed an object, so it was taken back.',
+    );
   }
   for (const move of moves) {
     if (unsafe.includes(move) || move.progress === 'retired') continue;
     move.retire(() => undefined, say);
   }
-  const kept = unsafe.map((move) => `what was at ${move.path} stays in the staging directory, because nothing else holds it`);
+  const kept = unsafe.map(
+    (move) => `what was at ${move.path} stays in the staging directory, because nothing else holds it`,
+  );
   const detail = ['The agent ended in the middle; it was finished at the next start.', ...kept].join(' ');
   return { outcome: 'applied', detail };
 }
@@ -84,8 +97,9 @@ function isHarmless(interrupted: Interrupted, move: Move): boolean {
   const { environment, acceptance, moves } = interrupted;
   const losing = moves.flatMap((each) => each.losing() ?? []);
   const own = move.losing();
-  const findings = findHazards(environment, { losing, arriving: [], oursOf: () => 0 })
-    .filter((finding) => finding.losing.some(({ subject }) => subject === own?.subject));
+  const findings = findHazards(environment, { losing, arriving: [], oursOf: () => 0 }).filter((finding) =>
+    finding.losing.some(({ subject }) => subject === own?.subject),
+  );
   try {
     refuseHazards(findings, acceptance);
     return true;
@@ -101,7 +115,10 @@ function goBack(interrupted: Interrupted, why: string): Ending {
   const kept: string[] = [];
   const judge = (object: PinnedObject): boolean => {
     const isSafe = mayDrop(environment, object);
-    if (!isSafe) kept.push(`The new pin of ${object.kind} ${object.id} stays in the staging directory: nothing else holds it.`);
+    if (!isSafe)
+      kept.push(
+        `The new pin of ${object.kind} ${object.id} stays in the staging directory: nothing else holds it.`,
+      );
     return isSafe;
   };
   for (const move of moves.toReversed()) {
@@ -119,7 +136,10 @@ function goBack(interrupted: Interrupted, why: string): Ending {
   return { outcome: failures.length === 0 ? 'not_applied' : 'unknown', detail };
 }
 
-/** Recovery never frees an object: a pin that it made itself may go only while the counters show another holder. */
+/**
+ * Recovery never frees an object: a pin that it made itself may go only while the counters show another
+ * holder.
+ */
 function mayDrop({ kernel, usesIds }: OperationEnvironment, object: PinnedObject): boolean {
   if (!usesIds || kernel.counters.unavailable(object.kind) !== undefined) return false;
   const counters = kernel.counters.readOne(object.kind, object.id);

@@ -1,4 +1,4 @@
-import { restorePin, type Item, type Plan, type SavedPin } from '../journal/plan.ts';
+import { type Item, type Plan, restorePin, type SavedPin } from '../journal/plan.ts';
 import { AttributesMove } from '../operation/attributes.ts';
 import { MakeDirectoryMove, RemoveDirectoryMove } from '../operation/directory.ts';
 import type { Move } from '../operation/move.ts';
@@ -10,8 +10,9 @@ import { Subject } from '../operation/subject.ts';
 import { UnpinMove } from '../operation/unpin.ts';
 
 /**
- * The moves of a plan, as the process that died had them, but with nothing held: what an object's only holder was is in a
- * slot or under a name. An item that waited for an earlier one to make its pin has not begun, and is left out.
+ * The moves of a plan, as the process that died had them, but with nothing held: what an object's only holder
+ * was is in a slot or under a name. An item that waited for an earlier one to make its pin has not begun, and
+ * is left out.
  */
 export function reviveMoves(site: Site, plan: Plan): readonly Move[] {
   return plan.items.flatMap((item) => revive(site, item) ?? []);
@@ -25,7 +26,8 @@ function revive(site: Site, item: Item): Move | undefined {
       return move;
     }
     case 'replace': {
-      const displaced = subjectOf(site, item.expected) ?? new Subject({ object: item.object, held: undefined }, item);
+      const displaced =
+        subjectOf(site, item.expected) ?? new Subject({ object: item.object, held: undefined }, item);
       const move = new ReplaceMove(site, item, { source: undefined, displaced });
       move.subject.state = stateOf(site, item.made);
       return move;
@@ -56,7 +58,11 @@ function subjectOf(site: Site, saved: SavedPin | null): Subject | undefined {
   return state === undefined ? undefined : Subject.of(state, undefined);
 }
 
-function withSubject(site: Site, saved: SavedPin | null, make: (subject: Subject) => Move | undefined): Move | undefined {
+function withSubject(
+  site: Site,
+  saved: SavedPin | null,
+  make: (subject: Subject) => Move | undefined,
+): Move | undefined {
   const subject = subjectOf(site, saved);
   return subject === undefined ? undefined : make(subject);
 }

@@ -14,14 +14,19 @@ export const scenarios = {
   pin: {
     name: 'pin',
     change: (scene) => ({
-      do: 'pin', path: 'a/b/new',
+      do: 'pin',
+      path: 'a/b/new',
       request: { source: source(scene), parents: true, mode: '0640', uid: 1000, labels: { app: 'x' } },
     }),
     after: (scene) => changed(scene, (names) => names.set('a/b/new', scene.fresh)),
   },
   replace: {
     name: 'replace',
-    change: (scene) => ({ do: 'pin', path: 'old', request: { source: source(scene), replace: true, mode: '0640' } }),
+    change: (scene) => ({
+      do: 'pin',
+      path: 'old',
+      request: { source: source(scene), replace: true, mode: '0640' },
+    }),
     after: (scene) => changed(scene, (names) => names.set('old', scene.fresh)),
   },
   unpin: {
@@ -32,18 +37,20 @@ export const scenarios = {
   rename: {
     name: 'rename',
     change: () => ({ do: 'patch', path: 'old', patch: { path: 'a/b/moved', parents: true } }),
-    after: (scene) => changed(scene, (names) => {
-      names.delete('old');
-      names.set('a/b/moved', scene.old);
-    }),
+    after: (scene) =>
+      changed(scene, (names) => {
+        names.delete('old');
+        names.set('a/b/moved', scene.old);
+      }),
   },
   renameOver: {
     name: 'rename over another',
     change: () => ({ do: 'patch', path: 'old', patch: { path: 'other', replace: true, mode: '0640' } }),
-    after: (scene) => changed(scene, (names) => {
-      names.delete('old');
-      names.set('other', scene.old);
-    }),
+    after: (scene) =>
+      changed(scene, (names) => {
+        names.delete('old');
+        names.set('other', scene.old);
+      }),
   },
   attributes: {
     name: 'attributes',
@@ -63,20 +70,28 @@ export const scenarios = {
         { op: 'unpin', path: 'old' },
       ],
     }),
-    after: (scene) => changed(scene, (names) => {
-      names.delete('old');
-      names.set('other', scene.fresh);
-      names.set('d/newer', scene.fresh);
-    }),
+    after: (scene) =>
+      changed(scene, (names) => {
+        names.delete('old');
+        names.set('other', scene.fresh);
+        names.set('d/newer', scene.fresh);
+      }),
   },
   unpinBatch: {
     name: 'batch of removals',
-    change: () => ({ do: 'batch', operations: [{ op: 'unpin', path: 'old' }, { op: 'rename', path: 'spare', to: 'kept' }] }),
-    after: (scene) => changed(scene, (names) => {
-      names.delete('old');
-      names.delete('spare');
-      names.set('kept', scene.old);
+    change: () => ({
+      do: 'batch',
+      operations: [
+        { op: 'unpin', path: 'old' },
+        { op: 'rename', path: 'spare', to: 'kept' },
+      ],
     }),
+    after: (scene) =>
+      changed(scene, (names) => {
+        names.delete('old');
+        names.delete('spare');
+        names.set('kept', scene.old);
+      }),
   },
 } as const satisfies Record<string, Scenario>;
 
@@ -92,14 +107,44 @@ const once = (scenario: Scenario, ...steps: readonly StepName[]): readonly Death
 
 /** Every named step of every change, the repeated ones of a batch at each of their passings. */
 export const deaths: readonly Death[] = [
-  ...once(scenarios.pin, 'pin.source_held', 'pin.intent_committed', 'pin.staged', 'pin.attributes_set', 'pin.named',
-    'pin.settled'),
-  ...once(scenarios.replace, 'replace.source_held', 'replace.intent_committed', 'replace.staged',
-    'replace.attributes_set', 'replace.exchanged', 'replace.checked', 'replace.displaced_unlinked', 'replace.settled'),
-  ...once(scenarios.unpin, 'unpin.checked', 'unpin.intent_committed', 'unpin.moved_aside', 'unpin.checked_again',
-    'unpin.unlinked', 'unpin.counted', 'unpin.settled'),
-  ...once(scenarios.rename, 'rename.checked', 'rename.intent_committed', 'rename.renamed', 'rename.checked_again',
-    'rename.settled'),
+  ...once(
+    scenarios.pin,
+    'pin.source_held',
+    'pin.intent_committed',
+    'pin.staged',
+    'pin.attributes_set',
+    'pin.named',
+    'pin.settled',
+  ),
+  ...once(
+    scenarios.replace,
+    'replace.source_held',
+    'replace.intent_committed',
+    'replace.staged',
+    'replace.attributes_set',
+    'replace.exchanged',
+    'replace.checked',
+    'replace.displaced_unlinked',
+    'replace.settled',
+  ),
+  ...once(
+    scenarios.unpin,
+    'unpin.checked',
+    'unpin.intent_committed',
+    'unpin.moved_aside',
+    'unpin.checked_again',
+    'unpin.unlinked',
+    'unpin.counted',
+    'unpin.settled',
+  ),
+  ...once(
+    scenarios.rename,
+    'rename.checked',
+    'rename.intent_committed',
+    'rename.renamed',
+    'rename.checked_again',
+    'rename.settled',
+  ),
   ...once(scenarios.renameOver, 'rename.intent_committed', 'rename.renamed', 'rename.checked_again'),
   ...once(scenarios.attributes, 'attributes.intent_committed', 'attributes.changed', 'attributes.settled'),
   ...once(scenarios.batch, 'batch.intent_committed', 'batch.committed', 'batch.settled'),

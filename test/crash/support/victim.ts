@@ -1,21 +1,28 @@
 /**
- * A process that carries out one change, or a recovery, and kills itself with SIGKILL right after the nth passing of a step.
+ * A process that carries out one change, or a recovery, and kills itself with SIGKILL right after the nth
+ * passing of a step.
  *
- *   victim '{"bpffs":…,"stateDir":…,"dieAt":"pin.staged","nth":1,"change":{…}}'
+ * victim '{"bpffs":…,"stateDir":…,"dieAt":"pin.staged","nth":1,"change":{…}}'
  *
  * Without `change` it recovers. It ends with 0 where the step was never reached.
  */
-import { recover } from '../../../src/agent/recovery/recover.ts';
+
 import { PinChanges } from '../../../src/agent/operation/changes.ts';
+import { recover } from '../../../src/agent/recovery/recover.ts';
 import { openKernel } from '../../../src/kernel/open-kernel.ts';
-import type { BatchOperation, PinPatch, PinRequest } from '../../../src/model/schema/request.ts';
 import type { Hazard } from '../../../src/model/hazard.ts';
+import type { BatchOperation, PinPatch, PinRequest } from '../../../src/model/schema/request.ts';
 import type { StepName } from '../../../src/model/step.ts';
 import { asking, environmentOf, openStateIn, path } from '../../kernel/changes-fixture.ts';
 
 /** A change as it travels to the process. */
 export type Change =
-  | { readonly do: 'pin'; readonly path: string; readonly request: PinRequest; readonly accept?: readonly Hazard[] }
+  | {
+      readonly do: 'pin';
+      readonly path: string;
+      readonly request: PinRequest;
+      readonly accept?: readonly Hazard[];
+    }
   | { readonly do: 'patch'; readonly path: string; readonly patch: PinPatch }
   | { readonly do: 'unpin'; readonly path: string }
   | { readonly do: 'batch'; readonly operations: readonly BatchOperation[] };
@@ -35,7 +42,12 @@ export interface Orders {
 export function apply(changes: PinChanges, change: Change): void {
   switch (change.do) {
     case 'pin':
-      return void changes.pin(path(change.path), undefined, change.request, asking({ accept: new Set(change.accept) }));
+      return void changes.pin(
+        path(change.path),
+        undefined,
+        change.request,
+        asking({ accept: new Set(change.accept) }),
+      );
     case 'patch':
       return void changes.patch(path(change.path), undefined, change.patch, asking());
     case 'unpin':
