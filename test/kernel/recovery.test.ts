@@ -200,6 +200,7 @@ test('an instance that is read-only now keeps its intent for a later start', asy
   execFileSync('mount', ['-o', 'remount,ro', bench.bpffs.path]);
   assert.equal(recover(bench.environment).waiting.length, 1);
   execFileSync('mount', ['-o', 'remount,rw', bench.bpffs.path]);
+  assert.equal(recover({ ...bench.environment, isReadOnly: true }).waiting.length, 1);
   assert.deepEqual(
     recover(bench.environment).settled.map(({ outcome }) => outcome),
     ['not_applied'],

@@ -1,4 +1,4 @@
-import { isPinfoldError } from '../../model/error.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { Intent } from '../../model/store.ts';
 import { type Plan, parsePlan } from '../journal/plan.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
@@ -16,7 +16,7 @@ export interface Recovered extends Ending {
 /** What recovery has done, and what it could not do yet. */
 export interface RecoveryReport {
   readonly settled: readonly Recovered[];
-  /** Still open, because their instance cannot be changed now: it is read-only, or no path reaches it. */
+  /** Still open, because their instance cannot be changed now: it or this agent is read-only, or no path reaches it. */
   readonly waiting: readonly { readonly operationId: string; readonly why: string }[];
 }
 
@@ -49,6 +49,9 @@ function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
   if (plan === undefined) return settleLost(environment, intent, 'Its plan was not written by this version.');
   if (intent.bootId !== environment.kernel.facts.bootId) {
     return settleLost(environment, intent, 'The machine was restarted, and its pins went with the kernel.');
+  }
+  if (environment.isReadOnly) {
+    throw new PinfoldError('read_only', { detail: 'This agent runs with --read-only and changes nothing.' });
   }
   using site = openInstance(environment, plan);
   if (site === undefined || site.instance !== intent.instance) {
