@@ -83,7 +83,7 @@ export class Btf {
     return this.#words[start + index] ?? 0;
   }
 
-  /** Entries a record has (`vlen`): members, enumerators, parameters, variables; the linkage of a function. */
+  /** Entries of a record (`vlen`): members, enumerators, parameters, variables; a function's linkage. */
   entriesOf(id: number): number {
     return this.word(id, 1) & 0xffff;
   }

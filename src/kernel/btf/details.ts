@@ -20,7 +20,7 @@ const encodings: ReadonlyMap<number, IntType['encoding']> = new Map([
   [4, 'bool'],
 ]);
 
-/** @throws PinfoldError invalid_input where its bits do not fit into it */
+/** The `int` of this id. @throws PinfoldError invalid_input where its bits do not fit into it */
 export function intOf(btf: Btf, id: number): IntType {
   const size = btf.word(id, 2);
   const data = btf.word(id, headWords);
@@ -42,6 +42,7 @@ export interface ArrayType {
   readonly length: number;
 }
 
+/** The `array` of this id. */
 export function arrayOf(btf: Btf, id: number): ArrayType {
   return {
     elementId: btf.word(id, headWords),

@@ -16,8 +16,8 @@ export interface Place {
  * Where a member is in a structure; a path like `refcnt.counter` goes on inside of it.
  *
  * Members of anonymous structures and unions count as members of the one around them, as in C.
- * @throws RangeError where this kernel's structure has no such member, PinfoldError invalid_input where the BTF
- * is damaged
+ * @throws RangeError where this kernel's structure has no such member; PinfoldError invalid_input where the
+ * BTF is damaged
  */
 export function memberOffset(btf: Btf, structId: number, path: string): Place {
   let typeId = btf.resolve(structId);

@@ -37,7 +37,7 @@ function section(bytes: Buffer, at: number): Buffer {
   return bytes.subarray(start, end);
 }
 
-/** Every string ends with a NUL, so the last byte is one; and offset 0 is the empty name, except in split BTF. */
+/** Every string ends with a NUL, so the last byte is one; offset 0 is the empty name, but in split BTF. */
 function stringsOf(bytes: Buffer, base: Btf | undefined): Buffer {
   const strings = section(bytes, 16);
   if (strings.length === 0 && base !== undefined) return strings;

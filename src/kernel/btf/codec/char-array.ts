@@ -47,7 +47,7 @@ function decodeChars(bytes: Buffer, at: number, size: number): Json {
   return tail.every((byte) => byte === 0) ? text : { text, tail: tail.toString('hex') };
 }
 
-/** The common case at once: printable ASCII and then zeros. False, with nothing written, where it is not that. */
+/** The common case at once: printable ASCII and then zeros. Anything else is false, with nothing written. */
 function writePlain(bytes: Buffer, at: number, size: number, text: JsonText): boolean {
   const { length } = text;
   const end = at + size;

@@ -21,6 +21,7 @@ export interface Group {
 /** A field, or the anonymous structure or union around more of them. */
 export type Part = Field | Group;
 
+/** Tells a group from a field. */
 export function isGroup(part: Part): part is Group {
   return 'parts' in part;
 }
