@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
-import { mountBpffs, unmountAll } from '../support/bpffs.ts';
+import { mountBpffs } from '../support/bpffs.ts';
 import { createMap, pinnedMap } from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
 import { type Answer, type Ask, callerOf } from '../support/caller.ts';
@@ -23,9 +23,22 @@ const swapsAtLeast = 25_000;
 
 /** What may be answered while somebody else moves what is on the way; never `internal`, never a lie. */
 const honest = new Set([
-  'ok', 'pin_not_found', 'parent_not_found', 'directory_not_found', 'pin_exists', 'symlink', 'not_a_directory',
-  'is_a_directory', 'not_a_pin', 'crosses_mount', 'directory_not_empty', 'identity_mismatch', 'conflict',
-  'source_not_found', 'outcome_unknown', 'already_exists',
+  'ok',
+  'pin_not_found',
+  'parent_not_found',
+  'directory_not_found',
+  'pin_exists',
+  'symlink',
+  'not_a_directory',
+  'is_a_directory',
+  'not_a_pin',
+  'crosses_mount',
+  'directory_not_empty',
+  'identity_mismatch',
+  'conflict',
+  'source_not_found',
+  'outcome_unknown',
+  'already_exists',
 ]);
 
 const names = ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'];
@@ -133,8 +146,12 @@ async function attack({ agent, holder, target, untouched }: Scene, from: Random)
   process.stdout.write(`${swaps} swaps: ${JSON.stringify(Object.fromEntries([...tally].sort()))}\n`);
   assert.equal(untouched(), before, 'nothing that the link leads to was touched');
   assert.ok(swaps >= swapsAtLeast, `only ${swaps} swaps`);
-  for (const code of ['ok', 'symlink']) assert.ok((tally.get(code) ?? 0) > operationsEach / 50, `${code} happened`);
-  const running = sqlite3(databaseOf(agent.config.stateDir), `SELECT count(*) FROM operation WHERE outcome = 'running'`);
+  for (const code of ['ok', 'symlink'])
+    assert.ok((tally.get(code) ?? 0) > operationsEach / 50, `${code} happened`);
+  const running = sqlite3(
+    databaseOf(agent.config.stateDir),
+    `SELECT count(*) FROM operation WHERE outcome = 'running'`,
+  );
   assert.equal(running, '0', 'every operation is settled');
   assert.deepEqual(agent.running.kernel.fds.transient(), [], 'no descriptor is left open');
 }
