@@ -16,7 +16,10 @@ export interface Recovered extends Ending {
 /** What recovery has done, and what it could not do yet. */
 export interface RecoveryReport {
   readonly settled: readonly Recovered[];
-  /** Still open, because their instance cannot be changed now: it or this agent is read-only, or no path reaches it. */
+  /**
+   * Still open, because their instance cannot be changed now: it or this agent is read-only, or no path
+   * reaches it.
+   */
   readonly waiting: readonly { readonly operationId: string; readonly why: string }[];
 }
 
