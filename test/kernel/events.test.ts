@@ -55,7 +55,8 @@ test('what changed while the agent was down is told as the net difference, by an
   assert.ok(ofType('pin.renamed').every((path) => path?.startsWith('renamed_to')));
   assert.ok(ofType('pin.created').every((path) => /^(added|linked_too)\d+$/.test(path ?? '')));
   assert.equal(everyPin(second.agent).length, 7 * many);
-  const rows = sqlite3Rows(databaseOf(dir.path), 'SELECT count(*) AS pins FROM pin WHERE gone_at IS NULL');
+  const present = `gone_at IS NULL AND mount = '${mount}'`;
+  const rows = sqlite3Rows(databaseOf(dir.path), `SELECT count(*) AS pins FROM pin WHERE ${present}`);
   assert.deepEqual(rows, [{ pins: 7 * many }]);
 });
 

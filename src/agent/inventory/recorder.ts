@@ -81,24 +81,29 @@ export class ChangeRecorder implements ChangeSink {
     const own = changes.filter((change) => !isOfDirectory(change));
     const missed = this.#isObserving ? missedBefore(own, this.#inventory) : [];
     const foreign = { actor: 'kernel', at: origin.at };
-    const finishers = [
-      ...missed.map((change) => this.write([{ change }], foreign)),
-      ...own.map((change) => this.write([{ change }], origin)),
-    ];
+    const finish = this.#writeInOrder([
+      ...missed.map((change) => ({ settled: { change }, origin: foreign })),
+      ...own.map((change) => ({ settled: { change }, origin })),
+    ]);
     return () => {
       for (const change of [...missed, ...changes]) this.#noteOwn(change);
-      for (const finish of finishers) finish();
+      finish();
     };
   }
 
   /** The same for anybody's changes; call it in a transaction, and what it answers once that is committed. */
   write(changes: readonly SettledChange[], origin: Origin): () => void {
-    if (changes.length === 0) return () => undefined;
-    this.#markGone(changes, origin.at);
-    this.#store.pins.put(changes.flatMap(({ change }) => this.#recordsOf(change, origin.at)));
-    const events = this.#store.events.append(changes.map((settled) => this.#eventOf(settled, origin)));
+    return this.#writeInOrder(changes.map((settled) => ({ settled, origin })));
+  }
+
+  #writeInOrder(changes: readonly AttributedChange[]): () => void {
+    const [first] = changes;
+    if (first === undefined) return () => undefined;
+    this.#writeRows(changes, first.origin.at);
+    const documents = changes.map(({ settled, origin }) => this.#eventOf(settled, origin));
+    const events = this.#store.events.append(documents);
     return () => {
-      for (const settled of changes) this.#apply(settled, origin.at);
+      for (const { settled, origin } of changes) this.#apply(settled, origin.at);
       this.#announce(events);
     };
   }
@@ -119,32 +124,46 @@ export class ChangeRecorder implements ChangeSink {
     };
   }
 
-  /** Names go before others come, so that a name that one left and another took stays present. */
-  #markGone(changes: readonly SettledChange[], at: string): void {
-    const left = changes.flatMap(({ change, vacated }) => [
-      ...('before' in change && change.type !== 'changed' ? [change.before] : []),
-      ...(vacated === undefined ? [] : [vacated]),
-    ]);
-    if (left.length === 0) return;
-    this.#store.pins.markGone(
-      left.map(({ instance, path }) => ({ instance, path })),
-      at,
+  /**
+   * Brings the rows to what holds after the last of the changes. Other names of an inode share its attributes,
+   * labels and owner; those that go in the same breath are left out.
+   */
+  #writeRows(changes: readonly AttributedChange[], at: string): void {
+    const names = new Map<string, { readonly pin: PinState; readonly record: PinRecord | undefined }>();
+    for (const { settled } of changes) {
+      for (const pin of leftBy(settled)) names.set(keyOf(pin), { pin, record: undefined });
+      const { change } = settled;
+      if (change.type === 'removed') continue;
+      const record = recordOf(change.after, this.#firstSeen(change) ?? at, at);
+      names.set(keyOf(change.after), { pin: change.after, record });
+    }
+    const there = [...names.values()].flatMap(({ record }) => record ?? []);
+    const others = [...names.values()].flatMap(({ pin, record }) =>
+      record === undefined || pin.inode.links < 2 ? [] : this.#otherRecords(pin, record, names),
     );
-    const retaken = left.flatMap((pin) => {
-      const now = this.#inventory.findMount(pin.mount)?.findPin(pin.path);
-      return now === undefined || isSameInode(now.inode, pin.inode) ? [] : [recordOf(now, now.firstSeen, at)];
-    });
-    if (retaken.length > 0) this.#store.pins.put(retaken);
+    const gone = [...names.values()].filter(({ record }) => record === undefined);
+    const rows = gone.map(({ pin }) => ({ instance: pin.instance, path: pin.path }));
+    this.#store.pins.markGone([...rows, ...[...names.values()].flatMap(({ pin }) => this.#oldRow(pin))], at);
+    this.#store.pins.put([...there, ...others]);
   }
 
-  /** The rows of a pin, those of its other names too: its attributes, labels and owner are theirs as well. */
-  #recordsOf(change: PinChange, at: string): readonly PinRecord[] {
-    if (change.type === 'removed') return [];
-    const pin = change.after;
-    const own = recordOf(pin, this.#firstSeen(change) ?? at, at);
-    if (pin.inode.links < 2) return [own];
-    const others = this.#inventory.namesOfInode(pin).filter((other) => other.path !== pin.path);
-    return [own, ...others.map((other) => ({ ...own, path: other.path, firstSeen: other.firstSeen }))];
+  /** The row a name has under its instance's former name: the marker appears with the first operation. */
+  #oldRow({
+    mount,
+    path,
+    instance,
+  }: PinState): readonly { readonly instance: string; readonly path: string }[] {
+    const known = this.#inventory.findMount(mount)?.findPin(path);
+    return known === undefined || known.instance === instance ? [] : [{ instance: known.instance, path }];
+  }
+
+  #otherRecords(
+    pin: PinState,
+    record: PinRecord,
+    changed: ReadonlyMap<string, unknown>,
+  ): readonly PinRecord[] {
+    const others = this.#inventory.namesOfInode(pin).filter((other) => !changed.has(keyOf(other)));
+    return others.map(({ path, firstSeen, instance }) => ({ ...record, instance, path, firstSeen }));
   }
 
   #apply({ change, vacated }: SettledChange, at: string): void {
@@ -216,6 +235,24 @@ export class ChangeRecorder implements ChangeSink {
 
 function isEntry(pin: PinState): pin is PinEntry {
   return 'firstSeen' in pin;
+}
+
+/** One change and who made it. */
+interface AttributedChange {
+  readonly settled: SettledChange;
+  readonly origin: Origin;
+}
+
+/** The names a change took away, whatever came there. */
+function leftBy({ change, vacated }: SettledChange): readonly PinState[] {
+  return [
+    ...('before' in change && change.type !== 'changed' ? [change.before] : []),
+    ...(vacated === undefined ? [] : [vacated]),
+  ];
+}
+
+function keyOf({ mount, path }: PinState): string {
+  return `${mount}/${path}`;
 }
 
 /** Which inode a pin is, as the store keys it. */

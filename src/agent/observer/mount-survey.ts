@@ -246,7 +246,7 @@ export class MountSurvey {
     if (before.entry !== 'pin') reading.entries.set(path, { ...before, facts });
     else {
       reading.lost.push(before.pin);
-      reading.found.push({ ...before.pin, inode: facts });
+      reading.found.push({ ...before.pin, instance: this.instance, inode: facts });
     }
   }
 

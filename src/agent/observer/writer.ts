@@ -1,7 +1,9 @@
 import { type PinPath, parentOf } from '../../model/path.ts';
 import type { NewEvent } from '../../model/schema/event.ts';
 import type { Store } from '../../model/store.ts';
+import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { MountNames } from '../inventory/mount-names.ts';
 import type { ObjectChange, ObjectRecorder } from '../inventory/object-recorder.ts';
 import { type KeptPin, pairChanges, type SettledChange } from '../inventory/pair-changes.ts';
 import type { Announce, ChangeRecorder, Origin } from '../inventory/recorder.ts';
@@ -63,8 +65,9 @@ export class FindingsWriter {
   async writeSurvey(survey: MountSurvey, origin: Origin, pace: Pace): Promise<boolean> {
     const { inventory } = this.#parts;
     const names = inventory.openMount(survey.mount.id, survey.instance);
-    const { changes, kept } = pairChanges(survey.findings());
-    const restamped = names.instance === survey.instance ? [] : names.pinsWithin('');
+    const findings = survey.findings();
+    const { changes, kept } = pairChanges(findings);
+    const restamped = this.#restamped(names, survey.instance, new Set(findings.lost));
     names.instance = survey.instance;
     await this.#keep(
       [
@@ -88,6 +91,12 @@ export class FindingsWriter {
       this.#parts.watches.forget({ mount: survey.mount.id, path });
     }
     return changes.length > 0;
+  }
+
+  /** The pins to be noted under their instance's new name; those that are lost end under the one they had. */
+  #restamped(names: MountNames, instance: string, lost: ReadonlySet<PinEntry>): readonly PinEntry[] {
+    if (names.instance === instance) return [];
+    return names.pinsWithin('').filter((pin) => pin.instance !== instance && !lost.has(pin));
   }
 
   /** Writes changes of pins that nobody has changed meanwhile. */
