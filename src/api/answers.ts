@@ -4,6 +4,8 @@ import { ProblemSchema, problemType } from './problem.ts';
 /** One answer of a route, as OpenAPI wants it described. */
 export interface Answer {
   readonly description: string;
+  /** Where there is no body. */
+  readonly type?: 'null';
   readonly content?: Readonly<Record<string, { readonly schema: TSchema }>>;
   readonly headers?: Readonly<Record<string, object>>;
 }
@@ -30,9 +32,9 @@ export function changed(description: string, schema?: TSchema): Answer {
   };
 }
 
-/** Headers only. */
+/** Headers only, which @fastify/swagger wants to be told as a schema of nothing. */
 export function empty(description: string): Answer {
-  return { description };
+  return { description, type: 'null' };
 }
 
 /** A page as JSON, or everything as NDJSON. */

@@ -196,8 +196,8 @@ function refuse(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
   return error;
 }
 
-/** Deny by default: nothing is served that does not say to whom. */
-function assertRoles(routes: readonly RouteOptions[]): void {
+/** Deny by default: nothing is served that does not say to whom. @throws Error that names the routes */
+export function assertRoles(routes: readonly RouteOptions[]): void {
   const open = routes.filter((route) => route.config?.role === undefined);
   if (open.length === 0) return;
   const names = open.map(({ method, url }) => `${String(method)} ${url}`);

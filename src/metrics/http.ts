@@ -17,6 +17,8 @@ export interface HttpMetrics {
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10] as const;
 
 const durationName = 'pinfold_http_request_duration_seconds';
+const durationHelp =
+  'How long answers took, from the head of the request to the last byte handed to the socket.';
 
 /** Requests by route template, method and status. */
 export function collectHttp(registry: Registry): HttpMetrics {
@@ -86,7 +88,7 @@ class Durations extends Histogram<'method' | 'route'> {
   constructor(registry: Registry, tallies: ReadonlyMap<string, Tally>) {
     super({
       name: durationName,
-      help: 'How long answers took, from the head of the request to the last byte handed to the socket.',
+      help: durationHelp,
       labelNames: ['method', 'route'],
       buckets: [...buckets],
       registers: [registry],
@@ -94,13 +96,10 @@ class Durations extends Histogram<'method' | 'route'> {
     this.#tallies = tallies;
   }
 
-  override async get(): ReturnType<Histogram<'method' | 'route'>['get']> {
-    return { ...(await super.get()), values: [...this.#tallies.values()].flatMap(valuesOf) };
-  }
-
-  /** prom-client asks for this instead of `get` when it writes text. */
-  async getForPromString(): ReturnType<Histogram<'method' | 'route'>['get']> {
-    return await this.get();
+  /** prom-client writes what this gives, and builds `get` on it; its types do not tell. */
+  async getForPromString() {
+    const values = [...this.#tallies.values()].flatMap(valuesOf);
+    return { name: durationName, help: durationHelp, type: 'histogram', aggregator: 'sum', values };
   }
 }
 
