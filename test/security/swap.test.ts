@@ -21,7 +21,7 @@ const attacker = 1000;
 const operationsEach = rounds(1250);
 const swapsAtLeast = 25_000;
 
-/** What may be answered while somebody else moves what is on the way; never `internal`, never a lie. */
+/** What may be answered while somebody else moves what is on the way; never `internal`, nor `outcome_unknown`. */
 const honest = new Set([
   'ok',
   'pin_not_found',
