@@ -6,6 +6,7 @@ import { membersOf } from '../../src/kernel/btf/details.ts';
 import { memberOffset } from '../../src/kernel/btf/member-offset.ts';
 import { parseBtf } from '../../src/kernel/btf/parse.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
+import { btfSection } from '../support/btf-dump.ts';
 import { compileBpf } from '../support/c-program.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -59,15 +60,6 @@ function judgeByGcc(): [number, number][] {
   return lines.map((line) => JSON.parse(line) as [number, number]);
 }
 
-/** The BTF that clang has put into an object file. */
-function btfSection(): Buffer {
-  using dir = tempDir('btf');
-  const format = ['-I', 'elf64-little', '-O', 'elf64-little'];
-  const object = compileBpf('counters');
-  execFileSync('objcopy', [...format, `--dump-section=.BTF=${dir.path}/btf`, object, `${dir.path}/copy`]);
-  return readFileSync(`${dir.path}/btf`);
-}
-
 test('offsets and sizes of kernel structures are those gcc computes', () => {
   const btf = parseBtf(vmlinux);
   const found = members.map(([struct, path]) => {
@@ -80,7 +72,7 @@ test('offsets and sizes of kernel structures are those gcc computes', () => {
 test('types have the ids, kinds and names bpftool gives them, to the last one', () => {
   const args = ['btf', 'dump', 'file', compileBpf('counters'), 'format', 'raw'];
   const shown = execFileSync('bpftool', args, { encoding: 'utf8' });
-  const btf = parseBtf(btfSection());
+  const btf = parseBtf(btfSection(compileBpf('counters')));
   const rows = [...shown.matchAll(/^\[(\d+)\] (\w+) '(.*?)'/gm)];
   assert.equal(btf.typeCount, rows.length);
   for (const [, id, kind, name] of rows) {

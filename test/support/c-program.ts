@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { arch } from 'node:process';
@@ -36,10 +36,22 @@ export function compileBpf(name: string): string {
   return compile(`${name}.bpf.o`, `${name}.bpf.c`, (source, out) => [...clangBpf, source, '-o', out]);
 }
 
+/** The headers that programs share; all of them, because which one includes which is not known here. */
+function headers(): string[] {
+  const directory = repoPath('test/support/c');
+  const names = readdirSync(directory).filter((name) => name.endsWith('.h'));
+  return names.sort().map((name) => join(directory, name));
+}
+
+function hashOf(files: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest('hex').slice(0, 16);
+}
+
 function compile(name: string, file: string, command: (source: string, out: string) => string[]): string {
   const source = repoPath('test/support/c', file);
-  const shared = readFileSync(repoPath('test/support/c/common.h'));
-  const hash = createHash('sha256').update(shared).update(readFileSync(source)).digest('hex').slice(0, 16);
+  const hash = hashOf([...headers(), source]);
   const dir = join(tmpdir(), 'pinfold-test-c', hash);
   const out = join(dir, basename(name));
   if (existsSync(out)) return out;
