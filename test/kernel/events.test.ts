@@ -102,7 +102,7 @@ test('pins of an instance that is gone were removed, and its number may come aga
   assert.throws(() => everyPin(second.agent), { code: 'mount_unavailable' });
 });
 
-test('labels and owner follow a rename made while the agent was down, and end with a replacement', async () => {
+test('labels and owner follow a rename made meanwhile, and end with a replacement', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   for (const name of ['a', 'b']) createMap(`${bpffs.path}/${name}`);

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import test from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import type { ChangeContext } from '../../src/agent/agent.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
 import { parsePath } from '../../src/model/path.ts';
@@ -29,7 +28,7 @@ const context: ChangeContext = {
   dryRun: false,
 };
 
-/** What history says is there: each event applied to what the ones before it left, and nothing out of order. */
+/** What history says is there: each event is applied to what the ones before it left, and must fit that. */
 function replay(events: readonly EventDocument[]): ReadonlyMap<string, unknown> {
   const there = new Map<string, unknown>();
   for (const { seq, type, subject, before, after } of events) {
@@ -57,7 +56,7 @@ function found(root: string): ReadonlyMap<string, unknown> {
   return new Map(pairs.filter(([path]) => !path.startsWith('pinfold-staging')).sort());
 }
 
-test('while foreign hands and operations change the same names, history replays to what is there', async () => {
+test('while others and operations change the same names, history replays to what is there', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   for (const name of ['a', 'b']) mkdirSync(`${bpffs.path}/${name}`);
@@ -100,7 +99,7 @@ test('while foreign hands and operations change the same names, history replays 
       } catch (error) {
         if (!isPinfoldError(error)) throw error;
       }
-      await setImmediate();
+      await new Promise((resolve) => setImmediate(resolve));
     }
   };
   await Promise.all([storm(), operate()]);

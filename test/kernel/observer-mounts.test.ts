@@ -45,7 +45,7 @@ test('a bpffs that is mounted later is found with its pins, and its pins are gon
   await until('the map to be freed: nothing of ours keeps it', () => !isAlive('map', map.id));
 });
 
-test('an over-mounted bpffs is shadowed and cannot be listed, its pins are not gone, and it comes back', async () => {
+test('an over-mounted bpffs cannot be listed, its pins are not gone, and it comes back', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   createMap(`${bpffs.path}/below`);
@@ -89,7 +89,7 @@ test('an over-mounted bpffs is shadowed and cannot be listed, its pins are not g
   );
 });
 
-test('an unmounted primary bpffs is unavailable, and a new one at the same path is its own instance', async () => {
+test('an unmounted bpffs is unavailable, and a new one at its path is its own instance', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   createMap(`${bpffs.path}/map`, { name: 'pf_old' });

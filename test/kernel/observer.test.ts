@@ -41,7 +41,7 @@ function numbered(name: string): string[] {
   return Array.from({ length: many }, (_, number) => `${name}${number}`).sort();
 }
 
-test('a thousand foreign changes of each sort are one event each, by the kernel, on the right name', async () => {
+test('a thousand foreign changes of each sort are one event each, on the right name', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   for (const name of ['one', 'two']) mkdirSync(`${bpffs.path}/${name}`);
@@ -109,7 +109,7 @@ test('a rename over another pin is one replacement that tells where the pin came
   assert.deepEqual(more, []);
 });
 
-test('a directory that is renamed takes its pins along, one rename each, and is watched at its new name', async () => {
+test('a renamed directory takes its pins along, one rename each, and is still watched', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   mkdirSync(`${bpffs.path}/old/deep`, { recursive: true });

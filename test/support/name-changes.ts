@@ -4,7 +4,8 @@ import { start } from './process.ts';
 /** A process that changes many names of a bpffs, and is not Pinfold. */
 export interface NameChanger extends Disposable {
   /**
-   * Carries out one instruction of test/support/c/name-changes.c, such as `make 1000 a`, and waits until it is done.
+   * Carries out one instruction of test/support/c/name-changes.c, such as `make 1000 a`, and waits until it
+   * is done.
    *
    * @throws Error where a name was not as the instruction needs it
    */
