@@ -4,6 +4,7 @@ import type { PinPath } from '../model/path.ts';
 import type { Feature } from '../model/schema/node.ts';
 import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
+import type { Programs } from './program/programs.ts';
 import type { Calls, Place } from './sys/calls.ts';
 import type { Fd, FdTable } from './sys/fd.ts';
 
@@ -18,6 +19,7 @@ export interface Kernel extends Disposable {
   readonly fds: FdTable;
   readonly calls: Calls;
   readonly objects: Objects;
+  readonly programs: Programs;
   readonly counters: CounterReader;
   readonly bpffs: Bpffs;
   readonly facts: KernelFacts;

@@ -7,6 +7,7 @@ import { BpfObjects } from './object/objects.ts';
 import { readBootTimeMs } from './proc/boot.ts';
 import { readFacts } from './proc/facts.ts';
 import { probeFeatures } from './proc/features.ts';
+import { BpfPrograms } from './program/programs.ts';
 import { Calls } from './sys/calls.ts';
 import { FdTable } from './sys/fd.ts';
 
@@ -30,6 +31,7 @@ export function openKernel(): Kernel {
       calls,
       facts,
       counters,
+      programs: new BpfPrograms(fds, kernelBtf),
       objects: new BpfObjects(calls, { epochMs: readBootTimeMs() }, counters),
       bpffs: openBpffs(calls, facts),
       openWatcher: (onWake) => openWatcher(calls, onWake),

@@ -5,7 +5,9 @@ import type { Struct } from './struct.ts';
 /** The commands of bpf(2) that Pinfold uses, by number (enum bpf_cmd, include/uapi/linux/bpf.h). */
 const commands = {
   BPF_MAP_CREATE: 0,
+  BPF_MAP_LOOKUP_ELEM: 1,
   BPF_MAP_UPDATE_ELEM: 2,
+  BPF_MAP_GET_NEXT_KEY: 4,
   BPF_PROG_LOAD: 5,
   BPF_OBJ_PIN: 6,
   BPF_OBJ_GET: 7,
@@ -20,6 +22,7 @@ const commands = {
   BPF_LINK_CREATE: 28,
   BPF_LINK_GET_FD_BY_ID: 30,
   BPF_LINK_GET_NEXT_ID: 31,
+  BPF_ENABLE_STATS: 32,
   BPF_ITER_CREATE: 33,
 } as const;
 

@@ -2,11 +2,11 @@ import { errnoName, SystemCallError } from './errno.ts';
 import { lastErrno, raw } from './prototypes.ts';
 
 /**
- * How long a descriptor may stay open: `operation` ones end with the `using` scope that made them, `kernel`
- * ones (the iterators that count references) stay until the Kernel is disposed and are on no object but
- * Pinfold's own.
+ * How long a descriptor may stay open: `operation` ones end with the `using` scope that made them, `request`
+ * ones (run statistics) with whoever asked for them and are on no object, `kernel` ones (the iterators that
+ * count references) stay until the Kernel is disposed and are on no object but Pinfold's own.
  */
-export type Lifetime = 'operation' | 'kernel';
+export type Lifetime = 'operation' | 'request' | 'kernel';
 
 /**
  * One open file descriptor, closed when its scope ends (`using fd = …`).

@@ -1,0 +1,38 @@
+import type { Instruction, SourceLine } from '../../model/schema/program-code.ts';
+import { slotBytes } from './instruction.ts';
+
+/** What lines of text show beside the instructions, named as bpftool names it. */
+export interface TextOptions {
+  /** The bytes of each instruction below it. */
+  readonly opcodes: boolean;
+  /** File, line and column behind each line of source. */
+  readonly linum: boolean;
+}
+
+/** One instruction as `bpftool prog dump xlated` prints it, with what stands above it; ends with a newline. */
+export function instructionText(instruction: Instruction, code: Buffer, options: TextOptions): string {
+  const { index, text, signature, source } = instruction;
+  const head = signature === undefined ? '' : `${printable(signature)}:\n`;
+  const line = source === undefined ? '' : `; ${sourceText(source, options)}\n`;
+  const bytes = options.opcodes ? `       ${hexOf(instruction, code)}\n` : '';
+  return `${head}${line}${String(index).padStart(4)}: ${text}\n${bytes}`;
+}
+
+function sourceText({ text, file, line, column }: SourceLine, { linum }: TextOptions): string {
+  if (!linum) return printable(text);
+  return `${printable(text)} [file:${printable(file)} line_num:${line} line_col:${column}]`;
+}
+
+function hexOf({ index, opcode }: Instruction, code: Buffer): string {
+  const length = opcode === 0x18 ? 2 * slotBytes : slotBytes;
+  const bytes = code.subarray(index * slotBytes, index * slotBytes + length);
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
+}
+
+/** BTF comes from whoever loaded the program: its text must not begin lines or move a terminal's cursor. */
+function printable(text: string): string {
+  return text.replace(controls, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** C0 without the tab, DEL, C1. */
+const controls = /[^\t\P{Cc}]/gu;
