@@ -8,7 +8,10 @@ const pairsOurs = 4000;
 const pairsTheirs = 200;
 const rounds = 5;
 
-/** Pin and unpin with all checks on, against the two commands people type; the object is held by another process. */
+/**
+ * Pin and unpin with all checks on, against the two commands people type; the object is held by another
+ * process.
+ */
 export const changes: Scenario = {
   name: 'changes',
   run: async () => {

@@ -4,7 +4,8 @@ import { compileC } from '../../test/support/c-program.ts';
 import { type Child, start } from '../../test/support/process.ts';
 
 /**
- * Makes `count` maps, pins each in one of 50 directories and lets go of them, so that only the pins hold them.
+ * Makes `count` maps, pins each in one of 50 directories and lets go of them, so that only the pins hold
+ * them.
  * Answers the holding process for `keep`, which then holds every map as well.
  */
 export async function makePinnedMaps(directory: string, count: number, keep = false): Promise<Child> {

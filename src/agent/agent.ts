@@ -73,8 +73,10 @@ export interface Reads {
   pins(query: PinQuery, slice: Slice): Observed<Page<PinDocument>>;
   /** One pin, always read from the kernel. @throws PinfoldError pin_not_found, mount_not_found, … */
   pin(path: PinPath, mount: MountChoice): Observed<PinDocument>;
-  tree(query: { readonly mount: MountChoice; readonly prefix?: PinPath; readonly depth?: number }, slice: Slice):
-    Observed<Page<TreeEntry>>;
+  tree(
+    query: { readonly mount: MountChoice; readonly prefix?: PinPath; readonly depth?: number },
+    slice: Slice,
+  ): Observed<Page<TreeEntry>>;
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>>;
   /** One object, always read from the kernel. @throws PinfoldError object_not_found */
   object(kind: ObjectKind, id: number): Observed<ObjectDocument>;
@@ -117,7 +119,12 @@ export interface Changes {
   pin(path: PinPath, mount: MountChoice, request: PinRequest, context: ChangeContext): ChangeResult;
   patch(path: PinPath, mount: MountChoice, patch: PinPatch, context: ChangeContext): ChangeResult;
   unpin(path: PinPath, mount: MountChoice, context: ChangeContext): ChangeResult;
-  makeDirectory(path: PinPath, mount: MountChoice, request: DirectoryRequest, context: ChangeContext): ChangeResult;
+  makeDirectory(
+    path: PinPath,
+    mount: MountChoice,
+    request: DirectoryRequest,
+    context: ChangeContext,
+  ): ChangeResult;
   removeDirectory(path: PinPath, mount: MountChoice, context: ChangeContext): ChangeResult;
   batch(operations: readonly BatchOperation[], mount: MountChoice, context: ChangeContext): ChangeResult;
   operation(id: string): OperationDocument | undefined;
@@ -128,14 +135,27 @@ export interface Statistics {
   objectCounts(): readonly { readonly kind: string; readonly type: string; readonly count: number }[];
   pinCounts(): readonly { readonly mount: string; readonly kind: string; readonly count: number }[];
   /** Sum of references by kind: who holds is a pin, or anything else the kernel counts. */
-  referenceCounts(): readonly { readonly kind: string; readonly counter: 'refcnt' | 'usercnt'; readonly count: number }[];
+  referenceCounts(): readonly {
+    readonly kind: string;
+    readonly counter: 'refcnt' | 'usercnt';
+    readonly count: number;
+  }[];
   observation(): {
     readonly ageSeconds: number;
-    readonly passes: readonly { readonly pass: 'quick' | 'full'; readonly count: number; readonly seconds: number }[];
+    readonly passes: readonly {
+      readonly pass: 'quick' | 'full';
+      readonly count: number;
+      readonly seconds: number;
+    }[];
   };
-  onOperation(listener: (operation: {
-    readonly kind: string; readonly outcome: string; readonly code: string; readonly seconds: number;
-  }) => void): void;
+  onOperation(
+    listener: (operation: {
+      readonly kind: string;
+      readonly outcome: string;
+      readonly code: string;
+      readonly seconds: number;
+    }) => void,
+  ): void;
   onEvents(listener: (events: readonly EventDocument[]) => void): void;
   openFds(): number;
 }

@@ -18,6 +18,7 @@ export const errorCatalogue = {
   object_not_found: { status: 404, title: 'There is no such object', retryable: false },
   source_not_found: { status: 404, title: 'The source of the pin does not exist', retryable: false },
   mount_not_found: { status: 404, title: 'No such bpffs instance is mounted', retryable: false },
+  entry_not_found: { status: 404, title: 'The map has no such entry', retryable: false },
   operation_not_found: { status: 404, title: 'There is no such operation', retryable: false },
   token_not_found: { status: 404, title: 'There is no such token', retryable: false },
   method_not_allowed: { status: 405, title: 'The method is not allowed here', retryable: false },
@@ -33,6 +34,7 @@ export const errorCatalogue = {
   read_only: { status: 409, title: 'The bpffs or this agent is read-only', retryable: false },
   crosses_mount: { status: 409, title: 'The two places are not on one mount', retryable: false },
   map_full: { status: 409, title: 'The map is full', retryable: false },
+  not_readable: { status: 409, title: 'This map cannot be read that way', retryable: false },
   hazard: { status: 409, title: 'The change would lose something', retryable: false },
   identity_mismatch: { status: 409, title: 'What is there is not what was expected', retryable: true },
   source_mismatch: { status: 409, title: 'The source is not the expected object', retryable: false },
@@ -45,7 +47,11 @@ export const errorCatalogue = {
   invalid_input: { status: 422, title: 'The input is not valid', retryable: false },
   bad_path: { status: 422, title: 'The path is not a valid pin path', retryable: false },
   not_pinnable: { status: 422, title: 'This cannot be pinned', retryable: false },
-  idempotency_mismatch: { status: 422, title: 'The idempotency key was used with another body', retryable: false },
+  idempotency_mismatch: {
+    status: 422,
+    title: 'The idempotency key was used with another body',
+    retryable: false,
+  },
   quarantined: { status: 423, title: 'The pin is held in quarantine', retryable: false },
   too_many_requests: { status: 429, title: 'A limit is reached', retryable: true },
   headers_too_large: { status: 431, title: 'The header fields are too large', retryable: false },
@@ -69,7 +75,9 @@ interface ErrorKind {
 /** A stable snake_case error code of the catalogue. */
 export type ErrorCode = keyof typeof errorCatalogue;
 
-/** What a caller may be told about a failure, beside its code; every field becomes a member of problem+json. */
+/**
+ * What a caller may be told about a failure, beside its code; every field becomes a member of problem+json.
+ */
 export interface ErrorDetails {
   /** One sentence for this occurrence: what happened, to what, and what to do. */
   readonly detail?: string;

@@ -5,7 +5,9 @@ export const hazards = ['last_reference', 'prog_array_emptied', 'link_detached',
 /** What a change would cost; refused unless the caller accepts it by name. */
 export type Hazard = (typeof hazards)[number];
 
-/** The kernel's own counters of one object, as its iterator shows them, less that iterator's own reference. */
+/**
+ * The kernel's own counters of one object, as its iterator shows them, less that iterator's own reference.
+ */
 export interface Counters {
   /** Everything that keeps the object: `bpf_map.refcnt`, `bpf_prog_aux.refcnt`, `bpf_link.refcnt`. */
   readonly refcnt: bigint;
@@ -38,15 +40,18 @@ export function hazardsOf(loss: Loss): readonly Hazard[] {
   const found: Hazard[] = [];
   if (loss.counters.refcnt - gone <= 0n) found.push('last_reference');
   const { usercnt } = loss.counters;
-  if (loss.type === 'prog_array' && usercnt !== undefined && usercnt - gone <= 0n) found.push('prog_array_emptied');
-  if (loss.kind === 'link' && loss.counters.refcnt - gone <= 0n && loss.isAttached !== false) found.push('link_detached');
+  if (loss.type === 'prog_array' && usercnt !== undefined && usercnt - gone <= 0n)
+    found.push('prog_array_emptied');
+  if (loss.kind === 'link' && loss.counters.refcnt - gone <= 0n && loss.isAttached !== false)
+    found.push('link_detached');
   return found;
 }
 
 /** What a sentence says of each hazard. */
 export const hazardSentences: Readonly<Record<Hazard, string>> = {
   last_reference: 'nothing else holds the object: the kernel would free it',
-  prog_array_emptied: 'this is the last user reference of a prog_array: the kernel would clear its slots and tail calls would end',
+  prog_array_emptied:
+    'this is its last user reference: the kernel would clear the slots of the prog_array, and tail calls would end',
   link_detached: 'the pin alone keeps the link attached: its program would stop running',
   claimed: 'an owner has claimed the pin',
 };

@@ -53,6 +53,26 @@ export const limits = {
   /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
   streamChunkBytes: 64 * 1024,
   streamsMax: 64,
+  /** Streams of map contents at one time; each holds its map. */
+  dumpsMax: 8,
+  /** Other reads of map contents at one time: pages, single entries, counts. */
+  contentReadsMax: 64,
+  /** Threads that read map contents; the first is started when it is needed. */
+  dumpWorkersMax: 2,
+  /** How long a thread without work stays. */
+  dumpWorkerIdleMs: 10_000,
+  /** Bytes handed from such a thread to the main one at a time, and how many pieces may be on their way. */
+  dumpChunkBytes: 64 * 1024,
+  dumpChunksAhead: 4,
+  /** What one dump may come to before it stops and says so. */
+  dumpRowsMax: 100_000_000,
+  dumpBytesMax: 64 * 1024 ** 3,
+  dumpMs: 3600 * 1000,
+  /** A page of entries is cut when its text has grown to this, and a value on the wire is never larger. */
+  entryPageBytesMax: 4 * 1024 * 1024,
+  entryBytesMax: 16 * 1024 * 1024,
+  /** Keys remembered to leave out what the kernel gives twice. */
+  dumpKeysRememberedMax: 131_072,
   /** Copies of the database kept in the state directory; whoever wants more moves some away. */
   backupsMax: 16,
   /** Places of a multi-probe link, maps and functions of a program that a document lists. */

@@ -7,7 +7,8 @@ declare const pinPathBrand: unique symbol;
  * Where a pin is, relative to the root of its bpffs: names joined by `/`, without a leading slash.
  *
  * Names in bpffs are bytes. A PinPath is a *byte string*: each JavaScript character is one byte (latin1),
- * so that comparing, sorting and slicing work on what the kernel sees. Only the parsers of this file make one,
+ * so that comparing, sorting and slicing work on what the kernel sees. Only the parsers of this file make
+ * one,
  * and they accept what the kernel would: no NUL, no `.` (kernel/bpf/inode.c, bpf_lookup refuses dots),
  * 255 bytes a name, 4,095 in all.
  */
@@ -27,7 +28,8 @@ export function parsePath(text: string): PinPath {
 }
 
 /**
- * Makes a PinPath from the percent-encoded part of a URL, byte by byte: `%FF` is the byte 255 and `%2F` a slash.
+ * Makes a PinPath from the percent-encoded part of a URL, byte by byte: `%FF` is the byte 255 and `%2F` a
+ * slash.
  *
  * @throws PinfoldError bad_path
  */
@@ -36,8 +38,9 @@ export function parseUrlPath(encoded: string): PinPath {
     throw badPath(encoded, 'it has a % that is not followed by two hexadecimal digits');
   }
   const utf8 = Buffer.from(encoded, 'utf8').toString('latin1');
-  return parsePathText(utf8.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16))));
+  return parsePathText(
+    utf8.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+  );
 }
 
 function parsePathText(byteString: string): PinPath {
@@ -64,7 +67,10 @@ function checkName(whole: string, name: string): void {
 function badPath(byteString: string, why: string, errno?: string): PinfoldError {
   const shown = escapeBytes(byteString.slice(0, 512));
   const detail = `"${shown}" is not a pin path: ${why}.`;
-  return new PinfoldError('bad_path', errno === undefined ? { detail, path: shown } : { detail, path: shown, errno });
+  return new PinfoldError(
+    'bad_path',
+    errno === undefined ? { detail, path: shown } : { detail, path: shown, errno },
+  );
 }
 
 /** Joins a directory and one name, both already known to be good; `''` is the root. */
@@ -106,26 +112,36 @@ export function isUtf8(byteString: string): boolean {
   }
 }
 
-/** The text of a byte string; bytes that are not UTF-8 become U+FFFD, which is why answers then carry `path_bytes` too. */
+/**
+ * The text of a byte string; bytes that are not UTF-8 become U+FFFD, which is why answers then carry
+ * `path_bytes` too.
+ */
 export function textOf(byteString: string): string {
   return isAscii(byteString) ? byteString : bytesOf(byteString).toString('utf8');
 }
 
-/** The members a JSON document carries for a byte string: its text, and base64 where text would lose bytes. */
+/**
+ * The members a JSON document carries for a byte string: its text, and base64 where text would lose bytes.
+ */
 export function pathMembers(path: string): { path: string; path_bytes?: string } {
-  return isUtf8(path) ? { path: textOf(path) } : { path: textOf(path), path_bytes: bytesOf(path).toString('base64') };
+  return isUtf8(path)
+    ? { path: textOf(path) }
+    : { path: textOf(path), path_bytes: bytesOf(path).toString('base64') };
 }
 
 /** The path as a URL carries it: each name percent-encoded byte by byte, slashes kept. */
 export function urlOf(path: PinPath): string {
-  return path.replace(/[^A-Za-z0-9_~/-]/g, (char) =>
-    `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+  return path.replace(
+    /[^A-Za-z0-9_~/-]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
 }
 
 /** A byte string for sentences and logs: printable ASCII stays, every other byte becomes `\xNN`. */
 export function escapeBytes(byteString: string): string {
   return byteString.replace(/[^\x20-\x7e]|\\/g, (char) =>
-    char === '\\' ? '\\\\' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+    char === '\\' ? '\\\\' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 function isAscii(byteString: string): boolean {

@@ -11,7 +11,10 @@ export function mayAct(has: Role, needed: Role): boolean {
 
 /** Who is calling, once the edge has found out. */
 export interface Caller {
-  /** `api:NAME` for a token, `uid:N pid:N comm:X` for a peer on the unix socket: what history calls the actor. */
+  /**
+   * `api:NAME` for a token, `uid:N pid:N comm:X` for a peer on the unix socket: what history calls the
+   * actor.
+   */
   readonly actor: string;
   readonly role: Role;
 }

@@ -4,7 +4,8 @@ import type Database from 'better-sqlite3';
 const require = createRequire(import.meta.url);
 
 /**
- * The same library in the release this Node can run (docs/adr/0005): release 12 aborts the process on Node 24.19
+ * The same library in the release this Node can run (docs/adr/0005): release 12 aborts the process on Node
+ * 24.19
  * and later, whose collector ends a statement outside any context; release 13 needs Node 22.
  */
 const packageName = Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3-13' : 'better-sqlite3';

@@ -132,7 +132,7 @@ test('a tail-call table is not emptied by accident, and is when that is accepted
   await until('the kernel to clear it', slots, (left) => left.length === 0, { timeoutMs: 10_000 });
 });
 
-test('a descriptor of another process becomes a pin, where it once had to be passed through a socket', async () => {
+test('a descriptor of another process becomes a pin, without a socket to pass it through', async () => {
   using holder = await hold('map:hash:4:8:16:pf_passed:0');
   const [held] = holder.objects;
   assert.ok(held);

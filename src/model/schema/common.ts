@@ -22,13 +22,18 @@ export const Labels = Type.Record(
 export type Labels = Static<typeof Labels>;
 
 /** Permission bits as four octal digits: `0640`. */
-export const ModeText = Type.String({ pattern: '^0?[0-7]{3,4}$', description: 'octal permission bits, such as 0640' });
+export const ModeText = Type.String({
+  pattern: '^0?[0-7]{3,4}$',
+  description: 'octal permission bits, such as 0640',
+});
 
 /** A path in a bpffs as UTF-8 text. */
 export const PathText = Type.String({ description: 'path relative to the root of the bpffs' });
 
 /** Base64 of a path's bytes, where they are not UTF-8. */
-export const PathBytes = Type.String({ description: 'base64 of the bytes of the path, where they are not UTF-8' });
+export const PathBytes = Type.String({
+  description: 'base64 of the bytes of the path, where they are not UTF-8',
+});
 
 /** What a page of a list looks like. */
 export function listOf<Item extends Parameters<typeof Type.Array>[0]>(item: Item) {

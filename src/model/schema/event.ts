@@ -2,8 +2,17 @@ import { type Static, Type } from 'typebox';
 import { oneOf, Time } from './common.ts';
 
 export const eventTypes = [
-  'pin.created', 'pin.removed', 'pin.replaced', 'pin.renamed', 'pin.changed',
-  'object.appeared', 'object.gone', 'node.started', 'node.stopped', 'mount.appeared', 'mount.gone',
+  'pin.created',
+  'pin.removed',
+  'pin.replaced',
+  'pin.renamed',
+  'pin.changed',
+  'object.appeared',
+  'object.gone',
+  'node.started',
+  'node.stopped',
+  'mount.appeared',
+  'mount.gone',
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
@@ -19,19 +28,25 @@ export const EventSubject = Type.Object({
 });
 export type EventSubject = Static<typeof EventSubject>;
 
-/** One line of history. `before` and `after` are the documents of the subject, null where there was or is none. */
-export const EventDocument = Type.Object({
-  seq: Type.Integer({ minimum: 1 }),
-  time: Time,
-  node: Type.String(),
-  boot_id: Type.String(),
-  type: oneOf(eventTypes),
-  subject: EventSubject,
-  before: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
-  after: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
-  actor: Type.String({ description: '`api:token-name`, `uid:0 pid:123 comm:tc`, `kernel` or `unknown`' }),
-  operation_id: Type.Optional(Type.String()),
-}, { $id: 'Event' });
+/**
+ * One line of history. `before` and `after` are the documents of the subject, null where there was or is
+ * none.
+ */
+export const EventDocument = Type.Object(
+  {
+    seq: Type.Integer({ minimum: 1 }),
+    time: Time,
+    node: Type.String(),
+    boot_id: Type.String(),
+    type: oneOf(eventTypes),
+    subject: EventSubject,
+    before: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+    after: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+    actor: Type.String({ description: '`api:token-name`, `uid:0 pid:123 comm:tc`, `kernel` or `unknown`' }),
+    operation_id: Type.Optional(Type.String()),
+  },
+  { $id: 'Event' },
+);
 export type EventDocument = Static<typeof EventDocument>;
 
 /** An event before the log has numbered and stamped it. */

@@ -11,21 +11,24 @@ export const Feature = Type.Object({
 export type Feature = Static<typeof Feature>;
 
 /** What `GET /v1/node` answers. */
-export const NodeDocument = Type.Object({
-  name: Type.String(),
-  labels: Labels,
-  version: Type.String(),
-  boot_id: Type.String(),
-  kernel: Type.Object({ release: Type.String(), machine: Type.String() }),
-  features: Type.Array(Feature),
-  sees_all_processes: Type.Boolean(),
-  read_only: Type.Boolean(),
-  pins_only: Type.Boolean(),
-  cpus: Type.Object({ possible: Type.Integer(), online: Type.Integer() }),
-  mounts: Type.Object({ total: Type.Integer(), shadowed: Type.Integer(), unreachable: Type.Integer() }),
-  pins: Type.Integer(),
-  objects: Type.Record(Type.String(), Type.Integer()),
-  started_at: Time,
-  observed_at: Time,
-}, { $id: 'Node' });
+export const NodeDocument = Type.Object(
+  {
+    name: Type.String(),
+    labels: Labels,
+    version: Type.String(),
+    boot_id: Type.String(),
+    kernel: Type.Object({ release: Type.String(), machine: Type.String() }),
+    features: Type.Array(Feature),
+    sees_all_processes: Type.Boolean(),
+    read_only: Type.Boolean(),
+    pins_only: Type.Boolean(),
+    cpus: Type.Object({ possible: Type.Integer(), online: Type.Integer() }),
+    mounts: Type.Object({ total: Type.Integer(), shadowed: Type.Integer(), unreachable: Type.Integer() }),
+    pins: Type.Integer(),
+    objects: Type.Record(Type.String(), Type.Integer()),
+    started_at: Time,
+    observed_at: Time,
+  },
+  { $id: 'Node' },
+);
 export type NodeDocument = Static<typeof NodeDocument>;

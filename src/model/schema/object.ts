@@ -8,23 +8,35 @@ import { ProgramInfo } from './program-info.ts';
 /** What the kernel tells of one object: its info structure and its fdinfo, discriminated by `kind`. */
 export type ObjectInfo = MapInfo | ProgramInfo | LinkInfo | BtfInfo;
 
-/** Who holds an object: the kernel's counters, and what is known of the holders. Absent members are not known here. */
-export const References = Type.Object({
-  refcnt: Type.Optional(Type.Integer({ description: 'everything that keeps it, our own references left out' })),
-  usercnt: Type.Optional(Type.Integer({ description: 'maps: open files and pinned inodes' })),
-  pins: Type.Integer({ description: 'pinned inodes seen in all reachable instances' }),
-  unavailable: Type.Optional(Type.String({ description: 'why the counters are absent' })),
-}, { $id: 'References' });
+/**
+ * Who holds an object: the kernel's counters, and what is known of the holders. Absent members are not
+ * known here.
+ */
+export const References = Type.Object(
+  {
+    refcnt: Type.Optional(
+      Type.Integer({ description: 'everything that keeps it, our own references left out' }),
+    ),
+    usercnt: Type.Optional(Type.Integer({ description: 'maps: open files and pinned inodes' })),
+    pins: Type.Integer({ description: 'pinned inodes seen in all reachable instances' }),
+    unavailable: Type.Optional(Type.String({ description: 'why the counters are absent' })),
+  },
+  { $id: 'References' },
+);
 export type References = Static<typeof References>;
 
 /** Where an object is pinned. */
 export const PinReference = Type.Object({
-  mount: Type.String(), path: Type.String(), path_bytes: Type.Optional(Type.String()),
+  mount: Type.String(),
+  path: Type.String(),
+  path_bytes: Type.Optional(Type.String()),
 });
 export type PinReference = Static<typeof PinReference>;
 
 const observed = {
-  fingerprint: Type.String({ description: 'what makes this object differ from another that gets the same id' }),
+  fingerprint: Type.String({
+    description: 'what makes this object differ from another that gets the same id',
+  }),
   pins: Type.Array(PinReference),
   references: References,
   first_seen: Type.Optional(Time),
@@ -38,4 +50,7 @@ export const BtfDocument = Type.Object({ ...BtfInfo.properties, ...observed }, {
 
 /** An object as `GET /v1/maps/{id}` and its sisters answer it. */
 export type ObjectDocument =
-  | Static<typeof MapDocument> | Static<typeof ProgramDocument> | Static<typeof LinkDocument> | Static<typeof BtfDocument>;
+  | Static<typeof MapDocument>
+  | Static<typeof ProgramDocument>
+  | Static<typeof LinkDocument>
+  | Static<typeof BtfDocument>;
