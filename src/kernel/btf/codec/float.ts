@@ -12,6 +12,10 @@ const words: ReadonlyMap<string, number> = new Map([
   ['-0', -0],
 ]);
 
+/** The NaN that C's NAN is; which one an engine of JavaScript writes is its own affair. */
+const floatNan = Buffer.from('0000c07f', 'hex');
+const doubleNan = Buffer.from('000000000000f87f', 'hex');
+
 /**
  * A floating-point number of 4 or 8 bytes: a number, or `"NaN"`, `"Infinity"`, `"-Infinity"`, `"-0"`. Other
  * NaNs and other sizes (half, long double) are their bytes, `{"hex":…}`.
@@ -19,25 +23,29 @@ const words: ReadonlyMap<string, number> = new Map([
 export function floatCodec(size: number): Codec {
   const plain = bytesCodec(size);
   if (size !== 4 && size !== 8) return plain;
+  const usualNan = size === 4 ? floatNan : doubleNan;
   const get = (bytes: Buffer, at: number): number =>
     size === 4 ? bytes.readFloatLE(at) : bytes.readDoubleLE(at);
-  const put = (value: number, into: Buffer, at: number): void =>
-    void (size === 4 ? into.writeFloatLE(value, at) : into.writeDoubleLE(value, at));
-  const again = Buffer.alloc(size);
   const decode = (bytes: Buffer, at: number): Json => {
     const value = get(bytes, at);
-    if (Number.isFinite(value) && !Object.is(value, -0)) return value;
-    put(value, again, 0);
-    const isUsual = !Number.isNaN(value) || again.compare(bytes, at, at + size) === 0;
-    return isUsual ? (Object.is(value, -0) ? '-0' : String(value)) : hexOf(bytes, at, size);
+    if (Object.is(value, -0)) return '-0';
+    if (Number.isFinite(value)) return value;
+    const isOther = Number.isNaN(value) && usualNan.compare(bytes, at, at + size) !== 0;
+    return isOther ? hexOf(bytes, at, size) : String(value);
   };
   return {
     ...plain,
     decode,
     write: (bytes: Buffer, at: number, text: JsonText) => text.string(JSON.stringify(decode(bytes, at))),
     encode: (value, into, at) => {
-      if (isObject(value)) plain.encode(value, into, at);
-      else put(fitFloat(value, size), into, at);
+      if (isObject(value)) {
+        plain.encode(value, into, at);
+        return;
+      }
+      const number = fitFloat(value, size);
+      if (Number.isNaN(number)) into.set(usualNan, at);
+      else if (size === 4) into.writeFloatLE(number, at);
+      else into.writeDoubleLE(number, at);
     },
   };
 }
