@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import test from 'node:test';
 import { mountBpffs } from '../support/bpffs.ts';
-import { type BpftoolMap, bpftool } from '../support/bpftool.ts';
+import { listMaps } from '../support/bpftool.ts';
 import { counterKey, counterSampler } from '../support/counters.ts';
 import { bpfFds } from '../support/leaks.ts';
 import { nameChanger } from '../support/name-changes.ts';
-import { start } from '../support/process.ts';
+import { type Child, start } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
 
@@ -33,6 +33,14 @@ const alone = [
   'sh',
 ];
 
+/** An agent under strace, alone with one bpffs. */
+function startTraced(trace: string, bpffs: string, stateDir: string): Child {
+  const strace = ['strace', '-f', '-ttt', '-s', '64', '-e', 'trace=bpf,openat2,pidfd_getfd', '-o', trace];
+  const node = [process.execPath, ...process.execArgv, program, bpffs, stateDir];
+  const [command = '', ...args] = [...alone, bpffs, ...strace, ...node];
+  return start(command, args, { env: { NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined } });
+}
+
 /** The system calls strace saw, each with its moment in seconds. */
 function callsIn(file: string): readonly { readonly at: number; readonly call: string }[] {
   return readFileSync(file, 'latin1')
@@ -46,33 +54,13 @@ function callsIn(file: string): readonly { readonly at: number; readonly call: s
 test('an agent at rest opens no object, and every idle map has exactly as many users as pins', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
-  using changer = await nameChanger(bpffs.path);
+  using changer = await nameChanger(bpffs.path, 'pf_quiet');
   await changer.tell('make 1000 idle');
   const trace = `${dir.path}/trace`;
-  const [command = '', ...args] = [
-    ...alone,
-    bpffs.path,
-    'strace',
-    '-f',
-    '-ttt',
-    '-s',
-    '64',
-    '-e',
-    'trace=bpf,openat2,pidfd_getfd',
-    '-o',
-    trace,
-    process.execPath,
-    ...process.execArgv,
-    program,
-    bpffs.path,
-    `${dir.path}/state`,
-  ];
-  using agent = start(command, args, { env: { NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined } });
+  using agent = startTraced(trace, bpffs.path, `${dir.path}/state`);
   await agent.line(/^ready$/, 60_000);
   const restsFrom = Date.now() / 1000 + 1;
-  const maps = bpftool<BpftoolMap[]>('-f', 'map', 'show');
-  const isIn = (path: string): boolean => path.startsWith(`${bpffs.path}/`);
-  const ids = new Set(maps.filter(({ pinned }) => pinned?.some(isIn)).map(({ id }) => id));
+  const ids = new Set(listMaps().flatMap(({ id, name }) => (name?.startsWith('pf_quiet') ? id : [])));
   assert.equal(ids.size, 1000);
 
   using sampler = counterSampler();

@@ -14,9 +14,9 @@ export interface NameChanger extends Disposable {
   attempt(instruction: string): Promise<number>;
 }
 
-/** Starts it in a directory; what it makes is held by pins alone. */
-export async function nameChanger(directory: string): Promise<NameChanger> {
-  const child = start(compileC('name-changes'), [directory]);
+/** Starts it in a directory; what it makes is held by pins alone, and called `name` and a number. */
+export async function nameChanger(directory: string, name: `pf_${string}` = 'pf_n'): Promise<NameChanger> {
+  const child = start(compileC('name-changes'), [directory, name]);
   await child.line(/^ready$/);
   const attempt = async (instruction: string): Promise<number> => {
     child.write(instruction);

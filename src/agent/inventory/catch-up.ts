@@ -6,9 +6,9 @@ import type { Inventory } from './inventory.ts';
 /**
  * What foreign hands must have done since the last look, for an operation to have found what it found.
  *
- * An operation reads the kernel, the inventory may be a moment behind. Were its events written alone, history would
- * tell of the end of a pin whose beginning it never told. So these come first, and every event follows from the ones
- * before it (test/kernel/inventory-storm.test.ts).
+ * An operation reads the kernel, the inventory may be a moment behind. Were its events written alone,
+ * history would tell of the end of a pin whose beginning it never told. So these come first, and every
+ * event follows from the ones before it (test/kernel/inventory-storm.test.ts).
  */
 export function missedBefore(changes: readonly PinChange[], inventory: Inventory): readonly PinChange[] {
   const view = new View(inventory);

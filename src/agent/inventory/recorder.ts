@@ -55,7 +55,9 @@ export class ChangeRecorder implements ChangeSink {
     this.#announce = parts.announce;
   }
 
-  /** From now on the inventory is what was seen: an operation that finds something else has found a change. */
+  /**
+   * From now on the inventory is what was seen: an operation that finds something else has found a change.
+   */
   beginObserving(): void {
     this.#isObserving = true;
   }
@@ -125,8 +127,8 @@ export class ChangeRecorder implements ChangeSink {
   }
 
   /**
-   * Brings the rows to what holds after the last of the changes. Other names of an inode share its attributes,
-   * labels and owner; those that go in the same breath are left out.
+   * Brings the rows to what holds after the last of the changes. Other names of an inode share its
+   * attributes, labels and owner; those that go in the same breath are left out.
    */
   #writeRows(changes: readonly AttributedChange[], at: string): void {
     const names = new Map<string, { readonly pin: PinState; readonly record: PinRecord | undefined }>();

@@ -198,25 +198,30 @@ export class MountSurvey {
     this.#readings.set(task.path, reading);
     if (isTooDeep(task.path)) return [];
     const known = this.#known(task.path);
-    const there = new Set<string>();
+    const visible = entries.filter(({ name }) => this.#mayFollow(task.path, name));
     const differing: string[] = [];
-    for (const { name, inode } of entries) {
-      if (!this.#mayFollow(task.path, name)) continue;
-      there.add(name);
+    let met = 0;
+    for (const { name, inode } of visible) {
       const before = known.get(name);
+      if (before !== undefined) met++;
       if (before === undefined || entryFacts(before).inode !== inode) differing.push(name);
       else if (before.entry === 'directory' && task.below && task.attributes !== 'all') {
         this.#tasks.push({ ...depthOf(task), path: joinPath(task.path, name) });
       }
     }
-    for (const [name, before] of known) {
-      if (!there.has(name)) this.#lose(reading, joinPath(task.path, name), before);
-    }
+    if (met < known.size) this.#loseAllBut(new Set(visible.map(({ name }) => name)), task.path, reading);
     const isQuiet = differing.length === 0 && reading.lost.length === 0 && reading.gone.length === 0;
     if (task.attributes === 'none') return differing;
-    if (task.attributes === 'all' || isQuiet || there.size <= smallMax) return [...there];
+    if (task.attributes === 'all' || isQuiet || visible.length <= smallMax)
+      return visible.map(({ name }) => name);
     this.deferred.add(task.path);
     return differing;
+  }
+
+  #loseAllBut(there: ReadonlySet<string>, directory: DirectoryPath, reading: DirectoryReading): void {
+    for (const [name, before] of this.#known(directory)) {
+      if (!there.has(name)) this.#lose(reading, joinPath(directory, name), before);
+    }
   }
 
   #compare(task: Task, name: string, open: OpenName | undefined): void {

@@ -52,8 +52,8 @@ const roundsMax = 4;
 /** Attributes of all names are read this often, for the case that inotify told nothing. */
 const attributesEveryMs = 60_000;
 
-/** The look at all objects may take one part in this many of the time. */
-const objectsShare = 1000;
+/** The look at all objects may take one part in so many of the time: at rest, and when something stirred. */
+const objectsShare = { resting: 1000, stirred: 100 } as const;
 
 /**
  * Finds out what is there, by looking: whatever inotify loses, the next pass sees.
@@ -202,8 +202,8 @@ export class Observer {
     const began = clock.monotonicMs();
     if (seen.size > 0 || objects.hasNew()) this.#stirred = 2;
     const sinceMs = began - this.#objectsReadAtMs;
-    const isDue =
-      this.#stirred > 0 ? sinceMs >= 900 : sinceMs >= Math.max(900, this.#objectsCostMs * objectsShare);
+    const share = this.#stirred > 0 ? objectsShare.stirred : objectsShare.resting;
+    const isDue = sinceMs >= Math.max(900, this.#objectsCostMs * share);
     const all = kind !== 'quick' || isDue;
     const findings = await objects.look({ all, describeKnown: kind === 'fresh' }, seen, pace);
     if (!all) return findings;

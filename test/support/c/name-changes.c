@@ -1,7 +1,9 @@
 /*
  * Changes many names in a bpffs, as programs that are not Pinfold would: bpf(2), rename(2), link(2), unlink(2).
  *
- *   name-changes DIRECTORY
+ *   name-changes DIRECTORY NAME
+ *
+ * The maps it makes are called NAME<number>.
  *
  * Each line of standard input is one instruction for COUNT names; it is answered by one line when all are done, with
  * the number of names it could not change because somebody else was there first.
@@ -18,11 +20,13 @@
 #include <bpf/bpf.h>
 #include <sys/stat.h>
 
+static const char *prefix;
+
 static int make_map(int number)
 {
 	char name[16];
 
-	snprintf(name, sizeof(name), "pf_n%d", number);
+	snprintf(name, sizeof(name), "%s%d", prefix, number);
 	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, 8, 1, NULL);
 }
 
@@ -66,6 +70,7 @@ int main(int argc, char **argv)
 	int count, refused;
 
 	die_with_parent();
+	prefix = argc > 2 ? argv[2] : "pf_n";
 	if (argc < 2 || chdir(argv[1]))
 		fail("enter the directory");
 	puts("ready");
