@@ -45,7 +45,7 @@ function send(agent: Agent, socketPath: string, { method, url, body, headers }: 
       response.on('end', () => {
         const status = response.statusCode ?? 0;
         const text = Buffer.concat(chunks).toString();
-        const isJson = /json/.test(response.headers['content-type'] ?? '') && text !== '';
+        const isJson = /[/+]json/.test(response.headers['content-type'] ?? '') && text !== '';
         const parsed = isJson ? JSON.parse(text) : text;
         const code = status < 300 ? 'ok' : String(parsed.code);
         resolve({ status, code, headers: response.headers, body: parsed });
