@@ -11,7 +11,7 @@ export const openapiFile: string = repoPath('openapi', 'pinfold.json');
 /** The OpenAPI document of the registered routes, as text; nothing of the machine is looked at. */
 export async function describeApi(): Promise<string> {
   const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8'));
-  using metrics = createMetrics({ numbers: silent.statistics, version });
+  using metrics = createMetrics({ numbers: silent.statistics, pathOf: unused, version });
   const api = await createApi({
     parts: {
       agent: silent,
@@ -48,6 +48,7 @@ const silent: Agent = {
     objects: unused,
     object: unused,
   },
+  programs: { instructions: unused, machineCode: unused, measured: unused },
   changes: {
     pin: unused,
     patch: unused,

@@ -7,6 +7,7 @@ import type { NodeDocument } from '../model/schema/node.ts';
 import type { ObjectDocument } from '../model/schema/object.ts';
 import type { OperationDocument } from '../model/schema/operation.ts';
 import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.ts';
+import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { Store } from '../model/store.ts';
 
@@ -16,6 +17,7 @@ import type { Store } from '../model/store.ts';
  */
 export interface Agent {
   readonly reads: Reads;
+  readonly programs: ProgramReads;
   readonly changes: Changes;
   readonly store: Store;
   readonly statistics: Statistics;
@@ -80,6 +82,37 @@ export interface Reads {
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>>;
   /** One object, always read from the kernel. @throws PinfoldError object_not_found */
   object(kind: ObjectKind, id: number): Observed<ObjectDocument>;
+}
+
+/** What programs consist of and how they run. */
+export interface ProgramReads {
+  /**
+   * The instructions after verification, of a program that is not held any longer.
+   *
+   * @throws PinfoldError object_not_found, permission_denied, too_many_requests
+   */
+  instructions(id: number): Promise<ProgramListing>;
+  /** @throws PinfoldError object_not_found, not_supported for interpreted programs, permission_denied */
+  machineCode(id: number): { readonly code: Buffer; readonly document: ProgramMachineCode };
+  /**
+   * A program, and how it ran while the kernel measured, which it does no longer than this takes.
+   *
+   * @throws PinfoldError object_not_found, not_supported, not_ready where the signal cut it short
+   */
+  measured(id: number, durationMs: number, signal: AbortSignal): Promise<Observed<ObjectDocument>>;
+}
+
+/**
+ * Instructions, made into bytes of an answer as they are asked for. Disposing makes room for other
+ * programs.
+ */
+export interface ProgramListing extends Disposable {
+  /** Eight bytes a slot (struct bpf_insn). */
+  readonly code: Buffer;
+  /** What `bpftool prog dump xlated` prints, with its options `opcodes` and `linum`. */
+  text(options: { readonly opcodes: boolean; readonly linum: boolean }): AsyncIterable<Buffer>;
+  /** The ProgramInstructions document. */
+  json(): AsyncIterable<Buffer>;
 }
 
 /** Who asks for a change, and what they allow. */

@@ -22,7 +22,9 @@ import { PinChanges } from './operation/changes.ts';
 import type { OperationEnvironment } from './operation/environment.ts';
 import { operationIds } from './operation/operation-id.ts';
 import type { WhyNoCounters } from './reads/list-objects.ts';
+import type { LiveParts } from './reads/live.ts';
 import type { NodeOptions } from './reads/node-document.ts';
+import { AgentProgramReads } from './reads/program-reads.ts';
 import { AgentReads } from './reads/reads.ts';
 import { AgentStatistics, type Progress } from './reads/statistics.ts';
 import { type RecoveryReport, recover } from './recovery/recover.ts';
@@ -84,20 +86,25 @@ export function createAgent(options: AgentOptions): StartedAgent {
     },
     onFailure: options.onFailure,
   });
-  const reads = new AgentReads({
+  const live: LiveParts = {
     ...parts,
     kernel,
     clock,
-    startedAt: clock.now(),
     sink: recorder,
-    options: node,
     whyNoCounters: whyNoCounters(kernel, node.isPinsOnly),
+  };
+  const reads = new AgentReads({
+    ...parts,
+    ...live,
+    startedAt: clock.now(),
+    options: node,
     observedAt: () => observed.observer.observedAt?.at,
     refresh: () => schedule.refresh(),
   });
   const notReady = () =>
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
-  const agent: Agent = { reads, changes: new PinChanges(environment), store, statistics, notReady };
+  const programs = new AgentProgramReads(live);
+  const agent: Agent = { reads, programs, changes: new PinChanges(environment), store, statistics, notReady };
   return { agent, ...makeLife({ options, recovery, schedule, observed }) };
 }
 

@@ -14,3 +14,6 @@ export const IdParams = Type.Object({
     description: 'the kernel’s id of the object; ids are reused',
   }),
 });
+
+/** For routes whose query has no members: any key is 422. */
+export const NoQuery = Type.Object({}, { additionalProperties: false });

@@ -73,6 +73,10 @@ export const limits = {
   entryBytesMax: 16 * 1024 * 1024,
   /** Keys remembered to leave out what the kernel gives twice. */
   dumpKeysRememberedMax: 131_072,
+  /** Bytes of programs, instructions and machine code, that are in memory at one time for slow readers. */
+  programImageBytesMax: 64 * 1024 * 1024,
+  /** How long one request may have the kernel measure programs. */
+  statisticsMsMax: 30_000,
   /** Copies of the database kept in the state directory; whoever wants more moves some away. */
   backupsMax: 16,
   /** Places of a multi-probe link, maps and functions of a program that a document lists. */

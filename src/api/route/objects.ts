@@ -8,7 +8,7 @@ import { answers, empty, list, tagged } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { ReadHeaders, sendTagged } from '../etag.ts';
 import { freshQuery, pageQuery, sendList } from '../list.ts';
-import { IdParams } from '../params.ts';
+import { IdParams, NoQuery } from '../params.ts';
 
 const filters = {
   ...pageQuery,
@@ -53,7 +53,13 @@ export function addObjectsRoute(app: App, parts: Parts): void {
 }
 
 /** Maps, programs, links or BTF objects: every field the kernel gives, with pins and references. */
-export function addKindRoutes(app: App, parts: Parts, { kind, plural, document }: KindRoutes): void {
+export function addKindRoutes(app: App, parts: Parts, kind: KindRoutes): void {
+  addKindList(app, parts, kind);
+  addKindItem(app, parts, kind);
+}
+
+/** The list of one kind. */
+export function addKindList(app: App, parts: Parts, { kind, plural, document }: KindRoutes): void {
   const title = plural[0]?.toUpperCase() + plural.slice(1);
   app.get(`/v1/${plural}`, {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
@@ -71,6 +77,10 @@ export function addKindRoutes(app: App, parts: Parts, { kind, plural, document }
       return await sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
+}
+
+function addKindItem(app: App, parts: Parts, { kind, plural, document }: KindRoutes): void {
+  const title = plural[0]?.toUpperCase() + plural.slice(1);
   app.get(`/v1/${plural}/:id`, {
     config: { role: 'viewer' },
     schema: {
@@ -79,7 +89,7 @@ export function addKindRoutes(app: App, parts: Parts, { kind, plural, document }
       tags: ['objects'],
       params: IdParams,
       headers: ReadHeaders,
-      querystring: Type.Object({}, { additionalProperties: false }),
+      querystring: NoQuery,
       response: answers({
         200: tagged(`The ${kind}.`, document),
         304: empty('It is as If-None-Match says.'),

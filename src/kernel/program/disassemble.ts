@@ -1,7 +1,13 @@
 import { describeArithmetic } from './arithmetic.ts';
 import type { Instruction } from './instruction.ts';
 import { describeJump } from './jump.ts';
-import { describeConstant, describeLoad, describePacketLoad, describeStore, describeStoreOf } from './memory.ts';
+import {
+  describeConstant,
+  describeLoad,
+  describePacketLoad,
+  describeStore,
+  describeStoreOf,
+} from './memory.ts';
 
 /** BPF_CLASS of an opcode, include/uapi/linux/bpf_common.h. */
 const classes = { ld: 0, ldx: 1, st: 2, stx: 3, alu: 4, jmp: 5, jmp32: 6, alu64: 7 } as const;

@@ -113,7 +113,7 @@ export function readMachineCode(held: HeldObject): MachineCode {
   return { code, functions };
 }
 
-/** The second of the two calls: buffers for every list, whose pointers the kernel zeroes where it hides one. */
+/** The second of the two calls: buffers for every list; where the kernel hides one, it zeroes its pointer. */
 class Request {
   readonly #info = new Struct(at.size);
 

@@ -1,4 +1,7 @@
-import type { Instruction as InstructionDocument, InstructionsHead } from '../../model/schema/program-code.ts';
+import type {
+  Instruction as InstructionDocument,
+  InstructionsHead,
+} from '../../model/schema/program-code.ts';
 import type { ProgramInfo } from '../../model/schema/program-info.ts';
 import { type Present, present } from '../object/fields.ts';
 import { disassemble } from './disassemble.ts';
@@ -129,8 +132,9 @@ export function calleesOf(code: Buffer): Set<number> {
 }
 
 /**
- * The symbol of a function of the program, made as the kernel makes it (bpf_get_prog_name, kernel/bpf/core.c):
- * it lists them only with net.core.bpf_jit_kallsyms. Undefined where there is no machine code to have symbols.
+ * The symbol of a function of the program, made as the kernel makes it (bpf_get_prog_name in
+ * kernel/bpf/core.c): it lists them only with net.core.bpf_jit_kallsyms. Undefined where there is no machine
+ * code to have symbols.
  */
 export function symbolOf(
   { info, image }: Pick<ListingParts, 'info' | 'image'>,

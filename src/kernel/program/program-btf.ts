@@ -23,7 +23,8 @@ export function readProgramBtf(id: number | undefined, fds: FdTable): Btf | unde
     objectInfo(fd, new Struct(at.size).pointer(at.bytes, bytes).u32(at.length, bytes.length));
     return parseBtf(bytes);
   } catch (error) {
-    if (isPinfoldError(error, 'invalid_input') || isSystemCallError(error, 'EPERM', 'ENOENT')) return undefined;
+    if (isPinfoldError(error, 'invalid_input') || isSystemCallError(error, 'EPERM', 'ENOENT'))
+      return undefined;
     throw error;
   }
 }

@@ -27,7 +27,11 @@ export function enableStatistics(fds: FdTable): Fd {
     }
     if (isSystemCallError(error, 'EPERM')) {
       const detail = 'Run statistics need CAP_SYS_ADMIN.';
-      throw new PinfoldError('permission_denied', { detail, syscall: error.syscall, errno: error.errno }, error);
+      throw new PinfoldError(
+        'permission_denied',
+        { detail, syscall: error.syscall, errno: error.errno },
+        error,
+      );
     }
     throw error;
   }

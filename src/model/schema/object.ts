@@ -3,6 +3,7 @@ import { BtfInfo } from './btf-info.ts';
 import { Time } from './common.ts';
 import { LinkInfo } from './link-info.ts';
 import { MapInfo } from './map-info.ts';
+import { ProgramStatistics } from './program-code.ts';
 import { ProgramInfo } from './program-info.ts';
 
 /** What the kernel tells of one object: its info structure and its fdinfo, discriminated by `kind`. */
@@ -44,7 +45,10 @@ const observed = {
 };
 
 export const MapDocument = Type.Object({ ...MapInfo.properties, ...observed }, { $id: 'Map' });
-export const ProgramDocument = Type.Object({ ...ProgramInfo.properties, ...observed }, { $id: 'Program' });
+export const ProgramDocument = Type.Object(
+  { ...ProgramInfo.properties, ...observed, statistics: Type.Optional(ProgramStatistics) },
+  { $id: 'Program' },
+);
 export const LinkDocument = Type.Object({ ...LinkInfo.properties, ...observed }, { $id: 'Link' });
 export const BtfDocument = Type.Object({ ...BtfInfo.properties, ...observed }, { $id: 'Btf' });
 

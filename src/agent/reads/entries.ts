@@ -1,0 +1,132 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import { PinfoldError } from '../../model/error.ts';
+import type { Json } from '../../model/json.ts';
+import { limits } from '../../model/limits.ts';
+import type { EntryChoice } from '../../model/schema/entry.ts';
+import type { Observed, Slice } from '../agent.ts';
+import type { DumpPool } from '../dump/pool.ts';
+import type { JobSummary, Task } from '../dump/protocol.ts';
+import type { RunningJob } from '../dump/running-job.ts';
+
+/** What reading map contents needs. */
+export interface EntriesParts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly pool: DumpPool;
+  /** `--pins-only`: maps cannot be opened by their ids. */
+  readonly isPinsOnly: boolean;
+}
+
+/** JSON text from a reading thread, and what the reading came to. */
+export interface ReadText {
+  readonly text: Buffer;
+  readonly summary: JobSummary;
+}
+
+/** A dump that has begun: pieces of text, one entry a line, then its summary. */
+export interface Dump {
+  readonly pieces: AsyncGenerator<Uint8Array, JobSummary, undefined>;
+  /** To be called where `pieces` is not read to its end. */
+  cancel(): void;
+}
+
+/** What a dump should be like. */
+export interface DumpOptions {
+  readonly after: string | undefined;
+  readonly limit: number | undefined;
+  /** Entries of maps inside of the map stand in its entries. */
+  readonly follow: boolean;
+}
+
+/**
+ * Reads what is in maps. Each answer is made in a thread that reads; the map is held on this one until that
+ * thread is done with it.
+ */
+export class MapEntries {
+  readonly #parts: EntriesParts;
+
+  constructor(parts: EntriesParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A page: the items as text, with commas between them.
+   * @throws PinfoldError object_not_found, not_readable, not_supported, invalid_input, too_many_requests
+   */
+  async page(mapId: number, choice: EntryChoice, slice: Slice): Promise<Observed<ReadText>> {
+    const position = this.#position(slice.after);
+    return await this.#read(mapId, choice, { kind: 'page', limit: slice.limit, ...position });
+  }
+
+  /** Begins to read everything; a refusal comes before the first piece. @throws PinfoldError as `page` */
+  async dump(mapId: number, choice: EntryChoice, options: DumpOptions): Promise<Observed<Dump>> {
+    const { after, limit = limits.dumpRowsMax, follow } = options;
+    const observedAt = this.#parts.clock.now();
+    const rowsMax = Math.min(limit, limits.dumpRowsMax);
+    const task: Task = { kind: 'stream', rowsMax, follow, ...this.#position(after) };
+    const job = this.#start(mapId, choice, task);
+    try {
+      await job.begun();
+    } catch (error) {
+      job.cancel();
+      throw error;
+    }
+    return { value: { pieces: piecesOf(job), cancel: () => job.cancel() }, observedAt };
+  }
+
+  /** One entry by its key. @throws PinfoldError entry_not_found, and as `page` */
+  async entry(
+    mapId: number,
+    choice: EntryChoice,
+    key: { readonly hex: string } | { readonly json: Json },
+  ): Promise<Observed<ReadText>> {
+    return await this.#read(mapId, choice, { kind: 'entry', key });
+  }
+
+  /** How many entries there are. @throws PinfoldError as `page` */
+  async count(mapId: number): Promise<Observed<JobSummary>> {
+    const { value, observedAt } = await this.#read(mapId, {}, { kind: 'count' });
+    return { value: value.summary, observedAt };
+  }
+
+  /** The head of a queue or stack, which stays. @throws PinfoldError entry_not_found, and as `page` */
+  async peek(mapId: number, choice: EntryChoice): Promise<Observed<ReadText>> {
+    return await this.#read(mapId, choice, { kind: 'peek' });
+  }
+
+  async #read(mapId: number, choice: EntryChoice, task: Task): Promise<Observed<ReadText>> {
+    const observedAt = this.#parts.clock.now();
+    const job = this.#start(mapId, choice, task);
+    const pieces: Uint8Array[] = [];
+    for (let piece = await job.next(); piece !== undefined; piece = await job.next()) pieces.push(piece);
+    return { value: { text: Buffer.concat(pieces), summary: job.summary() }, observedAt };
+  }
+
+  #start(mapId: number, choice: EntryChoice, task: Task): RunningJob {
+    const { kernel, pool, isPinsOnly } = this.#parts;
+    if (isPinsOnly) {
+      throw new PinfoldError('not_supported', {
+        detail: 'The agent runs with --pins-only, and a map is read by its id.',
+      });
+    }
+    const held = kernel.objects.holdById('map', mapId);
+    const bounds = { bytesMax: limits.dumpBytesMax, ms: limits.dumpMs };
+    return pool.start(held, { possibleCpus: kernel.facts.cpus.possible, choice, task, bounds });
+  }
+
+  #position(after: string | undefined): { readonly position?: string } {
+    return after === undefined ? {} : { position: after };
+  }
+}
+
+async function* piecesOf(job: RunningJob): AsyncGenerator<Uint8Array, JobSummary, undefined> {
+  let isWhole = false;
+  try {
+    for (let piece = await job.next(); piece !== undefined; piece = await job.next()) yield piece;
+    isWhole = true;
+    return job.summary();
+  } finally {
+    if (!isWhole) job.cancel();
+  }
+}
