@@ -4,6 +4,8 @@ import type { BtfBuilder, MemberSpec } from './btf-builder.ts';
 /** A type as an idea: how to lay it out as BTF. */
 export interface Shape {
   readonly size: number;
+  /** Set for structures and unions, which may be members without a name. */
+  readonly isComposite?: boolean;
   /** Adds it, and all it needs, and gives its id. */
   readonly add: (builder: BtfBuilder) => number;
 }
@@ -34,21 +36,23 @@ const leaf: fc.Arbitrary<Shape> = fc.oneof(
 interface Piece {
   readonly shape: Shape;
   readonly gap: number;
+  readonly isAnonymous: boolean;
   /** For bit fields: the width; the type is then an integer of this size. */
   readonly bits?: { readonly width: number; readonly type: number; readonly isSigned: boolean };
 }
 
 function piece(inner: fc.Arbitrary<Shape>): fc.Arbitrary<Piece> {
-  const bits = fc
-    .constantFrom(1, 2, 4, 8)
-    .chain((type) =>
-      fc.record({
-        type: fc.constant(type),
-        width: fc.integer({ min: 1, max: type * 8 }),
-        isSigned: fc.boolean(),
-      }),
-    );
-  return fc.record({ shape: inner, gap: fc.nat(9), bits }, { requiredKeys: ['shape', 'gap'] });
+  const bits = fc.constantFrom(1, 2, 4, 8).chain((type) =>
+    fc.record({
+      type: fc.constant(type),
+      width: fc.integer({ min: 1, max: type * 8 }),
+      isSigned: fc.boolean(),
+    }),
+  );
+  return fc.record(
+    { shape: inner, gap: fc.nat(9), isAnonymous: fc.boolean(), bits },
+    { requiredKeys: ['shape', 'gap', 'isAnonymous'] },
+  );
 }
 
 /** Members one after the other, bit by bit. */
@@ -60,21 +64,26 @@ function structOf(pieces: readonly Piece[], tail: number): Shape {
     return start;
   });
   const size = Math.ceil(end / 8) + tail;
-  return { size, add: (b) => b.struct('s', size, membersOf(b, pieces, places)) };
+  return { size, isComposite: true, add: (b) => b.struct('s', size, membersOf(b, pieces, places)) };
 }
 
 function unionOf(pieces: readonly Piece[]): Shape {
   const size = Math.max(...pieces.map(({ shape, bits }) => (bits === undefined ? shape.size : 8)));
   const starts = pieces.map(() => 0);
-  return { size, add: (b) => b.union('u', size, membersOf(b, pieces, starts)) };
+  return { size, isComposite: true, add: (b) => b.union('u', size, membersOf(b, pieces, starts)) };
 }
 
 function membersOf(b: BtfBuilder, pieces: readonly Piece[], starts: readonly number[]): MemberSpec[] {
   const hasBits = pieces.some(({ bits }) => bits !== undefined);
-  return pieces.map(({ shape, bits }, index) => {
+  return pieces.map(({ shape, bits, isAnonymous }, index) => {
     const at = starts[index] ?? 0;
-    const name = `m${index}`;
-    if (bits === undefined) return { name, type: shape.add(b), at, ...(hasBits ? { bits: 0 } : {}) };
+    // Members of anonymous structures share the names of the one around, so no two may be the same.
+    const name = `m${b.end.types}_${index}`;
+    if (bits === undefined) {
+      const isNamed = shape.isComposite !== true || !isAnonymous;
+      const plain = { type: shape.add(b), at, ...(hasBits ? { bits: 0 } : {}) };
+      return isNamed ? { name, ...plain } : plain;
+    }
     const type = b.int(`int${bits.type}`, bits.type, bits.isSigned ? 'signed' : 'none');
     return { name, type, at, bits: bits.width };
   });

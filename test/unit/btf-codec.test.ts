@@ -136,7 +136,7 @@ function nested(b: BtfBuilder): number {
   ]);
 }
 
-test('members of anonymous structures and unions are those of the one around, whatever they are called', () => {
+test('members of anonymous structures and unions are those of the one around, by any name', () => {
   const codec = codecOf(nested);
   const bytes = Buffer.from('01000000020300000900000000000000', 'hex');
   const value = JSON.parse('{"a":1,"w":770,"x":2,"y":3,"__proto__":"9"}') as Json;

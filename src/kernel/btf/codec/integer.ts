@@ -69,7 +69,28 @@ function textNumberCodec(place: IntegerPlace): Codec {
       write: (bytes, at, text) => text.string(`"${get(bytes, at)}"`),
     };
   }
-  return { ...common, ...(place.isSigned ? signedWide : unsignedWide) };
+  return {
+    ...common,
+    ...(place.isSigned ? signedWide : unsignedWide),
+    // Most numbers are small: then a double is exact, and several times as fast as bigint.
+    encode: (value, into, at) => {
+      const small = smallNumber(value);
+      if (small === undefined) common.encode(value, into, at);
+      else putSmall(small, into, at);
+    },
+  };
+}
+
+/** A number from 0 to 2^53, given as one or as decimal digits; undefined for everything else. */
+function smallNumber(value: Json): number | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  return typeof value === 'string' && /^(0|[1-9]\d{0,14})$/.test(value) ? Number(value) : undefined;
+}
+
+function putSmall(value: number, into: Buffer, at: number): void {
+  const high = Math.floor(value / 0x1_0000_0000);
+  into.writeUInt32LE(value - high * 0x1_0000_0000, at);
+  into.writeUInt32LE(high, at + 4);
 }
 
 const unsignedWide: Pick<Codec, 'decode' | 'write'> = {

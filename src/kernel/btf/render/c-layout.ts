@@ -48,6 +48,7 @@ export class CLayout {
     if (from >= to || natural === to) return [];
     const paddings: Padding[] = [];
     for (let at = from; at < to; ) {
+      this.#budget.step();
       const position = at;
       const whole = paddingTypes.find(({ bits }) => position % bits === 0 && position + bits <= to);
       const bits = whole?.bits ?? Math.min(8 - (at % 8), to - at);

@@ -139,10 +139,7 @@ export class CPrinter {
   }
 
   #padding(from: number, to: number, natural: number): string[] {
-    return this.#layout.padding(from, to, natural).map(({ type, bits }) => {
-      this.#budget.step();
-      return `${type}: ${bits};`;
-    });
+    return this.#layout.padding(from, to, natural).map(({ type, bits }) => `${type}: ${bits};`);
   }
 
   #parameters(id: number, indent: number): string {
