@@ -109,7 +109,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const observed = started.start();
     await Promise.race([observed, undefined]);
 
-    const metrics = createMetrics({ numbers: agent.statistics, version });
+    const metrics = createMetrics({ numbers: agent.statistics, pathOf: mountPath(agent), version });
     closers.push(() => metrics[Symbol.dispose]());
     const api = await buildApi(config, { agent, metrics, log });
     const serving = await serve({
@@ -155,6 +155,14 @@ async function buildApi(
     }),
     version,
   });
+}
+
+/** Metrics name a mount by its first path that is in sight; device numbers mean nothing to people. */
+function mountPath({ reads }: Agent): (mount: string) => string {
+  return (mount) => {
+    const paths = reads.mounts().value.find(({ id }) => id === mount)?.paths ?? [];
+    return (paths.find(({ shadowed }) => !shadowed) ?? paths[0])?.path ?? mount;
+  };
 }
 
 function logRecovery(log: Log, report: RecoveryReport): void {

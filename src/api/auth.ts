@@ -45,16 +45,8 @@ export class Authenticator {
     this.#connections = parts.connections;
   }
 
-  /** The caller of a request, who has at least the role. @throws PinfoldError unauthenticated, forbidden */
-  authorise(request: IncomingMessage, needed: Role): Caller {
-    const caller = this.#identify(request);
-    if (mayAct(caller.role, needed)) return caller;
-    throw new PinfoldError('forbidden', {
-      detail: `This needs the role ${needed}; ${caller.actor} has the role ${caller.role}.`,
-    });
-  }
-
-  #identify(request: IncomingMessage): Caller {
+  /** Who sends a request. @throws PinfoldError unauthenticated, forbidden */
+  identify(request: IncomingMessage): Caller {
     const { authorization } = request.headers;
     if (authorization !== undefined) return this.#byToken(authorization);
     if (this.#connections.entranceOf(request)?.kind === 'unix') return this.#byPeer(request);
@@ -104,4 +96,12 @@ export class Authenticator {
       if (!(error instanceof PinfoldError)) throw error;
     }
   }
+}
+
+/** Refuses a caller whose role is too low. @throws PinfoldError forbidden */
+export function assertMay(caller: Caller, needed: Role): void {
+  if (mayAct(caller.role, needed)) return;
+  throw new PinfoldError('forbidden', {
+    detail: `This needs the role ${needed}; ${caller.actor} has the role ${caller.role}.`,
+  });
 }

@@ -38,9 +38,14 @@ export function addParserRefusals(server: Server, onLimit: (limit: string) => vo
   server.on('checkExpectation', (_request, response) => {
     const refusal = new PinfoldError('bad_request', { detail: 'Expect knows only 100-continue.' });
     const { status, body } = problemOf(refusal, randomUUID());
-    response
-      .writeHead(status, { 'content-type': problemType, connection: 'close' })
-      .end(JSON.stringify(body));
+    const text = JSON.stringify(body);
+    const length = Buffer.byteLength(text);
+    response.writeHead(status, {
+      'content-type': problemType,
+      'content-length': length,
+      connection: 'close',
+    });
+    response.end(text);
   });
   server.on('connect', (_request, socket) => {
     socket.end(rawAnswer(new PinfoldError('method_not_allowed', { detail: 'This is not a proxy.' })));

@@ -73,7 +73,7 @@ function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Serv
     headersTimeout: limits.headersTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: 1000,
-    requireHostHeader: true,
+    requireHostHeader: false,
     insecureHTTPParser: false,
   };
   const server =

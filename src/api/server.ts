@@ -9,7 +9,7 @@ import { describeError } from '../model/log.ts';
 import type { PeerReader } from '../model/peer.ts';
 import type { App, Parts } from './app.ts';
 import { addAudit } from './audit.ts';
-import { Authenticator, type LocalRoles, nobody } from './auth.ts';
+import { Authenticator, assertMay, type LocalRoles, nobody } from './auth.ts';
 import { acceptJsonOnly } from './body.ts';
 import { Connections } from './connection.ts';
 import { addIdempotency } from './idempotency.ts';
@@ -129,9 +129,15 @@ function admit(request: FastifyRequest, connections: Connections, auth: Authenti
   if (request.originalUrl.length > limits.urlBytesMax) {
     throw new PinfoldError('uri_too_long', { detail: `A URL has at most ${limits.urlBytesMax} bytes.` });
   }
+  if (request.headers.host === undefined && request.raw.httpVersionMinor === 1) {
+    throw new PinfoldError('bad_request', { detail: 'HTTP/1.1 wants a Host header.' });
+  }
   connections.entranceOf(request.raw)?.guard?.(request.headers);
   const { role = 'viewer', produces = jsonOnly } = request.routeOptions.config;
-  if (role !== 'open') request.caller = auth.authorise(request.raw, role);
+  if (role !== 'open') {
+    request.caller = auth.identify(request.raw);
+    assertMay(request.caller, role);
+  }
   assertQueryIsText(request.originalUrl);
   if (produces !== 'any' && !request.is404) request.media = negotiate(request.headers.accept, produces);
 }

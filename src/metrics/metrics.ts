@@ -19,8 +19,13 @@ export interface Metrics extends Disposable {
 }
 
 /** Registers every collector on a registry of its own. */
-export function createMetrics(given: { readonly numbers: Numbers; readonly version: string }): Metrics {
-  const { numbers, version } = given;
+export function createMetrics(given: {
+  readonly numbers: Numbers;
+  /** Where an instance is mounted; those of other namespaces may share a path, and are added up. */
+  readonly pathOf: (mount: string) => string;
+  readonly version: string;
+}): Metrics {
+  const { numbers, pathOf, version } = given;
   const registry = new Registry();
   new Gauge({
     name: 'pinfold_build_info',
@@ -29,7 +34,7 @@ export function createMetrics(given: { readonly numbers: Numbers; readonly versi
     registers: [registry],
   }).set({ version }, 1);
   collectObjects(registry, numbers);
-  collectPins(registry, numbers);
+  collectPins(registry, numbers, pathOf);
   collectReferences(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);

@@ -5,7 +5,7 @@ import type { Numbers } from './statistics.ts';
  * Pins by the path of their mount and by kind; a path says more to people than a device number, which is
  * reused.
  */
-export function collectPins(registry: Registry, numbers: Numbers): void {
+export function collectPins(registry: Registry, numbers: Numbers, pathOf: (mount: string) => string): void {
   new Gauge({
     name: 'pinfold_pins',
     help: 'Pins in the bpffs instances of this node at the last observation.',
@@ -13,7 +13,8 @@ export function collectPins(registry: Registry, numbers: Numbers): void {
     registers: [registry],
     collect() {
       this.reset();
-      for (const { mount, kind, count } of numbers.pinCounts()) this.inc({ mount, kind }, count);
+      for (const { mount, kind, count } of numbers.pinCounts())
+        this.inc({ mount: pathOf(mount), kind }, count);
     },
   });
 }

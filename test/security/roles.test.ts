@@ -144,7 +144,7 @@ test('each request to change something leaves exactly one audit line, refused or
     .map(({ status, actor }) => [status, actor]);
   assert.deepEqual(lines, [
     [401, 'unknown'],
-    [403, 'unknown'],
+    [403, 'api:viewer-1'],
     [404, 'api:operator-3'],
     [201, 'api:operator-3'],
   ]);

@@ -7,6 +7,7 @@ import { Time } from '../../model/schema/common.ts';
 import { answers, json } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { PostHeaders } from '../change.ts';
+import { NoQuery } from '../params.ts';
 
 const BackupDocument = Type.Object(
   {
@@ -26,7 +27,7 @@ export function addBackupRoute(app: App, { agent, clock, backupDir }: Parts): vo
       operationId: 'backup',
       summary: 'Copy the database to a file in the state directory',
       tags: ['service'],
-      querystring: Type.Object({}, { additionalProperties: false }),
+      querystring: NoQuery,
       headers: PostHeaders,
       response: answers({ 201: json('The copy.', BackupDocument) }),
     },

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { PinfoldError } from '../../model/error.ts';
 import { answers, json } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
+import { NoQuery } from '../params.ts';
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { $id: 'Health' });
 
@@ -13,6 +14,7 @@ export function addHealthRoutes(app: App, { agent }: Parts): void {
       operationId: 'healthz',
       summary: 'The process answers',
       tags: ['service'],
+      querystring: NoQuery,
       response: answers({ 200: json('It does.', Health) }),
     },
     handler: async () => ({ status: 'ok' as const }),
@@ -23,6 +25,7 @@ export function addHealthRoutes(app: App, { agent }: Parts): void {
       operationId: 'readyz',
       summary: 'Recovery and the first full observation are done',
       tags: ['service'],
+      querystring: NoQuery,
       response: answers({ 200: json('They are.', Health) }),
     },
     handler: async () => {

@@ -3,6 +3,7 @@ import { openMetricsType, prometheusType } from '../../metrics/openmetrics.ts';
 import { limits } from '../../model/limits.ts';
 import { answers } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
+import { NoQuery } from '../params.ts';
 
 const text = { schema: Type.String() };
 
@@ -18,6 +19,7 @@ export function addMetricsRoute(app: App, { metrics, openMetrics }: Parts): void
       operationId: 'metrics',
       summary: 'Metrics in the Prometheus or OpenMetrics text format',
       tags: ['service'],
+      querystring: NoQuery,
       response: answers({
         200: {
           description: 'Metrics.',

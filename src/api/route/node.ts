@@ -1,6 +1,7 @@
 import { NodeDocument } from '../../model/schema/node.ts';
 import { answers, json } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
+import { NoQuery } from '../params.ts';
 
 /** What this machine is and what its kernel can do. */
 export function addNodeRoute(app: App, { agent }: Parts): void {
@@ -10,6 +11,7 @@ export function addNodeRoute(app: App, { agent }: Parts): void {
       operationId: 'getNode',
       summary: 'This node, its kernel and what it can do',
       tags: ['node'],
+      querystring: NoQuery,
       response: answers({ 200: json('The node.', NodeDocument) }),
     },
     handler: async () => agent.reads.node(),

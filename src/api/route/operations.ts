@@ -3,6 +3,7 @@ import { PinfoldError } from '../../model/error.ts';
 import { OperationDocument } from '../../model/schema/operation.ts';
 import { answers, json } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
+import { NoQuery } from '../params.ts';
 
 /** What a change came to, for whoever lost its answer. */
 export function addOperationRoute(app: App, { agent }: Parts): void {
@@ -13,7 +14,7 @@ export function addOperationRoute(app: App, { agent }: Parts): void {
       summary: 'What a change came to: applied, not applied, or unknown',
       tags: ['time'],
       params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
-      querystring: Type.Object({}, { additionalProperties: false }),
+      querystring: NoQuery,
       response: answers({ 200: json('The operation.', OperationDocument) }),
     },
     handler: async (request) => {

@@ -10,6 +10,7 @@ import type { App, Parts } from '../app.ts';
 import { PostHeaders } from '../change.ts';
 import { pageQuery, sendList } from '../list.ts';
 import { pageOf } from '../page.ts';
+import { NoQuery } from '../params.ts';
 import { hashOfSecret, newSecret } from '../token-secret.ts';
 
 const TokenName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' });
@@ -82,7 +83,7 @@ function addCreate(app: App, { tokens, clock }: Parts): void {
       operationId: 'createToken',
       summary: 'Make a token',
       tags: ['service'],
-      querystring: Type.Object({}, { additionalProperties: false }),
+      querystring: NoQuery,
       headers: PostHeaders,
       body: TokenRequest,
       response: answers({ 201: json('The token with its secret.', NewToken) }),
@@ -114,7 +115,7 @@ function addRevoke(app: App, { tokens }: Parts): void {
       summary: 'Revoke a token, at once',
       tags: ['service'],
       params: Type.Object({ name: TokenName }),
-      querystring: Type.Object({}, { additionalProperties: false }),
+      querystring: NoQuery,
       response: answers({ 204: empty('It is revoked.') }),
     },
     handler: async (request, reply) => {
