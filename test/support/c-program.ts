@@ -12,6 +12,7 @@ const clangBpf = [
   'clang',
   '-target',
   'bpf',
+  '-mcpu=v3',
   '-O2',
   '-g',
   '-Wall',

@@ -141,10 +141,11 @@ export function symbolOf(
   functions: readonly FunctionStart[],
   index: number,
 ): string | undefined {
-  const tag = image.tags[index];
-  if (tag === undefined || index >= image.symbols.length) return undefined;
-  // Functions of a program without BTF are all called F (jit_subprogs, kernel/bpf/verifier.c).
-  const name = functions[index]?.name ?? (image.tags.length > 1 ? 'F' : info.name);
+  // The first is the program itself; the others have tags of their own, and without BTF all are called F
+  // (jit_subprogs, kernel/bpf/verifier.c).
+  const tag = index === 0 ? info.tag : image.tags[index];
+  if (tag === undefined || index < 0 || index >= image.symbols.length) return undefined;
+  const name = functions[index]?.name ?? (index === 0 ? info.name : 'F');
   return name === '' ? `bpf_prog_${tag}` : `bpf_prog_${tag}_${name}`;
 }
 

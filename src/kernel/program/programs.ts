@@ -6,7 +6,7 @@ import type { HeldObject } from '../kernel.ts';
 import { present } from '../object/fields.ts';
 import type { FdTable } from '../sys/fd.ts';
 import { type ProgramImage, readImage, readMachineCode } from './image.ts';
-import { calleesOf, Listing } from './listing.ts';
+import { calleesOf, Listing, symbolOf } from './listing.ts';
 import { readProgramBtf } from './program-btf.ts';
 import { Source } from './source.ts';
 import { enableStatistics } from './statistics.ts';
@@ -69,8 +69,8 @@ export class BpfPrograms implements Programs {
 
   readMachineCode(held: HeldObject): ProgramMachine {
     const { code, functions } = readMachineCode(held);
-    const { id, name, tag } = programOf(held);
-    const { image, source } = this.readCode(held);
+    const { info, image, source } = this.readCode(held);
+    const { id, name, tag } = info;
     const starts = source.functions();
     const document = {
       id,
@@ -82,6 +82,7 @@ export class BpfPrograms implements Programs {
         present({
           name: starts[index]?.name ?? '',
           tag: image.tags[index],
+          symbol: symbolOf({ info, image }, starts, index),
           address: address === undefined ? undefined : `0x${address.toString(16)}`,
           bytes: length,
         }),

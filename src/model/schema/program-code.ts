@@ -75,6 +75,7 @@ export const ProgramMachineCode = Type.Object(
     functions: Type.Array(
       Type.Object({
         ...functionMembers,
+        symbol: text('what the kernel calls it'),
         address: text('where the kernel has put it, hexadecimal; absent where addresses are hidden'),
         bytes: Type.Integer({ description: 'its length; functions stand end to end' }),
       }),
