@@ -48,6 +48,7 @@ const silent: Agent = {
     objects: unused,
     object: unused,
   },
+  entries: { page: unused, dump: unused, entry: unused, count: unused, peek: unused },
   programs: { instructions: unused, machineCode: unused, measured: unused },
   changes: {
     pin: unused,

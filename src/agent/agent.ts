@@ -10,6 +10,7 @@ import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.
 import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { Store } from '../model/store.ts';
+import type { EntryReads } from './reads/entries.ts';
 
 /**
  * What a node does, as the API sees it. Reads answer from the last observation and say when that was;
@@ -18,6 +19,8 @@ import type { Store } from '../model/store.ts';
 export interface Agent {
   readonly reads: Reads;
   readonly programs: ProgramReads;
+  /** What is in maps. */
+  readonly entries: EntryReads;
   readonly changes: Changes;
   readonly store: Store;
   readonly statistics: Statistics;

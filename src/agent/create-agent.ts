@@ -5,6 +5,9 @@ import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
 import type { Agent } from './agent.ts';
+import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
+import { DumpPool } from './dump/pool.ts';
+import { startWorker } from './dump/start-worker.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
@@ -21,6 +24,7 @@ import { FindingsWriter } from './observer/writer.ts';
 import { PinChanges } from './operation/changes.ts';
 import type { OperationEnvironment } from './operation/environment.ts';
 import { operationIds } from './operation/operation-id.ts';
+import { MapEntries } from './reads/entries.ts';
 import type { WhyNoCounters } from './reads/list-objects.ts';
 import type { LiveParts } from './reads/live.ts';
 import type { NodeOptions } from './reads/node-document.ts';
@@ -57,7 +61,9 @@ export interface StartedAgent {
 }
 
 /** Builds what a node does, by hand: the one place that knows all parts of it. */
-export function createAgent(options: AgentOptions): StartedAgent {
+export function createAgent(given: AgentOptions): StartedAgent {
+  const holds = new DumpHolds();
+  const options = withoutDumps(given, holds);
   const { kernel, store, clock, node } = options;
   const inventory = new Inventory();
   const known = new KnownMounts();
@@ -104,8 +110,17 @@ export function createAgent(options: AgentOptions): StartedAgent {
   const notReady = () =>
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
   const programs = new AgentProgramReads(live);
-  const agent: Agent = { reads, programs, changes: new PinChanges(environment), store, statistics, notReady };
-  return { agent, ...makeLife({ options, recovery, schedule, observed }) };
+  const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+  const entries = new MapEntries({ kernel, clock, pool, isPinsOnly: node.isPinsOnly });
+  const changes = new PinChanges(environment);
+  const agent: Agent = { reads, programs, entries, changes, store, statistics, notReady };
+  return { agent, ...makeLife({ options, recovery, schedule, observed, pool }) };
+}
+
+/** What dumps hold is left out of every count, so that nothing else need know of them. */
+function withoutDumps(options: AgentOptions, holds: DumpHolds): AgentOptions {
+  const { kernel } = options;
+  return { ...options, kernel: { ...kernel, counters: countersWithout(holds, kernel.counters) } };
 }
 
 /** What both the observer and the operations stand on. */
@@ -172,11 +187,13 @@ function makeLife({
   recovery,
   schedule,
   observed,
+  pool,
 }: {
   readonly options: AgentOptions;
   readonly recovery: Recovery;
   readonly schedule: Schedule;
   readonly observed: ObserverParts;
+  readonly pool: DumpPool;
 }): Pick<StartedAgent, 'start' | 'stop'> {
   const { store, clock, kernel } = options;
   const { bootId } = kernel.facts;
@@ -194,6 +211,7 @@ function makeLife({
       return report;
     },
     stop: async () => {
+      await pool.stop();
       await stopRetention();
       await schedule.stop();
       observed.watches[Symbol.dispose]();

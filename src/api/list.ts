@@ -102,7 +102,9 @@ function* batches<Item>(stream: {
   };
 }
 
-interface Cursor {
+/** Turns positions into what clients carry, and back. */
+export interface Cursor {
+  /** @throws PinfoldError bad_cursor */
   parse(text: string | undefined): string | undefined;
   format(position: string | undefined): string | null;
 }
@@ -111,7 +113,7 @@ interface Cursor {
  * Positions as clients carry them: bound to the list and its filters, because the position of one list is
  * nonsense in another.
  */
-function createCursor(request: FastifyRequest): Cursor {
+export function createCursor(request: FastifyRequest): Cursor {
   return {
     parse: (text) => {
       if (text === undefined) return undefined;
@@ -129,7 +131,8 @@ function createCursor(request: FastifyRequest): Cursor {
 /** Says in a few characters which list with which filters this is. */
 function markOf(request: FastifyRequest): string {
   const { cursor: _, limit: __, fresh: ___, ...filters } = Object(request.query);
-  const list = `${request.routeOptions.url ?? ''}?${JSON.stringify(filters)}`;
+  const { url = '' } = request.routeOptions;
+  const list = `${url}?${JSON.stringify(filters)}${JSON.stringify(request.params ?? {})}`;
   return createHash('sha256').update(list).digest('base64url').slice(0, 8);
 }
 

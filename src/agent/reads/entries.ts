@@ -55,8 +55,8 @@ export class MapEntries {
    * @throws PinfoldError object_not_found, not_readable, not_supported, invalid_input, too_many_requests
    */
   async page(mapId: number, choice: EntryChoice, slice: Slice): Promise<Observed<ReadText>> {
-    const position = this.#position(slice.after);
-    return await this.#read(mapId, choice, { kind: 'page', limit: slice.limit, ...position });
+    const { after, limit } = slice;
+    return await this.#read(mapId, choice, { kind: 'page', limit, ...positionOf(after) });
   }
 
   /** Begins to read everything; a refusal comes before the first piece. @throws PinfoldError as `page` */
@@ -64,7 +64,7 @@ export class MapEntries {
     const { after, limit = limits.dumpRowsMax, follow } = options;
     const observedAt = this.#parts.clock.now();
     const rowsMax = Math.min(limit, limits.dumpRowsMax);
-    const task: Task = { kind: 'stream', rowsMax, follow, ...this.#position(after) };
+    const task: Task = { kind: 'stream', rowsMax, follow, ...positionOf(after) };
     const job = this.#start(mapId, choice, task);
     try {
       await job.begun();
@@ -85,9 +85,9 @@ export class MapEntries {
   }
 
   /** How many entries there are. @throws PinfoldError as `page` */
-  async count(mapId: number): Promise<Observed<JobSummary>> {
+  async count(mapId: number): Promise<Observed<JobSummary & { readonly maxEntries: number }>> {
     const { value, observedAt } = await this.#read(mapId, {}, { kind: 'count' });
-    return { value: value.summary, observedAt };
+    return { value: { ...value.summary, maxEntries: value.maxEntries }, observedAt };
   }
 
   /** The head of a queue or stack, which stays. @throws PinfoldError entry_not_found, and as `page` */
@@ -95,12 +95,17 @@ export class MapEntries {
     return await this.#read(mapId, choice, { kind: 'peek' });
   }
 
-  async #read(mapId: number, choice: EntryChoice, task: Task): Promise<Observed<ReadText>> {
+  async #read(
+    mapId: number,
+    choice: EntryChoice,
+    task: Task,
+  ): Promise<Observed<ReadText & { readonly maxEntries: number }>> {
     const observedAt = this.#parts.clock.now();
     const job = this.#start(mapId, choice, task);
     const pieces: Uint8Array[] = [];
     for (let piece = await job.next(); piece !== undefined; piece = await job.next()) pieces.push(piece);
-    return { value: { text: Buffer.concat(pieces), summary: job.summary() }, observedAt };
+    const { maxEntries } = job;
+    return { value: { text: Buffer.concat(pieces), summary: job.summary(), maxEntries }, observedAt };
   }
 
   #start(mapId: number, choice: EntryChoice, task: Task): RunningJob {
@@ -114,11 +119,14 @@ export class MapEntries {
     const bounds = { bytesMax: limits.dumpBytesMax, ms: limits.dumpMs };
     return pool.start(held, { possibleCpus: kernel.facts.cpus.possible, choice, task, bounds });
   }
-
-  #position(after: string | undefined): { readonly position?: string } {
-    return after === undefined ? {} : { position: after };
-  }
 }
+
+function positionOf(after: string | undefined): { readonly position?: string } {
+  return after === undefined ? {} : { position: after };
+}
+
+/** What the API asks of it. */
+export type EntryReads = Pick<MapEntries, keyof MapEntries>;
 
 async function* piecesOf(job: RunningJob): AsyncGenerator<Uint8Array, JobSummary, undefined> {
   let isWhole = false;

@@ -1,0 +1,192 @@
+import type { Worker } from 'node:worker_threads';
+import type { HeldObject } from '../../kernel/kernel.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import type { DumpHolds } from './dump-holds.ts';
+import type { FromWorker, JobSpec, OpenMap, ToWorker } from './protocol.ts';
+import { RunningJob } from './running-job.ts';
+
+/** What a pool is made of. */
+export interface PoolParts {
+  readonly holds: DumpHolds;
+  /** Opens a map by its id. @throws PinfoldError object_not_found, permission_denied */
+  readonly hold: (mapId: number) => HeldObject;
+  readonly startWorker: () => Worker;
+}
+
+/** A thread, and the jobs it has. */
+interface Thread {
+  readonly worker: Worker;
+  readonly jobs: Set<number>;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/** A job, and the maps that are open for it by their descriptors. */
+interface Entry {
+  readonly running: RunningJob;
+  readonly thread: Thread;
+  readonly isStream: boolean;
+  readonly open: Map<number, Disposable>;
+}
+
+/**
+ * Threads that read maps. They are started when there is work and end when there is none for a while; each
+ * has several jobs at once, of which those with slow readers only wait.
+ *
+ * Maps are opened and closed here, not there: see DumpHolds.
+ */
+export class DumpPool {
+  readonly #parts: PoolParts;
+  readonly #threads = new Set<Thread>();
+  readonly #jobs = new Map<number, Entry>();
+  #nextJob = 1;
+  #isStopped = false;
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Begins to read a map that is held; the pool closes it when the job has ended, and at once if it refuses.
+   *
+   * @throws PinfoldError too_many_requests, not_ready
+   */
+  start(held: HeldObject, spec: Omit<JobSpec, 'map'>): RunningJob {
+    const hold = this.#parts.holds.add(held);
+    try {
+      const isStream = spec.task.kind === 'stream';
+      this.#assertRoom(isStream);
+      const job = this.#nextJob++;
+      const map = openMapOf(held);
+      const thread = this.#threadFor();
+      const running = new RunningJob(map.info, {
+        took: () => this.#say(job, { type: 'more', job }),
+        cancel: () => this.#say(job, { type: 'cancel', job }),
+      });
+      this.#jobs.set(job, { running, thread, isStream, open: new Map([[map.fd, hold]]) });
+      thread.jobs.add(job);
+      clearTimeout(thread.idle);
+      this.#say(job, { type: 'run', job, spec: { ...spec, map } });
+      return running;
+    } catch (error) {
+      hold[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** How many jobs there are, cancelled ones that have not ended among them. */
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Ends all threads, and then closes what they read. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all([...this.#threads].map(async (thread) => await this.#end(thread)));
+  }
+
+  /** @throws PinfoldError */
+  #assertRoom(isStream: boolean): void {
+    if (this.#isStopped) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
+    const most = isStream ? limits.dumpsMax : limits.contentReadsMax;
+    const now = [...this.#jobs.values()].filter((job) => job.isStream === isStream).length;
+    if (now < most) return;
+    throw new PinfoldError('too_many_requests', {
+      detail: `${most} ${isStream ? 'dumps' : 'reads of map contents'} run already.`,
+      limit: isStream ? 'dumps' : 'content_reads',
+      retry_after: 1,
+    });
+  }
+
+  /** An idle thread, or a new one while there may be more, or the one with the fewest jobs. */
+  #threadFor(): Thread {
+    const [least] = [...this.#threads].sort((a, b) => a.jobs.size - b.jobs.size);
+    if (least !== undefined && (least.jobs.size === 0 || this.#threads.size >= limits.dumpWorkersMax)) {
+      return least;
+    }
+    const thread: Thread = { worker: this.#parts.startWorker(), jobs: new Set(), idle: undefined };
+    thread.worker.unref();
+    thread.worker.on('message', (message: FromWorker) => this.#heard(message));
+    thread.worker.on('error', (error) =>
+      this.#lost(thread, new Error('a thread that reads maps broke', { cause: error })),
+    );
+    thread.worker.on('exit', () => this.#lost(thread, new Error('a thread that reads maps ended')));
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  #say(job: number, message: ToWorker): void {
+    this.#jobs.get(job)?.thread.worker.postMessage(message);
+  }
+
+  #heard(message: FromWorker): void {
+    const { job } = message;
+    const entry = this.#jobs.get(job);
+    if (entry === undefined) return;
+    switch (message.type) {
+      case 'open':
+        this.#say(job, { type: 'opened', job, map: this.#openFor(entry, message.id) });
+        break;
+      case 'close':
+        entry.open.get(message.fd)?.[Symbol.dispose]();
+        entry.open.delete(message.fd);
+        break;
+      case 'done':
+      case 'failed':
+        this.#ended(job, entry);
+        entry.running.take(message);
+        break;
+      case 'piece':
+        entry.running.take(message);
+        break;
+    }
+  }
+
+  /** A map inside of the one a job reads; undefined where it is gone or must not be opened. */
+  #openFor(entry: Entry, id: number): OpenMap | undefined {
+    try {
+      const held = this.#parts.hold(id);
+      const map = openMapOf(held);
+      entry.open.set(map.fd, this.#parts.holds.add(held));
+      return map;
+    } catch (error) {
+      if (isPinfoldError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #ended(job: number, { thread, open }: Entry): void {
+    this.#jobs.delete(job);
+    thread.jobs.delete(job);
+    for (const hold of open.values()) hold[Symbol.dispose]();
+    if (thread.jobs.size > 0) return;
+    thread.idle = setTimeout(() => void this.#end(thread), limits.dumpWorkerIdleMs);
+    thread.idle.unref();
+  }
+
+  async #end(thread: Thread): Promise<void> {
+    clearTimeout(thread.idle);
+    this.#threads.delete(thread);
+    await thread.worker.terminate();
+    this.#lost(thread, new PinfoldError('not_ready', { detail: 'The agent is stopping.' }));
+  }
+
+  /** A thread that has ended uses no descriptor any more. */
+  #lost(thread: Thread, error: Error): void {
+    clearTimeout(thread.idle);
+    this.#threads.delete(thread);
+    for (const job of [...thread.jobs]) {
+      const entry = this.#jobs.get(job);
+      this.#jobs.delete(job);
+      thread.jobs.delete(job);
+      for (const hold of entry?.open.values() ?? []) hold[Symbol.dispose]();
+      entry?.running.fail(error);
+    }
+  }
+}
+
+/** What a thread is told of an open map; asking for another kind is a mistake. */
+function openMapOf({ fd, info, kind }: HeldObject): OpenMap {
+  if (info.kind !== 'map') throw new Error(`a ${kind} has no entries`);
+  return { fd: fd.number, info };
+}

@@ -1,0 +1,23 @@
+import { PinfoldError } from '../../model/error.ts';
+
+/** Where reading goes on: where the kernel goes on, and how many entries from there were given already. */
+export interface Position {
+  readonly kernel: Buffer | undefined;
+  readonly skip: number;
+}
+
+/** As text, for cursors. */
+export function formatPosition({ kernel, skip }: Position): string {
+  return `${kernel?.toString('hex') ?? ''}.${skip}`;
+}
+
+/** Reads what formatPosition wrote; a position of a map with other keys is none. @throws PinfoldError bad_cursor */
+export function parsePosition(text: string | undefined, keySize: number): Position {
+  if (text === undefined) return { kernel: undefined, skip: 0 };
+  const [, hex, skip] = /^((?:[0-9a-f]{2})*)\.(\d{1,7})$/.exec(text) ?? [];
+  const kernel = Buffer.from(hex ?? '', 'hex');
+  if (skip === undefined || (kernel.length !== 0 && kernel.length < Math.min(keySize, 4))) {
+    throw new PinfoldError('bad_cursor');
+  }
+  return { kernel: kernel.length === 0 ? undefined : kernel, skip: Number(skip) };
+}

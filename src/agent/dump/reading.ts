@@ -1,0 +1,109 @@
+import type { MapFd } from '../../kernel/entries/elements.ts';
+import { readBtfById } from '../../kernel/entries/map-btf.ts';
+import { shapeOf } from '../../kernel/entries/map-shape.ts';
+import { type OpenReader, openReader } from '../../kernel/entries/open-reader.ts';
+import { type EntryForm, entryForm } from '../../kernel/entries/write/entry-form.ts';
+import type { EntryPlace } from '../../kernel/entries/write/part.ts';
+import { isSystemCallError } from '../../kernel/sys/errno.ts';
+import type { FdTable } from '../../kernel/sys/fd.ts';
+import { PinfoldError } from '../../model/error.ts';
+import type { EntryChoice } from '../../model/schema/entry.ts';
+import type { MapInfo } from '../../model/schema/map-info.ts';
+import type { JobSpec, OpenMap } from './protocol.ts';
+
+/** A map that is being read: its reader, and how its entries are written. */
+export interface Reading extends OpenReader {
+  readonly form: EntryForm;
+  /** Where the entry at hand lies; moved along by whoever goes through them. */
+  readonly place: EntryPlace;
+}
+
+/** What opening a reading needs beside the map. */
+export interface Readings {
+  readonly possibleCpus: number;
+  readonly fds: FdTable;
+}
+
+/**
+ * Prepares to read a map from a position of the kernel's.
+ *
+ * @throws PinfoldError not_readable, not_supported, invalid_input
+ */
+export function beginReading(
+  { map, choice }: Pick<JobSpec, 'map' | 'choice'>,
+  { possibleCpus, fds }: Readings,
+  position?: Buffer,
+): Reading {
+  const shape = shapeOf(map.info, possibleCpus);
+  const form = entryForm(shape, choice, btfFinder(fds));
+  const opened = openReader(mapFd(map), shape, position);
+  const { keys, values } = opened.reader;
+  return { ...opened, form, place: { keys, keyAt: 0, values, valueAt: 0 } };
+}
+
+/** Reads on; the buffers may have been replaced by larger ones. */
+export function readOn({ reader, place, shape }: Reading, atMost: number): number {
+  const count = naming(shape.info, () => reader.read(atMost));
+  place.keys = reader.keys;
+  place.values = reader.values;
+  return count;
+}
+
+/** Goes to an entry of what was read last. */
+export function standAt({ place, shape }: Reading, index: number): void {
+  place.keyAt = index * shape.keySize;
+  place.valueAt = index * shape.wireSize;
+}
+
+/** Finds the types of maps by their BTF's id, each once. */
+export function btfFinder(fds: FdTable): (info: MapInfo) => ReturnType<typeof readBtfById> | undefined {
+  let known: ReturnType<typeof readBtfById> | undefined;
+  return ({ btf_id: id }) => {
+    if (id !== undefined) known ??= readBtfById(id, fds);
+    return known;
+  };
+}
+
+/** The descriptor of an open map, as system calls take it. */
+export function mapFd({ fd }: OpenMap): MapFd {
+  return { number: fd };
+}
+
+/**
+ * Runs system calls on a map; those the kernel refuses become sentences.
+ *
+ * @throws PinfoldError permission_denied, not_supported, out_of_memory
+ */
+export function naming<Result>({ id, type }: MapInfo, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (!isSystemCallError(error)) throw error;
+    const { syscall, errno } = error;
+    const details = { kind: 'map', id, map_type: type, syscall, errno };
+    switch (errno) {
+      case 'EPERM':
+      case 'EACCES':
+        throw refusal('permission_denied', `The kernel does not let map ${id} be read.`, details);
+      case 'ENOMEM':
+        throw refusal('out_of_memory', `The kernel had no memory to read map ${id}.`, details);
+      case 'ENOTSUPP':
+      case 'EOPNOTSUPP':
+      case 'EINVAL':
+        throw refusal('not_supported', `This kernel cannot read map ${id} (${type}) that way.`, details);
+      default:
+        throw error;
+    }
+  }
+}
+
+function refusal(
+  code: 'permission_denied' | 'out_of_memory' | 'not_supported',
+  detail: string,
+  details: object,
+): PinfoldError {
+  return new PinfoldError(code, { detail, ...details });
+}
+
+/** The choice for what is found inside of another map: its own types, whatever was said of the outer one. */
+export const innerChoice: EntryChoice = {};

@@ -1,0 +1,72 @@
+import { parentPort } from 'node:worker_threads';
+import { FdTable } from '../../kernel/sys/fd.ts';
+import { isPinfoldError } from '../../model/error.ts';
+import { describeError } from '../../model/log.ts';
+import { Cancelled, Output } from './output.ts';
+import { type Opener, produce } from './produce.ts';
+import type { Failure, FromWorker, JobSpec, OpenMap, ToWorker } from './protocol.ts';
+
+/** A job of this thread. */
+interface RunningJob {
+  readonly output: Output;
+  /** Takes the answer to the last `open`. */
+  opened: (map: OpenMap | undefined) => void;
+}
+
+/** Carries out jobs side by side: each has its turn whenever another waits for its reader. */
+function serve(send: (message: FromWorker, transfer?: ArrayBuffer[]) => void): (message: ToWorker) => void {
+  const running = new Map<number, RunningJob>();
+  const run = async (job: number, spec: JobSpec): Promise<void> => {
+    const output = new Output((bytes) => send({ type: 'piece', job, bytes }, [bytes.buffer]));
+    const state: RunningJob = { output, opened: () => undefined };
+    const opener: Opener = {
+      open: (id) =>
+        new Promise((resolve) => {
+          state.opened = resolve;
+          send({ type: 'open', job, id });
+        }),
+      close: ({ fd }) => send({ type: 'close', job, fd }),
+    };
+    running.set(job, state);
+    try {
+      const { possibleCpus } = spec;
+      const summary = await produce(spec, { output, opener, possibleCpus, fds: new FdTable() });
+      send({ type: 'done', job, summary });
+    } catch (error) {
+      send({ type: 'failed', job, failure: failureOf(error) });
+    } finally {
+      running.delete(job);
+    }
+  };
+  return (message) => {
+    const job = running.get(message.job);
+    switch (message.type) {
+      case 'run':
+        void run(message.job, message.spec);
+        break;
+      case 'more':
+        job?.output.more();
+        break;
+      case 'cancel':
+        job?.output.cancel();
+        break;
+      case 'opened':
+        job?.opened(message.map);
+        break;
+    }
+  };
+}
+
+function failureOf(error: unknown): Failure {
+  if (isPinfoldError(error)) return { code: error.code, details: error.details };
+  if (error instanceof Cancelled) return { message: error.message };
+  return { message: JSON.stringify(describeError(error)) };
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  port.on(
+    'message',
+    serve((message, transfer) => port.postMessage(message, transfer)),
+  );
+}

@@ -1,0 +1,252 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { Observed } from '../../agent/agent.ts';
+import type { Dump, ReadText } from '../../agent/reads/entries.ts';
+import { PinfoldError } from '../../model/error.ts';
+import type { Json } from '../../model/json.ts';
+import { limits } from '../../model/limits.ts';
+import { oneOf } from '../../model/schema/common.ts';
+import {
+  type EntryChoice,
+  EntryCount,
+  EntryDocument,
+  type EntryFormat,
+  EntryPage,
+  entryFormats,
+  PeekDocument,
+  type View,
+  views,
+} from '../../model/schema/entry.ts';
+import { answers, json, list } from '../answers.ts';
+import type { App, Parts } from '../app.ts';
+import { createCursor, pageQuery } from '../list.ts';
+import { IdParams, NoQuery } from '../params.ts';
+
+const choiceQuery = {
+  format: Type.Optional(
+    Type.Unsafe<EntryFormat>({
+      ...oneOf(entryFormats),
+      description:
+        '`typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints',
+    }),
+  ),
+  key_as: Type.Optional(Type.Unsafe<View>({ ...oneOf(views), description: 'what keys are, for `typed`' })),
+  value_as: Type.Optional(
+    Type.Unsafe<View>({ ...oneOf(views), description: 'what values are, for `typed`' }),
+  ),
+};
+const ChoiceQuery = Type.Object(choiceQuery, { additionalProperties: false });
+const EntriesQuery = Type.Object(
+  {
+    ...pageQuery,
+    ...choiceQuery,
+    follow: Type.Optional(
+      Type.Boolean({ description: 'put the entries of inner maps into the stream of a map of maps' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+const EntryQuery = Type.Object(
+  { ...choiceQuery, key: Type.String({ description: 'the key as JSON, as `typed` writes it' }) },
+  { additionalProperties: false },
+);
+const HexParams = Type.Object({
+  ...IdParams.properties,
+  hex: Type.String({ pattern: '^([0-9a-fA-F]{2})+$', description: 'the bytes of the key in hexadecimal' }),
+});
+
+/** What is in a map: `/v1/maps/{id}/entries`, single entries, how many, and the head of a queue. */
+export function addEntryRoutes(app: App, parts: Parts): void {
+  addList(app, parts);
+  addSingles(app, parts);
+  addCount(app, parts);
+}
+
+function addList(app: App, parts: Parts): void {
+  app.get('/v1/maps/:id/entries', {
+    config: { role: 'reader', produces: ['application/json', 'application/x-ndjson'] },
+    handlerTimeout: limits.handlerTimeoutMs,
+    // A HEAD would read the whole map to say nothing.
+    exposeHeadRoute: false,
+    schema: {
+      operationId: 'listMapEntries',
+      summary: 'The entries of a map, a page or all of them',
+      tags: ['objects'],
+      params: IdParams,
+      querystring: EntriesQuery,
+      response: answers({ 200: list('Entries, in the order of the kernel.', EntryPage) }),
+    },
+    handler: async (request, reply) => {
+      const { follow = false } = request.query;
+      if (request.media === 'application/x-ndjson') return await sendDump(parts, request, reply);
+      if (!follow) return await sendPage(parts, request, reply);
+      throw new PinfoldError('invalid_input', {
+        detail: 'follow goes with the stream: ask for it with Accept: application/x-ndjson.',
+        errors: [{ pointer: '/query/follow', detail: 'needs Accept: application/x-ndjson' }],
+      });
+    },
+  });
+}
+
+function addSingles(app: App, parts: Parts): void {
+  const single = {
+    config: { role: 'reader' },
+    handlerTimeout: limits.handlerTimeoutMs,
+  } as const;
+  const shared = { tags: ['objects'], response: answers({ 200: json('The entry.', EntryDocument) }) };
+  app.get('/v1/maps/:id/entries/:hex', {
+    ...single,
+    schema: {
+      ...shared,
+      operationId: 'getMapEntry',
+      summary: 'One entry, by the bytes of its key',
+      params: HexParams,
+      querystring: ChoiceQuery,
+    },
+    handler: async (request, reply) => {
+      const { id, hex } = request.params;
+      const choice = choiceOf(request.query);
+      return sendText(reply, await parts.agent.entries.entry(Number(id), choice, { hex }));
+    },
+  });
+  app.get('/v1/maps/:id/entry', {
+    ...single,
+    schema: {
+      ...shared,
+      operationId: 'getMapEntryByTypedKey',
+      summary: 'One entry, by its key as JSON',
+      params: IdParams,
+      querystring: EntryQuery,
+    },
+    handler: async (request, reply) => {
+      const { key, ...query } = request.query;
+      // A typed key wants a typed answer, whatever the map's usual format is.
+      const choice: EntryChoice = { format: 'typed', ...choiceOf(query) };
+      const json = parseKey(key);
+      return sendText(reply, await parts.agent.entries.entry(Number(request.params.id), choice, { json }));
+    },
+  });
+}
+
+function addCount(app: App, { agent }: Parts): void {
+  app.get('/v1/maps/:id/count', {
+    config: { role: 'reader' },
+    handlerTimeout: limits.handlerTimeoutMs,
+    schema: {
+      operationId: 'countMapEntries',
+      summary: 'How many entries a map has',
+      tags: ['objects'],
+      params: IdParams,
+      querystring: NoQuery,
+      response: answers({ 200: json('The number.', EntryCount) }),
+    },
+    handler: async (request): Promise<EntryCount> => {
+      const { value, observedAt } = await agent.entries.count(Number(request.params.id));
+      const { count, complete, consistency, maxEntries } = value;
+      return { count, max_entries: maxEntries, complete, consistency, observed_at: observedAt.toISOString() };
+    },
+  });
+  app.get('/v1/maps/:id/peek', {
+    config: { role: 'reader' },
+    handlerTimeout: limits.handlerTimeoutMs,
+    schema: {
+      operationId: 'peekMap',
+      summary: 'The head of a queue or stack, which stays there',
+      tags: ['objects'],
+      params: IdParams,
+      querystring: ChoiceQuery,
+      response: answers({ 200: json('The head.', PeekDocument) }),
+    },
+    handler: async (request, reply) => {
+      const head = await agent.entries.peek(Number(request.params.id), choiceOf(request.query));
+      reply.type('application/json');
+      const observedAt = JSON.stringify(head.observedAt.toISOString());
+      return Buffer.from(`{"value":${head.value.text},"observed_at":${observedAt}}`);
+    },
+  });
+}
+
+interface ChoiceQueryValues {
+  readonly format?: EntryFormat;
+  readonly key_as?: View;
+  readonly value_as?: View;
+}
+
+interface EntriesQueryValues extends ChoiceQueryValues {
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly follow?: boolean;
+}
+
+function choiceOf({ format, key_as: keyAs, value_as: valueAs }: ChoiceQueryValues): EntryChoice {
+  return {
+    ...(format === undefined ? {} : { format }),
+    ...(keyAs === undefined ? {} : { keyAs }),
+    ...(valueAs === undefined ? {} : { valueAs }),
+  };
+}
+
+async function sendPage({ agent }: Parts, request: FastifyRequest, reply: FastifyReply): Promise<Buffer> {
+  const query: EntriesQueryValues = Object(request.query);
+  const cursor = createCursor(request);
+  const slice = { after: cursor.parse(query.cursor), limit: query.limit ?? limits.pageItemsDefault };
+  const { value, observedAt } = await agent.entries.page(mapIdOf(request), choiceOf(query), slice);
+  const tail = JSON.stringify({
+    next_cursor: cursor.format(value.summary.next),
+    observed_at: observedAt.toISOString(),
+    consistency: value.summary.consistency,
+  });
+  reply.type('application/json');
+  return Buffer.concat([Buffer.from('{"items":['), value.text, Buffer.from(`],${tail.slice(1)}`)]);
+}
+
+async function sendDump(
+  { agent }: Parts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const query: EntriesQueryValues = Object(request.query);
+  const cursor = createCursor(request);
+  const { limit, follow = false } = query;
+  const options = { after: cursor.parse(query.cursor), limit, follow };
+  const { value: dump, observedAt } = await agent.entries.dump(mapIdOf(request), choiceOf(query), options);
+  reply.type('application/x-ndjson');
+  const stream = Readable.from(withSummary(dump, cursor.format, observedAt), {
+    objectMode: false,
+    highWaterMark: 2 * limits.streamChunkBytes,
+  });
+  // Where the client has gone before the first piece was asked for, the generator never began.
+  stream.once('close', () => dump.cancel());
+  return reply.send(stream);
+}
+
+async function* withSummary(
+  dump: Dump,
+  formatCursor: (position: string | undefined) => string | null,
+  observedAt: Date,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { next, ...summary } = yield* dump.pieces;
+  const last = { ...summary, next_cursor: formatCursor(next), observed_at: observedAt.toISOString() };
+  yield Buffer.from(`${JSON.stringify({ summary: last })}\n`);
+}
+
+function sendText(reply: FastifyReply, { value }: Observed<ReadText>): Buffer {
+  reply.type('application/json');
+  return value.text;
+}
+
+function mapIdOf(request: FastifyRequest): number {
+  return Number(Object(request.params).id);
+}
+
+/** @throws PinfoldError invalid_input */
+function parseKey(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    const detail = 'key must be JSON: 5, "10.0.0.0/8", {"port":80}.';
+    const errors = [{ pointer: '/query/key', detail: 'is not JSON' }];
+    throw new PinfoldError('invalid_input', { detail, errors }, error);
+  }
+}

@@ -1,0 +1,143 @@
+import { isPinfoldError, PinfoldError } from '../../../model/error.ts';
+import type { EntryChoice, EntryFormat, View } from '../../../model/schema/entry.ts';
+import type { MapInfo } from '../../../model/schema/map-info.ts';
+import type { Btf } from '../../btf/btf.ts';
+import { compileCodec } from '../../btf/codec/compile.ts';
+import type { MapShape } from '../map-shape.ts';
+import { bpftoolValue } from './bpftool.ts';
+import { writeCpus } from './cpus.ts';
+import { hexListWrite, hexPart } from './hex.ts';
+import { meaningWrite, prefixPart } from './natural.ts';
+import type { EntryWrite, Part, Write } from './part.ts';
+import { codecPart, integerCodec, viewPart } from './view.ts';
+
+/** How the entries of one map are written. */
+export interface EntryForm {
+  readonly format: EntryFormat;
+  /** Bytes the text of one entry about takes, so that buffers can be made large enough at once. */
+  readonly textBytes: number;
+  readonly writeKey: Write;
+  /** A value of one CPU, or the only one. */
+  readonly writeValue: Write;
+  /** The whole entry: `{"key":…,"value":…}`. */
+  readonly writeEntry: EntryWrite;
+  /** The bytes of a key as this form writes it. @throws PinfoldError invalid_input */
+  readonly parseKey: Part['parse'];
+}
+
+/** Finds the types of a map when they are needed. */
+export type BtfFinder = (info: MapInfo) => Btf | undefined;
+
+/**
+ * Compiles how entries are written, once for all of them.
+ *
+ * Without a format it is `typed` where there is a type, a view or a meaning of the kernel's, else `raw`.
+ * @throws PinfoldError invalid_input for a view that does not fit, not_readable where the BTF makes no sense
+ */
+export function entryForm(shape: MapShape, choice: EntryChoice, findBtf: BtfFinder): EntryForm {
+  const format = choice.format ?? usualFormat(shape, choice);
+  const hasViews = choice.keyAs !== undefined || choice.valueAs !== undefined;
+  if (format !== 'typed' && hasViews) {
+    throw new PinfoldError('invalid_input', {
+      detail: `key_as and value_as do not go with format=${format}.`,
+    });
+  }
+  const valueSize = shape.cpuStride === undefined ? shape.wireSize : shape.info.value_size;
+  switch (format) {
+    case 'raw':
+      return assembled(shape, format, { key: hexPart(shape.keySize), value: hexPart(valueSize).write });
+    case 'bpftool': {
+      const key = { ...hexPart(shape.keySize), write: hexListWrite(shape.keySize) };
+      const formatted = bpftoolValue(shape, findBtf);
+      return assembled(shape, format, { key, value: hexListWrite(valueSize), tail: formatted });
+    }
+    case 'typed':
+      return assembled(shape, format, typedParts(shape, choice, { findBtf, valueSize }));
+  }
+}
+
+function usualFormat({ info, meaning }: MapShape, { keyAs, valueAs }: EntryChoice): EntryFormat {
+  const hasMeaning =
+    meaning !== undefined || info.type === 'lpm_trie' || info.btf_value_type_id !== undefined;
+  return keyAs !== undefined || valueAs !== undefined || hasMeaning ? 'typed' : 'raw';
+}
+
+/** What an entry is put together from. */
+interface Pieces {
+  readonly key: Part;
+  readonly value: Write;
+  /** Members behind the value. */
+  readonly tail?: EntryWrite | undefined;
+}
+
+function typedParts(
+  shape: MapShape,
+  choice: EntryChoice,
+  { findBtf, valueSize }: { readonly findBtf: BtfFinder; readonly valueSize: number },
+): Pieces {
+  const { info, meaning, keySize } = shape;
+  const codec = (typeId: number | undefined, size: number): Part | undefined =>
+    typeId === undefined ? undefined : codecOf(shape, findBtf, { typeId, size });
+  const view = (as: View | undefined, size: number): Part | undefined =>
+    as === undefined ? undefined : viewPart(as, size);
+  const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(info.btf_key_type_id, keySize);
+  const value =
+    view(choice.valueAs, valueSize)?.write ??
+    (meaning === undefined
+      ? codec(info.btf_value_type_id, valueSize)?.write
+      : meaningWrite(meaning, shape.wireSize));
+  const indexKey = shape.hasIndexKeys === true ? codecPart(integerCodec(4, false)) : hexPart(keySize);
+  return { key: key ?? indexKey, value: value ?? hexPart(valueSize).write };
+}
+
+/** A trie's key is a prefix, unless BTF says something of one that is no address. */
+function naturalKey({ info, keySize }: MapShape): Part | undefined {
+  if (info.type !== 'lpm_trie') return undefined;
+  const isAddress = keySize === 8 || keySize === 20;
+  return isAddress || info.btf_key_type_id === undefined ? prefixPart(keySize) : undefined;
+}
+
+function codecOf(
+  { info }: MapShape,
+  findBtf: BtfFinder,
+  { typeId, size }: { readonly typeId: number; readonly size: number },
+): Part | undefined {
+  try {
+    const btf = findBtf(info);
+    if (btf === undefined) return undefined;
+    const codec = compileCodec(btf, typeId, size);
+    return {
+      write: (bytes, at, text) => codec.writeJson(bytes, at, text),
+      parse: (value) => codec.encode(value),
+    };
+  } catch (error) {
+    if (!isPinfoldError(error, 'invalid_input')) throw error;
+    const detail = `The types of map ${info.id} make no sense (${error.message}); ask for format=raw.`;
+    throw new PinfoldError('not_readable', { detail, kind: 'map', id: info.id, map_type: info.type }, error);
+  }
+}
+
+const keyHead = Buffer.from('{"key":');
+const valueHead = Buffer.from(',"value":');
+const valuesHead = Buffer.from(',"values":[');
+
+function assembled(shape: MapShape, format: EntryFormat, { key, value, tail }: Pieces): EntryForm {
+  const writeKey = key.write;
+  const { cpuStride, cpus } = shape;
+  const writeEntry: EntryWrite = (place, text) => {
+    const { keys, keyAt, values, valueAt } = place;
+    text.raw(keyHead);
+    writeKey(keys, keyAt, text);
+    if (cpuStride === undefined) {
+      text.raw(valueHead);
+      value(values, valueAt, text);
+    } else {
+      text.raw(valuesHead);
+      writeCpus({ value, cpuStride, cpus }, values, valueAt, text);
+    }
+    tail?.(place, text);
+    text.byte(0x7d);
+  };
+  const textBytes = 128 + 8 * (shape.keySize + shape.wireSize);
+  return { format, textBytes, writeKey, writeValue: value, writeEntry, parseKey: key.parse };
+}

@@ -1,0 +1,77 @@
+import { type Static, Type } from 'typebox';
+import { oneOf, Time } from './common.ts';
+
+/** How entries are written: by their BTF, as plain hexadecimal digits, or as bpftool prints them. */
+export const entryFormats = ['typed', 'raw', 'bpftool'] as const;
+export type EntryFormat = (typeof entryFormats)[number];
+
+/** What a key or value without BTF can be said to be. */
+export const views = [
+  'u8',
+  'u16',
+  'u32',
+  'u64',
+  's8',
+  's16',
+  's32',
+  's64',
+  'be16',
+  'be32',
+  'be64',
+  'ipv4',
+  'ipv6',
+  'mac',
+  'utf8',
+  'hex',
+  'base64',
+] as const;
+export type View = (typeof views)[number];
+
+/** How entries of a map are wanted; what is absent follows from the map. */
+export interface EntryChoice {
+  readonly format?: EntryFormat;
+  readonly keyAs?: View;
+  readonly valueAs?: View;
+}
+
+/** One entry; per-CPU maps have `values`, a list of `{cpu, value}`, in place of `value`. */
+export const EntryDocument = Type.Object(
+  {
+    key: Type.Unknown({ description: 'as the format writes it' }),
+    value: Type.Optional(Type.Unknown({ description: 'as the format writes it' })),
+    values: Type.Optional(
+      Type.Array(Type.Object({ cpu: Type.Integer(), value: Type.Unknown() }), {
+        description: 'in place of `value`, for each possible CPU',
+      }),
+    ),
+    formatted: Type.Optional(Type.Unknown({ description: '`format=bpftool` of a map with BTF' })),
+  },
+  { description: 'one entry of a map' },
+);
+
+/** What holds of entries that were read while others changed the map; docs/entries.md says what each means. */
+export const ConsistencySchema = oneOf(['per_element', 'per_bucket', 'may_repeat']);
+
+/** A page of entries. */
+export const EntryPage = Type.Object({
+  items: Type.Array(EntryDocument),
+  next_cursor: Type.Union([Type.String(), Type.Null()]),
+  observed_at: Time,
+  consistency: ConsistencySchema,
+});
+
+/** How many entries a map has. */
+export const EntryCount = Type.Object({
+  count: Type.Integer({ minimum: 0 }),
+  max_entries: Type.Integer({ minimum: 0 }),
+  complete: Type.Boolean({ description: 'false where the map changed too much to be counted' }),
+  consistency: ConsistencySchema,
+  observed_at: Time,
+});
+export type EntryCount = Static<typeof EntryCount>;
+
+/** The head of a queue or stack, which stays there. */
+export const PeekDocument = Type.Object({
+  value: Type.Unknown({ description: 'as the format writes it' }),
+  observed_at: Time,
+});
