@@ -19,11 +19,18 @@ const names = 12;
 const pauseUs = 150;
 
 /**
- * What may be answered where names change all the time. A hazard too: the reference of a pin that somebody else has
- * just removed is taken for one that is still to go, which errs on the safe side.
+ * What may be answered where names change all the time. A hazard too: the reference of a pin that somebody
+ * else has just removed is taken for one that is still to go, which errs on the safe side.
  */
 const honest = new Set([
-  'ok', 'precondition_failed', 'identity_mismatch', 'conflict', 'pin_not_found', 'pin_exists', 'outcome_unknown', 'hazard',
+  'ok',
+  'precondition_failed',
+  'identity_mismatch',
+  'conflict',
+  'pin_not_found',
+  'pin_exists',
+  'outcome_unknown',
+  'hazard',
 ]);
 
 /** Which inodes the agent says it has taken away and made, and how often it answered what. */
@@ -34,9 +41,15 @@ interface Told {
 }
 
 /** Looks at a pin and then removes, replaces or renames exactly what it saw, until it is told to stop. */
-async function meddle(caller: Caller, map: number, rules: {
-  readonly from: Random; readonly told: Told; readonly isOver: () => boolean;
-}): Promise<void> {
+async function meddle(
+  caller: Caller,
+  map: number,
+  rules: {
+    readonly from: Random;
+    readonly told: Told;
+    readonly isOver: () => boolean;
+  },
+): Promise<void> {
   const { from, told, isOver } = rules;
   while (!isOver()) {
     const url = `/v1/pins/dir/n${from.int(names)}`;
@@ -46,7 +59,8 @@ async function meddle(caller: Caller, map: number, rules: {
     const replaces = from.int(3) === 0;
     const body = { source: { kind: 'map', id: map }, replace: true };
     const answer: Answer = await caller.ask(
-      replaces ? { method: 'PUT', url, headers, body } : { method: 'DELETE', url, headers });
+      replaces ? { method: 'PUT', url, headers, body } : { method: 'DELETE', url, headers },
+    );
     const what = `${replaces ? 'replace' : 'unpin'} ${answer.code}`;
     told.tally.set(what, (told.tally.get(what) ?? 0) + 1);
     assert.ok(honest.has(answer.code), `${url}: ${JSON.stringify(answer.body)}`);
@@ -62,10 +76,13 @@ function inodesIn(path: string): readonly number[] {
   const listing = execFileSync('find', [path, '-type', 'f', '-not', '-name', '*.debug', '-printf', '%i\\n'], {
     encoding: 'utf8',
   });
-  return listing.split('\n').filter((line) => line !== '').map(Number);
+  return listing
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
-/** Every inode anybody placed is where it was put, came back to the hand that placed it, or was asked to go. */
+/** Every inode placed is where it was put, came back to the hand that placed it, or was asked to go. */
 function settle(agent: TestAgent, told: Told, ledger: readonly string[]): void {
   const inodes = (word: string): readonly number[] =>
     ledger.filter((line) => line.startsWith(`${word} `)).map((line) => Number(line.split(' ')[1]));
@@ -81,7 +98,7 @@ function settle(agent: TestAgent, told: Told, ledger: readonly string[]): void {
   assert.deepEqual(lies, [], 'what was told as removed is gone');
 }
 
-test('pins that another hand keeps replacing are removed by nobody who has not seen exactly them', async () => {
+test('pins that another hand keeps replacing are removed only by who saw exactly them', async () => {
   await using agent = await testAgent();
   using holder = await hold('map:array:4:8:1:pf_ours:0');
   using caller = callerOf(agent.socket);
@@ -102,7 +119,10 @@ test('pins that another hand keeps replacing are removed by nobody who has not s
   for (const what of ['unpin ok', 'replace ok', 'unpin precondition_failed']) {
     assert.ok((told.tally.get(what) ?? 0) > placements / 400, `${what} happened`);
   }
-  const running = sqlite3(databaseOf(agent.config.stateDir), `SELECT count(*) FROM operation WHERE outcome = 'running'`);
+  const running = sqlite3(
+    databaseOf(agent.config.stateDir),
+    `SELECT count(*) FROM operation WHERE outcome = 'running'`,
+  );
   assert.equal(running, '0', 'every operation is settled');
   const maps = new Set(bpftool<{ name?: string; id: number }[]>('map', 'show').map(({ id }) => id));
   assert.ok(maps.has(map), 'the map that was pinned lives');

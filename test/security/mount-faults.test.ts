@@ -45,7 +45,12 @@ interface Stage extends AsyncDisposable {
 async function openFaultStage(): Promise<Stage> {
   const bpffs = openStage();
   const holder = await hold('map:array:4:8:1:pf_first:0', 'map:array:4:8:1:pf_second:0');
-  const stage = { path: bpffs.path, parent: bpffs.parent, holder, onStep: (_step: StepName): void => undefined };
+  const stage = {
+    path: bpffs.path,
+    parent: bpffs.parent,
+    holder,
+    onStep: (_step: StepName): void => undefined,
+  };
   const agent = await testAgent({ bpffs, onStep: (step) => stage.onStep(step) });
   const caller = callerOf(agent.socket);
   return Object.assign(stage, {
@@ -64,34 +69,47 @@ function idOf({ holder }: Stage, index: number): number {
   return holder.objects[index]?.id ?? 0;
 }
 
-/** A new bpffs with pins `one` and `two` of the first map, `three` of the second, and a directory `d`; map by inode. */
+/** A new bpffs: pins `one` and `two` of the first map, `three` of the second, a directory `d`. Map by inode. */
 async function setUp(stage: Stage): Promise<ReadonlyMap<string, number>> {
   const { path, holder } = stage;
   unmountAll(path);
   mountAt(path);
   mkdirSync(join(path, 'd'));
   const known = new Map<string, number>();
-  for (const [index, name] of [[0, 'one'], [0, 'two'], [1, 'three']] as const) {
+  for (const [index, name] of [
+    [0, 'one'],
+    [0, 'two'],
+    [1, 'three'],
+  ] as const) {
     await holder.tell(`pin:${index}:${join(path, name)}`);
     known.set(String(statSync(join(path, name)).ino), idOf(stage, index));
   }
   const look: Ask = { method: 'DELETE', url: '/v1/pins/two?dry_run=true' };
-  await until('the agent to see the new bpffs', () => stage.caller.ask(look), ({ code }) => code === 'ok');
+  await until(
+    'the agent to see the new bpffs',
+    () => stage.caller.ask(look),
+    ({ code }) => code === 'ok',
+  );
   return known;
 }
 
 /**
- * Names and the maps behind them, and directories, as find(1) and bpftool see them below an open root. bpftool is asked
- * of inodes that were not there before.
+ * Names and the maps behind them, and directories, as find(1) and bpftool see them below an open root.
+ * bpftool is asked of inodes that were not there before.
  */
 function picture(root: string, known: ReadonlyMap<string, number> = new Map()): string {
   const facts = ['-not', '-name', '*.debug', '-printf', '%y %i %P\n'];
   const listing = execFileSync('find', [`${root}/`, '-mindepth', '1', ...facts], { encoding: 'utf8' });
   const lines = listing.split('\n').filter((line) => line !== '' && !line.includes('staging'));
-  return lines.map((line) => {
-    const [type = '', inode = '', path = ''] = line.split(' ');
-    return type === 'f' ? `${path} = ${known.get(inode) ?? pinnedMap(join(root, path)).id}` : `${path} ${type}`;
-  }).sort().join('\n');
+  return lines
+    .map((line) => {
+      const [type = '', inode = '', path = ''] = line.split(' ');
+      return type === 'f'
+        ? `${path} = ${known.get(inode) ?? pinnedMap(join(root, path)).id}`
+        : `${path} ${type}`;
+    })
+    .sort()
+    .join('\n');
 }
 
 /** Keeps a superblock in reach of the judges, whatever becomes of its mounts. */
@@ -121,7 +139,11 @@ const changes: Readonly<Record<string, (stage: Stage) => Ask>> = {
 };
 
 function pinning(stage: Stage, path: string, map: number, more: Readonly<Record<string, unknown>>): Ask {
-  return { method: 'PUT', url: `/v1/pins/${path}`, body: { source: { kind: 'map', id: idOf(stage, map) }, ...more } };
+  return {
+    method: 'PUT',
+    url: `/v1/pins/${path}`,
+    body: { source: { kind: 'map', id: idOf(stage, map) }, ...more },
+  };
 }
 
 interface Fault {
@@ -179,7 +201,10 @@ const faults: Readonly<Record<string, Fault>> = {
 };
 
 /** The steps of a change before it is settled, and what it leads to. */
-async function rehearse(stage: Stage, ask: Ask): Promise<{ readonly steps: readonly StepName[]; readonly after: string }> {
+async function rehearse(
+  stage: Stage,
+  ask: Ask,
+): Promise<{ readonly steps: readonly StepName[]; readonly after: string }> {
   const steps: StepName[] = [];
   await setUp(stage);
   stage.onStep = (step) => void steps.push(step);
@@ -190,11 +215,19 @@ async function rehearse(stage: Stage, ask: Ask): Promise<{ readonly steps: reado
 }
 
 /** The answer, the journal and what find(1) sees say the same. */
-async function assertTruth(stage: Stage, answer: Answer, seen: {
-  readonly before: string; readonly after: string; readonly now: string; readonly at: string;
-}): Promise<void> {
+async function assertTruth(
+  stage: Stage,
+  answer: Answer,
+  seen: {
+    readonly before: string;
+    readonly after: string;
+    readonly now: string;
+    readonly at: string;
+  },
+): Promise<void> {
   const { before, after, now, at } = seen;
-  const outcome = answer.code === 'ok' ? 'applied' : answer.code === 'outcome_unknown' ? 'unknown' : 'not_applied';
+  const outcome =
+    answer.code === 'ok' ? 'applied' : answer.code === 'outcome_unknown' ? 'unknown' : 'not_applied';
   if (outcome === 'applied') assert.equal(now, after, at);
   if (outcome === 'not_applied') assert.equal(now, before, at);
   const id = answer.headers['pinfold-operation'];
@@ -203,10 +236,17 @@ async function assertTruth(stage: Stage, answer: Answer, seen: {
   assert.equal(operation.body.outcome, outcome, at);
 }
 
-/** Lets a fault happen at the nth step of a change, and judges what is told of it; then all must work again. */
-async function strike(stage: Stage, scene: {
-  readonly ask: Ask; readonly fault: Fault; readonly nth: number; readonly after: string; readonly at: string;
-}): Promise<string> {
+/** Lets a fault happen at the nth step of a change, judges what is told of it; then all must work again. */
+async function strike(
+  stage: Stage,
+  scene: {
+    readonly ask: Ask;
+    readonly fault: Fault;
+    readonly nth: number;
+    readonly after: string;
+    readonly at: string;
+  },
+): Promise<string> {
   const { ask, fault, nth, after, at } = scene;
   const known = await setUp(stage);
   const before = picture(stage.path, known);
@@ -223,12 +263,17 @@ async function strike(stage: Stage, scene: {
   await assertTruth(stage, answer, { before, after, now: picture(judges.path, known), at });
   judges[Symbol.dispose]();
   const works = pinning(stage, 'afterwards', 0, {});
-  await until(`work after ${at}`, () => stage.caller.ask(works), ({ code }) => code === 'ok', { timeoutMs: 5000 });
+  await until(
+    `work after ${at}`,
+    () => stage.caller.ask(works),
+    ({ code }) => code === 'ok',
+    { timeoutMs: 5000 },
+  );
   assert.deepEqual(stage.agent.running.kernel.fds.transient(), [], at);
   return answer.code;
 }
 
-test('whatever happens to the mount in the middle of a change, success means that it can be seen', async (t) => {
+test('whatever happens to the mount in a change, success means that it can be seen', async (t) => {
   await using stage = await openFaultStage();
   let cases = 0;
   for (const [name, change] of Object.entries(changes)) {

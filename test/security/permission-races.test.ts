@@ -61,7 +61,10 @@ test('whoever makes the staging directory first gets no change to go through it'
         assert.equal(code, isInside ? 'bad_path' : 'staging_unsafe', `${change.method} ${change.url}`);
       }
       assert.equal((await caller.ask({ method: 'GET', url: '/v1/pins/there' })).body.id, id, 'reads work');
-      assert.deepEqual(readdirSync(bpffs.path).filter((name) => /^(new|d|elsewhere)$/.test(name)), []);
+      assert.deepEqual(
+        readdirSync(bpffs.path).filter((name) => /^(new|d|elsewhere)$/.test(name)),
+        [],
+      );
       asNobody('rm', '-d', trap);
       assert.equal((await caller.ask({ method: 'PUT', url: '/v1/pins/new', body: { source } })).status, 201);
       const { uid, mode } = statSync(trap);
@@ -99,20 +102,25 @@ test('a second name that comes and goes never makes an unpin free what it did no
     tally[isOk ? 'ok' : 'hazard']++;
     assert.equal(there.has(`p${round}`), !isOk, `round ${round}: ${answers[Number(round)]}`);
     if (isOk && left !== '0') tally.masked++;
-    else if (!isOk && Number(round) % 10 === 0) assert.equal(pinnedMap(join(directory, `p${round}`)).id, Number(map));
+    else if (!isOk && Number(round) % 10 === 0)
+      assert.equal(pinnedMap(join(directory, `p${round}`)).id, Number(map));
   }
   process.stdout.write(`${JSON.stringify(tally)}\n`);
   assert.ok(tally.ok > linkRounds / 20 && tally.hazard > linkRounds / 100, JSON.stringify(tally));
-  // Whoever looks at the map in passing (another test's agent, bpftool) holds it for that moment, and is then a holder.
+  // Who looks at the map in passing (another test's agent, bpftool) holds it for that moment: a holder.
   assert.ok(tally.masked <= Math.ceil(linkRounds / 100), JSON.stringify(tally));
 });
 
 const lettingGo: readonly StepName[] = [
-  'unpin.checked', 'unpin.intent_committed', 'unpin.moved_aside', 'unpin.checked_again', 'unpin.unlinked',
+  'unpin.checked',
+  'unpin.intent_committed',
+  'unpin.moved_aside',
+  'unpin.checked_again',
+  'unpin.unlinked',
 ];
 
-test('an object whose other holder dies, or whose other name goes, in the middle of an unpin is pinned back', async () => {
-  const hook = { step: undefined as StepName | undefined, act: () => undefined as void };
+test('an object whose other holder or name goes in the middle of an unpin is pinned back', async () => {
+  const hook: { step: StepName | undefined; act: () => void } = { step: undefined, act: () => undefined };
   await using agent = await testAgent({
     onStep: (step) => {
       if (step === hook.step) hook.act();
@@ -141,7 +149,9 @@ test('an object whose other holder dies, or whose other name goes, in the middle
       const refused = await agent.local.delete(url).expect(409);
       hook.step = undefined;
       assert.equal(refused.body.code, 'hazard', name);
-      const operation = await agent.local.get(`/v1/operations/${refused.headers['pinfold-operation']}`).expect(200);
+      const operation = await agent.local
+        .get(`/v1/operations/${refused.headers['pinfold-operation']}`)
+        .expect(200);
       assert.equal(operation.body.outcome, 'not_applied', name);
       assert.ok(isAlive('map', id), name);
       const pin = await agent.local.get(url).expect(200);

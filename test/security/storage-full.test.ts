@@ -18,15 +18,18 @@ import { until } from '../support/until.ts';
 function fill(file: string): void {
   const fd = openSync(file, 'w');
   try {
-    assert.throws(() => {
-      for (;;) writeSync(fd, Buffer.alloc(4096));
-    }, { code: 'ENOSPC' });
+    assert.throws(
+      () => {
+        for (;;) writeSync(fd, Buffer.alloc(4096));
+      },
+      { code: 'ENOSPC' },
+    );
   } finally {
     closeSync(fd);
   }
 }
 
-test('with a full state directory changes are 507 before the kernel is touched, reads work, and it heals', async () => {
+test('on a full disk changes are 507 before the kernel is touched, reads work, and it heals', async () => {
   using disk = tempDir('full');
   // Room for the first observation of a machine on which other tests have thousands of objects.
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=0700', 'pf-full', disk.path]);
@@ -37,7 +40,11 @@ test('with a full state directory changes are 507 before the kernel is touched, 
   await using agent = await testAgent({ stateDir });
   using caller = callerOf(agent.socket);
   const [first, second] = holder.objects.map(({ id }) => ({ kind: 'map', id }));
-  const pin = (path: string, source = first): Ask => ({ method: 'PUT', url: `/v1/pins/${path}`, body: { source } });
+  const pin = (path: string, source = first): Ask => ({
+    method: 'PUT',
+    url: `/v1/pins/${path}`,
+    body: { source },
+  });
   for (const path of ['a', 'b', 'c']) assert.equal((await caller.ask(pin(path))).code, 'ok');
   mkdirSync(join(agent.bpffs.path, 'd'));
 
@@ -51,13 +58,26 @@ test('with a full state directory changes are 507 before the kernel is touched, 
     { method: 'DELETE', url: '/v1/directories/d' },
     { method: 'POST', url: '/v1/batch', body: { operations: [{ op: 'unpin', path: 'b' }] } },
   ];
-  const reads = ['/v1/pins', '/v1/pins/a', '/v1/tree', '/v1/maps', '/v1/events', '/v1/node', '/metrics', '/healthz'];
+  const reads = [
+    '/v1/pins',
+    '/v1/pins/a',
+    '/v1/tree',
+    '/v1/maps',
+    '/v1/events',
+    '/v1/node',
+    '/metrics',
+    '/healthz',
+  ];
   const ballast = join(disk.path, 'ballast');
   for (let round = 0; round < 3; round++) {
     fill(ballast);
     // What the write-ahead log still has room for is used up by changes that are told as done.
     for (let number = 0; ; number++) {
-      const answer = await caller.ask({ method: 'PATCH', url: '/v1/pins/c', body: { owner: `${round}-${number}` } });
+      const answer = await caller.ask({
+        method: 'PATCH',
+        url: '/v1/pins/c',
+        body: { owner: `${round}-${number}` },
+      });
       if (answer.status === 507) break;
       assert.ok(answer.code === 'ok' && number < 5000, JSON.stringify(answer.body));
     }
@@ -70,11 +90,20 @@ test('with a full state directory changes are 507 before the kernel is touched, 
     for (const url of reads) assert.equal((await caller.ask({ method: 'GET', url })).status, 200, url);
     pinById('map', second?.id ?? 0, join(agent.bpffs.path, `foreign${round}`));
     const fresh: Ask = { method: 'GET', url: `/v1/pins/foreign${round}` };
-    await until('a foreign pin to be seen on a full disk', () => caller.ask(fresh), ({ status }) => status === 200);
+    await until(
+      'a foreign pin to be seen on a full disk',
+      () => caller.ask(fresh),
+      ({ status }) => status === 200,
+    );
 
     truncateSync(ballast, 0);
     const again = pin(`after${round}`);
-    await until('changes to work again', () => caller.ask(again), ({ code }) => code === 'ok', { timeoutMs: 5000 });
+    await until(
+      'changes to work again',
+      () => caller.ask(again),
+      ({ code }) => code === 'ok',
+      { timeoutMs: 5000 },
+    );
   }
   const database = databaseOf(stateDir);
   assert.equal(sqlite3(database, `SELECT count(*) FROM operation WHERE outcome = 'running'`), '0');

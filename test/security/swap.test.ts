@@ -21,7 +21,7 @@ const attacker = 1000;
 const operationsEach = rounds(1250);
 const swapsAtLeast = 25_000;
 
-/** What may be answered while somebody else moves what is on the way; never `internal`, nor `outcome_unknown`. */
+/** What may be answered while somebody moves what is on the way; not `internal`, nor `outcome_unknown`. */
 const honest = new Set([
   'ok',
   'pin_not_found',
@@ -55,7 +55,7 @@ async function stopSwapping(child: Child): Promise<number> {
   return Number(await child.line(/^\d+$/, 60_000));
 }
 
-/** Pins, directories and contents as others see them, by find(1) and bpftool; nothing of it is ours to change. */
+/** Pins, directories and contents as find(1) and bpftool see them; nothing of it is ours to change. */
 function describePins(path: string): string {
   const ids = names.map((name) => pinnedMap(join(path, name)).id);
   return `${treeHash(path)} ${ids.join(',')}`;
@@ -160,7 +160,7 @@ async function heldMaps(): Promise<Holder> {
   return await hold(...[0, 1, 2, 3].map((index) => `map:array:4:8:1:pf_swap${index}:0`));
 }
 
-test('a directory that becomes a link to an ordinary tree and back leads no change into that tree', async () => {
+test('a directory that becomes a link to an ordinary tree leads no change into it', async () => {
   await using agent = await testAgent();
   using holder = await heldMaps();
   using canary = tempDir('canary');

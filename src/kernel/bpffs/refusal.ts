@@ -91,6 +91,8 @@ const everywhere: Rows = {
   EROFS: { code: 'read_only', why: 'the file system is mounted read-only' },
   ENAMETOOLONG: { code: 'bad_path', why: 'a name is longer than 255 bytes, or the path than 4,095' },
   ENOMEM: { code: 'out_of_memory', why: 'the kernel has no memory for it' },
+  // What bpf_get_inode (kernel/bpf/inode.c) makes of a failed allocation: a bpffs itself has no size.
+  ENOSPC: { code: 'out_of_memory', why: 'the kernel has no memory for another inode' },
   EAGAIN: { code: 'conflict', why: 'directories on the way kept being renamed' },
   ESTALE: { code: 'conflict', why: 'the directory was removed at the same time' },
   EMFILE: { code: 'overloaded', why: 'this process has as many descriptors open as it may' },

@@ -58,10 +58,14 @@ function openExisting(calls: Calls, root: BpffsRoot): Fd | undefined {
     if (isSystemCallError(error, 'EACCES')) throw unsafe('it belongs to another user', error);
     throw refusal(error, { attempt: 'open_directory', path: stagingName });
   }
-  const why = whyUnsafe(readInode(fd));
-  if (why === undefined) return fd;
-  fd[Symbol.dispose]();
-  throw unsafe(why);
+  try {
+    const why = whyUnsafe(readInode(fd));
+    if (why !== undefined) throw unsafe(why);
+    return fd;
+  } catch (error) {
+    fd[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** A setgid bit, which a directory inherits from a setgid root, opens nothing and is let pass. */

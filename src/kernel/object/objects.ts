@@ -108,10 +108,15 @@ export class BpfObjects implements Objects {
 
   /** What an open descriptor is on; closes it where it is on no object. */
   #describe(fd: Fd, refusal: () => PinfoldError): HeldObject {
-    const kind = kindOf(fd);
-    if (kind !== undefined) return describeHeld(kind, fd, this.#boot);
-    fd[Symbol.dispose]();
-    throw refusal();
+    let kind: ObjectKind | undefined;
+    try {
+      kind = kindOf(fd);
+      if (kind === undefined) throw refusal();
+    } catch (error) {
+      fd[Symbol.dispose]();
+      throw error;
+    }
+    return describeHeld(kind, fd, this.#boot);
   }
 }
 
