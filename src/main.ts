@@ -79,6 +79,10 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     closers.push(() => kernel[Symbol.dispose]());
     assertAble(config, kernel);
     prepareBpffs(config, kernel, log);
+    if (config.programStats) {
+      const measuring = kernel.programs.holdStatistics();
+      closers.push(() => measuring[Symbol.dispose]());
+    }
 
     const { stateDir, node, retentionMs } = config;
     const store = openStore({ stateDir, node, bootId: kernel.facts.bootId, clock, retentionMs });

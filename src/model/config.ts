@@ -18,6 +18,8 @@ export interface AgentConfig {
   readonly allowHosts: readonly string[];
   readonly tls: TlsFiles | undefined;
   readonly openMetrics: boolean;
+  /** Have the kernel measure how often and how long programs run, for as long as the agent does. */
+  readonly programStats: boolean;
   readonly retentionMs: number;
   readonly logLevel: LogLevel;
   /** Roles of local users and groups on the unix socket, by name or number; root is always admin. */
@@ -76,6 +78,7 @@ export const agentOptions: readonly AgentOption[] = [
   option('tls-key', 'text', 'FILE', 'PEM key for TCP'),
   option('tls-client-ca', 'text', 'FILE', 'PEM certificates that must have signed those of callers'),
   option('open-metrics', 'switch', '', 'serve /metrics without credentials'),
+  option('program-stats', 'switch', '', 'measure all the time how often and how long programs run'),
   option('retention', 'text', 'TIME', 'how long history is kept, such as 30d'),
   option('log-level', 'text', 'LEVEL', 'error, warn, info or debug'),
   option('config', 'text', 'FILE', 'a YAML file with these names as keys, and users: and groups: with roles'),
@@ -129,6 +132,7 @@ export function mergeConfig(sources: {
     allowHosts: listOf(merged['allow-host']).map((name) => name.toLowerCase()),
     tls: parseTls(text('tls-cert', ''), text('tls-key', ''), text('tls-client-ca', '')),
     openMetrics: merged['open-metrics'] === true,
+    programStats: merged['program-stats'] === true,
     retentionMs: parseRetention(text('retention', '30d')),
     logLevel: parseLogLevel(text('log-level', 'info')),
     users,
