@@ -37,6 +37,7 @@ export interface Observed<Value> {
 /** Which instance a request means: `major:minor`, or undefined for the primary one. */
 export type MountChoice = string | undefined;
 
+/** Which pins a list is about; what is not given does not narrow it. */
 export interface PinQuery {
   readonly mount: MountChoice;
   readonly prefix?: PinPath;
@@ -49,6 +50,7 @@ export interface PinQuery {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** Which objects a list is about. */
 export interface ObjectQuery {
   readonly kind?: ObjectKind;
   readonly type?: string;
@@ -62,6 +64,7 @@ export interface Slice {
   readonly limit: number;
 }
 
+/** One slice of a list, with what is needed to ask for the next. */
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Position of the last item, when there are more. */
@@ -69,6 +72,7 @@ export interface Page<Item> {
   readonly total: number;
 }
 
+/** Everything that changes nothing. Lists answer from the last observation, single resources from the kernel. */
 export interface Reads {
   node(): NodeDocument;
   mounts(): Observed<readonly MountDocument[]>;

@@ -1,5 +1,6 @@
 import type { PinnableKind } from './kind.ts';
 
+/** What can be lost by a change, in the words of `?accept=`. */
 export const hazards = ['last_reference', 'prog_array_emptied', 'link_detached', 'claimed'] as const;
 
 /** What a change would cost; refused unless the caller accepts it by name. */
@@ -51,7 +52,7 @@ export function hazardsOf(loss: Loss): readonly Hazard[] {
 export const hazardSentences: Readonly<Record<Hazard, string>> = {
   last_reference: 'nothing else holds the object: the kernel would free it',
   prog_array_emptied:
-    'this is its last user reference: the kernel would clear the slots of the prog_array, and tail calls would end',
+    'this is its last user reference: the kernel would clear its slots, and tail calls would end',
   link_detached: 'the pin alone keeps the link attached: its program would stop running',
   claimed: 'an owner has claimed the pin',
 };

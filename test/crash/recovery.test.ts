@@ -14,7 +14,7 @@ import {
   setScene,
 } from './support/scene.ts';
 
-/** Each place is tried with nine deaths, so a third of the usual rounds kills there more than thrice as often. */
+/** Each place is tried with nine deaths: a third of the rounds kills there thrice as often. */
 const times = Math.ceil(rounds(3) / 3);
 
 /** Deaths that leave recovery something to do, and how the operation must end then. */

@@ -42,7 +42,7 @@ test('with all rights on a kernel like this one every feature is there', () => {
   assert.deepEqual(kernel.fds.transient(), []);
 });
 
-test('without CAP_SYS_ADMIN ids cannot be used, and one object is counted by running through all', async () => {
+test('without CAP_SYS_ADMIN there are no ids, and one object is counted by running through all', async () => {
   using holder = await hold('map:hash:4:8:1:pf_counted:0', 'prog:xdp:pf_counted');
   const [map, program] = holder.objects.map(({ id }) => id);
   const wanted = [`map:${map}`, `program:${program}`, 'link:2147483600', 'map:2147483600'];
@@ -75,7 +75,7 @@ test('without any rights each feature that is missing says why and what is lost'
   assert.equal(report.transient, 0);
 });
 
-test('in a pid namespace of its own not all processes are seen, and counters are as right as ever', async () => {
+test('in a pid namespace not all processes are seen, and counters are as right as ever', async () => {
   using holder = await hold('map:hash:4:8:1:pf_counted:0', 'prog:sk_lookup:pf_counted', 'link:netns:1');
   const [map, program, link] = holder.objects.map(({ id }) => id);
   const options = ['--pid', '--fork', '--mount-proc', '--kill-child'];

@@ -89,7 +89,7 @@ test('every object carries the type it was made with, also those bpftool knows o
   for (const { kind, type, id } of zoo.made) assert.equal(described(kind, id).type, type);
 });
 
-test('maps agree with a C program that zeroes its buffers, on BTF ids and all the rest of bpf_map_info', () => {
+test('maps agree with a C program that zeroes its buffers, on all of bpf_map_info', () => {
   const ids = zoo.made.filter((made) => made.kind === 'map').map((made) => made.id);
   let withBtf = 0;
   for (const shown of judged('map', ids)) {

@@ -47,7 +47,7 @@ function makeCgroup(): Disposable & { readonly path: string } {
   return { path, ...disposable(() => rmdirSync(path)) };
 }
 
-test('links agree with what the kernel prints about them in fdinfo of the process that holds them', async () => {
+test('links agree with what the kernel prints in fdinfo of the process that holds them', async () => {
   using zoo = await makeObjects();
   const numbers = [
     'netns_ino',
@@ -81,7 +81,7 @@ test('links agree with what the kernel prints about them in fdinfo of the proces
   assert.equal(compared, zoo.made.filter((made) => made.kind === 'link').length);
 });
 
-test('links on probes and tracepoints tell the file, the places and the cookies they were made with', async () => {
+test('links on probes and tracepoints tell the file, the places and the cookies of their making', async () => {
   using child = start(compileC('probes'));
   await child.line(/^ready$/);
   const [uretprobe, tracepoint, multi] = child.lines.map((line) => JSON.parse(line.replace('ready', 'null')));

@@ -32,7 +32,8 @@ test('who connects to a unix socket is known by user, group, process and name', 
   server.listen(`${dir.path}/socket`);
   await once(server, 'listening');
   execFileSync('chmod', ['-R', '0777', dir.path]);
-  const program = `import('node:net').then((net) => { net.connect(process.argv[1]); console.log(process.pid); })`;
+  const connects = 'net.connect(process.argv[1]); console.log(process.pid);';
+  const program = `import('node:net').then((net) => { ${connects} })`;
   const node = [process.execPath, '-e', program, `${dir.path}/socket`];
   using client = start('setpriv', ['--reuid=1234', '--regid=4321', '--clear-groups', ...node]);
   const [socket] = (await once(server, 'connection')) as [Socket];

@@ -80,7 +80,7 @@ test('a holder that lets go while its pin is displaced gets the name back for it
   owner[Symbol.dispose]();
 });
 
-test('an object let go when its pin has lost its name is pinned again, and the new one gives way', async () => {
+test('an object let go when its pin lost its name is pinned again, and the new one gives way', async () => {
   using maps = await twoMaps('unused-too');
   const owner = await hold('map:hash:4:8:16:pf_late:0', `pin:0:${at('late')}`);
   const id = owner.objects[0]?.id ?? 0;

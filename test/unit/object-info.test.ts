@@ -15,7 +15,7 @@ import { random, testSeed } from '../support/seed.ts';
 
 type Fields = Readonly<Record<number, number | bigint | string>>;
 
-/** A structure of a size with some fields set: numbers are 32 bits wide, bigints 64, texts as long as they are. */
+/** A structure with some fields set: numbers are 32 bits wide, bigints 64, texts as they are. */
 function struct(size: number, fields: Fields): Buffer {
   const bytes = Buffer.alloc(size);
   for (const [at, value] of Object.entries(fields)) {

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { limits } from '../limits.ts';
 import { objectKinds, pinnableKinds } from '../kind.ts';
+import { limits } from '../limits.ts';
 
 /** RFC 3339 in UTC with milliseconds: `2026-11-22T10:00:00.000Z`. */
 export const Time = Type.String({ format: 'date-time' });
@@ -10,7 +10,9 @@ export function oneOf<const Word extends string>(words: readonly Word[]) {
   return Type.Unsafe<Word>(Type.Union(words.map((word) => Type.Literal(word))));
 }
 
+/** `map`, `program`, `link` or `btf`. */
 export const ObjectKindSchema = oneOf(objectKinds);
+/** What a pin can hold: `map`, `program` or `link`. */
 export const PinnableKindSchema = oneOf(pinnableKinds);
 
 /** Free key-value pairs that belong to a pin or a node. */

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { oneOf, Time } from './common.ts';
 
+/** Everything that history tells of; `docs/api.md` says when each is told. */
 export const eventTypes = [
   'pin.created',
   'pin.removed',
@@ -14,6 +15,7 @@ export const eventTypes = [
   'mount.appeared',
   'mount.gone',
 ] as const;
+/** One of `eventTypes`. */
 export type EventType = (typeof eventTypes)[number];
 
 /** What an event is about. */

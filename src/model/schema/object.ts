@@ -44,12 +44,16 @@ const observed = {
   etag: Type.String(),
 };
 
+/** `GET /v1/maps/{id}`. */
 export const MapDocument = Type.Object({ ...MapInfo.properties, ...observed }, { $id: 'Map' });
+/** `GET /v1/programs/{id}`. */
 export const ProgramDocument = Type.Object(
   { ...ProgramInfo.properties, ...observed, statistics: Type.Optional(ProgramStatistics) },
   { $id: 'Program' },
 );
+/** `GET /v1/links/{id}`. */
 export const LinkDocument = Type.Object({ ...LinkInfo.properties, ...observed }, { $id: 'Link' });
+/** `GET /v1/btfs/{id}`. */
 export const BtfDocument = Type.Object({ ...BtfInfo.properties, ...observed }, { $id: 'Btf' });
 
 /** An object as `GET /v1/maps/{id}` and its sisters answer it. */

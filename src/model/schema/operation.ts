@@ -10,6 +10,7 @@ export const Outcome = Type.Union([
 ]);
 export type Outcome = Static<typeof Outcome>;
 
+/** The kinds of changes that are journalled. */
 export const operationKinds = [
   'pin',
   'replace',
@@ -20,6 +21,7 @@ export const operationKinds = [
   'rmdir',
   'batch',
 ] as const;
+/** One of `operationKinds`. */
 export type OperationKind = (typeof operationKinds)[number];
 
 /** What `GET /v1/operations/{id}` answers. */
