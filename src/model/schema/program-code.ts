@@ -4,12 +4,15 @@ const number = (description: string) => Type.Optional(Type.Integer({ description
 const text = (description: string) => Type.Optional(Type.String({ description }));
 
 /** A line of source, from the program's own BTF. */
-export const SourceLine = Type.Object({
-  file: Type.String(),
-  line: Type.Integer({ description: '0 where the compiler did not say' }),
-  column: Type.Integer(),
-  text: Type.String({ description: 'the line without what it is indented by' }),
-});
+export const SourceLine = Type.Object(
+  {
+    file: Type.String(),
+    line: Type.Integer({ description: '0 where the compiler did not say' }),
+    column: Type.Integer(),
+    text: Type.String({ description: 'the line without what it is indented by' }),
+  },
+  { description: 'line of source that begins here' },
+);
 export type SourceLine = Static<typeof SourceLine>;
 
 /** One instruction after verification, in numbers, in words, and with what it refers to. */
