@@ -178,6 +178,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/maps/{id}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The entries of a map, a page or all of them */
+        get: operations["listMapEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/entries/{hex}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One entry, by the bytes of its key */
+        get: operations["getMapEntry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/entry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One entry, by its key as JSON */
+        get: operations["getMapEntryByTypedKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many entries a map has */
+        get: operations["countMapEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/peek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The head of a queue or stack, which stays there */
+        get: operations["peekMap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/programs": {
         parameters: {
             query?: never;
@@ -202,8 +287,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One program, read from the kernel */
+        /** One program, read from the kernel; with its run statistics where they are asked for */
         get: operations["getProgram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{id}/instructions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The instructions of a program, or its machine code */
+        get: operations["getProgramInstructions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -627,6 +729,42 @@ export interface components {
         Health: {
             /** @constant */
             status: "ok";
+        };
+        Instruction: {
+            /** @description its slot; a 64-bit constant takes two */
+            index: number;
+            opcode: number;
+            dst: number;
+            src: number;
+            off: number;
+            imm: number;
+            /** @description as the verifier and bpftool write it */
+            text: string;
+            /** @description the whole 64-bit constant, hexadecimal, where it is a plain number */
+            value?: string;
+            /** @description map that a constant stands for */
+            map_id?: number;
+            /** @description bytes into the first value of that map */
+            map_offset?: number;
+            /** @description slot that it may jump to */
+            target?: number;
+            /** @description kernel function that it calls: a helper, or what the verifier put in its place */
+            helper?: string;
+            /** @description kernel function that it calls by BTF */
+            kfunc?: string;
+            /** @description symbol of the program’s own function that it calls */
+            function?: string;
+            /** @description function that begins here */
+            signature?: string;
+            /** @description line of source that begins here */
+            source?: {
+                file: string;
+                /** @description 0 where the compiler did not say */
+                line: number;
+                column: number;
+                /** @description the line without what it is indented by */
+                text: string;
+            };
         };
         Link: {
             /** @constant */
@@ -1097,6 +1235,59 @@ export interface components {
             /** Format: date-time */
             first_seen?: string;
             etag: string;
+            statistics?: {
+                /** @description how long it was measured */
+                duration_ms: number;
+                /** @description how often it ran in that time */
+                run_cnt: number;
+                /** @description how long it ran in that time */
+                run_time_ns: number;
+                recursion_misses?: number;
+            };
+        };
+        ProgramInstructions: {
+            /** @description the kernel’s id of the program */
+            id: number;
+            name: string;
+            /** @description hash of its instructions before verification */
+            tag: string;
+            /** @description of all functions together */
+            bytes: number;
+            /** @constant */
+            image: "xlated";
+            /** @description where functions begin; empty without BTF */
+            functions: {
+                /** @description from BTF; empty without */
+                name: string;
+                tag?: string;
+                index: number;
+                signature: string;
+            }[];
+            /** @description why some functions of the kernel are not named */
+            unavailable?: string;
+            instructions: components["schemas"]["Instruction"][];
+        };
+        ProgramMachineCode: {
+            /** @description the kernel’s id of the program */
+            id: number;
+            name: string;
+            /** @description hash of its instructions before verification */
+            tag: string;
+            /** @description of all functions together */
+            bytes: number;
+            /** @constant */
+            image: "jited";
+            functions: {
+                /** @description from BTF; empty without */
+                name: string;
+                tag?: string;
+                /** @description what the kernel calls it */
+                symbol?: string;
+                /** @description where the kernel has put it, hexadecimal; absent where addresses are hidden */
+                address?: string;
+                /** @description its length; functions stand end to end */
+                bytes: number;
+            }[];
         };
         References: {
             /** @description everything that keeps it, our own references left out */
@@ -1979,6 +2170,305 @@ export interface operations {
             };
         };
     };
+    listMapEntries: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description put the entries of inner maps into the stream of a map of maps */
+                follow?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Entries, in the order of the kernel. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description as the format writes it */
+                            key: unknown;
+                            /** @description as the format writes it */
+                            value?: unknown;
+                            /** @description in place of `value`, for each possible CPU */
+                            values?: {
+                                cpu: number;
+                                value: unknown;
+                            }[];
+                            /** @description `format=bpftool` of a map with BTF */
+                            formatted?: unknown;
+                        }[];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        consistency: "per_element" | "per_bucket" | "may_repeat";
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMapEntry: {
+        parameters: {
+            query?: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+                /** @description the bytes of the key in hexadecimal */
+                hex: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entry. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description as the format writes it */
+                        key: unknown;
+                        /** @description as the format writes it */
+                        value?: unknown;
+                        /** @description in place of `value`, for each possible CPU */
+                        values?: {
+                            cpu: number;
+                            value: unknown;
+                        }[];
+                        /** @description `format=bpftool` of a map with BTF */
+                        formatted?: unknown;
+                    };
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMapEntryByTypedKey: {
+        parameters: {
+            query: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description the key as JSON, as `typed` writes it */
+                key: string;
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entry. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description as the format writes it */
+                        key: unknown;
+                        /** @description as the format writes it */
+                        value?: unknown;
+                        /** @description in place of `value`, for each possible CPU */
+                        values?: {
+                            cpu: number;
+                            value: unknown;
+                        }[];
+                        /** @description `format=bpftool` of a map with BTF */
+                        formatted?: unknown;
+                    };
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    countMapEntries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The number. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        count: number;
+                        max_entries: number;
+                        /** @description false where the map changed too much to be counted */
+                        complete: boolean;
+                        consistency: "per_element" | "per_bucket" | "may_repeat";
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    peekMap: {
+        parameters: {
+            query?: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The head. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description as the format writes it */
+                        value: unknown;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listPrograms: {
         parameters: {
             query?: {
@@ -2039,7 +2529,10 @@ export interface operations {
     };
     getProgram: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description for so long, at most 30s, see how often and how long it runs; the kernel measures all programs meanwhile, and no longer */
+                statistics?: string;
+            };
             header?: {
                 /** @description entity tags the caller has */
                 "if-none-match"?: string;
@@ -2068,6 +2561,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProgramInstructions: {
+        parameters: {
+            query?: {
+                format?: "json" | "text" | "raw";
+                /** @description xlated, unless told: what the verifier made of it; jited: its machine code */
+                image?: "xlated" | "jited";
+                /** @description text: with the bytes of each instruction */
+                opcodes?: boolean;
+                /** @description text: with file, line and column of the source */
+                linum?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The instructions: a document, the text that `bpftool prog dump xlated` prints, or the bytes. Of machine code there are only the bytes and a document about them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgramInstructions"] | components["schemas"]["ProgramMachineCode"];
+                    "text/plain": string;
+                    "application/octet-stream": string;
+                };
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
