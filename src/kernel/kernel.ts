@@ -156,6 +156,9 @@ export interface OpenName extends Disposable, InodeFacts {
   readonly type: 'directory' | 'file' | 'symlink' | 'other';
 }
 
+/** A pin that is open, together with the directory it was found in. */
+export type OpenPin = OpenName & { readonly parent: Fd; readonly name: string };
+
 /** Safe ways around a file system in which any local user may have planted anything. */
 export interface Bpffs {
   /** Every instance in the mountinfo of every process's mount namespace, one each by major:minor. */
@@ -193,7 +196,9 @@ export interface Bpffs {
    * @throws PinfoldError pin_not_found, parent_not_found, symlink, is_a_directory, not_a_pin,
    * not_a_directory, crosses_mount
    */
-  openPin(root: BpffsRoot, path: PinPath): OpenName & { readonly parent: Fd; readonly name: string };
+  openPin(root: BpffsRoot, path: PinPath): OpenPin;
+  /** As openPin; undefined where the directory has no such name. */
+  findPin(root: BpffsRoot, path: PinPath): OpenPin | undefined;
   stat(fd: Fd): InodeFacts;
   /** Where a symbolic link that openName has opened points; byte string. */
   readLink(link: OpenName): string;

@@ -11,11 +11,19 @@ export function holdObjectAt(kernel: Kernel, root: BpffsRoot, path: PinPath): He
   return kernel.objects.holdPinned(open.fd);
 }
 
+/** A pin as it was read, with its object, which is held from then on. */
+export interface HeldPin {
+  readonly held: HeldObject;
+  readonly state: PinState;
+}
+
 /**
- * Reads a pin and goes on holding its object; the pin's own inode is let go at once. @throws as Bpffs.openPin
+ * Reads a pin and goes on holding its object; the pin's own inode is let go at once. Undefined where its
+ * directory has no such name. @throws as Bpffs.findPin
  */
-export function holdPin(site: Site, path: PinPath): { readonly held: HeldObject; readonly state: PinState } {
-  using open = site.kernel.bpffs.openPin(site.root, path);
+export function holdPin(site: Site, path: PinPath): HeldPin | undefined {
+  using open = site.kernel.bpffs.findPin(site.root, path);
+  if (open === undefined) return undefined;
   const held = site.kernel.objects.holdPinned(open.fd);
   try {
     return { held, state: stateOf(site, { path, open, held }) };
@@ -28,9 +36,9 @@ export function holdPin(site: Site, path: PinPath): { readonly held: HeldObject;
 /** What is pinned at a path now; undefined where nothing is, or nothing that can be read as a pin. */
 export function objectAt(site: Site, path: PinPath): PinState | undefined {
   try {
-    const { held, state } = holdPin(site, path);
-    held[Symbol.dispose]();
-    return state;
+    const pin = holdPin(site, path);
+    pin?.held[Symbol.dispose]();
+    return pin?.state;
   } catch (error) {
     if (isPinfoldError(error)) return undefined;
     throw error;

@@ -131,8 +131,9 @@ export class View {
 
   #read(path: PinPath): Subject | undefined {
     try {
-      const { held, state } = holdPin(this.#site, path);
-      const subject = Subject.of(state, this.#holds.add(held));
+      const pin = holdPin(this.#site, path);
+      if (pin === undefined) return undefined;
+      const subject = Subject.of(pin.state, this.#holds.add(pin.held));
       this.#entries.set(path, subject);
       return subject;
     } catch (error) {

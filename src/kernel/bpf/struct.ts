@@ -11,7 +11,8 @@ export class Struct {
   #pointedAt: Uint8Array[] = [];
 
   constructor(size: number) {
-    this.bytes = Buffer.alloc(size);
+    // From Node's pool: memory of its own for each would cost more than the system call.
+    this.bytes = Buffer.allocUnsafe(size).fill(0);
   }
 
   /** Sets an unsigned (or a signed, non-negative) 32-bit field. */

@@ -7,7 +7,7 @@ import { readDirectory } from './directory.ts';
 import { readInode } from './inode.ts';
 import { scanMounts } from './mounts.ts';
 import { attempting } from './refusal.ts';
-import { openDirectory, openName, openParent, openPin } from './resolve.ts';
+import { findPin, openDirectory, openName, openParent, openPin } from './resolve.ts';
 import { assertStillVisible, openRoot } from './root.ts';
 import { openStaging } from './staging.ts';
 
@@ -34,6 +34,7 @@ export function openBpffs(calls: Calls, facts: Pick<KernelFacts, 'bootId'>): Bpf
     openDirectory: (root, path) => openDirectory(calls, root, path),
     openName: (root, place) => openName(calls, root, place),
     openPin: (root, path) => openPin(calls, root, path),
+    findPin: (root, path) => findPin(calls, root, path),
     stat: (fd) => readInode(fd).facts,
     readLink: (link) => calls.readlinkat(link.fd),
     chmod: (fd, mode) => attempting({ attempt: 'chmod', path: fd.what }, () => chmodSync(fd.procPath, mode)),

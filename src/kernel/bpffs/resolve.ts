@@ -1,8 +1,8 @@
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, nameOf, type PinPath, parentOf } from '../../model/path.ts';
-import type { BpffsRoot, OpenName } from '../kernel.ts';
+import type { BpffsRoot, OpenName, OpenPin } from '../kernel.ts';
 import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
-import { isSystemCallError } from '../sys/errno.ts';
+import { isSystemCallError, SystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 import { readInode } from './inode.ts';
 import { refusal } from './refusal.ts';
@@ -16,32 +16,30 @@ const beneath = resolve.BENEATH | resolve.NO_SYMLINKS | resolve.NO_XDEV | resolv
  */
 const triesMax = 32;
 
-/** A pin that is open, together with the directory it was found in. */
-export type OpenPin = OpenName & { readonly parent: Fd; readonly name: string };
-
 /**
  * Opens what is at a place, under the rules above; every open of something inside a bpffs goes through here.
  *
  * @throws SystemCallError, for the caller to make sense of
  */
 export function openBeneath(calls: Calls, place: Place, flags: number): Fd {
+  const opened = tryOpenBeneath(calls, place, flags);
+  if (typeof opened !== 'string') return opened;
+  throw new SystemCallError('openat2', opened);
+}
+
+function tryOpenBeneath(calls: Calls, place: Place, flags: number): Fd | string {
   for (let tries = 1; ; tries++) {
-    try {
-      return calls.openat2(place, { flags, resolve: beneath }, place.name);
-    } catch (error) {
-      if (tries >= triesMax || !isSystemCallError(error, 'EAGAIN')) throw error;
-    }
+    const opened = calls.tryOpenat2(place, { flags, resolve: beneath }, place.name);
+    if (tries >= triesMax || opened !== 'EAGAIN') return opened;
   }
 }
 
 /** Opens one name as openName does, but does not look at what it is. One system call. */
 export function openNameIn(calls: Calls, place: Place, path = place.name): Fd | undefined {
-  try {
-    return openBeneath(calls, place, open.PATH | open.NOFOLLOW);
-  } catch (error) {
-    if (isSystemCallError(error, 'ENOENT')) return undefined;
-    throw refusal(error, { attempt: 'open_name', path });
-  }
+  const opened = tryOpenBeneath(calls, place, open.PATH | open.NOFOLLOW);
+  if (typeof opened !== 'string') return opened;
+  if (opened === 'ENOENT') return undefined;
+  throw refusal(new SystemCallError('openat2', opened), { attempt: 'open_name', path });
 }
 
 /** Opens the directory that a path is in, as a place to make, move and remove names. One system call. */
@@ -72,11 +70,21 @@ export function openName(calls: Calls, root: BpffsRoot, place: Place): OpenName 
 
 /** Opens a pin: a regular file on the mount's own device. Three system calls. */
 export function openPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin {
+  const found = findPin(calls, root, path);
+  if (found !== undefined) return found;
+  throw refusedAt('pin_not_found', path, 'there is no pin at this path');
+}
+
+/** Opens a pin; undefined where its directory has no such name. Three system calls. */
+export function findPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin | undefined {
   const parent = openParent(calls, root, path);
   try {
     const name = nameOf(path);
     const found = openName(calls, root, { directory: parent, name });
-    if (found === undefined) throw refusedAt('pin_not_found', path, 'there is no pin at this path');
+    if (found === undefined) {
+      parent[Symbol.dispose]();
+      return undefined;
+    }
     if (found.type !== 'file') {
       using rejected = found;
       throw notAPin(calls, path, rejected);

@@ -25,7 +25,9 @@ export const rename = { NOREPLACE: 1, EXCHANGE: 2 } as const;
 export const AT_FDCWD = -100;
 
 const AT_REMOVEDIR = 0x200;
-const AT_EMPTY_PATH = 0x1000;
+
+/** Makes a `*at` call with an empty name work on the descriptor itself (include/uapi/linux/fcntl.h). */
+export const AT_EMPTY_PATH = 0x1000;
 
 /** A directory that is open, or AT_FDCWD for absolute paths. */
 export type Directory = Fd | typeof AT_FDCWD;
@@ -36,6 +38,12 @@ export interface Place {
   readonly name: string;
 }
 
+/** `struct open_how` (include/uapi/linux/openat2.h): flags of `open` and of `resolve`; never a mode. */
+export interface OpenHow {
+  readonly flags: number;
+  readonly resolve: number;
+}
+
 /**
  * The file system calls with types, and a SystemCallError in place of minus one and errno.
  *
@@ -43,18 +51,28 @@ export interface Place {
  */
 export class Calls {
   readonly fds: FdTable;
+  /** `struct open_how` and `struct statfs`, used by one call at a time: most of what an operation asks. */
+  readonly #openHow = Buffer.alloc(24);
+  readonly #statfs = Buffer.alloc(120);
 
   constructor(fds: FdTable) {
     this.fds = fds;
   }
 
   /** openat2(2), Linux 5.6. `what` names the descriptor in a leak report. */
-  openat2(place: Place, how: { readonly flags: number; readonly resolve: number }, what: string): Fd {
-    const openHow = Buffer.alloc(24);
-    openHow.writeBigUInt64LE(BigInt(how.flags | open.CLOEXEC), 0);
-    openHow.writeBigUInt64LE(BigInt(how.resolve), 16);
+  openat2(place: Place, how: OpenHow, what: string): Fd {
+    const opened = this.tryOpenat2(place, how, what);
+    if (typeof opened !== 'string') return opened;
+    throw new SystemCallError('openat2', opened);
+  }
+
+  /** The same for callers to whom a missing name is an ordinary answer: the errno's name, nothing thrown. */
+  tryOpenat2(place: Place, how: OpenHow, what: string): Fd | string {
+    const openHow = this.#openHow;
+    openHow.writeUInt32LE((how.flags | open.CLOEXEC) >>> 0, 0);
+    openHow.writeUInt32LE(how.resolve, 16);
     const result = raw.openat2(fdOf(place.directory), cString(place.name), openHow, openHow.length);
-    return this.fds.adopt(check('openat2', result), what);
+    return result < 0 ? errnoName(lastErrno()) : this.fds.adopt(result, what);
   }
 
   /** renameat2(2), Linux 3.15. `flags` is 0 or one of `rename`. */
@@ -103,7 +121,7 @@ export class Calls {
    * ST_RDONLY).
    */
   fstatfs(fd: Fd): { readonly magic: bigint; readonly readOnly: boolean } {
-    const statfs = Buffer.alloc(120);
+    const statfs = this.#statfs;
     check('fstatfs', raw.fstatfs(fd.number, statfs));
     return { magic: statfs.readBigUInt64LE(0), readOnly: (statfs.readBigUInt64LE(80) & 1n) === 1n };
   }

@@ -32,6 +32,7 @@ const numbers = {
     clock_gettime: 228,
     readlinkat: 267,
     fstatfs: 138,
+    statx: 332,
   },
   arm64: {
     read: 63,
@@ -55,6 +56,7 @@ const numbers = {
     clock_gettime: 113,
     readlinkat: 78,
     fstatfs: 44,
+    statx: 291,
   },
 } as const;
 
@@ -99,6 +101,7 @@ export const raw = {
   sendto: declare('sendto', ['int', 'void *', 'size_t', 'int', 'void *', 'uint']),
   readlinkat: declare('readlinkat', ['int', 'void *', 'void *', 'size_t']),
   fstatfs: declare('fstatfs', ['int', 'void *']),
+  statx: declare('statx', ['int', 'void *', 'int', 'uint', 'void *']),
   mount: declare('mount', ['void *', 'void *', 'void *', 'ulong', 'void *']),
 } as const satisfies Partial<Record<CallName, RawCall>>;
 
