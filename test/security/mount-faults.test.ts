@@ -291,3 +291,23 @@ test('whatever happens to the mount in a change, success means that it can be se
   process.stdout.write(`${cases} faults in the middle of changes\n`);
   assert.ok(cases >= 200);
 });
+
+test('what is in reach again is used by the very next change, and not only after the next look around', async () => {
+  await using stage = await openFaultStage();
+  const { caller, path } = stage;
+  const isPrimaryGone = async (): Promise<boolean> => {
+    const { body } = await caller.ask({ method: 'GET', url: '/v1/mounts' });
+    return !body.items.some(
+      (mount: { id: string; reachable: boolean }) => mount.id === stage.agent.mount && mount.reachable,
+    );
+  };
+  for (let round = 0; round < 5; round++) {
+    execFileSync('mount', ['-t', 'tmpfs', 'pf-over', path]);
+    await until('the agent to see that it is mounted over', isPrimaryGone);
+    const hidden = await caller.ask(pinning(stage, `hidden${round}`, 0, {}));
+    assert.equal(hidden.code, 'mount_unavailable');
+    execFileSync('umount', [path]);
+    const back = await caller.ask(pinning(stage, `back${round}`, 0, {}));
+    assert.equal(back.status, 201, JSON.stringify(back.body));
+  }
+});

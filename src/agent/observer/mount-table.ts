@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { BpffsMount, Kernel } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { bytesOf } from '../../model/path.ts';
 import type { MountChoice } from '../agent.ts';
 import type { MountFinder } from '../operation/sink.ts';
 
@@ -42,18 +43,19 @@ export class MountTable implements MountFinder {
 
   /** The instance that `--bpffs` leads to now; undefined where it leads to something else or nowhere. */
   primaryId(): string | undefined {
-    const dev = statSync(this.#bpffsPath, { bigint: true, throwIfNoEntry: false })?.dev;
-    const id = dev === undefined ? undefined : deviceText(dev);
+    const id = deviceAt(this.#bpffsPath);
     return id !== undefined && this.#mounts.has(id) ? id : undefined;
   }
 
   /**
-   * The instance a request means. One that appeared since the last scan is found too.
+   * The instance a request means. One that appeared, or whose way has changed, since the last scan is found
+   * too.
    *
    * @throws PinfoldError mount_not_found, mount_unavailable
    */
   findMount(choice: MountChoice): BpffsMount {
-    const found = this.#look(choice) ?? this.#lookAgain(choice);
+    const known = this.#look(choice);
+    const found = known !== undefined && isInReach(known) ? known : this.#lookAgain(choice);
     if (found === undefined) throw this.#missing(choice);
     if (found.reachableBy === undefined) {
       const why = found.unreachableReason ?? 'no path leads to it';
@@ -82,6 +84,20 @@ export class MountTable implements MountFinder {
           detail: `No bpffs instance ${choice} is mounted.`,
           mount: choice,
         });
+  }
+}
+
+/** Whether the path by which it was reached leads to it now. */
+function isInReach({ id, reachableBy }: BpffsMount): boolean {
+  return reachableBy !== undefined && deviceAt(bytesOf(reachableBy)) === id;
+}
+
+/** The file system that a path leads to now; undefined where it leads nowhere, or nowhere we may go. */
+function deviceAt(path: string | Buffer): string | undefined {
+  try {
+    return deviceText(statSync(path, { bigint: true }).dev);
+  } catch {
+    return undefined;
   }
 }
 
