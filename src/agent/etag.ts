@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { PinState } from './operation/sink.ts';
 
 /**
@@ -25,7 +25,7 @@ export function etagOfPin(pin: Pick<PinState, 'instance' | 'inode' | 'object' | 
     labels,
     annotations.owner,
   ];
-  return `"${createHash('sha256').update(JSON.stringify(facts)).digest('base64url').slice(0, 27)}"`;
+  return `"${hash('sha256', JSON.stringify(facts), 'base64url').slice(0, 27)}"`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Counters } from '../../model/hazard.ts';
 import type { PinnableKind } from '../../model/kind.ts';
 import { pathMembers } from '../../model/path.ts';
@@ -73,7 +73,7 @@ function references(pins: number, held: HeldBy): References {
 
 /** The strong entity tag of an object: its URL is a reusable id, so the tag is the fingerprint. */
 export function etagOfObject(fingerprint: string): string {
-  return `"${createHash('sha256').update(fingerprint).digest('base64url').slice(0, 27)}"`;
+  return `"${hash('sha256', fingerprint, 'base64url').slice(0, 27)}"`;
 }
 
 /** One line of the tree. */

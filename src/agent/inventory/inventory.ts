@@ -1,6 +1,6 @@
 import type { ObjectKind } from '../../model/kind.ts';
 import type { PinPath } from '../../model/path.ts';
-import { inodeKey, type NamedEntry, type PinEntry } from './entry.ts';
+import { inodeKey, isSameInode, type NamedEntry, type PinEntry } from './entry.ts';
 import { MountNames } from './mount-names.ts';
 import { ObjectInventory } from './objects.ts';
 
@@ -68,10 +68,11 @@ export class Inventory {
 
   /** All names of the inode a pin is, the pin itself among them where it is listed. */
   namesOfInode(pin: Pick<PinEntry, 'mount' | 'inode' | 'object'>): readonly PinEntry[] {
-    const key = inodeKey(pin.inode);
-    return this.pinsOf(pin.object.kind, pin.object.id).filter(
-      (other) => other.mount === pin.mount && inodeKey(other.inode) === key,
-    );
+    const found: PinEntry[] = [];
+    for (const other of this.#pinsByObject.get(`${pin.object.kind}:${pin.object.id}`) ?? []) {
+      if (isSameInode(other.inode, pin.inode) && other.mount === pin.mount) found.push(other);
+    }
+    return found;
   }
 
   #list(pin: PinEntry): void {

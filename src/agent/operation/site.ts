@@ -154,9 +154,10 @@ export class Site implements Disposable {
     const { bpffs } = this.kernel;
     bpffs.assertStillVisible(this.root);
     for (const { fd, of: path } of this.#parents.values()) {
-      if (bpffs.stat(fd).links === 0) continue;
+      const { inode, links } = bpffs.stat(fd);
+      if (links === 0) continue;
       using now = bpffs.openParent(this.root, path);
-      if (bpffs.stat(now).inode !== bpffs.stat(fd).inode) throw moved(path);
+      if (bpffs.stat(now).inode !== inode) throw moved(path);
     }
   }
 
