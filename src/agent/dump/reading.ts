@@ -105,5 +105,5 @@ function refusal(
   return new PinfoldError(code, { detail, ...details });
 }
 
-/** The choice for what is found inside of another map: its own types, whatever was said of the outer one. */
-export const innerChoice: EntryChoice = {};
+/** Inside of a map that is written typed, others are, by types of their own. */
+export const innerChoice: EntryChoice = { format: 'typed' };

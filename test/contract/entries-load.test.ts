@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import { join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { limits } from '../../src/model/limits.ts';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { filledMaps } from '../support/entries.ts';
+import { hold } from '../support/hold.ts';
+import { bpfFds } from '../support/leaks.ts';
+import { rounds } from '../support/rounds.ts';
+import { until } from '../support/until.ts';
+import { streamOf } from './entries-fixture.ts';
+
+const stable = 100_000;
+/** More text than the sockets between agent and client take. */
+const many = 200_000;
+
+let agent: TestAgent;
+before(async () => {
+  agent = await testAgent();
+});
+after(async () => await agent[Symbol.asyncDispose]());
+
+test('under churn every key that stays comes exactly once from a hash', async () => {
+  using maps = await filledMaps('churn', String(stable));
+  for (let round = 0; round < rounds(3); round++) {
+    const { lines, summary } = await streamOf(agent, maps.id('hash'), '?key_as=u32');
+    const seen = new Uint8Array(stable);
+    for (const line of lines) {
+      const { key } = JSON.parse(line);
+      if (key < stable) seen[key] = (seen[key] ?? 0) + 1;
+    }
+    const isOnce = (times: number): boolean => times === 1;
+    assert.ok(seen.every(isOnce), `${seen.filter((times) => !isOnce(times)).length} keys in round ${round}`);
+    assert.equal(summary['consistency'], 'per_bucket');
+    assert.equal(summary['complete'], true);
+  }
+  maps.child.end();
+  const last = await maps.child.line(/rounds/);
+  assert.ok(JSON.parse(last).rounds > 10_000, `the map was hardly changed: ${last}`);
+});
+
+test('under churn reading a trie ends, repeats nothing, and says what it cannot promise', async () => {
+  using maps = await filledMaps('churn', String(stable));
+  for (let round = 0; round < rounds(3); round++) {
+    const { lines, summary } = await streamOf(agent, maps.id('lpm_trie'));
+    assert.equal(summary['consistency'], 'may_repeat');
+    const keys = lines.map((line) => JSON.parse(line).key);
+    assert.equal(new Set(keys).size, keys.length);
+  }
+});
+
+test('a client that goes away in the middle frees the map it was reading', async () => {
+  using maps = await filledMaps('big', String(many));
+  const before = bpfFds().size;
+  const response = await slowDump(agent, maps.id('big'));
+  assert.equal(bpfFds().size, before + 1);
+  response.destroy();
+  await until(
+    'the map to be closed',
+    () => bpfFds().size,
+    (count) => count === before,
+  );
+});
+
+test('one dump more than there may be is 429, and there is room again when one ends', async () => {
+  using maps = await filledMaps('big', String(many));
+  const before = bpfFds().size;
+  const url = `/v1/maps/${maps.id('big')}/entries`;
+  const open: http.IncomingMessage[] = [];
+  for (let nth = 0; nth < limits.dumpsMax; nth++) open.push(await slowDump(agent, maps.id('big')));
+  const refused = await agent.local.get(url).set('accept', 'application/x-ndjson').expect(429);
+  assert.equal(JSON.parse(refused.text).code, 'too_many_requests');
+  assert.ok(Number(refused.headers['retry-after']) >= 1);
+  // Everything else goes on: slow readers wait, and no thread waits for them.
+  await agent.local.get(`${url}?limit=5`).expect(200);
+  await agent.local.get(`/v1/maps/${maps.id('big')}/entries/01000000`).expect(200);
+  open.pop()?.destroy();
+  await until('room', async () => {
+    const answer = await agent.local.get(`${url}?limit=1`).set('accept', 'application/x-ndjson');
+    return answer.status === 200;
+  });
+  for (const response of open) response.destroy();
+  await until(
+    'all maps to be closed',
+    () => bpfFds().size,
+    (count) => count === before,
+  );
+});
+
+test('a dump under way is in no count, and changes nothing of what a hazard is judged by', async () => {
+  using maps = await filledMaps('big', String(many));
+  const id = maps.id('big');
+  await agent.local
+    .put('/v1/pins/dumped')
+    .send({ source: { kind: 'map', id } })
+    .expect(201);
+  const before = (await agent.local.get(`/v1/maps/${id}`).expect(200)).body.references;
+  const response = await slowDump(agent, id);
+  const during = (await agent.local.get(`/v1/maps/${id}`).expect(200)).body.references;
+  assert.deepEqual(during, before);
+  // Somebody else holds the map: no hazard, with the dump and without.
+  await agent.local.delete('/v1/pins/dumped').expect(204);
+  await agent.local
+    .put('/v1/pins/dumped')
+    .send({ source: { kind: 'map', id } })
+    .expect(201);
+  maps.child.end();
+  await maps.child.exit();
+  // Now only the pin does, and the dump, which does not count.
+  await until(
+    'the last reference to be seen',
+    async () => await agent.local.delete('/v1/pins/dumped?dry_run=true'),
+    (answer) => JSON.stringify(answer.body).includes('last_reference'),
+  );
+  const answer = await agent.local.delete('/v1/pins/dumped').expect(409);
+  assert.deepEqual(answer.body.hazards, ['last_reference']);
+  response.destroy();
+  await agent.local.delete('/v1/pins/dumped?accept=last_reference').expect(204);
+});
+
+test('inner maps that are followed are in no count either', async () => {
+  using holder = await hold(
+    'map:array:4:8:200000:pf_inner:0',
+    'map:array_of_maps:4:4:1:pf_outer:0:0',
+    'put:1:0:0',
+  );
+  const [inner, outer] = holder.objects.map(({ id }) => id);
+  const before = (await agent.local.get(`/v1/maps/${inner}`).expect(200)).body.references;
+  const response = await slowDump(agent, Number(outer), '?follow=true');
+  await until(
+    'the inner map to be open',
+    () => bpfFds().size,
+    (count) => count >= 2,
+  );
+  const during = (await agent.local.get(`/v1/maps/${inner}`).expect(200)).body.references;
+  assert.deepEqual(during, before);
+  response.destroy();
+});
+
+test('stopping the agent ends dumps under way and lets go of their maps', async () => {
+  await using other = await testAgent({ settings: { node: 'stopping' } });
+  using maps = await filledMaps('big', String(many));
+  const response = await slowDump(other, maps.id('big'));
+  response.on('error', () => undefined);
+  await other.running.stop();
+  assert.deepEqual(
+    other.running.kernel.fds.transient().map(({ what }) => what),
+    [],
+  );
+});
+
+/** Begins a dump over the unix socket and reads only its first piece. */
+async function slowDump(of: TestAgent, id: number, query = ''): Promise<http.IncomingMessage> {
+  const path = `/v1/maps/${id}/entries${query}`;
+  const headers = { accept: 'application/x-ndjson' };
+  const request = http.get({ socketPath: join(of.socket), path, headers, agent: false });
+  const [response]: http.IncomingMessage[] = await once(request, 'response');
+  assert.ok(response !== undefined && response.statusCode === 200);
+  response.on('error', () => undefined);
+  await once(response, 'readable');
+  return response;
+}
