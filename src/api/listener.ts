@@ -61,7 +61,7 @@ export async function listen(request: ListenRequest): Promise<Listener> {
       ? { kind: 'tcp', guard: guardOf(bound, request) }
       : { kind: 'unix', guard: undefined };
   return {
-    address: addressText(bound, tls !== undefined),
+    address: addressText(bound, request),
     close: async (graceMs) => await closeServer(server, graceMs),
   };
 }
@@ -105,10 +105,12 @@ function guardOf(bound: AddressInfo, request: ListenRequest): Guard {
   ]);
 }
 
-function addressText(bound: AddressInfo | string | null, isTls: boolean): string {
-  if (bound === null || typeof bound === 'string') return `unix:${bound ?? ''}`;
+/** Node does not tell the path of a unix socket that somebody else has bound. */
+function addressText(bound: AddressInfo | string | null, { at, tls }: ListenRequest): string {
+  if (bound === null) return `unix:(descriptor ${'fd' in at ? at.fd : 'unknown'})`;
+  if (typeof bound === 'string') return `unix:${bound}`;
   const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-  return `${isTls ? 'https' : 'http'}://${host}:${bound.port}`;
+  return `${tls === undefined ? 'http' : 'https'}://${host}:${bound.port}`;
 }
 
 async function closeServer(server: Server, graceMs: number): Promise<void> {

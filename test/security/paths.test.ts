@@ -72,7 +72,7 @@ async function send(
   path: string,
 ): Promise<{ status: number; body: string }> {
   return await new Promise((resolve, reject) => {
-    const body = method === 'PUT' ? JSON.stringify({ source: { pin: 'kept' }, parents: true }) : undefined;
+    const body = method === 'PUT' ? JSON.stringify({ source: { pin: 'steady' }, parents: true }) : undefined;
     const headers =
       body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length };
     const sent = request({ agent, socketPath: at.socket, method, path, headers }, (answer) => {
@@ -93,7 +93,7 @@ test('20,000 generated paths: nothing outside the bpffs is touched, nothing fail
   mkdirSync(join(outside.path, 'd'));
   for (const name of ['canary', 'd/kept', 'kept']) writeFileSync(join(outside.path, name), name);
   const before = stateOf(outside.path);
-  createMap(`${at.bpffs.path}/kept`, { name: 'pf_kept' });
+  createMap(`${at.bpffs.path}/steady`, { name: 'pf_kept' });
   execFileSync('ln', ['-s', outside.path, `${at.bpffs.path}/link`]);
   const wrong: string[] = [];
   const statuses = new Map<number, number>();
@@ -123,5 +123,5 @@ test('20,000 generated paths: nothing outside the bpffs is touched, nothing fail
   assert.deepEqual(wrong.slice(0, 5), []);
   assert.equal(stateOf(outside.path), before);
   assert.ok((statuses.get(422) ?? 0) > 1000 && (statuses.get(201) ?? 0) > 0, JSON.stringify([...statuses]));
-  assert.equal((await at.local.get('/v1/pins/kept')).status, 200);
+  assert.equal((await at.local.get('/v1/pins/steady')).status, 200);
 });
