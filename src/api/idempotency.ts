@@ -36,7 +36,7 @@ export function addIdempotency(
   const inFlight = new Set<string>();
   const firstTimes = new WeakMap<FastifyRequest, FirstTime>();
 
-  app.addHook('preHandler', async (request, reply) => {
+  const begin = async (request: FastifyRequest, reply: FastifyReply) => {
     const key = keyOf(request);
     if (key === undefined) return;
     const requestHash = hashOf(request);
@@ -55,9 +55,9 @@ export function addIdempotency(
     inFlight.add(slot);
     reply.raw.once('close', () => inFlight.delete(slot));
     firstTimes.set(request, { caller, key, requestHash });
-  });
+  };
 
-  app.addHook('onSend', async (request, reply, payload) => {
+  const keep = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
     const first = firstTimes.get(request);
     if (first === undefined || reply.statusCode >= 500 || reply.statusCode === 429) return payload;
     const createdAt = clock.now().toISOString();
@@ -74,11 +74,17 @@ export function addIdempotency(
       log.warn('the answer to an Idempotency-Key could not be kept', { cause: describeError(error) });
     }
     return payload;
+  };
+
+  // Only where a key counts: each hook costs every request of a route a turn of its own.
+  app.addHook('onRoute', (route) => {
+    if (route.method !== 'POST') return;
+    route.preHandler = [...[route.preHandler ?? []].flat(), begin];
+    route.onSend = [...[route.onSend ?? []].flat(), keep];
   });
 }
 
 function keyOf(request: FastifyRequest): string | undefined {
-  if (request.method !== 'POST') return undefined;
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key === 'string' && key !== '' && key.length <= limits.idempotencyKeyCharsMax) return key;
