@@ -69,7 +69,7 @@ function idOf({ holder }: Stage, index: number): number {
   return holder.objects[index]?.id ?? 0;
 }
 
-/** A new bpffs: pins `one` and `two` of the first map, `three` of the second, a directory `d`. Map by inode. */
+/** A new bpffs: pins `one`, `two` of the first map, `three` of the second, a directory. Map by inode. */
 async function setUp(stage: Stage): Promise<ReadonlyMap<string, number>> {
   const { path, holder } = stage;
   unmountAll(path);
@@ -292,7 +292,7 @@ test('whatever happens to the mount in a change, success means that it can be se
   assert.ok(cases >= 200);
 });
 
-test('what is in reach again is used by the very next change, and not only after the next look around', async () => {
+test('what is in reach again is used by the very next change, not only after the next scan', async () => {
   await using stage = await openFaultStage();
   const { caller, path } = stage;
   const isPrimaryGone = async (): Promise<boolean> => {

@@ -6,7 +6,7 @@ import test from 'node:test';
 import { testAgent } from '../support/agent.ts';
 import { unmountAll } from '../support/bpffs.ts';
 import { pinById } from '../support/bpftool.ts';
-import { type Ask, callerOf } from '../support/caller.ts';
+import { type Ask, type Caller, callerOf } from '../support/caller.ts';
 import { disposable } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
 import { databaseOf, sqlite3 } from '../support/store.ts';
@@ -26,6 +26,31 @@ function fill(file: string): void {
     );
   } finally {
     closeSync(fd);
+  }
+}
+
+const reads = ['pins', 'pins/a', 'tree', 'maps', 'events', 'node'].map((name) => `/v1/${name}`);
+
+/** Uses up what room the write-ahead log still has, by changes that are told as done. */
+async function useUp(caller: Caller, round: number): Promise<void> {
+  for (let number = 0; ; number++) {
+    const body = { owner: `${round}-${number}` };
+    const answer = await caller.ask({ method: 'PATCH', url: '/v1/pins/c', body });
+    if (answer.status === 507) return;
+    assert.ok(answer.code === 'ok' && number < 5000, JSON.stringify(answer.body));
+  }
+}
+
+/** Every change is refused and leaves the bpffs as it is; every read works. */
+async function assertFull(caller: Caller, changes: readonly Ask[], bpffsPath: string): Promise<void> {
+  const before = treeHash(bpffsPath);
+  for (const change of changes) {
+    const answer = await caller.ask(change);
+    assert.equal(`${answer.status} ${answer.code}`, '507 storage_full', `${change.method} ${change.url}`);
+  }
+  assert.equal(treeHash(bpffsPath), before, 'the kernel was not touched');
+  for (const url of [...reads, '/metrics', '/healthz']) {
+    assert.equal((await caller.ask({ method: 'GET', url })).status, 200, url);
   }
 }
 
@@ -58,36 +83,11 @@ test('on a full disk changes are 507 before the kernel is touched, reads work, a
     { method: 'DELETE', url: '/v1/directories/d' },
     { method: 'POST', url: '/v1/batch', body: { operations: [{ op: 'unpin', path: 'b' }] } },
   ];
-  const reads = [
-    '/v1/pins',
-    '/v1/pins/a',
-    '/v1/tree',
-    '/v1/maps',
-    '/v1/events',
-    '/v1/node',
-    '/metrics',
-    '/healthz',
-  ];
   const ballast = join(disk.path, 'ballast');
   for (let round = 0; round < 3; round++) {
     fill(ballast);
-    // What the write-ahead log still has room for is used up by changes that are told as done.
-    for (let number = 0; ; number++) {
-      const answer = await caller.ask({
-        method: 'PATCH',
-        url: '/v1/pins/c',
-        body: { owner: `${round}-${number}` },
-      });
-      if (answer.status === 507) break;
-      assert.ok(answer.code === 'ok' && number < 5000, JSON.stringify(answer.body));
-    }
-    const before = treeHash(agent.bpffs.path);
-    for (const change of changes) {
-      const answer = await caller.ask(change);
-      assert.equal(`${answer.status} ${answer.code}`, '507 storage_full', `${change.method} ${change.url}`);
-    }
-    assert.equal(treeHash(agent.bpffs.path), before, 'the kernel was not touched');
-    for (const url of reads) assert.equal((await caller.ask({ method: 'GET', url })).status, 200, url);
+    await useUp(caller, round);
+    await assertFull(caller, changes, agent.bpffs.path);
     pinById('map', second?.id ?? 0, join(agent.bpffs.path, `foreign${round}`));
     const fresh: Ask = { method: 'GET', url: `/v1/pins/foreign${round}` };
     await until(

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import type { Response } from 'supertest';
 
 /** One answer, whatever its status. */
 export interface Answer {
@@ -6,8 +7,8 @@ export interface Answer {
   /** The `code` of a refusal; `ok` for 2xx. */
   readonly code: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read what they expect, and fail where it is not there
-  readonly body: any;
+  /** Parsed where it is JSON; untyped, as supertest has it. */
+  readonly body: Response['body'];
 }
 
 /** A change or a question, as an attacked agent gets thousands of. */

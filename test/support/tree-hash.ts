@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 
 /**
- * A hash of everything find(1) and sha256sum(1) tell of a tree: names, types, inodes, owners, modes, times and
- * contents. Two that are equal mean that nobody has touched anything in between.
+ * A hash of everything find(1) and sha256sum(1) tell of a tree: names, types, inodes, owners, modes, times
+ * and contents. Two that are equal mean that nobody has touched anything in between.
  */
 export function treeHash(path: string): string {
   const options = { cwd: path, encoding: 'buffer', maxBuffer: 1 << 28 } as const;
