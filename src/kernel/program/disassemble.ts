@@ -21,9 +21,14 @@ const classes = { ld: 0, ldx: 1, st: 2, stx: 3, alu: 4, jmp: 5, jmp32: 6, alu64:
  */
 export function disassemble(instruction: Instruction, called: string): string {
   const body = describe(instruction, called);
-  const opcode = instruction.opcode.toString(16).padStart(2, '0');
+  const opcode = opcodeTexts[instruction.opcode] ?? '';
   return body === undefined ? `BUG_${opcode}` : `(${opcode}) ${body}`;
 }
+
+/** Every opcode as two hexadecimal digits. */
+const opcodeTexts: readonly string[] = Array.from({ length: 256 }, (_, opcode) =>
+  opcode.toString(16).padStart(2, '0'),
+);
 
 function describe(instruction: Instruction, called: string): string | undefined {
   switch (instruction.opcode & 7) {

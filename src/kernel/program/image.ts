@@ -3,7 +3,7 @@ import { objectInfo } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
 import type { HeldObject } from '../kernel.ts';
 import { Fields } from '../object/fields.ts';
-import type { Fd } from '../sys/fd.ts';
+import { isSystemCallError } from '../sys/errno.ts';
 import { slotBytes } from './instruction.ts';
 
 /** struct bpf_prog_info, include/uapi/linux/bpf.h: the lists of a program, each with where its count is. */
@@ -63,7 +63,7 @@ export interface MachineCode {
  * then all of it; a program never changes either.
  *
  * @throws PinfoldError permission_denied where the kernel does not show them: without CAP_BPF, or where the
- * program's constants are blinded and addresses are hidden
+ * program's constants are blinded and addresses are hidden; out_of_memory where it cannot copy so many
  */
 export function readImage(held: HeldObject): ProgramImage {
   const counts = new Fields(objectInfo(held.fd, new Struct(at.size)));
@@ -74,7 +74,7 @@ export function readImage(held: HeldObject): ProgramImage {
   const lines = request.records(counts, at.lineInfo, at.lineInfoCount, at.lineInfoSize);
   const tags = request.list(at.tags, at.tagCount, count(at.tagCount), tagBytes);
   const symbols = request.list(at.symbols, at.symbolCount, count(at.symbolCount), 8);
-  const answer = request.send(held.fd);
+  const answer = request.send(held);
   if (code.length === 0 || answer.isHidden(at.xlated)) throw hidden(held, 'instructions');
   return {
     code: code.subarray(0, code.length - (code.length % slotBytes)),
@@ -103,7 +103,7 @@ export function readMachineCode(held: HeldObject): MachineCode {
   const code = request.list(at.jited, at.jitedLength, count(at.jitedLength), 1);
   const lengths = request.list(at.functionLengths, at.functionLengthCount, count(at.functionLengthCount), 4);
   const symbols = request.list(at.symbols, at.symbolCount, count(at.symbolCount), 8);
-  const answer = request.send(held.fd);
+  const answer = request.send(held);
   if (code.length === 0 || answer.isHidden(at.jited)) throw hidden(held, 'machine code');
   const addresses = answer.isHidden(at.symbols) ? [] : quads(symbols);
   const functions = chunks(lengths, 4).map((length, index) => ({
@@ -132,10 +132,22 @@ class Request {
     return { bytes, size };
   }
 
-  send(fd: Fd): { isHidden(pointer: number): boolean } {
-    const answer = new Fields(objectInfo(fd, this.#info));
-    return { isHidden: (pointer) => (answer.u64(pointer) ?? 0n) === 0n };
+  send(held: HeldObject): { isHidden(pointer: number): boolean } {
+    try {
+      const answer = new Fields(objectInfo(held.fd, this.#info));
+      return { isHidden: (pointer) => (answer.u64(pointer) ?? 0n) === 0n };
+    } catch (error) {
+      throw isSystemCallError(error, 'ENOMEM') ? tooLarge(held, error) : error;
+    }
   }
+}
+
+/** bpf_insn_prepare_dump copies all instructions with kmemdup, which has 4 MiB at most on x86-64. */
+function tooLarge({ id }: HeldObject, cause: unknown): PinfoldError {
+  const detail =
+    `The kernel has no memory in one piece to copy program ${id}; ` +
+    'one of more than 524,288 instructions it can never show.';
+  return new PinfoldError('out_of_memory', { detail, kind: 'program', id }, cause);
 }
 
 function hidden(held: HeldObject, what: string): PinfoldError {

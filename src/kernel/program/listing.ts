@@ -78,19 +78,27 @@ export class Listing {
     const lineAt = this.#parts.source.reader(0);
     for (let slot = 0; slot < slots; ) {
       const instruction = readInstruction(code, slot);
-      const { wide: _, ...numbers } = instruction;
-      const called = instruction.opcode === callOpcode ? this.#calledBy(instruction) : nothing;
-      yield present({
-        ...numbers,
-        text: disassemble(instruction, called.text),
-        ...called.names,
-        ...constantOf(instruction),
-        target: targetOf(instruction),
-        signature: this.#signatures.get(slot) || undefined,
-        source: lineAt(slot),
-      });
+      const document = this.#documentOf(instruction);
+      const signature = this.#signatures.get(slot);
+      if (signature !== undefined && signature !== '') document.signature = signature;
+      const source = lineAt(slot);
+      if (source !== undefined) document.source = source;
+      yield document;
       slot = slotAfter(instruction);
     }
+  }
+
+  /** Members are set one by one, because most instructions have few, and there may be half a million. */
+  #documentOf(instruction: Instruction): InstructionDocument {
+    const { index, opcode, dst, src, off, imm } = instruction;
+    const called = opcode === callOpcode ? this.#calledBy(instruction) : undefined;
+    const text = disassemble(instruction, called?.text ?? '');
+    const document: InstructionDocument = { index, opcode, dst, src, off, imm, text };
+    if (called !== undefined) Object.assign(document, called.names);
+    if (instruction.wide !== undefined) Object.assign(document, constantOf(instruction));
+    const target = targetOf(instruction);
+    if (target !== undefined) document.target = target;
+    return document;
   }
 
   /** What a call calls: in words, and as members of the document. */
@@ -115,8 +123,6 @@ interface Called {
   readonly text: string;
   readonly names: Pick<InstructionDocument, 'helper' | 'kfunc' | 'function'>;
 }
-
-const nothing: Called = { text: '', names: {} };
 
 /** Where calls of kernel functions lead, for looking up their names: each distance once. */
 export function calleesOf(code: Buffer): Set<number> {

@@ -28,9 +28,9 @@ export interface ProgramMachine {
 /** What programs consist of, beyond what `Objects` tells of every object. */
 export interface Programs {
   /**
-   * Reads the instructions of a program that is held. Some milliseconds for a million of them.
+   * Reads the instructions of a program that is held. Some milliseconds for the largest the kernel shows.
    *
-   * @throws PinfoldError permission_denied where the kernel does not show them
+   * @throws PinfoldError permission_denied where the kernel does not show them, out_of_memory
    */
   readCode(held: HeldObject): ProgramCode;
   /** Finds the names of what a program calls; needs no open program. Does not fail. */

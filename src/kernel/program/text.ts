@@ -15,7 +15,9 @@ export function instructionText(instruction: Instruction, code: Buffer, options:
   const head = signature === undefined ? '' : `${printable(signature)}:\n`;
   const line = source === undefined ? '' : `; ${sourceText(source, options)}\n`;
   const bytes = options.opcodes ? `       ${hexOf(instruction, code)}\n` : '';
-  return `${head}${line}${String(index).padStart(4)}: ${text}\n${bytes}`;
+  // Printed with `% 4d`: a space stands in front of a number, however long.
+  const number = ` ${index}`.padStart(4);
+  return `${head}${line}${number}: ${text}\n${bytes}`;
 }
 
 function sourceText({ text, file, line, column }: SourceLine, { linum }: TextOptions): string {
