@@ -196,7 +196,7 @@ test('the node and its mounts are described', async () => {
   assert.equal(primary.id, execFileSync('mountpoint', ['-d', at.bpffs.path], { encoding: 'utf8' }).trim());
 });
 
-test('a foreign pin is in the next observation, and in history with nobody we know for its actor', async () => {
+test('a foreign pin is in the next observation, and in history', async () => {
   pinById('map', mapId, `${at.bpffs.path}/foreign`);
   const events = await until(
     'the event of the foreign pin',

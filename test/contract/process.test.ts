@@ -57,7 +57,7 @@ async function urlOf(agent: Child): Promise<string> {
   return /https?:\S+/.exec(line)?.[0] ?? '';
 }
 
-test('an agent says where it is, what it sees and where the token is, and stops within its time', async () => {
+test('an agent says where it is and what it sees, and stops within its time', async () => {
   using at = place();
   createMap(`${at.bpffs.path}/m`, { name: 'pf_start' });
   using agent = at.agent();
@@ -214,7 +214,7 @@ test('--mount-bpffs mounts one where nothing is, and says so', async () => {
   }
 });
 
-test('settings come from the environment and from a file, and users of the file have their roles', async () => {
+test('settings come from the environment and from a file, in this order', async () => {
   using at = place();
   const file = join(at.dir, 'config.yaml');
   writeFileSync(file, 'node: from-file\nlabel: {zone: a}\nread-only: true\n');
@@ -236,8 +236,10 @@ test('a socket that a service manager has opened is served, and the manager is t
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); print('bound', flush=True)
 while True: print(s.recv(4096).decode().replace('\\n', ' '), flush=True)`;
   const activate = `import os, socket, sys
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', WATCHDOG_USEC='200000', NOTIFY_SOCKET=sys.argv[2])
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.environ.update(WATCHDOG_USEC='200000', NOTIFY_SOCKET=sys.argv[2])
 os.execvp(sys.argv[3], sys.argv[3:])`;
   using manager = start('python3', ['-c', receive, notices]);
   await manager.line(/bound/);

@@ -18,7 +18,7 @@ function namesOf(text: string): string {
   return `${types.sort().join('\n')}\n`;
 }
 
-test('the names, labels and types of the metrics are those of the golden file, and promtool finds nothing wrong', async () => {
+test('names, labels and types are those of the golden file; promtool finds nothing wrong', async () => {
   await using at = await testAgent();
   createMap(`${at.bpffs.path}/m`, { name: 'pf_metrics' });
   await at.local

@@ -14,7 +14,10 @@ const urlOf = (path: string): string => path.replace(/\{\w+\}/g, '999999999');
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Headers that a rebound name or a page of another site makes a browser send, and what they are refused with. */
+/**
+ * Headers that a rebound name or a page of another site makes a browser send, and what they are refused
+ * with.
+ */
 const attacks: readonly (readonly [string, (host: string) => Headers, string])[] = [
   ['a rebound name', () => ({ host: 'evil.example' }), 'host_not_allowed'],
   [

