@@ -10,7 +10,8 @@ import { applicationId, type Migration, migrations } from './migrations.ts';
 import { createPrivateFile, syncPath } from './private-file.ts';
 import type { StateFiles } from './state-dir.ts';
 
-const pageBytes = 4096;
+/** An operation changes a few rows in each of thirty pages, and a page is logged whole. */
+const pageBytes = 2048;
 
 /**
  * Opens the database of a state directory at the current schema; makes one where there is none.
@@ -78,6 +79,8 @@ function fill(file: string): void {
     connection.execute(`PRAGMA application_id = ${applicationId}`);
     migrate(connection, migrations);
     connection.prepare('INSERT INTO store (one, identity, event_seq) VALUES (1, ?, 0)').run(newIdentity());
+    // Closing would do it too, but keeps silent about a disk that is full.
+    connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
   } finally {
     connection.close();
   }

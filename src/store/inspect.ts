@@ -7,11 +7,16 @@ import { fileFailure, refusal, translateFailure } from './failure.ts';
 import { applicationId, currentVersion } from './migrations.ts';
 import type { StateFiles } from './state-dir.ts';
 
-/** All our databases have this page size; `store`, the first table, is on the second page. */
-const pageBytes = 4096;
-
 /** Where the header keeps what we look at (https://sqlite.org/fileformat.html, section 1.3). */
-const header = { bytes: 100, magic: 'SQLite format 3\0', userVersionAt: 60, applicationIdAt: 68 } as const;
+const header = {
+  bytes: 100,
+  magic: 'SQLite format 3\0',
+  pageBytesAt: 16,
+  userVersionAt: 60,
+  applicationIdAt: 68,
+} as const;
+
+const pageBytesMax = 65536;
 
 /** What recovery and the guard stand on; checked also where the whole file is too big to be. */
 const essentialTables = ['store', 'setting', 'token', 'operation'] as const;
@@ -69,7 +74,7 @@ function readHead(file: string): Buffer {
   try {
     const fd = openSync(file, 'r');
     try {
-      const head = Buffer.alloc(2 * pageBytes);
+      const head = Buffer.alloc(2 * pageBytesMax);
       return head.subarray(0, readSync(fd, head, 0, head.length, 0));
     } finally {
       closeSync(fd);
@@ -80,14 +85,22 @@ function readHead(file: string): Buffer {
 }
 
 function checkHeader(files: StateFiles, head: Buffer): void {
-  if (head.length < 2 * pageBytes) throw damaged(files, `it is cut off after ${head.length} bytes`);
+  const isCutOff = () => damaged(files, `it is cut off after ${head.length} bytes`);
+  if (head.length < header.bytes) throw isCutOff();
   if (head.toString('latin1', 0, header.magic.length) !== header.magic) {
     throw damaged(files, 'it does not begin as an SQLite database does');
   }
+  if (head.length < 2 * pageBytesOf(head)) throw isCutOff();
   if (head.readUInt32BE(header.applicationIdAt) !== applicationId) {
     throw damaged(files, 'its header does not say that it is Pinfold’s');
   }
   checkVersion(files, head.readInt32BE(header.userVersionAt));
+}
+
+/** The size of a page; one of 65,536 bytes is written as 1. `store`, the first table, is on the second. */
+function pageBytesOf(head: Buffer): number {
+  const written = head.readUInt16BE(header.pageBytesAt);
+  return written === 1 ? pageBytesMax : written;
 }
 
 function checkVersion(files: StateFiles, version: number): void {
@@ -138,7 +151,8 @@ function checkPartialIndices(files: StateFiles, database: Database.Database): vo
 }
 
 function checkIdentity(files: StateFiles, database: Database.Database, head: Buffer): void {
-  const inFile = /pinfold-[0-9a-f]{32}/.exec(head.toString('latin1', pageBytes))?.[0];
+  const pageBytes = pageBytesOf(head);
+  const inFile = /pinfold-[0-9a-f]{32}/.exec(head.toString('latin1', pageBytes, 2 * pageBytes))?.[0];
   const row = database.prepare<[], { identity: string }>('SELECT identity FROM store').get();
   if (inFile === undefined || row === undefined) throw damaged(files, 'its identity is missing');
   if (inFile !== row.identity) {

@@ -109,7 +109,8 @@ test('after a power cut anywhere in the last transaction or a checkpoint, the da
   store.close();
   const whole = readFileSync(`${databaseOf(cut.path)}-wal`);
   const main = readFileSync(databaseOf(cut.path));
-  assert.ok(after - before > 4096 && after === whole.length);
+  const pageBytes = Number(sqlite3(databaseOf(cut.path), 'PRAGMA page_size'));
+  assert.ok(after - before > 2 * pageBytes && after === whole.length);
   const lay = (database: Buffer, log: Buffer): void => {
     for (const suffix of ['-shm', '-wal']) rmSync(databaseOf(cut.path) + suffix, { force: true });
     writeFileSync(databaseOf(cut.path), database, { mode: 0o600 });
@@ -123,7 +124,7 @@ test('after a power cut anywhere in the last transaction or a checkpoint, the da
       Number(sqlite3(databaseOf(cut.path), `SELECT count(*) FROM operation WHERE outcome = 'applied'`)) >= 5,
     );
   }
-  for (let bytes = 8192; bytes <= main.length; bytes += 4096) {
+  for (let bytes = 2 * pageBytes; bytes <= main.length; bytes += pageBytes) {
     lay(Buffer.concat([main.subarray(0, bytes), Buffer.alloc(main.length - bytes)]), whole);
     opensSoundOrRefuses(cut.path);
   }
@@ -157,17 +158,18 @@ test('a thousand corruptions are refused with a sentence, or harm nothing that S
   const log = readFileSync(`${databaseOf(hurt.path)}-wal`);
   store.close();
   const database = readFileSync(databaseOf(home.path));
+  const pageBytes = Number(sqlite3(databaseOf(home.path), 'PRAGMA page_size'));
   const { int, pick, bytes } = random(seed);
   const seen = { opened: 0, refused: 0 };
   for (let round = 0; round < rounds(50) * 20; round++) {
     const image = Buffer.from(database);
     const harm = pick(['bit', 'bytes', 'page', 'swap', 'zero', 'header', 'cut', 'log'] as const);
-    const page = int(image.length / 4096) * 4096;
+    const page = int(image.length / pageBytes) * pageBytes;
     if (harm === 'bit') image[int(image.length)] = int(256);
     if (harm === 'bytes') image.set(bytes(16), int(image.length - 16));
-    if (harm === 'page') image.set(bytes(4096), page);
-    if (harm === 'swap') image.copyWithin(page, int(image.length / 4096) * 4096, undefined);
-    if (harm === 'zero') image.fill(0, page, page + 4096);
+    if (harm === 'page') image.set(bytes(pageBytes), page);
+    if (harm === 'swap') image.copyWithin(page, int(image.length / pageBytes) * pageBytes, undefined);
+    if (harm === 'zero') image.fill(0, page, page + pageBytes);
     if (harm === 'header') image[int(100)] = int(256);
     rmSync(`${databaseOf(hurt.path)}-shm`, { force: true });
     rmSync(`${databaseOf(hurt.path)}-wal`, { force: true });

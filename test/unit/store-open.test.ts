@@ -207,9 +207,10 @@ test('beyond the size at which all is checked, the tables recovery stands on sti
   assert.ok(statSync(file).size > limits.stateCheckBytesMax);
   openTestStore(dir.path).close();
   const page = Number(sqlite3(file, `SELECT rootpage FROM sqlite_schema WHERE name = 'setting'`));
+  const pageBytes = Number(sqlite3(file, 'PRAGMA page_size'));
   execFileSync(
     'dd',
-    [`of=${file}`, 'if=/dev/urandom', 'bs=4096', 'count=1', `seek=${page - 1}`, 'conv=notrunc'],
+    [`of=${file}`, 'if=/dev/urandom', `bs=${pageBytes}`, 'count=1', `seek=${page - 1}`, 'conv=notrunc'],
     { stdio: 'ignore' },
   );
   assertRefused(dir.path, /damaged/);
