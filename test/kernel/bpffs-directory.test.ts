@@ -93,6 +93,15 @@ test('the staging directory is hidden at the root, and a directory of that name 
   );
 });
 
+test('a staging directory that is not ours is shown, so that its name hides no pins', () => {
+  using bpffs = mountBpffs();
+  mkdirSync(`${bpffs.path}/${stagingName}`, { mode: 0o755 });
+  assert.deepEqual(
+    list(bpffs.path).map(({ name }) => name),
+    [stagingName],
+  );
+});
+
 test('the debug links that the kernel puts at a root are hidden', () => {
   using bpffs = mountBpffs();
   const all = execFileSync('find', [bpffs.path, '-mindepth', '1', '-printf', '%f\n'], { encoding: 'utf8' });

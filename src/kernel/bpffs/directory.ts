@@ -7,6 +7,7 @@ import type { Fd } from '../sys/fd.ts';
 import { type EntryType, readInode } from './inode.ts';
 import { attempting } from './refusal.ts';
 import { openNameIn } from './resolve.ts';
+import { whyUnsafe } from './staging.ts';
 
 /**
  * An entry as the kernel lays it out; the type is undefined where the file system leaves it open
@@ -36,7 +37,7 @@ export function readDirectory(calls: Calls, directory: Fd, buffer: Buffer): read
     const length = attempting({ attempt: 'list', path: directory.what }, list);
     if (length === 0) return entries;
     for (const entry of parseEntries(buffer.subarray(0, length))) {
-      if (isHidden(directory, entry.name)) continue;
+      if (isHidden(calls, directory, entry.name)) continue;
       const type = entry.type ?? lookUpType(calls, directory, entry.name);
       if (type !== undefined) entries.push({ name: entry.name, inode: entry.inode, type });
     }
@@ -81,9 +82,12 @@ function typeOfEntry(code: number): EntryType | undefined {
   }
 }
 
-function isHidden(directory: Fd, name: string): boolean {
+/** A staging directory that is not ours is shown: its name must not be a place to hide pins in. */
+function isHidden(calls: Calls, directory: Fd, name: string): boolean {
   if (name === '.' || name === '..' || debugNames.has(name)) return true;
-  return name === stagingName && readInode(directory).facts.inode === 1;
+  if (name !== stagingName || readInode(directory).facts.inode !== 1) return false;
+  using found = openNameIn(calls, { directory, name });
+  return found === undefined || whyUnsafe(readInode(found)) === undefined;
 }
 
 function lookUpType(calls: Calls, directory: Fd, name: string): EntryType | undefined {

@@ -68,8 +68,12 @@ function openExisting(calls: Calls, root: BpffsRoot): Fd | undefined {
   }
 }
 
-/** A setgid bit, which a directory inherits from a setgid root, opens nothing and is let pass. */
-function whyUnsafe({ type, facts }: Inode): string | undefined {
+/**
+ * Why a directory of that name cannot be ours; undefined where it is.
+ *
+ * A setgid bit, which a directory inherits from a setgid root, opens nothing and is let pass.
+ */
+export function whyUnsafe({ type, facts }: Inode): string | undefined {
   if (type !== 'directory') return 'it is not a directory';
   if (facts.uid !== geteuid?.()) return `it belongs to user ${facts.uid}`;
   const mode = facts.mode & 0o777;

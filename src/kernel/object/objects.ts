@@ -1,7 +1,7 @@
 import { PinfoldError } from '../../model/error.ts';
 import type { ObjectKind } from '../../model/kind.ts';
 import { getObject, nextObjectId, openObjectById, pinObject } from '../bpf/objects.ts';
-import { attempting } from '../bpffs/refusal.ts';
+import { attempting, refusal } from '../bpffs/refusal.ts';
 import type { HeldObject, Objects } from '../kernel.ts';
 import { AT_FDCWD, type Calls, type Place } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -107,11 +107,11 @@ export class BpfObjects implements Objects {
   }
 
   /** What an open descriptor is on; closes it where it is on no object. */
-  #describe(fd: Fd, refusal: () => PinfoldError): HeldObject {
+  #describe(fd: Fd, notAnObject: () => PinfoldError): HeldObject {
     let kind: ObjectKind | undefined;
     try {
       kind = kindOf(fd);
-      if (kind === undefined) throw refusal();
+      if (kind === undefined) throw notAnObject();
     } catch (error) {
       fd[Symbol.dispose]();
       throw error;
@@ -131,6 +131,8 @@ function notPinnable(source: ProcessSource, what: string): PinfoldError {
 
 /** A refusal to work with ids at all. */
 function idRefusal(error: unknown, kind: ObjectKind): unknown {
+  if (isSystemCallError(error, 'EMFILE', 'ENFILE', 'ENOMEM'))
+    return refusal(error, { attempt: 'get', path: kind });
   if (!isSystemCallError(error, 'EPERM')) return error;
   const detail = `A ${kind} cannot be reached by its id; that needs CAP_SYS_ADMIN.`;
   const { syscall, errno } = error;
