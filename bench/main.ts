@@ -1,11 +1,12 @@
 import { cpus, release } from 'node:os';
 import { changes } from './changes.ts';
+import { dump } from './dump.ts';
 import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { lists } from './lists.ts';
 import type { Figure } from './support/scenario.ts';
 
-const scenarios = [lists, changes, idle, http];
+const scenarios = [lists, changes, idle, http, dump];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {

@@ -8,6 +8,8 @@ import { batchCommand } from './command/batch.ts';
 import { completeCommand, completionCommand } from './command/completion.ts';
 import { describeCommand } from './command/describe.ts';
 import { doctorCommand } from './command/doctor.ts';
+import { dumpCommand } from './command/dump.ts';
+import { entryCommand } from './command/entry.ts';
 import { getCommand } from './command/get.ts';
 import { leaveCommand } from './command/leave.ts';
 import { mkdirCommand } from './command/mkdir.ts';
@@ -71,6 +73,8 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   getCommand,
   describeCommand,
   treeCommand,
+  dumpCommand,
+  entryCommand,
   pinCommand,
   unpinCommand,
   mvCommand,

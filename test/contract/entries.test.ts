@@ -12,7 +12,7 @@ before(async () => {
 after(async () => await agent[Symbol.asyncDispose]());
 
 for (const count of [0, 1, 5, 64]) {
-  test(`format=bpftool is what bpftool prints, for every type with and without BTF, ${count} entries`, async () => {
+  test(`format=bpftool is what bpftool prints, with and without BTF, ${count} entries`, async () => {
     using maps = await filledMaps('make', entriesObject(), String(count));
     for (const name of maps.names) {
       const { lines, summary } = await streamOf(agent, maps.id(name), '?format=bpftool');

@@ -11,7 +11,11 @@ export function formatPosition({ kernel, skip }: Position): string {
   return `${kernel?.toString('hex') ?? ''}.${skip}`;
 }
 
-/** Reads what formatPosition wrote; a position of a map with other keys is none. @throws PinfoldError bad_cursor */
+/**
+ * Reads what formatPosition wrote; a position of a map with other keys is none.
+ *
+ * @throws PinfoldError bad_cursor
+ */
 export function parsePosition(text: string | undefined, keySize: number): Position {
   if (text === undefined) return { kernel: undefined, skip: 0 };
   const [, hex, skip] = /^((?:[0-9a-f]{2})*)\.(\d{1,7})$/.exec(text) ?? [];

@@ -75,13 +75,16 @@ function indexSteps({ maxEntries }: MapShape, position: Buffer | undefined): Key
 }
 
 function keySteps(map: MapFd, { keySize }: MapShape, position: Buffer | undefined): KeyStep {
-  let last: Buffer | undefined = position;
+  // A position comes from outside: the kernel reads a whole key from it, however short it is.
+  const start =
+    position === undefined ? undefined : Buffer.concat([position, Buffer.alloc(keySize)], keySize);
+  let last: Buffer | undefined = start;
   let free: Buffer = Buffer.alloc(keySize);
   return {
     next: () => {
       const key = free;
       if (!nextKey(map, last, key)) return undefined;
-      free = last === undefined || last === position ? Buffer.alloc(keySize) : last;
+      free = last ?? Buffer.alloc(keySize);
       last = key;
       return key;
     },

@@ -3,6 +3,7 @@ import { oneOf, Time } from './common.ts';
 
 /** How entries are written: by their BTF, as plain hexadecimal digits, or as bpftool prints them. */
 export const entryFormats = ['typed', 'raw', 'bpftool'] as const;
+/** One of them. */
 export type EntryFormat = (typeof entryFormats)[number];
 
 /** What a key or value without BTF can be said to be. */
@@ -25,6 +26,7 @@ export const views = [
   'hex',
   'base64',
 ] as const;
+/** One of them. */
 export type View = (typeof views)[number];
 
 /** How entries of a map are wanted; what is absent follows from the map. */
@@ -49,7 +51,7 @@ export const EntryDocument = Type.Object(
   { description: 'one entry of a map' },
 );
 
-/** What holds of entries that were read while others changed the map; docs/entries.md says what each means. */
+/** What holds of entries read while others changed the map; docs/entries.md says what each word means. */
 export const ConsistencySchema = oneOf(['per_element', 'per_bucket', 'may_repeat']);
 
 /** A page of entries. */

@@ -137,7 +137,7 @@ function isChar(btf: Btf, typeId: number): boolean {
   return intOf(btf, id).encoding === 'char' || btf.nameOf(id) === 'char';
 }
 
-/** Where the NUL of a printable text is; undefined where there is none, or something before it is not printable. */
+/** Where the NUL of a text is; undefined where there is none, or what is before it is not printable. */
 function textEnd(bytes: Buffer, at: number, length: number): number | undefined {
   for (let next = at; next < at + length; next++) {
     const byte = bytes[next] ?? 0;

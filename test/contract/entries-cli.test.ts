@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { commandLine, type Ran } from '../support/command-line.ts';
+import { entriesObject, type FilledMaps, filledMaps } from '../support/entries.ts';
+import { bpftoolItems } from './entries-fixture.ts';
+
+let agent: TestAgent;
+let maps: FilledMaps;
+before(async () => {
+  agent = await testAgent();
+  maps = await filledMaps('make', entriesObject(), '3');
+});
+after(async () => {
+  maps[Symbol.dispose]();
+  await agent[Symbol.asyncDispose]();
+});
+
+test('dump finds a map by its id, its pin or its name', async () => {
+  const id = maps.id('b_lpm');
+  await agent.local
+    .put('/v1/pins/tries')
+    .send({ source: { kind: 'map', id }, parents: true })
+    .expect(201);
+  const expected = ['10.0.0.0/24', '10.0.1.1/32', '10.0.2.0/24'];
+  for (const map of [String(id), `map:${id}`, 'tries']) {
+    const { code, out, err } = await pinfold('dump', map, '-o', 'name');
+    assert.equal(code, 0, err);
+    assert.deepEqual(out.trim().split('\n').sort(), expected, map);
+  }
+  const { out } = await pinfold('dump', 'tries');
+  assert.match(out, /^10\.0\.1\.1\/32: \d+$/m);
+  const twins = await pinfold('dump', 'pf_twin');
+  assert.equal(twins.code, 2);
+  assert.match(twins.err, /maps are called pf_twin: .*Say which by its id/);
+  assert.equal((await pinfold('dump', 'pf_no_such_map')).code, 2);
+});
+
+test('dump --format bpftool -o ndjson prints what bpftool prints', async () => {
+  const id = maps.id('twin_percpu_hash');
+  const { out } = await pinfold('dump', String(id), '--format', 'bpftool', '-o', 'ndjson');
+  assert.deepEqual(out.trim().split('\n').sort(), bpftoolItems(id));
+});
+
+test('dump prints documents, and stops where it is told to', async () => {
+  const id = String(maps.id('twin_hash'));
+  const { out } = await pinfold('dump', id, '--key-as', 'u32', '--limit', '2', '-o', 'json');
+  const { items } = JSON.parse(out);
+  assert.equal(items.length, 2);
+  assert.ok(items.every(({ key }: { key: unknown }) => typeof key === 'number'));
+});
+
+test('entry get prints one entry by its key as dump writes it, or by its bytes', async () => {
+  const trie = String(maps.id('b_lpm'));
+  assert.match((await pinfold('entry', 'get', trie, '10.0.2.0/24')).out, /^10\.0\.2\.0\/24: \d+\n$/);
+  const hash = String(maps.id('b_hash'));
+  const typed = await pinfold('entry', 'get', hash, '1', '-o', 'json');
+  assert.equal(JSON.parse(typed.out).value.mood, 'TENSE');
+  const raw = await pinfold('entry', 'get', hash, 'hex:01000000', '-o', 'json');
+  assert.deepEqual(JSON.parse(raw.out), JSON.parse(typed.out));
+  assert.equal((await pinfold('entry', 'get', hash, '77')).code, 3);
+});
+
+async function pinfold(...words: readonly string[]): Promise<Ran> {
+  return await commandLine([...words, '--address', agent.socket]);
+}
