@@ -50,6 +50,7 @@ const silent: Agent = {
   },
   entries: { page: unused, dump: unused, entry: unused, count: unused, peek: unused },
   programs: { instructions: unused, machineCode: unused, measured: unused },
+  types: { types: unused },
   changes: {
     pin: unused,
     patch: unused,

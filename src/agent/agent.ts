@@ -19,6 +19,7 @@ import type { EntryReads } from './reads/entries.ts';
 export interface Agent {
   readonly reads: Reads;
   readonly programs: ProgramReads;
+  readonly types: TypeReads;
   /** What is in maps. */
   readonly entries: EntryReads;
   readonly changes: Changes;
@@ -120,6 +121,20 @@ export interface ProgramListing extends Disposable {
   text(options: { readonly opcodes: boolean; readonly linum: boolean }): AsyncIterable<Buffer>;
   /** The ProgramInstructions document. */
   json(): AsyncIterable<Buffer>;
+}
+
+/** As JSON, as a header in C, or as the bytes that were loaded. */
+export type TypeFormat = 'json' | 'c' | 'raw';
+
+/** What BTF objects consist of. */
+export interface TypeReads {
+  /** @throws PinfoldError object_not_found, invalid_input, not_supported, too_many_requests */
+  types(id: number, format: TypeFormat): TypeListing;
+}
+
+/** Types, made into bytes of an answer as they are asked for. Disposing makes room for others. */
+export interface TypeListing extends Disposable {
+  readonly body: Buffer | AsyncIterable<Buffer>;
 }
 
 /** Who asks for a change, and what they allow. */

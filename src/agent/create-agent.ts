@@ -31,6 +31,7 @@ import type { NodeOptions } from './reads/node-document.ts';
 import { AgentProgramReads } from './reads/program-reads.ts';
 import { AgentReads } from './reads/reads.ts';
 import { AgentStatistics, type Progress } from './reads/statistics.ts';
+import { AgentTypeReads } from './reads/type-reads.ts';
 import { type RecoveryReport, recover } from './recovery/recover.ts';
 
 /** What an agent is made from. The kernel and the store stay their maker's to close, after `stop`. */
@@ -110,10 +111,11 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const notReady = () =>
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
   const programs = new AgentProgramReads(live);
+  const types = new AgentTypeReads(kernel);
   const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
   const entries = new MapEntries({ kernel, clock, pool, isPinsOnly: node.isPinsOnly });
   const changes = new PinChanges(environment);
-  const agent: Agent = { reads, programs, entries, changes, store, statistics, notReady };
+  const agent: Agent = { reads, programs, types, entries, changes, store, statistics, notReady };
   return { agent, ...makeLife({ options, recovery, schedule, observed, pool }) };
 }
 

@@ -4,6 +4,7 @@ import { kernelBtfPath, readKernelBtf } from './btf/kernel-btf.ts';
 import { IteratorCounters } from './iter/counters.ts';
 import type { Kernel } from './kernel.ts';
 import { BpfObjects } from './object/objects.ts';
+import { BpfTypes } from './object/types.ts';
 import { readBootTimeMs } from './proc/boot.ts';
 import { readFacts } from './proc/facts.ts';
 import { probeFeatures } from './proc/features.ts';
@@ -32,6 +33,7 @@ export function openKernel(): Kernel {
       facts,
       counters,
       programs: new BpfPrograms(fds, kernelBtf),
+      types: new BpfTypes(kernelBtf),
       objects: new BpfObjects(calls, { epochMs: readBootTimeMs() }, counters),
       bpffs: openBpffs(calls, facts),
       openWatcher: (onWake) => openWatcher(calls, onWake),

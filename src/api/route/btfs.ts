@@ -1,8 +1,10 @@
 import { BtfDocument } from '../../model/schema/object.ts';
 import type { App, Parts } from '../app.ts';
-import { addKindRoutes } from './objects.ts';
+import { addBtfRoute } from './btf-types.ts';
+import { addKindList } from './objects.ts';
 
 /** `/v1/btfs` and `/v1/btfs/{id}`. */
 export function addBtfRoutes(app: App, parts: Parts): void {
-  addKindRoutes(app, parts, { kind: 'btf', plural: 'btfs', document: BtfDocument });
+  addKindList(app, parts, { kind: 'btf', plural: 'btfs', document: BtfDocument });
+  addBtfRoute(app, parts);
 }

@@ -1,0 +1,33 @@
+import { renderC } from '../../kernel/btf/render/c-source.ts';
+import { renderJson } from '../../kernel/btf/render/json.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { TypeFormat, TypeListing, TypeReads } from '../agent.ts';
+import { chunksOf } from './chunks.ts';
+import { ImageBudget } from './image-budget.ts';
+
+/** What BTF objects consist of, always read from the kernel. */
+export class AgentTypeReads implements TypeReads {
+  readonly #kernel: Kernel;
+  readonly #budget = new ImageBudget();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  types(id: number, format: TypeFormat): TypeListing {
+    const { objects, types } = this.#kernel;
+    using held = objects.holdById('btf', id);
+    const { info } = held;
+    const taken = this.#budget.take(info.kind === 'btf' ? info.btf_size : 0);
+    const release = (): void => taken[Symbol.dispose]();
+    try {
+      if (format === 'raw') return { body: types.readBlob(held), [Symbol.dispose]: release };
+      const btf = types.read(held);
+      const pieces = format === 'c' ? renderC(btf) : renderJson(btf);
+      return { body: chunksOf(pieces, 1), [Symbol.dispose]: release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}

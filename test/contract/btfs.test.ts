@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { assertDeclared } from '../support/answer-check.ts';
+import { bpftool, pinnedProgram } from '../support/bpftool.ts';
+import { loadPrograms } from '../support/programs.ts';
+
+let agent: TestAgent;
+let ofProgram: number;
+let ofKernel: number;
+
+before(async () => {
+  agent = await testAgent();
+  const [program] = loadPrograms('prog-calls', `${agent.bpffs.path}/calls`);
+  ofProgram = pinnedProgram(program?.path ?? '').btf_id ?? 0;
+  const all = bpftool<readonly { readonly id: number; readonly name?: string }[]>('btf', 'show');
+  ofKernel = all.find(({ name }) => name === 'vmlinux')?.id ?? 0;
+});
+after(async () => await agent[Symbol.asyncDispose]());
+
+const template = '/v1/btfs/{id}';
+
+test('without a format it is the object, with one it is what the object says', async () => {
+  const plain = await agent.local.get(`/v1/btfs/${ofProgram}`).expect(200);
+  assert.equal(plain.body.kind, 'btf');
+  assertDeclared('GET', template, plain);
+  const json = await agent.local.get(`/v1/btfs/${ofProgram}`).query({ format: 'json' }).expect(200);
+  assertDeclared('GET', template, json);
+  assert.deepEqual(json.body, bpftool('btf', 'dump', 'id', String(ofProgram)));
+});
+
+test('a program’s types are a header in C that a compiler takes', async () => {
+  const { text } = await agent.local.get(`/v1/btfs/${ofProgram}`).query({ format: 'c' }).expect(200);
+  assert.match(text, /struct pf_sample \{\n\t__u64 when;\n\tconst char \*name;\n\};/);
+  execFileSync('clang', ['-target', 'bpf', '-fsyntax-only', '-x', 'c', '-'], { input: text });
+});
+
+test('the bytes of the kernel’s types are those of /sys/kernel/btf, and so are the types in them', async () => {
+  const url = `/v1/btfs/${ofKernel}`;
+  const raw = await agent.local.get(url).query({ format: 'raw' }).expect(200);
+  assert.ok(readFileSync('/sys/kernel/btf/vmlinux').equals(raw.body));
+  const json = await agent.local.get(url).query({ format: 'json' }).expect(200);
+  const shown = bpftool<{ readonly types: readonly unknown[] }>('btf', 'dump', 'id', String(ofKernel));
+  assert.equal(json.body.types.length, shown.types.length);
+});
+
+test('types need the role reader, and a media type that they can have', async () => {
+  const [viewer, reader] = [await agent.token('viewer'), await agent.token('reader')];
+  const url = `/v1/btfs/${ofProgram}`;
+  await agent.remote(viewer).get(url).expect(200);
+  const refused = await agent.remote(viewer).get(url).query({ format: 'c' }).expect(403);
+  assert.equal(refused.body.code, 'forbidden');
+  await agent.remote(reader).get(url).query({ format: 'c' }).expect(200);
+  await agent.local.get(url).query({ format: 'c' }).accept('application/json').expect(406);
+  await agent.local.get(url).query({ format: 'rust' }).expect(422);
+  await agent.local.get(url).accept('text/plain').expect(406);
+  await agent.local.get('/v1/btfs/4294967295').query({ format: 'raw' }).expect(404);
+});
+
+test('nothing is left open on any object', () => {
+  assert.deepEqual(agent.running.kernel.fds.transient(), []);
+});
