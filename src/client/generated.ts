@@ -372,7 +372,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One btf, read from the kernel */
+        /** One BTF object, read from the kernel; with format, its types */
         get: operations["getBtf"];
         put?: never;
         post?: never;
@@ -1336,6 +1336,9 @@ export interface components {
             /** Format: date-time */
             mtime?: string;
             inode: number;
+        };
+        Types: {
+            types: unknown[];
         };
     };
     responses: never;
@@ -2803,7 +2806,10 @@ export interface operations {
     };
     getBtf: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description its types instead of what it is: as JSON, as a header in C, or as bytes; needs the role reader, because programs bring their source lines with them */
+                format?: "json" | "c" | "raw";
+            };
             header?: {
                 /** @description entity tags the caller has */
                 "if-none-match"?: string;
@@ -2816,14 +2822,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The btf. */
+            /** @description The BTF object, or its types. */
             200: {
                 headers: {
                     ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Btf"];
+                    "application/json": components["schemas"]["Btf"] | components["schemas"]["Types"];
+                    "text/plain": string;
+                    "application/octet-stream": string;
                 };
             };
             /** @description It is as If-None-Match says. */
