@@ -49,7 +49,7 @@ export async function sendList<Item>(
 ): Promise<unknown> {
   assertObserved(parts);
   const query: PageQuery = Object(request.query);
-  if (query.fresh === true) await parts.agent.reads.refresh();
+  if (query.fresh === true) await refreshInTime(parts);
   const cursor = createCursor(request);
   const after = cursor.parse(query.cursor);
   if (request.media !== 'application/x-ndjson') {
@@ -71,6 +71,22 @@ export async function sendList<Item>(
     batches({ first, read, cursor, itemsMax: query.limit ?? Number.POSITIVE_INFINITY }),
     release,
   );
+}
+
+/** Observes, but keeps nobody waiting for ever. @throws PinfoldError overloaded */
+async function refreshInTime({ agent }: Parts): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new PinfoldError('overloaded', {
+      detail: 'The observation takes longer than a request may.',
+    });
+    timer = setTimeout(() => reject(error), limits.handlerTimeoutMs);
+  });
+  try {
+    await Promise.race([agent.reads.refresh(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Lists before the first full observation would be short of items and not say so. */

@@ -61,15 +61,17 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   app.decorateRequest('media', jsonOnly[0]);
   app.addHook('onRoute', (route) => void routes.push(route));
   app.addHook('onRequest', (request, reply, done) => {
+    let refusal: PinfoldError | undefined;
+    parts.metrics.http.started();
     request.caller = nobody;
+    reply.headers({ ...everyAnswer, 'x-request-id': request.id });
     try {
-      reply.headers(everyAnswer).header('x-request-id', request.id);
       if (!isServing) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
       admit(request, connections, auth);
-      done();
     } catch (error) {
-      done(asPinfoldError(error));
+      refusal = asPinfoldError(error);
     }
+    done(refusal);
   });
   addMeasures(app, parts);
   addAudit(app, parts.log);
@@ -159,10 +161,6 @@ function assertQueryIsText(url: string): void {
 
 function addMeasures(app: App, { metrics: { http } }: Parts): void {
   const templates = new Map<string, string>();
-  app.addHook('onRequest', (_request, _reply, done) => {
-    http.started();
-    done();
-  });
   app.addHook('onResponse', (request, reply, done) => {
     const url = request.routeOptions.url ?? '';
     let route = templates.get(url);

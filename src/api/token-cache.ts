@@ -23,7 +23,7 @@ export class CachedTokens implements TokenRecords {
   }
 
   findBySha256(sha256: Uint8Array): TokenRecord | undefined {
-    const key = Buffer.from(sha256).toString('latin1');
+    const key = Buffer.from(sha256.buffer, sha256.byteOffset, sha256.byteLength).toString('latin1');
     const known = this.#known.get(key);
     const nowMs = this.#clock.monotonicMs();
     if (known !== undefined && nowMs < known.untilMs) return known.record;

@@ -42,7 +42,7 @@ function queryReader(schema: TSchema): (value: unknown) => unknown {
     Object.entries(propertiesOf(schema)).map(([name, property]) => [name, typeOf(property)]),
   );
   return (value) => {
-    if (typeof value !== 'object' || value === null) return value;
+    if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return value;
     return Object.fromEntries(
       Object.entries(value).map(([name, text]) => [name, readText(text, wanted.get(name))]),
     );

@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import type { Observed, Page, Slice } from '../../agent/agent.ts';
 import { PinfoldError } from '../../model/error.ts';
-import { limits } from '../../model/limits.ts';
 import { parsePath } from '../../model/path.ts';
 import { listOf, ObjectKindSchema, Time } from '../../model/schema/common.ts';
 import { EventDocument, eventTypes } from '../../model/schema/event.ts';
@@ -35,7 +34,6 @@ export function addEventsRoute(app: App, parts: Parts): void {
   const { events } = parts.agent.store;
   app.get('/v1/events', {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listEvents',
       summary: 'What changed, newest last',

@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import { limits } from '../../model/limits.ts';
 import { listOf } from '../../model/schema/common.ts';
 import { MountDocument } from '../../model/schema/pin.ts';
 import { answers, list } from '../answers.ts';
@@ -11,7 +10,6 @@ import { pageOf } from '../page.ts';
 export function addMountsRoute(app: App, parts: Parts): void {
   app.get('/v1/mounts', {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listMounts',
       summary: 'Every bpffs instance seen from every mount namespace',

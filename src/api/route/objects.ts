@@ -1,7 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import type { ObjectQuery } from '../../agent/agent.ts';
 import type { ObjectKind } from '../../model/kind.ts';
-import { limits } from '../../model/limits.ts';
 import { listOf, ObjectKindSchema } from '../../model/schema/common.ts';
 import { BtfDocument, LinkDocument, MapDocument, ProgramDocument } from '../../model/schema/object.ts';
 import { answers, empty, list, tagged } from '../answers.ts';
@@ -36,7 +35,6 @@ export function addObjectsRoute(app: App, parts: Parts): void {
   const AnyObject = Type.Union([MapDocument, ProgramDocument, LinkDocument, BtfDocument]);
   app.get('/v1/objects', {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listObjects',
       summary: 'Objects of all kinds',
@@ -63,7 +61,6 @@ export function addKindList(app: App, parts: Parts, { kind, plural, document }: 
   const title = plural[0]?.toUpperCase() + plural.slice(1);
   app.get(`/v1/${plural}`, {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: `list${title}`,
       summary: `All ${plural}`,

@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import type { PinQuery } from '../../agent/agent.ts';
-import { limits } from '../../model/limits.ts';
 import { parseUrlPath, urlOf } from '../../model/path.ts';
 import { listOf, PinnableKindSchema } from '../../model/schema/common.ts';
 import { PinDocument } from '../../model/schema/pin.ts';
@@ -52,7 +51,6 @@ export function addPinRoutes(app: App, parts: Parts): void {
 function addList(app: App, parts: Parts): void {
   app.get('/v1/pins', {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listPins',
       summary: 'Pins, in byte order of their paths',

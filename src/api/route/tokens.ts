@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import { parseDurationMs } from '../../model/duration.ts';
 import { PinfoldError } from '../../model/error.ts';
-import { limits } from '../../model/limits.ts';
 import { roles } from '../../model/role.ts';
 import { listOf, oneOf, Time } from '../../model/schema/common.ts';
 import type { TokenRecord } from '../../model/store.ts';
@@ -60,7 +59,6 @@ function addList(app: App, parts: Parts): void {
   const { tokens } = parts;
   app.get('/v1/tokens', {
     config: { role: 'admin', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listTokens',
       summary: 'Tokens, without their secrets',

@@ -12,7 +12,6 @@ import { parsePrefix, prefixQuery } from '../query.ts';
 export function addTreeRoute(app: App, parts: Parts): void {
   app.get('/v1/tree', {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
-    handlerTimeout: limits.handlerTimeoutMs,
     schema: {
       operationId: 'listTree',
       summary: 'Directories, pins and symbolic links',
