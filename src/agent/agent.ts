@@ -73,7 +73,10 @@ export interface Page<Item> {
   readonly total: number;
 }
 
-/** Everything that changes nothing. Lists answer from the last observation, single resources from the kernel. */
+/**
+ * Everything that changes nothing. Lists answer from the last observation, single resources from the
+ * kernel.
+ */
 export interface Reads {
   node(): NodeDocument;
   mounts(): Observed<readonly MountDocument[]>;

@@ -81,7 +81,7 @@ test('links agree with what the kernel prints in fdinfo of the process that hold
   assert.equal(compared, zoo.made.filter((made) => made.kind === 'link').length);
 });
 
-test('links on probes and tracepoints tell the file, the places and the cookies of their making', async () => {
+test('links on probes and tracepoints tell the file, places and cookies of their making', async () => {
   using child = start(compileC('probes'));
   await child.line(/^ready$/);
   const [uretprobe, tracepoint, multi] = child.lines.map((line) => JSON.parse(line.replace('ready', 'null')));
