@@ -66,6 +66,7 @@ async function measure(agent: BenchAgent, dir: string, what: Case): Promise<Figu
     execFileSync(compileC('batch-floor'), [String(id), '4', String(what.valueSize)]);
   };
   const [mine = [], tool = [], least = []] = await inTurn([dumpOurs, bpftool, floor], rounds);
+  const others = await latenciesDuring(agent, dumpOurs);
   clearInterval(watch);
   const ratio = median(mine) / median(least);
   console.error(
@@ -75,7 +76,28 @@ async function measure(agent: BenchAgent, dir: string, what: Case): Promise<Figu
     faster(`${what.name}, against bpftool`, mine, tool, what.bpftoolTarget),
     { ...below(`${what.name}, of the C floor's time`, ratio, 1.6, 'x'), theirs: median(least) },
     below(`${what.name}: memory over idle`, (peakKib - idleKib) / 1024, 48, 'MiB'),
+    below(`${what.name}: other GETs meanwhile, p99`, percentile(others, 0.99), 50, 'ms'),
   ];
+}
+
+/** How long small requests take, one after the other, while something else is going on. */
+async function latenciesDuring(agent: BenchAgent, run: () => Promise<void>): Promise<number[]> {
+  const times: number[] = [];
+  let isOver = false;
+  const running = run().finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const from = performance.now();
+    await agent.request('GET', '/v1/mounts');
+    times.push(performance.now() - from);
+  }
+  await running;
+  return times;
+}
+
+function percentile(values: readonly number[], part: number): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length * part)] ?? 0;
 }
 
 /** Reads an answer into a file with curl: a client of its own, as bpftool is a process of its own. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
@@ -138,6 +139,33 @@ test('a cursor of one map is refused by another, and so is one that was made up'
   }
 });
 
+test('a made-up position is refused or read from, and never leads outside of a key', async () => {
+  using maps = await filledMaps('make', entriesObject(), '9');
+  using special = await filledMaps('special');
+  const ids = [...maps.names.map((name) => maps.id(name)), special.id('devmap'), special.id('devmap_hash')];
+  for (const id of ids) {
+    const url = `/v1/maps/${id}/entries`;
+    const mark = markOf(id);
+    for (const position of [
+      '',
+      '.',
+      '.0',
+      'ff.0',
+      'ffffffff.0',
+      `${'ff'.repeat(600)}.9999999`,
+      '.9999999',
+      '00.-1',
+      'x.1',
+    ]) {
+      const cursor = `${mark}${Buffer.from(position).toString('base64url')}`;
+      const answer = await agent.local.get(url).query({ cursor });
+      if (position === '.0') assert.equal(answer.status, 200, 'the cursor was not forged well');
+      assert.ok(answer.status === 200 || answer.status === 400, `${position}: ${answer.text}`);
+      assert.ok(answer.status === 400 ? answer.body.code === 'bad_cursor' : answer.body.items.length <= 500);
+    }
+  }
+});
+
 test('counts are those of the whole map', async () => {
   using maps = await filledMaps('make', entriesObject(), '5');
   for (const name of maps.names) {
@@ -211,6 +239,12 @@ test('keys and choices that do not fit are refused with 422', async () => {
     assert.equal(answer.status, 422, `${path}: ${answer.text}`);
   }
 });
+
+/** What cursors of a list begin with: how a client that makes them up would forge one. */
+function markOf(mapId: number): string {
+  const list = `/v1/maps/:id/entries?{}${JSON.stringify({ id: String(mapId) })}`;
+  return createHash('sha256').update(list).digest('base64url').slice(0, 8);
+}
 
 async function pagesOf(id: number, limit: number): Promise<string[]> {
   const items: string[] = [];

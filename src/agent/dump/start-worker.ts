@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
 /** Memory of JavaScript in one thread; what it reads lies outside of that, in buffers of bounded size. */
-const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
+const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 2 };
 
 /**
  * Starts a thread that reads maps.
