@@ -11,6 +11,7 @@ import { doctorCommand } from './command/doctor.ts';
 import { dumpCommand } from './command/dump.ts';
 import { entryCommand } from './command/entry.ts';
 import { getCommand } from './command/get.ts';
+import { instructionsCommand } from './command/instructions.ts';
 import { leaveCommand } from './command/leave.ts';
 import { mkdirCommand } from './command/mkdir.ts';
 import { mvCommand } from './command/mv.ts';
@@ -75,6 +76,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   treeCommand,
   dumpCommand,
   entryCommand,
+  instructionsCommand,
   pinCommand,
   unpinCommand,
   mvCommand,

@@ -5,7 +5,8 @@ import { get } from 'node:http';
 import { after, before, test } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { assertDeclared } from '../support/answer-check.ts';
-import { bpftool, pinnedProgram } from '../support/bpftool.ts';
+import { bpftool, createMap, pinnedProgram } from '../support/bpftool.ts';
+import { commandLine } from '../support/command-line.ts';
 import { dumpXlated, type LoadedProgram, loadPrograms } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -178,6 +179,23 @@ test('with --program-stats the kernel measures as long as the agent runs', async
     await other[Symbol.asyncDispose]();
   }
   assert.equal(measuring(), 0);
+});
+
+test('the command line prints instructions by id and by pin, as text and as a document', async () => {
+  const { id, path } = named('pf_tail');
+  const pinfold = (...words: readonly string[]) => commandLine([...words, '--address', agent.socket]);
+  const byId = await pinfold('instructions', `program:${id}`);
+  assert.deepEqual([byId.code, byId.out], [0, dumpXlated(id)]);
+  const byPin = await pinfold('instructions', path.slice(agent.bpffs.path.length + 1), '--linum');
+  assert.equal(byPin.out, dumpXlated(id, 'linum'));
+  const document = await pinfold('instructions', String(id), '-o', 'json');
+  assert.equal(JSON.parse(document.out).instructions.length, byId.out.match(/^ *\d+: /gm)?.length);
+  createMap(`${agent.bpffs.path}/pf_no_program`);
+  const refused = await pinfold('instructions', 'pf_no_program');
+  assert.deepEqual(
+    [refused.code, refused.err.split('\n')[0]],
+    [2, 'pinfold: pf_no_program holds no program.'],
+  );
 });
 
 test('nothing is left open on any object', () => {

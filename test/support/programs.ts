@@ -23,8 +23,8 @@ export function loadPrograms(name: string, directory: string): LoadedProgram[] {
 }
 
 /** What `bpftool prog dump xlated` prints of a program, as text. */
-export function dumpXlated(id: number, ...options: readonly ('linum' | 'opcodes')[]): string {
-  const args = ['prog', 'dump', 'xlated', 'id', String(id), ...options];
+export function dumpXlated(id: number, option?: 'linum' | 'opcodes'): string {
+  const args = ['prog', 'dump', 'xlated', 'id', String(id), ...(option === undefined ? [] : [option])];
   const run = spawnSync('bpftool', args, { encoding: 'utf8', maxBuffer: 1 << 30 });
   if (run.status !== 0) throw new Error(`bpftool ${args.join(' ')} exited ${run.status}: ${run.stderr}`);
   return run.stdout;

@@ -65,7 +65,7 @@ const info: ProgramInfo = {
 
 /** One function `int f(int a)`, with names that try to forge lines. */
 function smallBtf() {
-  const strings = Buffer.from('\0int\0f\0a\0return 0;\n   9: (95) exit\x1b[2J\0');
+  const strings = Buffer.from('\0int\0f\0a\0return 0;\n   9: (95) exit\x1b[2J\u202e\0');
   const types = new Uint32Array([1, 0x01000000, 4, 0x01000020, 0, 0x0d000001, 1, 7, 1, 5, 0x0c000000, 2]);
   const head = new Uint32Array([0x0001eb9f, 24, 0, types.byteLength, types.byteLength, strings.length]);
   return parseBtf(Buffer.concat([Buffer.from(head.buffer), Buffer.from(types.buffer), strings]));
@@ -101,11 +101,11 @@ test('a source line cannot pass for an instruction or move a cursor', () => {
   assert.equal(
     instructionText(instruction, listing.code, { opcodes: true, linum: true }),
     'int f(int a):\n' +
-      '; return 0;\\x0a   9: (95) exit\\x1b[2J [file:int line_num:12 line_col:5]\n' +
+      '; return 0;\\x0a   9: (95) exit\\x1b[2J\\xe2\\x80\\xae [file:int line_num:12 line_col:5]\n' +
       '   0: (95) exit\n       95 00 00 00 00 00 00 00\n',
   );
 });
-const lineText = 'return 0;\n   9: (95) exit\x1b[2J';
+const lineText = 'return 0;\n   9: (95) exit\x1b[2J\u202e';
 
 test('100,000 random streams with random records of functions and lines are all listed to their end', () => {
   const chance = random(seed);

@@ -18,7 +18,12 @@ export const btfResource = defineResource<Btf>({
     ageColumn((btf) => btf.first_seen),
   ],
   list: (client, { type, name, fresh }, itemsMax) => client.list('/v1/btfs', { type, name, fresh }, itemsMax),
-  find: (client, name) =>
-    readData(client.api.GET('/v1/btfs/{id}', { params: { path: { id: parseId(name, 'btf') } } })),
+  find: async (client, name) => {
+    const data = await readData(
+      client.api.GET('/v1/btfs/{id}', { params: { path: { id: parseId(name, 'btf') } } }),
+    );
+    if (typeof data === 'object' && 'kind' in data) return data;
+    throw new TypeError('types were answered, which nobody had asked for');
+  },
   nameOf: objectName,
 });

@@ -31,10 +31,13 @@ function hexOf({ index, opcode }: Instruction, code: Buffer): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 }
 
-/** BTF comes from whoever loaded the program: its text must not begin lines or move a terminal's cursor. */
+/**
+ * BTF comes from whoever loaded the program: its text must not begin lines, move a terminal's cursor, or turn
+ * the direction of writing. What could is written `\xNN`, byte by byte.
+ */
 function printable(text: string): string {
-  return text.replace(controls, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(unsafe, (char) => Buffer.from(char).toString('hex').replace(/../g, '\\x$&'));
 }
 
-/** C0 without the tab, DEL, C1. */
-const controls = /[^\t\P{Cc}]/gu;
+/** Controls, format characters, what is not assigned, separators of lines; tabs are usual in source. */
+const unsafe = /(?!\t)[\p{C}\p{Zl}\p{Zp}]/gu;
