@@ -18,7 +18,13 @@ const groups = {
     findutils: 'find',
     'util-linux': 'nsenter',
     mount: 'mount',
+    binutils: 'objcopy',
+    curl: 'curl',
+    openssl: 'openssl',
+    python3: 'python3',
   },
+  /** What benchmarks put load on with. */
+  load: { wrk: 'wrk' },
   /** What the C and BPF helper programs of the tests are compiled with. */
   compilers: {
     clang: 'clang',

@@ -20,17 +20,29 @@ export function isInstalled() {
 }
 
 /**
+ * On Node 22 and later what is native comes built inside its package (docs/adr/0005), so nothing is compiled.
+ */
+export const needsCompiler = Number.parseInt(process.versions.node, 10) < 22;
+
+/**
  * Installs exactly what the lockfile says.
  *
  * @throws Problem when npm fails, for example without a network.
  */
 export function installModules() {
-  say('installing npm packages (about 2 minutes where better-sqlite3 has to be compiled)');
-  const run = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    env: { ...process.env, ...nodeHeaders() },
-  });
+  say(
+    `installing npm packages${needsCompiler ? ' (about 2 minutes where better-sqlite3 has to be compiled)' : ''}`,
+  );
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const run = spawnSync(
+    'npm',
+    ['ci', '--include=dev', ...quiet, ...(needsCompiler ? [] : ['--ignore-scripts'])],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      env: { ...process.env, ...nodeHeaders() },
+    },
+  );
   if (run.error !== undefined)
     throw new Problem(`npm cannot be run (${run.error.message}); install it with Node.`);
   if (run.status !== 0)
@@ -59,7 +71,7 @@ function matchesLockfile() {
 
 /** Tries the release of the SQLite driver that src/store/driver.ts takes on this Node, and koffi. */
 function nativeModulesLoad() {
-  const driver = Number.parseInt(process.versions.node, 10) >= 22 ? 'better-sqlite3-13' : 'better-sqlite3';
+  const driver = needsCompiler ? 'better-sqlite3' : 'better-sqlite3-13';
   const script = `new (require('${driver}'))(':memory:').close(); require('koffi')`;
   return spawnSync(process.execPath, ['-e', script], { cwd: root, stdio: 'ignore' }).status === 0;
 }
