@@ -4,17 +4,16 @@ export type Address =
   | { readonly kind: 'url'; readonly url: string; readonly isLoopback: boolean };
 
 /**
- * Reads `unix:///run/x.sock`, `/run/x.sock`, `http://host:port`, `https://host:port` or `host:port`.
+ * Reads `unix:/run/x.sock` (as the agent prints it), `unix:///run/x.sock`, `/run/x.sock`, `http://host:port`, `https://host:port` or `host:port`.
  *
  * Undefined for anything else, also for a URL that carries a user, a path or a query: a token never goes
  * there.
  */
 export function parseAddress(text: string): Address | undefined {
   if (text.startsWith('/')) return { kind: 'unix', socketPath: text };
-  if (text.startsWith('unix://')) {
-    const socketPath = text.slice('unix://'.length);
-    return socketPath.startsWith('/') ? { kind: 'unix', socketPath } : undefined;
-  }
+  const socketPath = /^unix:(?:\/\/)?(\/.*)$/.exec(text)?.[1];
+  if (socketPath !== undefined) return { kind: 'unix', socketPath };
+  if (text.startsWith('unix:')) return undefined;
   const full = /^https?:\/\//.test(text) ? text : `http://${text}`;
   if (!URL.canParse(full)) return undefined;
   const url = new URL(full);

@@ -113,6 +113,7 @@ test('arguments that mean nothing are a matter of usage', () => {
 test('addresses are sockets or origins, and nothing that carries more', () => {
   assert.deepEqual(parseAddress('/run/x.sock'), { kind: 'unix', socketPath: '/run/x.sock' });
   assert.deepEqual(parseAddress('unix:///run/x.sock'), { kind: 'unix', socketPath: '/run/x.sock' });
+  assert.deepEqual(parseAddress('unix:/run/x.sock'), { kind: 'unix', socketPath: '/run/x.sock' });
   assert.deepEqual(parseAddress('localhost:7463'), {
     kind: 'url',
     url: 'http://localhost:7463',
