@@ -5,6 +5,7 @@ import type { Feature } from '../model/schema/node.ts';
 import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
 import type { Types } from './object/types.ts';
+import type { Cgroups } from './proc/cgroups.ts';
 import type { Programs } from './program/programs.ts';
 import type { Calls, Place } from './sys/calls.ts';
 import type { Fd, FdTable } from './sys/fd.ts';
@@ -22,6 +23,7 @@ export interface Kernel extends Disposable {
   readonly objects: Objects;
   readonly programs: Programs;
   readonly types: Types;
+  readonly cgroups: Cgroups;
   readonly counters: CounterReader;
   readonly bpffs: Bpffs;
   readonly facts: KernelFacts;

@@ -6,6 +6,7 @@ import type { Kernel } from './kernel.ts';
 import { BpfObjects } from './object/objects.ts';
 import { BpfTypes } from './object/types.ts';
 import { readBootTimeMs } from './proc/boot.ts';
+import { Cgroups } from './proc/cgroups.ts';
 import { readFacts } from './proc/facts.ts';
 import { probeFeatures } from './proc/features.ts';
 import { BpfPrograms } from './program/programs.ts';
@@ -34,6 +35,7 @@ export function openKernel(): Kernel {
       counters,
       programs: new BpfPrograms(fds, kernelBtf),
       types: new BpfTypes(kernelBtf),
+      cgroups: new Cgroups(calls),
       objects: new BpfObjects(calls, { epochMs: readBootTimeMs() }, counters),
       bpffs: openBpffs(calls, facts),
       openWatcher: (onWake) => openWatcher(calls, onWake),

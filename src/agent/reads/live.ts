@@ -52,7 +52,14 @@ export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Obse
   const isKnown = known?.fingerprint === described.fingerprint;
   const entry = { kind, id, ...described, firstSeen: isKnown ? known.firstSeen : observedAt.toISOString() };
   if (isKnown) inventory.objects.set(entry);
-  return { value: objectDocument(entry, inventory, held), observedAt };
+  return { value: withTarget(kernel, objectDocument(entry, inventory, held)), observedAt };
+}
+
+/** A link to a cgroup with the cgroup's path, which may change and is therefore never remembered. */
+function withTarget(kernel: Kernel, document: ObjectDocument): ObjectDocument {
+  if (document.kind !== 'link' || document.cgroup_id === undefined) return document;
+  const path = kernel.cgroups.pathOf(BigInt(document.cgroup_id));
+  return path === undefined ? document : { ...document, cgroup_path: path };
 }
 
 /** Undefined where the object went away in between. */

@@ -117,6 +117,22 @@ export class Calls {
   }
 
   /**
+   * open_by_handle_at(2), Linux 2.6.39: what a file system knows by a handle of this type and these bytes
+   * (struct file_handle). CAP_DAC_READ_SEARCH.
+   */
+  openByHandle(fileSystem: Fd, handle: { readonly type: number; readonly bytes: Buffer }, what: string): Fd {
+    const header = Buffer.alloc(8);
+    header.writeUInt32LE(handle.bytes.length, 0);
+    header.writeInt32LE(handle.type, 4);
+    const given = Buffer.concat([header, handle.bytes]);
+    const flags = open.RDONLY | open.CLOEXEC;
+    return this.fds.adopt(
+      check('open_by_handle_at', raw.open_by_handle_at(fileSystem.number, given, flags)),
+      what,
+    );
+  }
+
+  /**
    * fstatfs(2): the file system's magic number and whether this way to it is read-only (struct statfs,
    * ST_RDONLY).
    */

@@ -32,6 +32,7 @@ const numbers = {
     clock_gettime: 228,
     readlinkat: 267,
     fstatfs: 138,
+    open_by_handle_at: 304,
     statx: 332,
   },
   arm64: {
@@ -56,6 +57,7 @@ const numbers = {
     clock_gettime: 113,
     readlinkat: 78,
     fstatfs: 44,
+    open_by_handle_at: 265,
     statx: 291,
   },
 } as const;
@@ -101,6 +103,7 @@ export const raw = {
   sendto: declare('sendto', ['int', 'void *', 'size_t', 'int', 'void *', 'uint']),
   readlinkat: declare('readlinkat', ['int', 'void *', 'void *', 'size_t']),
   fstatfs: declare('fstatfs', ['int', 'void *']),
+  open_by_handle_at: declare('open_by_handle_at', ['int', 'void *', 'int']),
   statx: declare('statx', ['int', 'void *', 'int', 'uint', 'void *']),
   mount: declare('mount', ['void *', 'void *', 'void *', 'ulong', 'void *']),
 } as const satisfies Partial<Record<CallName, RawCall>>;

@@ -52,7 +52,16 @@ export const ProgramDocument = Type.Object(
   { $id: 'Program' },
 );
 /** `GET /v1/links/{id}`. */
-export const LinkDocument = Type.Object({ ...LinkInfo.properties, ...observed }, { $id: 'Link' });
+export const LinkDocument = Type.Object(
+  {
+    ...LinkInfo.properties,
+    ...observed,
+    cgroup_path: Type.Optional(
+      Type.String({ description: 'where that cgroup is now; only of one link, read from the kernel' }),
+    ),
+  },
+  { $id: 'Link' },
+);
 /** `GET /v1/btfs/{id}`. */
 export const BtfDocument = Type.Object({ ...BtfInfo.properties, ...observed }, { $id: 'Btf' });
 
