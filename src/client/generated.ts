@@ -854,6 +854,8 @@ export interface components {
             /** Format: date-time */
             first_seen?: string;
             etag: string;
+            /** @description where that cgroup is now; only of one link, read from the kernel */
+            cgroup_path?: string;
         };
         Map: {
             /** @constant */
