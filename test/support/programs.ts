@@ -12,7 +12,7 @@ export interface LoadedProgram {
   readonly path: string;
 }
 
-/** Compiles `test/support/c/NAME.bpf.c`, loads all its programs and pins them in `directory`, which is made. */
+/** Compiles `test/support/c/NAME.bpf.c`, loads all its programs and pins them in a new directory. */
 export function loadPrograms(name: string, directory: string): LoadedProgram[] {
   mkdirSync(directory);
   execFileSync('bpftool', ['prog', 'loadall', compileBpf(name), directory], { stdio: 'pipe' });

@@ -15,8 +15,8 @@ export class Cgroups {
   }
 
   /**
-   * The path of a cgroup below the root of its hierarchy, such as `/system.slice`; undefined where it is gone,
-   * where no cgroup2 is mounted, and without CAP_DAC_READ_SEARCH.
+   * The path of a cgroup below the root of its hierarchy, such as `/system.slice`; undefined where it is
+   * gone, where no cgroup2 is mounted, and without CAP_DAC_READ_SEARCH.
    */
   pathOf(id: bigint): string | undefined {
     const mount = cgroupMount();

@@ -29,7 +29,7 @@ export class KernelSymbols {
     this.#path = path;
   }
 
-  /** Looks up what is at these distances from the base. Does not fail: names may be missing, with a reason. */
+  /** Looks up what is at these distances from the base. Does not fail: names are missing with a reason. */
   async namesOf(offsets: ReadonlySet<number>): Promise<CalleeNames> {
     const missing = [...offsets].filter((offset) => !this.#remembered.has(offset));
     const names = new Map(this.#remembered);

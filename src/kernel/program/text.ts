@@ -9,7 +9,7 @@ export interface TextOptions {
   readonly linum: boolean;
 }
 
-/** One instruction as `bpftool prog dump xlated` prints it, with what stands above it; ends with a newline. */
+/** One instruction as `bpftool prog dump xlated` prints it, with what stands above it; whole lines. */
 export function instructionText(instruction: Instruction, code: Buffer, options: TextOptions): string {
   const { index, text, signature, source } = instruction;
   const head = signature === undefined ? '' : `${printable(signature)}:\n`;
