@@ -37,7 +37,7 @@ test('a program’s types are a header in C that a compiler takes', async () => 
   execFileSync('clang', ['-target', 'bpf', '-fsyntax-only', '-x', 'c', '-'], { input: text });
 });
 
-test('the bytes of the kernel’s types are those of /sys/kernel/btf, and the types are all there', async () => {
+test('the kernel’s own types are given whole, with the bytes of /sys/kernel/btf', async () => {
   const url = `/v1/btfs/${ofKernel}`;
   const raw = await agent.local.get(url).query({ format: 'raw' }).expect(200);
   assert.ok(readFileSync('/sys/kernel/btf/vmlinux').equals(raw.body));
