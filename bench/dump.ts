@@ -23,6 +23,7 @@ export const dump: Scenario = {
       map: 'big',
       valueSize: 8,
       bpftoolTarget: 8,
+      floorTarget: 1.6,
     });
     const typed = await measure(agent, dir.path, {
       name: `${entries} entries of a 64-byte structure, typed`,
@@ -42,6 +43,7 @@ interface Case {
   readonly map: string;
   readonly valueSize: number;
   readonly bpftoolTarget: number;
+  readonly floorTarget?: number;
 }
 
 async function measure(agent: BenchAgent, dir: string, what: Case): Promise<Figure[]> {
@@ -74,7 +76,9 @@ async function measure(agent: BenchAgent, dir: string, what: Case): Promise<Figu
   );
   return [
     faster(`${what.name}, against bpftool`, mine, tool, what.bpftoolTarget),
-    { ...below(`${what.name}, of the C floor's time`, ratio, 1.6, 'x'), theirs: median(least) },
+    ...(what.floorTarget === undefined
+      ? []
+      : [below(`${what.name}, of the C floor's time`, ratio, what.floorTarget, 'x')]),
     below(`${what.name}: memory over idle`, (peakKib - idleKib) / 1024, 48, 'MiB'),
     below(`${what.name}: other GETs meanwhile, p99`, percentile(others, 0.99), 50, 'ms'),
   ];
