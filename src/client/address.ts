@@ -4,14 +4,15 @@ export type Address =
   | { readonly kind: 'url'; readonly url: string; readonly isLoopback: boolean };
 
 /**
- * Reads `unix:/run/x.sock` (as the agent prints it), `unix:///run/x.sock`, `/run/x.sock`, `http://host:port`, `https://host:port` or `host:port`.
+ * Reads `unix:/run/x.sock` (as the agent prints it), `unix:///run/x.sock`, `/run/x.sock`, `http://host:port`,
+ * `https://host:port` or `host:port`.
  *
  * Undefined for anything else, also for a URL that carries a user, a path or a query: a token never goes
  * there.
  */
 export function parseAddress(text: string): Address | undefined {
   if (text.startsWith('/')) return { kind: 'unix', socketPath: text };
-  const socketPath = /^unix:(?:\/\/)?(\/.*)$/.exec(text)?.[1];
+  const socketPath = /^unix:(?:\/\/)?(\/(?!\/).*)$/.exec(text)?.[1];
   if (socketPath !== undefined) return { kind: 'unix', socketPath };
   if (text.startsWith('unix:')) return undefined;
   const full = /^https?:\/\//.test(text) ? text : `http://${text}`;

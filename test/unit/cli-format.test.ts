@@ -134,6 +134,7 @@ test('addresses are sockets or origins, and nothing that carries more', () => {
     '',
     'node',
     'unix://x',
+    'unix:rel',
     'http://u:p@h:1',
     'http://h:1/path',
     'http://h:1?q=1',
