@@ -52,8 +52,9 @@ export function countersWithout(holds: DumpHolds, counters: CounterReader): Coun
   };
   return {
     unavailable: (kind) => counters.unavailable(kind),
-    readOne: (kind, id) => {
-      const read = counters.readOne(kind, id);
+    readOne: (...wanted) => {
+      const [kind, id] = wanted;
+      const read = counters.readOne(...wanted);
       return read === undefined ? undefined : without(read, kind, id);
     },
     readAll: (kind) => {
