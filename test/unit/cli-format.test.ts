@@ -86,6 +86,17 @@ test('a description shows lists, nested documents, times with their age, and not
   ]);
 });
 
+test('keys of labels are described as they were written', () => {
+  const labels = { team: 'net', url: 'x', cost_id: '5' };
+  assert.deepEqual(describeDocument({ max_id: 1, labels }, new Date(0)), [
+    'Max ID:  1',
+    'Labels:',
+    '  team:     net',
+    '  url:      x',
+    '  cost_id:  5',
+  ]);
+});
+
 test('arguments are read as they are shown', () => {
   assert.equal(parsePathArgument('a\\x0ab/\\\\'), 'a\nb/\\');
   assert.equal(parsePathArgument('é'), '\u00c3\u00a9');

@@ -12,15 +12,18 @@ export function describeDocument(document: object, now: Date): string[] {
   return linesOf(document, now);
 }
 
-function linesOf(document: object, now: Date): string[] {
+/** The member whose keys are the users' own words, and stay as they were written. */
+const labelsKey = 'labels';
+
+function linesOf(document: object, now: Date, titled = titleOf): string[] {
   const members = Object.entries(document).filter(([key]) => !isBytesOfAnother(key, document));
-  const titles = members.map(([key]) => `${titleOf(key)}:`);
+  const titles = members.map(([key]) => `${titled(key)}:`);
   const width = Math.max(0, ...titles.map(displayWidth));
   return members.flatMap(([key, value], at) => {
     const title = titles[at] ?? '';
     const flat = flatten(key, value, { document, now });
     if (flat !== undefined) return [`${padTo(title, width)}  ${flat}`.trimEnd()];
-    return [title, ...nested(value, now)];
+    return [title, ...nested(key, value, now)];
   });
 }
 
@@ -41,7 +44,7 @@ function textOf(key: string, value: string, { document, now }: { document: objec
   return escapeText(value);
 }
 
-function nested(value: unknown, now: Date): string[] {
+function nested(key: string, value: unknown, now: Date): string[] {
   if (Array.isArray(value)) {
     return value.flatMap((item) => {
       const lines =
@@ -49,7 +52,8 @@ function nested(value: unknown, now: Date): string[] {
       return lines.map((line, at) => `${at === 0 ? '  - ' : '    '}${line}`);
     });
   }
-  return typeof value === 'object' && value !== null ? linesOf(value, now).map((line) => `  ${line}`) : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return linesOf(value, now, key === labelsKey ? escapeText : titleOf).map((line) => `  ${line}`);
 }
 
 /** `path_bytes` says nothing that the line of `path` doesn't show. */
@@ -57,7 +61,7 @@ function isBytesOfAnother(key: string, document: object): boolean {
   return key.endsWith('_bytes') && Object.hasOwn(document, key.slice(0, -'_bytes'.length));
 }
 
-/** `max_entries` → `Max entries`; label keys and the like are not ours and stay as they are. */
+/** `max_entries` → `Max entries`; what is no member of ours stays as it is. */
 function titleOf(key: string): string {
   if (!/^[a-z][a-z0-9_]*$/.test(key)) return escapeText(key);
   const words = key.replaceAll('_', ' ').replace(/[a-z]+/g, (word) => properWords[word] ?? word);
