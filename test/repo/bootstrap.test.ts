@@ -36,7 +36,7 @@ for (const [who, command, sentence] of powerless) {
 
 test('a command that bootstrap does not know is refused with those it knows', () => {
   const run = spawnSync(execPath, [repoPath('scripts/bootstrap.mjs'), 'stop'], { encoding: 'utf8' });
-  assert.equal(run.stderr, 'pinfold: say one of: start, test, check, build\n');
+  assert.equal(run.stderr, 'pinfold: say one of: start, test, check, build, bench\n');
   assert.equal(run.status, 1);
 });
 
