@@ -1,6 +1,6 @@
 /**
- * The quick look before a commit: the repository's own rules (lint and format among them), unit tests. Types have been
- * checked by the build that `scripts/bootstrap.mjs check` made. Needs neither root nor eBPF.
+ * The quick look before a commit: the repository's own rules (lint and format among them), unit tests.
+ * Types have been checked by the build that `scripts/bootstrap.mjs check` made. Needs neither root nor eBPF.
  */
 import { spawnSync } from 'node:child_process';
 import { root } from './bootstrap/root.mjs';

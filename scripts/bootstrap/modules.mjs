@@ -30,9 +30,8 @@ export const needsCompiler = Number.parseInt(process.versions.node, 10) < 22;
  * @throws Problem when npm fails, for example without a network.
  */
 export function installModules() {
-  say(
-    `installing npm packages${needsCompiler ? ' (about 2 minutes where better-sqlite3 has to be compiled)' : ''}`,
-  );
+  const wait = needsCompiler ? ' (about 2 minutes where better-sqlite3 has to be compiled)' : '';
+  say(`installing npm packages${wait}`);
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
   const run = spawnSync(
     'npm',
