@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import test from 'node:test';
+import type { CounterReader } from '../../src/kernel/kernel.ts';
 import type { BatchOperation } from '../../src/model/schema/request.ts';
 import { createMap, isAlive, pinById, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
-import { asking, benchForFile, failsWith, killNow, path } from './changes-fixture.ts';
+import { asking, benchForFile, failsWith, killNow, openBench, path } from './changes-fixture.ts';
 
 const bench = benchForFile();
 const { changes } = bench;
@@ -231,4 +232,33 @@ test('a thousand lines are one operation', async () => {
   assert.deepEqual(readdirSync(at('many')), []);
   assert.equal(isAlive('map', id), true);
   assert.equal(path('many'), 'many');
+});
+
+test('a thousand objects lose their only pins in one batch, each counted at most four times', async () => {
+  let reads = 0;
+  const counted = (counters: CounterReader): CounterReader => ({
+    unavailable: (kind) => counters.unavailable(kind),
+    readAll: (kind) => counters.readAll(kind),
+    readOne: (...asked) => {
+      reads++;
+      return counters.readOne(...asked);
+    },
+  });
+  using agent = openBench({ wrap: (kernel) => ({ ...kernel, counters: counted(kernel.counters) }) });
+  const names = Array.from({ length: 1000 }, (_, index) => `m${index}`);
+  const maps = names.map(() => 'map:array:4:8:1:pf_distinct:0');
+  const pins = names.map((name, index) => `pin:${index}:${agent.bpffs.path}/${name}`);
+  using holder = await hold(...maps, ...pins);
+  await holder.release();
+  const lines = names.map((name): BatchOperation => ({ op: 'unpin', path: name }));
+  const context = asking({ accept: new Set(['last_reference']) });
+  const startedMs = performance.now();
+  agent.changes.batch(lines, undefined, context);
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs < 20_000, `${tookMs} ms`);
+  assert.deepEqual(
+    names.filter((name) => existsSync(`${agent.bpffs.path}/${name}`)),
+    [],
+  );
+  assert.ok(reads >= 2 * names.length && reads <= 4 * names.length, `${reads} reads`);
 });

@@ -3,10 +3,10 @@ import type { OperationKind } from '../../model/schema/operation.ts';
 import type { Intent } from '../../model/store.ts';
 import type { Phase, Plan } from '../journal/plan.ts';
 import type { OperationEnvironment } from './environment.ts';
-import { type Acceptance, findHazards, refuseHazards, type Stakes } from './hazards.ts';
+import { type Acceptance, findHazards, objectKey, refuseHazards, type Stakes } from './hazards.ts';
 import type { Holds } from './holds.ts';
 import { momentsOf } from './moments.ts';
-import type { Move, Say } from './move.ts';
+import type { Guard, Move, Say } from './move.ts';
 import { settle } from './settle.ts';
 import type { Site } from './site.ts';
 
@@ -59,12 +59,12 @@ function perform(operation: Operation, say: Say): void {
   if (moves.length > 1) amend(operation, 'moving');
   for (const move of moves) move.apply(say);
   site.assertStillVisible();
-  refuseHazards(hazardsNow(operation), operation.acceptance);
+  refuseNow(operation, moves);
   say(intent.kind === 'replace' ? 'checked' : 'checked_again');
   if (moves.length > 1) amend(operation, 'retiring');
   say('committed');
-  for (const move of moves)
-    move.retire(() => refuseHazards(hazardsNow(operation), operation.acceptance), say);
+  const guardOf = guardsOf(operation);
+  for (const move of moves) move.retire(guardOf(move), say);
   site.assertStillVisible();
 }
 
@@ -87,9 +87,32 @@ function planOf({ site, moves }: Operation, phase: Phase): Plan {
   return { version: 1, mount: site.mount, phase, items: moves.map((move) => move.item()) };
 }
 
-/** What the names that go would cost now that every new pin is staged: the counters show those already. */
-function hazardsNow(operation: Operation): ReturnType<typeof findHazards> {
-  return findHazards(operation.environment, stakesOf(operation, []));
+/**
+ * Each move is guarded by the counters of the one object whose name it lets go, with all other names of that
+ * object that go too: what an operation reads grows with its lines, not with their square.
+ */
+function guardsOf(operation: Operation): (move: Move) => Guard {
+  const rivals = new Map<string, Move[]>();
+  const rivalsOf = (move: Move): Move[] => {
+    const losing = move.losing();
+    if (losing === undefined) return [];
+    const key = objectKey(losing.subject.object);
+    const found = rivals.get(key) ?? [];
+    rivals.set(key, found);
+    return found;
+  };
+  for (const move of operation.moves) rivalsOf(move).push(move);
+  return (move) => {
+    const concerned = rivalsOf(move);
+    return () => refuseNow(operation, concerned);
+  };
+}
+
+/**
+ * Refuses what these moves would cost now that every new pin is staged: the counters show those already.
+ */
+function refuseNow({ environment, holds, acceptance }: Operation, moves: readonly Move[]): void {
+  refuseHazards(findHazards(environment, stakesOf({ moves, holds }, [])), acceptance);
 }
 
 /** What an operation puts at stake; `arriving` are new pins that the counters do not show yet. */

@@ -34,8 +34,7 @@ export interface Stakes {
 export function findHazards(environment: OperationEnvironment, stakes: Stakes): readonly Finding[] {
   const byObject = new Map<string, Losing[]>();
   for (const losing of stakes.losing) {
-    const key = keyOf(losing.subject.object);
-    byObject.set(key, [...(byObject.get(key) ?? []), losing]);
+    push(byObject, objectKey(losing.subject.object), losing);
   }
   return [...byObject.values()].flatMap((losing) => findOne(environment, losing, stakes) ?? []);
 }
@@ -54,7 +53,7 @@ function findOne(
     const reason = `reference counts are not available (${counters}), so nothing can be ruled out`;
     return { object, losing, hazards, reasons: [reason] };
   }
-  const arriving = BigInt(stakes.arriving.filter((other) => keyOf(other) === keyOf(object)).length);
+  const arriving = BigInt(stakes.arriving.filter((other) => isOneObject(other, object)).length);
   const hazards = hazardsOf({
     kind: object.kind,
     type: object.type,
@@ -74,7 +73,7 @@ function inodesGoing(losing: readonly Losing[]): number {
   const byInode = new Map<unknown, Losing[]>();
   for (const name of losing) {
     const key = name.subject.state?.inode.inode ?? name.subject;
-    byInode.set(key, [...(byInode.get(key) ?? []), name]);
+    push(byInode, key, name);
   }
   return [...byInode.values()].filter(isLosingAll).length;
 }
@@ -130,6 +129,17 @@ function attachment(losing: readonly Losing[]): { readonly isAttached?: boolean 
   return info?.kind === 'link' && info.is_attached !== undefined ? { isAttached: info.is_attached } : {};
 }
 
-function keyOf(object: PinnedObject): string {
-  return `${object.kind}:${object.id}`;
+/** Tells objects apart while one operation holds them. */
+export function objectKey({ kind, id }: Pick<PinnedObject, 'kind' | 'id'>): string {
+  return `${kind}:${id}`;
+}
+
+function isOneObject(one: PinnedObject, other: PinnedObject): boolean {
+  return one.id === other.id && one.kind === other.kind;
+}
+
+function push<Key>(lists: Map<Key, Losing[]>, key: Key, losing: Losing): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [losing]);
+  else list.push(losing);
 }
