@@ -12,9 +12,7 @@ type Change = 'added' | 'modified' | 'removed';
  * Prints a list, then each line of it that appears, changes or goes, until it is interrupted or nobody reads
  * any more.
  *
- * It looks at the whole list again and again: a change that is undone between two looks is not seen (events
- * have it). An agent that restarts is waited for.
- */
+ * It looks at the whole list again and again: a change that is undone between two looks is not seenX */
 export async function watchRows(
   cli: Cli,
   resource: Resource,
@@ -27,7 +25,10 @@ export async function watchRows(
   for (let isFirst = true; ; isFirst = false) {
     const seen = await lookOnce(look, isFirst);
     if (seen !== undefined) {
-      await printChanges(cli, resource, changesBetween(known, seen), isFirst && hasHeader);
+      const changes = [...changesBetween(known, seen)].filter(
+        ([change]) => change !== 'removed' || resource.newestMax === undefined,
+      );
+      await printChanges(cli, resource, changes, isFirst && hasHeader);
       known = seen;
     }
     await wait(everyMs);
@@ -64,11 +65,10 @@ function* changesBetween(
 async function printChanges(
   cli: Cli,
   resource: Resource,
-  changes: Iterable<readonly [Change, Row]>,
+  all: readonly (readonly [Change, Row])[],
   hasHeader: boolean,
 ): Promise<void> {
   const { format } = cli.globals();
-  const all = [...changes];
   if (format === 'ndjson') {
     for (const [change, row] of all) await cli.out.line(formatJsonLine({ change, document: row.document }));
   } else if (format === 'name') {

@@ -7,12 +7,18 @@ import { describeDocument } from '../../src/cli/format/describe.ts';
 import { styleFor } from '../../src/cli/format/style.ts';
 import { formatTable } from '../../src/cli/format/table.ts';
 import { treeLines } from '../../src/cli/format/tree.ts';
-import { displayWidth } from '../../src/cli/format/width.ts';
+import { cutTo, displayWidth } from '../../src/cli/format/width.ts';
 import { parseAddress } from '../../src/client/address.ts';
 
 test('widths are those of terminal cells', () => {
   const widths = { abc: 3, é: 1, 'e\u0301': 1, 日本: 4, ｗ: 2, '👍': 2, 한: 2, '': 0 };
   for (const [text, width] of Object.entries(widths)) assert.equal(displayWidth(text), width, text);
+});
+
+test('a cell that is too wide is cut where a character ends', () => {
+  assert.equal(cutTo('abcd', 4), 'abcd');
+  assert.equal(cutTo('abcde', 4), 'abc…');
+  assert.equal(cutTo('日本語', 4), '日…');
 });
 
 test('columns line up by width, numbers to the right, and no line ends in spaces', () => {

@@ -48,7 +48,7 @@ export function getCommand(cli: Cli): Command {
     .option('--pin <path>', 'events of this pin')
     .option('--actor <actor>', 'events of this actor')
     .option('--fresh', 'read the kernel first, instead of answering from the last observation')
-    .option('--limit <count>', 'stop after so many')
+    .option('--limit <count>', 'stop after so many, of events show the newest; or all')
     .option('-w, --watch', 'go on and print what changes')
     .option('--interval <duration>', 'how often to look while watching', '2s')
     .action(async (noun: string, names: string[], flags: GetFlags) => {
@@ -56,15 +56,51 @@ export function getCommand(cli: Cli): Command {
       const filters = parseFilters(cli, resource, flags);
       if (names.length > 0)
         return await getNamed(cli, { resource, names, filters, isWatch: flags.watch === true });
-      const { list } = resource;
-      if (list === undefined)
-        throw new UsageError(`Name the ${resource.singular}; there is no list of them.`);
-      const max = flags.limit === undefined ? undefined : parseNumber(flags.limit, { min: 1, max: 1e9 });
-      const client = await cli.client();
-      if (flags.watch !== true) return await printRows(cli, resource, list(client, filters, max));
-      const everyMs = parseDuration(flags.interval);
-      return await watchRows(cli, resource, { look: () => list(client, filters, max), everyMs });
+      return await getList(cli, { resource, filters, flags });
     });
+}
+
+interface Listed {
+  readonly resource: Resource;
+  readonly filters: Filters;
+  readonly flags: GetFlags;
+}
+
+/** Lists. Of what only grows people are shown the newest, and told so; programs get everything. */
+async function getList(cli: Cli, { resource, filters, flags }: Listed): Promise<void> {
+  const { list, newestMax } = resource;
+  if (list === undefined) throw new UsageError(`Name the ${resource.singular}; there is no list of them.`);
+  const { limit } = flags;
+  const isAll = limit === undefined || limit === 'all';
+  const max = isAll ? undefined : parseNumber(limit, { min: 1, max: 1e9 });
+  const client = await cli.client();
+  if (flags.watch === true) {
+    const everyMs = parseDuration(flags.interval);
+    return await watchRows(cli, resource, { look: () => list(client, filters, max), everyMs });
+  }
+  const { format } = cli.globals();
+  const isForPeople = format === 'table' || format === 'wide';
+  if (limit !== undefined || newestMax === undefined || !isForPeople)
+    return await printRows(cli, resource, list(client, filters, max));
+  const rows = list(client, filters, newestMax + 1);
+  await printRows(cli, resource, newestOf(cli, { resource, rows, newestMax }));
+}
+
+interface Newest {
+  readonly resource: Resource;
+  /** One more than is shown, if there is one. */
+  readonly rows: AsyncIterable<Row>;
+  readonly newestMax: number;
+}
+
+async function* newestOf(cli: Cli, { resource, rows, newestMax }: Newest): AsyncGenerator<Row> {
+  const all: Row[] = [];
+  for await (const row of rows) all.push(row);
+  if (all.length > newestMax) {
+    const told = `These are the newest ${newestMax} ${resource.plural}; --limit all shows every one.`;
+    await cli.err.line(told);
+  }
+  yield* all.slice(-newestMax);
 }
 
 interface Named {

@@ -15,8 +15,8 @@ export type Cells = readonly string[];
 const gap = '   ';
 
 /**
- * Lines of a table whose columns are as wide as their widest cell; nothing is cut, and no line ends in
- * spaces.
+ * Lines of a table whose columns are as wide as their widest cell; nothing is cut here, and no line ends
+ * in spaces.
  *
  * An empty cell shows as `-`, so that every line has the same number of fields.
  */

@@ -16,6 +16,19 @@ export function padTo(text: string, width: number, side: 'left' | 'right' = 'lef
   return side === 'left' ? text + gap : gap + text;
 }
 
+/** Cuts what is wider than so many cells, and ends it in `…`. */
+export function cutTo(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let kept = '';
+  let left = width - 1;
+  for (const char of text) {
+    left -= widthOf(char);
+    if (left < 0) break;
+    kept += char;
+  }
+  return `${kept}…`;
+}
+
 function widthOf(char: string): number {
   if (char >= ' ' && char <= '~') return 1;
   if (/\p{M}/u.test(char)) return 0;

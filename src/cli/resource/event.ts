@@ -1,35 +1,56 @@
 import type { Event } from '../../client/documents.ts';
+import type { PinfoldClient } from '../../client/pinfold-client.ts';
 import { parseTextPath } from '../argument.ts';
 import { shown, shownPath } from './cell.ts';
+import { newestEvents } from './newest-events.ts';
 import { defineResource } from './resource.ts';
 
+/** An event, and the instance whose paths need no mention of it. */
+interface ShownEvent {
+  readonly event: Event;
+  readonly primary: string | undefined;
+}
+
 /** `get events`: history, newest last. */
-export const eventResource = defineResource<Event>({
+export const eventResource = defineResource<ShownEvent>({
   singular: 'event',
   plural: 'events',
   filters: ['since', 'until', 'pin', 'prefix', 'kind', 'id', 'type', 'actor', 'mount'],
   columns: [
-    { title: 'SEQ', align: 'right', cell: (event) => shown(event.seq) },
-    { title: 'TIME', cell: (event) => shown(event.time) },
-    { title: 'TYPE', cell: (event) => shown(event.type) },
-    { title: 'SUBJECT', cell: ({ subject }) => subjectOf(subject) },
-    { title: 'ACTOR', cell: (event) => shown(event.actor) },
-    { title: 'OPERATION', isWide: true, cell: (event) => shown(event.operation_id) },
-    { title: 'MOUNT', isWide: true, cell: (event) => shown(event.subject.mount) },
+    { title: 'SEQ', align: 'right', cell: ({ event }) => shown(event.seq) },
+    { title: 'TIME', cell: ({ event }) => shown(event.time) },
+    { title: 'TYPE', cell: ({ event }) => shown(event.type) },
+    { title: 'SUBJECT', cell: subjectOf },
+    { title: 'ACTOR', cell: ({ event }) => shown(event.actor) },
+    { title: 'OPERATION', isWide: true, cell: ({ event }) => shown(event.operation_id) },
+    { title: 'MOUNT', isWide: true, cell: ({ event }) => shown(event.subject.mount) },
   ],
-  list: (client, filters, itemsMax) => {
+  newestMax: 50,
+  documentOf: ({ event }) => event,
+  list: async function* (client, filters, itemsMax) {
     const { since, until, pin, kind, id, type, actor, mount } = filters;
     const prefix = filters.prefix === undefined ? undefined : parseTextPath(filters.prefix);
-    return client.list('/v1/events', { since, until, pin, prefix, kind, id, type, actor, mount }, itemsMax);
+    const query = { since, until, pin, prefix, kind, id, type, actor, mount };
+    const primary = await primaryOf(client);
+    const events =
+      itemsMax === undefined ? client.list('/v1/events', query) : newestEvents(client, query, itemsMax);
+    for await (const event of events) yield { event, primary };
   },
-  nameOf: (event) => shown(event.seq),
+  nameOf: ({ event }) => shown(event.seq),
 });
 
-/** What the event is about: a path, with the object behind it where that is known. */
-function subjectOf(subject: Event['subject']): string {
+async function primaryOf(client: PinfoldClient): Promise<string | undefined> {
+  for await (const mount of client.list('/v1/mounts', {})) if (mount.primary) return mount.id;
+  return undefined;
+}
+
+/** What the event is about: a path, its instance if not the agent's own, and the object where it is known. */
+function subjectOf({ event: { subject }, primary }: ShownEvent): string {
   const object =
     subject.kind === undefined || subject.id === undefined ? '' : `${subject.kind}:${subject.id}`;
   if (subject.path === undefined) return shown(object === '' ? subject.mount : object);
   const path = shownPath({ path: subject.path, path_bytes: subject.path_bytes });
-  return object === '' ? path : `${path} (${shown(object)})`;
+  const isElsewhere = subject.mount !== undefined && subject.mount !== primary;
+  const place = isElsewhere ? `${path} on ${shown(subject.mount)}` : path;
+  return object === '' ? place : `${place} (${shown(object)})`;
 }

@@ -1,6 +1,7 @@
 import type { PinfoldClient } from '../../client/pinfold-client.ts';
 import type { ObjectKind } from '../../model/kind.ts';
 import type { Heading } from '../format/table.ts';
+import { cutTo } from '../format/width.ts';
 
 /** What `get` may be narrowed by; which of these a resource understands is its own matter. */
 export interface Filters {
@@ -23,6 +24,9 @@ export interface Filters {
 /** The name of one such filter. */
 export type FilterName = keyof Filters;
 
+/** Cells of a column outside `-o wide`: one long path would pad every other row. */
+const cellsMax = 80;
+
 /** A column of one noun's table. `cell` gives one printable line; an empty text shows as `-`. */
 export interface Column<Item> extends Heading {
   /** Shown with `-o wide` only. */
@@ -39,6 +43,11 @@ export interface ResourceSpec<Item> {
   readonly aliases?: readonly string[];
   readonly filters: readonly FilterName[];
   readonly columns: readonly Column<Item>[];
+  /** How many people are shown unless they say; of a list that grows with time, such as history. */
+  readonly newestMax?: number;
+  /** What programs get, where an item is more than the document. */
+  documentOf?(item: Item): unknown;
+  /** Those of `itemsMax` are the last ones where `newestMax` is told, otherwise the first. */
   list?(client: PinfoldClient, filters: Filters, itemsMax?: number): AsyncIterable<Item>;
   /** One by the name that people type. @throws ClientError, UsageError */
   find?(client: PinfoldClient, name: string, filters: Filters): Promise<Item>;
@@ -62,6 +71,7 @@ export interface Resource {
   readonly words: readonly string[];
   readonly filters: readonly FilterName[];
   readonly canFind: boolean;
+  readonly newestMax: number | undefined;
   headings(isWide: boolean): readonly Heading[];
   /** Undefined where there is no list, only items by name. */
   list: ((client: PinfoldClient, filters: Filters, itemsMax?: number) => AsyncIterable<Row>) | undefined;
@@ -74,12 +84,15 @@ export function defineResource<Item>(spec: ResourceSpec<Item>): Resource {
   const shown = (isWide: boolean): readonly Column<Item>[] =>
     columns.filter((column) => isWide || column.isWide !== true);
   const rowOf = (item: Item): Row => ({
-    document: item,
+    document: spec.documentOf === undefined ? item : spec.documentOf(item),
     name: spec.nameOf(item),
     version: JSON.stringify(
       columns.filter((column) => column.isVolatile !== true).map((column) => column.cell(item, epoch)),
     ),
-    cells: (isWide, now) => shown(isWide).map((column) => column.cell(item, now)),
+    cells: (isWide, now) => {
+      const cells = shown(isWide).map((column) => column.cell(item, now));
+      return isWide ? cells : cells.map((cell) => cutTo(cell, cellsMax));
+    },
   });
   return {
     singular: spec.singular,
@@ -87,6 +100,7 @@ export function defineResource<Item>(spec: ResourceSpec<Item>): Resource {
     words: [spec.plural, spec.singular, ...(spec.aliases ?? [])],
     filters: spec.filters,
     canFind: find !== undefined,
+    newestMax: spec.newestMax,
     headings: shown,
     list:
       list === undefined ? undefined : (client, filters, max) => mapRows(list(client, filters, max), rowOf),
