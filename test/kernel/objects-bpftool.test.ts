@@ -5,11 +5,16 @@ import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { ObjectKind } from '../../src/model/kind.ts';
 import type { ObjectInfo } from '../../src/model/schema/object.ts';
 import { bpftool } from '../support/bpftool.ts';
+import {
+  assertBtfAgrees,
+  assertLinkAgrees,
+  assertMapAgrees,
+  assertProgramAgrees,
+  type Shown,
+} from '../support/bpftool-fields.ts';
 import { compileC } from '../support/c-program.ts';
 import { forFile } from '../support/disposal.ts';
 import { makeObjects, type ObjectZoo } from '../support/make-objects.ts';
-
-type Shown = Readonly<Record<string, unknown>> & { readonly id: number };
 
 const kernel = forFile(openKernel());
 let zoo: ObjectZoo;
@@ -66,22 +71,7 @@ function orZero(value: unknown): unknown {
 
 test('maps of at least 25 types agree with bpftool on every field both have', () => {
   const maps = pairs('map');
-  for (const [map, shown] of maps) {
-    const expected = {
-      id: shown.id,
-      name: shown['name'],
-      map_flags: shown['flags'],
-      key_size: shown['bytes_key'],
-      value_size: shown['bytes_value'],
-      max_entries: shown['max_entries'],
-      memlock: shown['bytes_memlock'],
-      frozen: shown['frozen'] !== 0,
-    };
-    const { id, name, map_flags, key_size, value_size, max_entries, memlock, frozen } = map;
-    const actual = { id, name, map_flags, key_size, value_size, max_entries, memlock, frozen };
-    assert.deepEqual(actual, expected, map.type);
-    if (typeof shown['type'] === 'string') assert.equal(map.type, shown['type']);
-  }
+  for (const [map, shown] of maps) assertMapAgrees(map, shown);
   assert.ok(new Set(maps.map(([map]) => map.type)).size >= 25);
 });
 
@@ -118,33 +108,7 @@ test('maps agree with a C program that zeroes its buffers, on all of bpf_map_inf
 
 test('programs of at least 12 types agree with bpftool on every field both have', () => {
   const programs = pairs('program');
-  for (const [program, shown] of programs) {
-    const expected = {
-      id: shown.id,
-      type: typeof shown['type'] === 'string' ? shown['type'] : program.type,
-      name: shown['name'],
-      tag: shown['tag'],
-      gpl_compatible: shown['gpl_compatible'],
-      created_by_uid: shown['uid'],
-      xlated_prog_len: shown['bytes_xlated'],
-      jited: shown['jited'],
-      jited_prog_len: shown['bytes_jited'],
-      memlock: shown['bytes_memlock'],
-      map_ids: shown['map_ids'] ?? [],
-      btf_id: shown['btf_id'],
-    };
-    const { id, type, name, tag, gpl_compatible, created_by_uid, xlated_prog_len, jited, jited_prog_len } =
-      program;
-    const { memlock, map_ids, btf_id } = program;
-    const sizes = { xlated_prog_len, jited, jited_prog_len, memlock };
-    const actual = { id, type, name, tag, gpl_compatible, created_by_uid, ...sizes, map_ids, btf_id };
-    assert.deepEqual(actual, expected, program.type);
-    const loadedAt = Date.parse(program.loaded_at ?? '') / 1000;
-    assert.ok(
-      Math.abs(loadedAt - Number(shown['loaded_at'])) <= 1,
-      `${program.loaded_at} is ${shown['loaded_at']}`,
-    );
-  }
+  for (const [program, shown] of programs) assertProgramAgrees(program, shown);
   assert.ok(new Set(programs.map(([program]) => program.type)).size >= 12);
 });
 
@@ -189,14 +153,7 @@ test('programs agree with a C program on all of bpf_prog_info', () => {
 
 test('links of at least 6 types agree with bpftool on every field both have', () => {
   const links = pairs('link');
-  for (const [link, shown] of links) {
-    const { type, cgroup_id, ...rest } = shown;
-    if (typeof type === 'string') assert.equal(link.type, type);
-    if (cgroup_id !== undefined) assert.equal(link.cgroup_id, String(cgroup_id));
-    for (const [member, value] of Object.entries(rest)) {
-      assert.equal(Reflect.get(link, member), value, `${link.type} ${member}`);
-    }
-  }
+  for (const [link, shown] of links) assertLinkAgrees(link, shown);
   assert.ok(new Set(links.map(([link]) => link.type)).size >= 6);
 });
 
@@ -208,20 +165,7 @@ test('BTF objects agree with bpftool', () => {
   };
   const all = listed('btf').filter((shown) => shown['name'] === 'vmlinux' || usedByZoo(shown));
   assert.ok(all.length >= 2);
-  for (const shown of all) {
-    const { id, type, name, btf_size, kernel_btf } = described('btf', shown.id);
-    const isKernel = shown['kernel'];
-    assert.deepEqual(
-      { id, type, name, btf_size, kernel_btf },
-      {
-        id: shown.id,
-        type: isKernel ? 'vmlinux' : 'user',
-        name: shown['name'] ?? '',
-        btf_size: shown['size'],
-        kernel_btf: isKernel,
-      },
-    );
-  }
+  for (const shown of all) assertBtfAgrees(described('btf', shown.id), shown);
 });
 
 test('after all this no descriptor is open but those the kernel keeps for its iterators', () => {
