@@ -32,7 +32,7 @@ export interface Cli {
   readonly err: LineWriter;
   readonly style: Style;
   globals(): Globals;
-  /** The agent; connected to at the first call. @throws UsageError, ClientError unreachable */
+  /** The agent; connected to at the first call. @throws UsageError, ClientError unreachable, socket_denied */
   client(): Promise<PinfoldClient>;
   close(): Promise<void>;
 }

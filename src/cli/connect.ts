@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Address, parseAddress, showAddress } from '../client/address.ts';
-import { ClientError, isClientError } from '../client/client-error.ts';
+import { ClientError, isOutOfReach } from '../client/client-error.ts';
 import { openClient, type PinfoldClient, readData } from '../client/pinfold-client.ts';
 import { escapeText } from '../model/escape.ts';
 import { UsageError } from './exit.ts';
@@ -31,7 +31,7 @@ export interface ConnectOptions {
  * Opens a client. Where no address was given the unix socket is tried first; what may not be opened or is not
  * there leaves TCP with the token file, as `pinfold agent` makes it.
  *
- * @throws UsageError, ClientError unreachable
+ * @throws UsageError, ClientError unreachable, socket_denied
  */
 export async function connect(options: ConnectOptions): Promise<PinfoldClient> {
   if (options.address !== undefined) {
@@ -46,7 +46,7 @@ export async function connect(options: ConnectOptions): Promise<PinfoldClient> {
     await readData(bySocket.api.GET('/v1/node'));
     return bySocket;
   } catch (error) {
-    if (!isClientError(error, 'unreachable')) return bySocket;
+    if (!isOutOfReach(error)) return bySocket;
     await bySocket.close();
     return await openDefaultTcp(options, error);
   }
@@ -61,8 +61,9 @@ async function openDefaultTcp(options: ConnectOptions, socketError: ClientError)
     await readData(byTcp.api.GET('/v1/node'));
     return byTcp;
   } catch (error) {
-    if (!isClientError(error, 'unreachable')) return byTcp;
+    if (!isOutOfReach(error)) return byTcp;
     await byTcp.close();
+    if (socketError.code === 'socket_denied') throw socketError;
     throw new ClientError('unreachable', `${socketError.message} ${error.message}`, error);
   }
 }

@@ -44,6 +44,7 @@ export function hazardsOf(error: ClientError): readonly string[] {
 
 function exitCodeOf(error: ClientError): ExitCode {
   if (error.code === 'timed_out') return exitCodes.timedOut;
+  if (error.code === 'socket_denied') return exitCodes.forbidden;
   switch (error.problem?.status) {
     case 401:
     case 403:
@@ -71,6 +72,10 @@ function escapeDetail(text: string): string {
 
 const advices: Readonly<Record<string, readonly string[]>> = {
   unreachable: ['Is the agent running? Start it with `pinfold agent`, or say where it is with --address.'],
+  socket_denied: [
+    'Root may, and who is in the group pinfold if there was one when the agent started: ls -ld of its directory',
+    'shows. What you may then do is a role, from users: or groups: in the configuration of the agent.',
+  ],
   not_pinfold: ['Check --address (or PINFOLD_ADDRESS).'],
   cut_short: ['What was printed is incomplete; try again.'],
   timed_out: ['Try again, or wait longer with --timeout 5m.'],

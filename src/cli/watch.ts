@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isClientError } from '../client/client-error.ts';
+import { isClientError, isOutOfReach } from '../client/client-error.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './exit.ts';
 import { formatJsonLine } from './format/document.ts';
@@ -12,7 +12,10 @@ type Change = 'added' | 'modified' | 'removed';
  * Prints a list, then each line of it that appears, changes or goes, until it is interrupted or nobody reads
  * any more.
  *
- * It looks at the whole list again and again: a change that is undone between two looks is not seenX */
+ * It looks at the whole list again and again: a change that is undone between two looks is not seen (events
+ * have it). Of history nothing is removed, it only leaves the part that is looked at. An agent that restarts
+ * is waited for.
+ */
 export async function watchRows(
   cli: Cli,
   resource: Resource,
@@ -44,7 +47,7 @@ async function lookOnce(
     for await (const row of look()) rows.set(row.name, row);
     return rows;
   } catch (error) {
-    const isPassing = isClientError(error, 'unreachable') || isClientError(error, 'not_ready');
+    const isPassing = isOutOfReach(error) || isClientError(error, 'not_ready');
     if (isPassing && !isFirst) return undefined;
     throw error;
   }

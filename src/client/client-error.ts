@@ -2,7 +2,7 @@
  * What went wrong before or beyond an answer of the server; all other codes are the server's own
  * (docs/errors.md).
  */
-export type TransportCode = 'unreachable' | 'timed_out' | 'cut_short' | 'not_pinfold';
+export type TransportCode = 'unreachable' | 'socket_denied' | 'timed_out' | 'cut_short' | 'not_pinfold';
 
 /** The members of problem+json (RFC 9457) that every refusal carries, and those that some do. */
 export interface Problem {
@@ -36,6 +36,11 @@ export class ClientError extends Error {
 /** Tells whether something thrown is a refusal with this code. */
 export function isClientError(thrown: unknown, code?: string): thrown is ClientError {
   return thrown instanceof ClientError && (code === undefined || thrown.code === code);
+}
+
+/** Tells whether no server was spoken to at all, because none listens or its socket may not be opened. */
+export function isOutOfReach(thrown: unknown): thrown is ClientError {
+  return isClientError(thrown, 'unreachable') || isClientError(thrown, 'socket_denied');
 }
 
 /**

@@ -61,6 +61,9 @@ function connectionError(error: unknown, { address, timeoutMs }: TransportOption
   if (/^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$|^ETIMEDOUT$/.test(code)) {
     return new ClientError('timed_out', `${where} did not answer within ${timeoutMs / 1000} s.`, error);
   }
+  if (address.kind === 'unix' && (code === 'EACCES' || code === 'EPERM')) {
+    return new ClientError('socket_denied', `This user may not open the socket ${where}.`, error);
+  }
   const why = reasons[code] ?? `the connection failed with ${code}`;
   return new ClientError('unreachable', `No answer from ${where}: ${why}.`, error);
 }
@@ -68,8 +71,6 @@ function connectionError(error: unknown, { address, timeoutMs }: TransportOption
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket',
   ECONNREFUSED: 'nothing listens there',
-  EACCES: 'this user may not open the socket',
-  EPERM: 'this user may not open the socket',
   ENOTFOUND: 'there is no host of that name',
   ECONNRESET: 'the server closed the connection',
   UND_ERR_SOCKET: 'the server closed the connection',

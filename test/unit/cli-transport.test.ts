@@ -48,6 +48,18 @@ test('a list whose summary never comes is an error, though lines did come', asyn
   );
 });
 
+test('whoever may not open the socket gets exit code 5, and is told which group and roles would help', async () => {
+  await using server = await serve((_, response) => response.end('{}'));
+  process.seteuid?.(65_534);
+  try {
+    const ran = await commandLine(['get', 'pins', '--address', server.socketPath]);
+    assert.equal(ran.code, 5);
+    assert.match(ran.err, /^pinfold: This user may not open the socket .*group pinfold.*users: or groups:/s);
+  } finally {
+    process.seteuid?.(0);
+  }
+});
+
 test('a list that breaks off in the middle of a line is an error', async () => {
   await using server = await serve((_, response) => {
     response.writeHead(200, ndjson).write('{"name":', () => response.destroy());

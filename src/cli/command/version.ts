@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { isClientError } from '../../client/client-error.ts';
+import { isOutOfReach } from '../../client/client-error.ts';
 import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import type { Cli } from '../cli.ts';
@@ -24,7 +24,7 @@ async function agentVersion(cli: Cli): Promise<string | undefined> {
     const { api } = await cli.client();
     return (await readData(api.GET('/v1/node'))).version;
   } catch (error) {
-    if (isClientError(error, 'unreachable')) return undefined;
+    if (isOutOfReach(error)) return undefined;
     throw error;
   }
 }
