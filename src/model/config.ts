@@ -111,9 +111,12 @@ export function mergeConfig(sources: {
   readonly env: Settings;
   /** The YAML document, or undefined without a file. */
   readonly file: unknown;
+  /** The mode of the file (inode(7)); undefined where the document comes from no file. */
+  readonly fileMode?: number;
   readonly hostName: string;
 }): AgentConfig {
   const { settings: file, users, groups } = parseFile(sources.file);
+  assertTrustworthy({ users, groups }, sources.fileMode ?? 0);
   const merged: Settings = { ...file, ...sources.env, ...sources.flags };
   const text = (name: string, otherwise: string): string => {
     const value = merged[name];
@@ -154,9 +157,22 @@ function parseFile(document: unknown): {
     const known = agentOptions.find((candidate) => candidate.name === key.replaceAll('_', '-'));
     if (known === undefined)
       throw new ConfigError(`"${key}" in the configuration file is not a setting of the agent.`);
+    if (known.name === 'config')
+      throw new ConfigError('"config" in the configuration file would have no effect: there is one file.');
+    if (Object.hasOwn(settings, known.name))
+      throw new ConfigError(`"${known.name}" is twice in the configuration file, spelled with - and with _.`);
     settings[known.name] = fileValue(known, value);
   }
   return { settings, users: parseRoles('users', users), groups: parseRoles('groups', groups) };
+}
+
+/** Whoever can write a file that gives roles gives themselves the highest. @throws ConfigError */
+function assertTrustworthy({ users, groups }: Pick<AgentConfig, 'users' | 'groups'>, mode: number): void {
+  const grants = Object.keys(users).length + Object.keys(groups).length;
+  if (grants === 0 || (mode & 0o022) === 0) return;
+  throw new ConfigError(
+    'The configuration file gives roles, and others than its owner can write it: chmod go-w it.',
+  );
 }
 
 function fileValue({ name, takes }: AgentOption, value: unknown): string | boolean | readonly string[] {

@@ -8,11 +8,17 @@ import {
   type Settings,
 } from '../../src/model/config.ts';
 
-const merge = (parts: { flags?: Settings; env?: Record<string, string>; file?: unknown }) =>
+const merge = (parts: {
+  flags?: Settings;
+  env?: Record<string, string>;
+  file?: unknown;
+  fileMode?: number;
+}) =>
   mergeConfig({
     flags: parts.flags ?? {},
     env: parseEnvironment(parts.env ?? {}),
     file: parts.file,
+    fileMode: parts.fileMode ?? 0o644,
     hostName: 'here',
   });
 
@@ -36,7 +42,7 @@ test('a flag wins over the environment, and the environment over the file', () =
   assert.equal(config.listen, undefined);
 });
 
-test('every option can be set by PINFOLD_* and by a key of the file', () => {
+test('every option can be set by PINFOLD_*, and all but the file by a key of it', () => {
   const samples: Record<string, string> = {
     bpffs: '/b',
     'state-dir': '/s',
@@ -58,6 +64,7 @@ test('every option can be set by PINFOLD_* and by a key of the file', () => {
     const wanted = takes === 'switch' ? true : takes === 'list' ? [value] : value;
     assert.deepEqual(parseEnvironment({ [variable]: value }), { [name]: wanted }, variable);
     const pair = name.startsWith('tls-') ? { 'tls-cert': '/c', 'tls-key': '/k' } : {};
+    if (name === 'config') continue;
     assert.doesNotThrow(() => merge({ file: { ...pair, [name]: takes === 'switch' ? true : value } }), name);
   }
 });
@@ -89,6 +96,22 @@ const wrong: readonly (readonly [string, Parameters<typeof merge>[0], RegExp])[]
   ['an unknown key in the file', { file: { nonsense: 1 } }, /"nonsense" in the configuration file/],
   ['a file that is a list', { file: [] }, /must be a mapping/],
   ['a role that is none', { file: { users: { bob: 'king' } } }, /"king" is not a role/],
+  [
+    'a setting spelled in two ways in the file',
+    { file: { 'read-only': true, read_only: false } },
+    /"read-only" is twice in the configuration file/,
+  ],
+  ['a file that names another', { file: { config: '/other.yaml' } }, /"config" .* would have no effect/],
+  [
+    'a file that gives users roles and that its group can write',
+    { file: { users: { bob: 'viewer' } }, fileMode: 0o100664 },
+    /gives roles, and others than its owner can write it/,
+  ],
+  [
+    'a file that gives groups roles and that everybody can write',
+    { file: { groups: { staff: 'viewer' } }, fileMode: 0o100646 },
+    /gives roles, and others than its owner can write it/,
+  ],
   ['a switch of the file that is a text', { file: { 'read-only': 'yes' } }, /"read-only" .* true or false/],
 ];
 
@@ -100,3 +123,7 @@ for (const [what, parts, sentence] of wrong) {
     );
   });
 }
+
+test('a file that gives no roles may be writable by others than its owner', () => {
+  assert.equal(merge({ file: { node: 'n', users: {} }, fileMode: 0o100666 }).node, 'n');
+});
