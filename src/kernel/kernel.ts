@@ -102,9 +102,10 @@ export interface CounterReader {
   readAll(kind: PinnableKind): ReadonlyMap<number, Counters>;
   /**
    * The counters of one object; undefined if it is gone. The program inside the kernel picks it out: about
-   * 20 µs however many objects there are (before Linux 6.1 it runs through all of them).
+   * 20 µs however many objects there are (before Linux 6.1 it runs through all of them). `held` is a
+   * descriptor on it that the caller has anyway, and counts like all of ours.
    */
-  readOne(kind: PinnableKind, id: number): Counters | undefined;
+  readOne(kind: PinnableKind, id: number, held?: Fd): Counters | undefined;
 }
 
 /** A bpffs superblock as all mount namespaces together show it. */
@@ -163,6 +164,12 @@ export interface OpenName extends Disposable, InodeFacts {
 /** A pin that is open, together with the directory it was found in. */
 export type OpenPin = OpenName & { readonly parent: Fd; readonly name: string };
 
+/** Where a pin may be, and the path that errors speak of. */
+export interface PinPlace {
+  readonly place: Place;
+  readonly path: PinPath;
+}
+
 /** Safe ways around a file system in which any local user may have planted anything. */
 export interface Bpffs {
   /** Every instance in the mountinfo of every process's mount namespace, one each by major:minor. */
@@ -201,8 +208,8 @@ export interface Bpffs {
    * not_a_directory, crosses_mount
    */
   openPin(root: BpffsRoot, path: PinPath): OpenPin;
-  /** As openPin; undefined where the directory has no such name. */
-  findPin(root: BpffsRoot, path: PinPath): OpenPin | undefined;
+  /** The same where its directory is open already; undefined where that has no such name. */
+  findPin(root: BpffsRoot, pin: PinPlace): OpenName | undefined;
   stat(fd: Fd): InodeFacts;
   /** Where a symbolic link that openName has opened points; byte string. */
   readLink(link: OpenName): string;
@@ -219,6 +226,13 @@ export interface Bpffs {
    * @throws PinfoldError staging_unsafe where somebody else owns the name or may enter it, read_only
    */
   openStaging(root: BpffsRoot, create: boolean): Fd | undefined;
+  /**
+   * Keeps all other agents from changing this instance until the descriptor is closed: each would count the
+   * other's as one more holder. Waits two seconds at most.
+   *
+   * @throws PinfoldError overloaded
+   */
+  lockStaging(staging: Fd): void;
   /** mount(2) of a new bpffs at a path. Only `--mount-bpffs` asks for it. */
   mount(path: string): void;
 }

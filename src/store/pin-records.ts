@@ -60,12 +60,14 @@ export class SqlitePinRecords implements PinRecords {
   }
 
   put(records: readonly PinRecord[]): void {
+    if (records.length === 0) return;
     this.#connection.transaction(() => {
       for (const record of records) this.#putOne(record);
     });
   }
 
   markGone(pins: readonly { readonly instance: string; readonly path: string }[], at: string): void {
+    if (pins.length === 0) return;
     this.#connection.transaction(() => {
       for (const pin of pins) this.#markGone.run(at, bytesOf(pin.path), pin.instance);
     });

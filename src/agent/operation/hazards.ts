@@ -47,7 +47,7 @@ function findOne(
   const object = losing[0]?.subject.object;
   const going = inodesGoing(losing);
   if (object === undefined || going === 0) return undefined;
-  const counters = readCounters(environment, object);
+  const counters = readCounters(environment, object, losing);
   if (typeof counters === 'string') {
     const hazards = possibleHazards(object);
     const reason = `reference counts are not available (${counters}), so nothing can be ruled out`;
@@ -84,12 +84,17 @@ function isLosingAll(names: readonly Losing[]): boolean {
   return names.filter(({ isLastName }) => isLastName === undefined).length >= links;
 }
 
-function readCounters(environment: OperationEnvironment, object: PinnedObject): Counters | string {
+function readCounters(
+  environment: OperationEnvironment,
+  object: PinnedObject,
+  losing: readonly Losing[],
+): Counters | string {
+  const held = losing.find(({ subject }) => subject.held !== undefined)?.subject.held?.fd;
   if (!environment.usesIds) return 'this agent runs with --pins-only';
   const { counters } = environment.kernel;
   return (
     counters.unavailable(object.kind) ??
-    counters.readOne(object.kind, object.id) ??
+    counters.readOne(object.kind, object.id, held) ??
     'the kernel does not show the object'
   );
 }

@@ -22,7 +22,7 @@ export interface HeldPin {
  * directory has no such name. @throws as Bpffs.findPin
  */
 export function holdPin(site: Site, path: PinPath): HeldPin | undefined {
-  using open = site.kernel.bpffs.findPin(site.root, path);
+  using open = site.lookAt(path, (place) => site.kernel.bpffs.findPin(site.root, { place, path }));
   if (open === undefined) return undefined;
   const held = site.kernel.objects.holdPinned(open.fd);
   try {

@@ -35,9 +35,10 @@ export class Site implements Disposable {
 
   /**
    * Opens the instance a request means. With `forChange` it must be writable, and the staging directory is
-   * made if it is not there: its inode is the instance's marker.
+   * made if it is not there: its inode is the instance's marker. Where it is there, no other agent changes
+   * the instance until this is closed, so that none is counted as a holder of what it only looks at.
    *
-   * @throws PinfoldError mount_not_found, mount_unavailable, read_only, staging_unsafe
+   * @throws PinfoldError mount_not_found, mount_unavailable, read_only, staging_unsafe, overloaded
    */
   static open(environment: OperationEnvironment, mount: MountChoice, forChange: boolean): Site {
     const { kernel, mounts } = environment;
@@ -46,6 +47,7 @@ export class Site implements Disposable {
     try {
       if (root.readOnly) throw readOnly(root.mount);
       staging = kernel.bpffs.openStaging(root, forChange);
+      if (staging !== undefined) kernel.bpffs.lockStaging(staging);
       return new Site(environment, root, staging);
     } catch (error) {
       staging?.[Symbol.dispose]();
@@ -65,10 +67,18 @@ export class Site implements Disposable {
   }
 
   /**
-   * Lends the place that a path is, its parent resolved. @throws PinfoldError parent_not_found, symlink, …
+   * Lends the place that a path is, its parent resolved, to change names there: it must then still lead there
+   * when the operation ends. @throws PinfoldError parent_not_found, symlink, …
    */
   at<Result>(path: PinPath, use: (place: Place) => Result): Result {
-    return use({ directory: this.#parentOf(path), name: nameOf(path) });
+    const parent = this.#parentOf(path);
+    parent.mustStay = true;
+    return use({ directory: parent.fd, name: nameOf(path) });
+  }
+
+  /** The same place only to see what is there. @throws as `at` */
+  lookAt<Result>(path: PinPath, use: (place: Place) => Result): Result {
+    return use({ directory: this.#parentOf(path).fd, name: nameOf(path) });
   }
 
   /** A directory was removed: another of its name is not it. */
@@ -80,13 +90,13 @@ export class Site implements Disposable {
     }
   }
 
-  #parentOf(path: PinPath): Fd {
+  #parentOf(path: PinPath): Parent {
     const directory = parentOf(path);
     const known = this.#parents.get(directory);
-    if (known !== undefined) return known.fd;
-    const fd = this.kernel.bpffs.openParent(this.root, path);
-    this.#parents.set(directory, { fd, of: path });
-    return fd;
+    if (known !== undefined) return known;
+    const parent = { fd: this.kernel.bpffs.openParent(this.root, path), of: path, mustStay: false };
+    this.#parents.set(directory, parent);
+    return parent;
   }
 
   /** The inode a name leads to now; undefined where there is none. */
@@ -153,7 +163,8 @@ export class Site implements Disposable {
   assertStillVisible(): void {
     const { bpffs } = this.kernel;
     bpffs.assertStillVisible(this.root);
-    for (const { fd, of: path } of this.#parents.values()) {
+    for (const { fd, of: path, mustStay } of this.#parents.values()) {
+      if (!mustStay) continue;
       const { inode, links } = bpffs.stat(fd);
       if (links === 0) continue;
       using now = bpffs.openParent(this.root, path);
@@ -172,6 +183,8 @@ export class Site implements Disposable {
 interface Parent {
   readonly fd: Fd;
   readonly of: PinPath;
+  /** Names in it were changed. */
+  mustStay: boolean;
 }
 
 /** As BpffsRoot.instance, without looking for the marker again where it is open already. */

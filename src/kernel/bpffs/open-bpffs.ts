@@ -10,6 +10,7 @@ import { attempting } from './refusal.ts';
 import { findPin, openDirectory, openName, openParent, openPin } from './resolve.ts';
 import { assertStillVisible, openRoot } from './root.ts';
 import { openStaging } from './staging.ts';
+import { lockStaging } from './staging-lock.ts';
 
 /** MS_NOSUID, MS_NODEV and MS_NOEXEC (include/uapi/linux/mount.h). */
 const mountFlags = 2 | 4 | 8;
@@ -34,13 +35,14 @@ export function openBpffs(calls: Calls, facts: Pick<KernelFacts, 'bootId'>): Bpf
     openDirectory: (root, path) => openDirectory(calls, root, path),
     openName: (root, place) => openName(calls, root, place),
     openPin: (root, path) => openPin(calls, root, path),
-    findPin: (root, path) => findPin(calls, root, path),
+    findPin: (root, pin) => findPin(calls, root, pin),
     stat: (fd) => readInode(fd).facts,
     readLink: (link) => calls.readlinkat(link.fd),
     chmod: (fd, mode) => attempting({ attempt: 'chmod', path: fd.what }, () => chmodSync(fd.procPath, mode)),
     chown: (fd, owner) => attempting({ attempt: 'chown', path: fd.what }, () => calls.chown(fd, owner)),
     readDirectory: (directory) => readDirectory(calls, directory, buffer),
     openStaging: (root, create) => openStaging(calls, root, create),
+    lockStaging: (staging) => lockStaging(calls, staging),
     mount: (path) => mountBpffs(calls, path),
   };
 }

@@ -1,6 +1,6 @@
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, nameOf, type PinPath, parentOf } from '../../model/path.ts';
-import type { BpffsRoot, OpenName, OpenPin } from '../kernel.ts';
+import type { BpffsRoot, OpenName, OpenPin, PinPlace } from '../kernel.ts';
 import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
 import { isSystemCallError, SystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
@@ -70,25 +70,11 @@ export function openName(calls: Calls, root: BpffsRoot, place: Place): OpenName 
 
 /** Opens a pin: a regular file on the mount's own device. Three system calls. */
 export function openPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin {
-  const found = findPin(calls, root, path);
-  if (found !== undefined) return found;
-  throw refusedAt('pin_not_found', path, 'there is no pin at this path');
-}
-
-/** Opens a pin; undefined where its directory has no such name. Three system calls. */
-export function findPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin | undefined {
   const parent = openParent(calls, root, path);
   try {
     const name = nameOf(path);
-    const found = openName(calls, root, { directory: parent, name });
-    if (found === undefined) {
-      parent[Symbol.dispose]();
-      return undefined;
-    }
-    if (found.type !== 'file') {
-      using rejected = found;
-      throw notAPin(calls, path, rejected);
-    }
+    const found = findPin(calls, root, { place: { directory: parent, name }, path });
+    if (found === undefined) throw refusedAt('pin_not_found', path, 'there is no pin at this path');
     const close = (): void => {
       found.fd[Symbol.dispose]();
       parent[Symbol.dispose]();
@@ -98,6 +84,14 @@ export function findPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin |
     parent[Symbol.dispose]();
     throw error;
   }
+}
+
+/** The same where the directory is open; undefined where it has no such name. Two system calls. */
+export function findPin(calls: Calls, root: BpffsRoot, pin: PinPlace): OpenName | undefined {
+  const found = openName(calls, root, pin.place);
+  if (found === undefined || found.type === 'file') return found;
+  using rejected = found;
+  throw notAPin(calls, pin.path, rejected);
 }
 
 interface DirectoryRequest {

@@ -7,6 +7,7 @@ import type { KernelBtf } from '../btf/kernel-btf.ts';
 import type { CounterReader } from '../kernel.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
+import type { Fd } from '../sys/fd.ts';
 import { heldProgram } from './held-program.ts';
 import { Iterator } from './iterator.ts';
 import { type FileLayout, type ListLayout, learnFileLayout, learnListLayout } from './layout.ts';
@@ -20,10 +21,17 @@ const since = { map: '5.8', program: '5.9', link: '5.19' } as const satisfies Re
 /** While it is shown, an iterator over objects holds an object once itself (kernel/bpf/map_iter.c). */
 const listExtra = { refcnt: 1n, usercnt: 0n } as const;
 
-/**
- * One held through a descriptor opened for it counts that descriptor, and the iterator over files nothing.
- */
-const heldExtra = { refcnt: 1n, usercnt: 1n } as const;
+/** A descriptor opened for it counts too, and the iterator over files nothing. */
+const openedExtra = { refcnt: 1n, usercnt: 1n } as const;
+
+const noExtra = { refcnt: 0n, usercnt: 0n } as const;
+
+/** One object, and a descriptor on it that somebody has open. */
+interface WantedObject {
+  readonly kind: PinnableKind;
+  readonly id: number;
+  readonly held: Fd | undefined;
+}
 
 /** What the programs are made from. */
 interface Knowledge {
@@ -83,11 +91,11 @@ export class IteratorCounters implements CounterReader, Disposable {
     return counters;
   }
 
-  readOne(kind: PinnableKind, id: number): Counters | undefined {
+  readOne(kind: PinnableKind, id: number, held?: Fd): Counters | undefined {
     const list = this.#list(kind);
     if (id === 0 || this.#own[kind].has(id)) return undefined;
-    const held = this.#held.get(kind);
-    const found = held === undefined ? 'unread' : this.#readHeld(held, kind, id);
+    const iterator = this.#held.get(kind);
+    const found = iterator === undefined ? 'unread' : this.#readHeld(iterator, { kind, id, held });
     return found === 'unread' ? this.#readListed(list, kind, id) : found;
   }
 
@@ -109,23 +117,33 @@ export class IteratorCounters implements CounterReader, Disposable {
   }
 
   /**
-   * Through a descriptor of our own, so that what it costs does not depend on how many objects there are.
+   * Through a descriptor of ours, so that what it costs does not depend on how many objects there are.
    *
    * `unread` where ids may not be opened, or the kernel shows nobody our files (some leave out those of pid
    * 1).
    */
-  #readHeld(iterator: Iterator, kind: PinnableKind, id: number): Counters | 'unread' | undefined {
+  #readHeld(iterator: Iterator, object: WantedObject): Counters | 'unread' | undefined {
+    const { kind, id, held } = object;
+    if (held !== undefined) return this.#readBehind(iterator, object, { fd: held, extra: noExtra });
     try {
       using fd = openObjectById(kind, id, this.#calls.fds);
-      this.#wanted?.want(fd.number + 1);
-      const bytes = iterator.readFirst(recordSize(kind));
-      const records = new Records(kind, bytes ?? new Uint8Array(0));
-      return records.count === 1 && records.id(0) === id ? records.counters(0, heldExtra) : 'unread';
+      return this.#readBehind(iterator, object, { fd, extra: openedExtra });
     } catch (error) {
       if (isSystemCallError(error, 'ENOENT')) return undefined;
       if (isSystemCallError(error, 'EPERM')) return 'unread';
       throw error;
     }
+  }
+
+  #readBehind(
+    iterator: Iterator,
+    { kind, id }: WantedObject,
+    through: { readonly fd: Fd; readonly extra: Required<Counters> },
+  ): Counters | 'unread' {
+    this.#wanted?.want(through.fd.number + 1);
+    const bytes = iterator.readFirst(recordSize(kind));
+    const records = new Records(kind, bytes ?? new Uint8Array(0));
+    return records.count === 1 && records.id(0) === id ? records.counters(0, through.extra) : 'unread';
   }
 
   /** Out of all objects, up to the one that is wanted. */
