@@ -1,11 +1,9 @@
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { Agent } from './agent/agent.ts';
-import { createAgent } from './agent/create-agent.ts';
-import { localMachine } from './agent/machine/local-machine.ts';
 import type { RecoveryReport } from './agent/recovery/recover.ts';
 import { ensureAdminToken } from './api/admin-token.ts';
 import type { Parts } from './api/app.ts';
@@ -13,17 +11,11 @@ import { greetingText } from './api/greeting.ts';
 import type { TlsTexts } from './api/listener.ts';
 import { createLocalRoles, groupIdOf } from './api/local-roles.ts';
 import { StreamSlots } from './api/ndjson.ts';
-import { serve } from './api/serve.ts';
-import { createApi } from './api/server.ts';
 import { explainStartFailure } from './api/start-failure.ts';
 import { CachedTokens } from './api/token-cache.ts';
 import { socketGroup } from './api/unix-socket.ts';
 import { runCli } from './cli/run-cli.ts';
 import type { Kernel } from './kernel/kernel.ts';
-import { openKernel } from './kernel/open-kernel.ts';
-import { notify } from './kernel/proc/notify.ts';
-import { peerReader } from './kernel/proc/peer.ts';
-import { createMetrics } from './metrics/metrics.ts';
 import type { Clock } from './model/clock.ts';
 import {
   type AgentConfig,
@@ -36,7 +28,6 @@ import { PinfoldError } from './model/error.ts';
 import { limits } from './model/limits.ts';
 import { createLog, describeError, type Log } from './model/log.ts';
 import type { OnStep } from './model/step.ts';
-import { openStore } from './store/open-store.ts';
 
 /** What surrounds an agent's process; tests give their own. */
 export interface Surroundings {
@@ -62,6 +53,23 @@ const version = readVersion();
 const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
 
 /**
+ * What only an agent needs. A command line that asks one does not wait for it: the foreign function layer,
+ * SQLite and Fastify take most of a process's start.
+ */
+async function loadParts() {
+  const [kernel, peers, store, agent, metrics, server, listeners] = await Promise.all([
+    import('./kernel/open-kernel.ts'),
+    import('./kernel/proc/peer.ts'),
+    import('./store/open-store.ts'),
+    import('./agent/create-agent.ts'),
+    import('./metrics/metrics.ts'),
+    import('./api/server.ts'),
+    import('./api/serve.ts'),
+  ]);
+  return { ...kernel, ...peers, ...store, ...agent, ...metrics, ...server, ...listeners };
+}
+
+/**
  * The object graph of an agent: kernel, store, agent, metrics, API, listeners, in the order in which they
  * need each other.
  *
@@ -75,6 +83,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
   };
   try {
+    const { openKernel, openStore, createAgent, createMetrics, serve } = await loadParts();
     const kernel = openKernel();
     closers.push(() => kernel[Symbol.dispose]());
     assertAble(config, kernel);
@@ -138,6 +147,7 @@ async function buildApi(
   config: AgentConfig,
   { agent, metrics, log }: Pick<Parts, 'agent' | 'metrics' | 'log'>,
 ) {
+  const { createApi, peerReader } = await loadParts();
   const { users, groups } = config;
   return await createApi({
     parts: {
@@ -231,7 +241,7 @@ async function runAgent(flags: Settings): Promise<number> {
     process.stderr.write(`pinfold: ${sentence}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }
-  const stopNotifying = notifyManager(running, log);
+  const stopNotifying = await notifyManager(running, log);
   return await new Promise((resolve) => {
     closeWithGrace({ delay: limits.shutdownMs, logger: false }, async ({ err }) => {
       if (err !== undefined)
@@ -261,19 +271,32 @@ function greet({ agent, addresses, tokenFile, secret }: RunningAgent, config: Ag
 
 function readConfig(flags: Settings): AgentConfig {
   const env = parseEnvironment(process.env);
-  const file = flags['config'] ?? env['config'];
-  return mergeConfig({
-    flags,
-    env,
-    hostName: hostname(),
-    file: typeof file === 'string' ? parseYaml(readText(file)) : undefined,
-  });
+  const path = flags['config'] ?? env['config'];
+  const read = typeof path === 'string' ? readConfigFile(path) : { file: undefined };
+  return mergeConfig({ flags, env, hostName: hostname(), ...read });
+}
+
+/** @throws ConfigError where it is not YAML, naming the line */
+function readConfigFile(path: string): { readonly file: unknown; readonly fileMode: number } {
+  const text = readText(path);
+  try {
+    return { file: parseYaml(text, { logLevel: 'error' }), fileMode: statSync(path).mode };
+  } catch (error) {
+    if (error instanceof YAMLParseError) {
+      const [what = ''] = error.message.split(/:?\n/, 1);
+      throw new ConfigError(`${path} is not YAML: ${what}.`);
+    }
+    // What is YAML but has no value, such as an alias of nothing.
+    if (error instanceof ReferenceError) throw new ConfigError(`${path} is not YAML: ${error.message}.`);
+    throw error;
+  }
 }
 
 /** Tells the service manager that we are ready and alive (sd_notify(3)); answers how to say that we stop. */
-function notifyManager({ kernel, agent }: RunningAgent, log: Log): () => void {
+async function notifyManager({ kernel, agent }: RunningAgent, log: Log): Promise<() => void> {
   const { NOTIFY_SOCKET: address, WATCHDOG_USEC: watchdogUs } = process.env;
   if (address === undefined || address === '') return () => undefined;
+  const { notify } = await import('./kernel/proc/notify.ts');
   const tell = (state: string): void => {
     try {
       notify(kernel.calls, address, state);
@@ -321,7 +344,18 @@ export async function main(words: readonly string[]): Promise<number> {
   const { stdin, stdout, stderr, env } = process;
   const isTTY = { stdin: stdin.isTTY, stdout: stdout.isTTY, stderr: stderr.isTTY };
   const io = { stdin, stdout, stderr, env, isTTY, columns: stdout.columns ?? 80, now: () => clock.now() };
-  return await runCli(words, io, { version, runAgent, ...localMachine(clock, version) });
+  return await runCli(words, io, {
+    version,
+    runAgent,
+    inspect: async (places) => await (await loadMachine()).inspect(places),
+    leave: async (places, options) => await (await loadMachine()).leave(places, options),
+  });
+}
+
+/** For the commands that look at this machine without an agent. */
+async function loadMachine() {
+  const { localMachine } = await import('./agent/machine/local-machine.ts');
+  return localMachine(clock, version);
 }
 
 /** bin/pinfold calls main; so does this file when it is run itself. */
