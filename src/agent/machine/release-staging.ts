@@ -32,7 +32,7 @@ export interface Leaver {
  * listed with the reason. A staging directory that is then empty is removed where it is surely this agent's:
  * in its own instance, and where an entry of it was. Elsewhere it may be the marker of another agent.
  *
- * @throws PinfoldError staging_unsafe, mount_unavailable
+ * @throws PinfoldError staging_unsafe, mount_unavailable, overloaded
  */
 export function releaseStaging(kernel: Kernel, leaver: Leaver): LeaveReport {
   const own = statSync(leaver.bpffs, { bigint: true, throwIfNoEntry: false })?.dev;
@@ -62,6 +62,7 @@ function releaseIn(
   const entries = kernel.bpffs.readDirectory(directory).map((entry) => entry.name);
   const isConcerned = isOwn || (uuid !== undefined && entries.some((name) => name.startsWith(`${uuid}-`)));
   if (!isConcerned) return { released, kept, removedStaging: false };
+  kernel.bpffs.lockStaging(directory);
   for (const entry of entries) {
     const name = `${mount.id} ${stagingName}/${escapeBytes(entry)}`;
     const why = releaseEntry({ kernel, root, directory, uuid, options }, entry);

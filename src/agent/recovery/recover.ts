@@ -17,8 +17,8 @@ export interface Recovered extends Ending {
 export interface RecoveryReport {
   readonly settled: readonly Recovered[];
   /**
-   * Still open, because their instance cannot be changed now: it or this agent is read-only, or no path
-   * reaches it.
+   * Still open, because their instance cannot be changed now: it or this agent is read-only, no path reaches
+   * it, or another agent is changing it.
    */
   readonly waiting: readonly { readonly operationId: string; readonly why: string }[];
 }
@@ -100,6 +100,7 @@ function isUnreachable(thrown: unknown): thrown is Error {
   return (
     isPinfoldError(thrown, 'mount_unavailable') ||
     isPinfoldError(thrown, 'read_only') ||
+    isPinfoldError(thrown, 'overloaded') ||
     isPinfoldError(thrown, 'staging_unsafe')
   );
 }

@@ -15,6 +15,9 @@ export const open = {
   NOFOLLOW: process.arch === 'arm64' ? 0o100000 : 0o400000,
 } as const;
 
+/** LOCK_EX and LOCK_NB of flock(2) (include/uapi/asm-generic/fcntl.h). */
+const exclusiveAtOnce = 2 | 4;
+
 /** How openat2 may walk (include/uapi/linux/openat2.h). */
 export const resolve = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8 } as const;
 
@@ -177,6 +180,14 @@ export class Calls {
   /** getdents64(2) into the buffer; the number of bytes filled, 0 at the end. */
   getdents64(directory: Fd, buffer: Uint8Array): number {
     return check('getdents64', raw.getdents64(directory.number, buffer, buffer.length));
+  }
+
+  /** flock(2), exclusive, without waiting: false where another has the lock. It ends with the descriptor. */
+  tryLock(fd: Fd): boolean {
+    if (raw.flock(fd.number, exclusiveAtOnce) === 0) return true;
+    const errno = errnoName(lastErrno());
+    if (errno === 'EAGAIN' || errno === 'EINTR') return false;
+    throw new SystemCallError('flock', errno);
   }
 
   /** read(2); the number of bytes read, 0 at the end. */
