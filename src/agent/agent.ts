@@ -90,8 +90,12 @@ export interface Reads {
     query: { readonly mount: MountChoice; readonly prefix?: PinPath; readonly depth?: number },
     slice: Slice,
   ): Observed<Page<TreeEntry>>;
+  /** @throws PinfoldError bad_cursor, not_supported with `--pins-only` */
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>>;
-  /** One object, always read from the kernel. @throws PinfoldError object_not_found */
+  /**
+   * One object, always read from the kernel. @throws PinfoldError object_not_found, not_supported with
+   * `--pins-only`
+   */
   object(kind: ObjectKind, id: number): Observed<ObjectDocument>;
 }
 

@@ -233,3 +233,23 @@ test('history is paged, filtered by time and actor, and streamed', async () => {
     assert.equal((await at.local.get(`/v1/events?${query}`)).status, 422, query);
   }
 });
+
+test('an agent that never uses ids says so instead of listing no objects', async () => {
+  await using pinsOnly = await testAgent({ settings: { 'pins-only': true } });
+  const { id } = createMap(`${pinsOnly.bpffs.path}/m`, { name: 'pf_pins_only' });
+  const pins = await pinsOnly.local.get('/v1/pins?fresh=true').expect(200);
+  assert.deepEqual(pathsOf(pins.body.items), ['m']);
+  for (const [path, url] of [
+    ['/v1/objects', '/v1/objects'],
+    ['/v1/objects', '/v1/objects?kind=map'],
+    ...['maps', 'programs', 'links', 'btfs'].flatMap((plural) => [
+      [`/v1/${plural}`, `/v1/${plural}`] as const,
+      [`/v1/${plural}/{id}`, `/v1/${plural}/${id}`] as const,
+    ]),
+  ] as const) {
+    const refused = await pinsOnly.local.get(url);
+    assert.deepEqual([refused.status, refused.body.code], [501, 'not_supported'], url);
+    assert.match(refused.body.detail, /--pins-only and never uses ids/);
+    assertDeclared('GET', path, refused);
+  }
+});

@@ -53,11 +53,21 @@ export class AgentReads implements Reads {
   }
 
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>> {
+    this.#assertUsesIds();
     return this.#observed(listObjects(this.#parts.inventory, query, slice, this.#parts.whyNoCounters));
   }
 
   object(kind: ObjectKind, id: number): Observed<ObjectDocument> {
+    this.#assertUsesIds();
     return readObject(this.#parts, kind, id);
+  }
+
+  /** Without ids only pins are known: an empty list would be untrue. @throws PinfoldError not_supported */
+  #assertUsesIds(): void {
+    if (!this.#parts.options.isPinsOnly) return;
+    throw new PinfoldError('not_supported', {
+      detail: 'This agent runs with --pins-only and never uses ids: it knows pins, and no other objects.',
+    });
   }
 
   /**
