@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -136,6 +136,35 @@ const failures: readonly (readonly [string, (at: Place) => Child, RegExp, number
     (at) => at.agent(['--config', '/none.yaml']),
     /\/none\.yaml does not exist/,
     1,
+  ],
+  [
+    'a configuration file that is not YAML',
+    (at) => {
+      writeFileSync(join(at.dir, 'c.yaml'), 'node: n\nlabel: [a\nlisten: none\n');
+      return at.agent(['--config', join(at.dir, 'c.yaml')]);
+    },
+    /c\.yaml is not YAML: .* at line 3, column 1\.\n$/,
+    2,
+  ],
+  [
+    'an alias of nothing in the configuration file',
+    (at) => {
+      writeFileSync(join(at.dir, 'c.yaml'), 'node: *none\n');
+      return at.agent(['--config', join(at.dir, 'c.yaml')]);
+    },
+    /c\.yaml is not YAML: .*alias.*none\.\n$/,
+    2,
+  ],
+  [
+    'a configuration file that gives roles and that others can write',
+    (at) => {
+      const file = join(at.dir, 'c.yaml');
+      writeFileSync(file, 'users:\n  nobody: viewer\n');
+      chmodSync(file, 0o666);
+      return at.agent(['--config', file]);
+    },
+    /chmod go-w/,
+    2,
   ],
   [
     'a user that is not there',
