@@ -298,7 +298,9 @@ test('a batch is all or nothing, from YAML or JSON', async () => {
       { op: 'unpin', path: 'batch/nope' },
     ],
   });
-  assert.equal((await pinfold(['batch', '-f', '-'], { stdin: bad })).code, 3);
+  const refused = await pinfold(['batch', '-f', '-'], { stdin: bad });
+  assert.equal(refused.code, 3);
+  assert.match(refused.err, /There is no pin at "batch\/nope"\.\n/);
   assert.deepEqual(readdirSync(at('batch')).sort(), ['in', 'map']);
   assert.equal((await pinfold(['batch', '-f', '/nope'])).code, 2);
   assert.equal((await pinfold(['batch', '-f', '-'], { stdin: 'a: [' })).code, 2);

@@ -51,9 +51,9 @@ export class View {
     if (found !== undefined) return found;
     const missing = this.missingDirectories(parentOf(path));
     const code = missing.length > 0 ? 'parent_not_found' : 'pin_not_found';
-    const what = missing.length > 0 ? 'Its directory does not exist.' : 'There is no such name.';
+    const why = missing.length > 0 ? ' Its directory does not exist.' : '';
     throw new PinfoldError(code, {
-      detail: `There is no pin at ${quote(path)}. ${what}`,
+      detail: `There is no pin at ${quote(path)}.${why}`,
       path: escapeBytes(path),
     });
   }
