@@ -6,11 +6,23 @@ import { describeCommands } from '../completion.ts';
 import { failureOf } from '../failure.ts';
 
 /** `pinfold completion`: prints what a shell must load. */
-export function completionCommand(_cli: Cli): Command {
+export function completionCommand(cli: Cli): Command {
   return new Command('completion')
     .description('print the completion script of a shell: source <(pinfold completion bash)')
     .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
-    .action((shell: string) => new RootCommand().setup('pinfold', 'pinfold', shell));
+    .action(async (shell: string) => {
+      const print = (): void => new RootCommand().setup('pinfold', 'pinfold', shell);
+      if (shell !== 'bash') return print();
+      await printOnce(cli, print);
+    });
+}
+
+/** Lets bash pass over a script that it has loaded already: its constants cannot be set a second time. */
+async function printOnce(cli: Cli, print: () => void): Promise<void> {
+  await cli.out.line('if ! declare -F __pinfold_complete >/dev/null; then');
+  await cli.out.flush();
+  print();
+  await cli.out.line('fi');
 }
 
 /**
