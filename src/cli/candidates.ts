@@ -8,7 +8,7 @@ import { mapResource } from './resource/map.ts';
 import { pinResource } from './resource/pin.ts';
 import { programResource } from './resource/program.ts';
 import type { Filters, Resource } from './resource/resource.ts';
-import { resources } from './resource/resources.ts';
+import { describableNouns, gettableNouns, resources } from './resource/resources.ts';
 
 /** More would help nobody, and a shell waits for the answer. */
 const candidatesMax = 500;
@@ -29,7 +29,10 @@ export async function liveCandidates(cli: Cli, words: readonly string[]): Promis
   if (command === 'pin')
     return position === 0 ? await sources(cli, current) : await directories(cli, current);
   if (command !== 'get' && command !== 'describe') return [];
-  if (position === 0) return resources.map(({ plural }) => ({ value: plural, description: '' }));
+  if (position === 0) {
+    const nouns = command === 'get' ? gettableNouns : describableNouns;
+    return nouns.map((value) => ({ value, description: '' }));
+  }
   const resource = resources.find((candidate) => candidate.words.includes(typed[0] ?? ''));
   if (resource === pinResource) return await pins(cli, current);
   return resource === undefined || !resource.canFind ? [] : await names(cli, resource);

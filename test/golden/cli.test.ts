@@ -126,6 +126,8 @@ test('shells can load the completion scripts, and are offered commands, nouns an
   createMap(join(bpffs.path, 'complete_me'), { name: 'pf_golden' });
   const bash = pinfold(['completion', 'bash']).out;
   assert.equal(spawnSync('bash', ['-n'], { input: bash }).status, 0);
+  const twice = spawnSync('bash', ['-c', `${bash}\n${bash}\ncomplete -p pinfold`], { encoding: 'utf8' });
+  assert.deepEqual([twice.stdout, twice.stderr], ['complete -F __pinfold_complete pinfold\n', '']);
   for (const shell of ['zsh', 'fish'])
     assert.match(pinfold(['completion', shell]).out, /pinfold complete --/);
   pinfold(['get', 'pins', '--fresh', '-o', 'name']);
@@ -136,6 +138,9 @@ test('shells can load the completion scripts, and are offered commands, nouns an
   };
   assert.match(offered('unp'), /^unpin\tremove pins/m);
   assert.match(offered('get', 'prog'), /^programs\t/m);
+  assert.match(offered('get', 'operation'), /^operation\t/m);
+  assert.doesNotMatch(offered('get', 'operation'), /^operations/m);
+  assert.match(offered('describe', 'prog'), /^program\t/m);
   assert.match(offered('unpin', 'compl'), /^complete_me\tmap \d+ hash pf_golden$/m);
   assert.match(offered('pin', 'ma'), /^map:\t/m);
   assert.match(offered('get', 'pins', '--output', 'wi'), /^wide\t/m);

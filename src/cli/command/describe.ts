@@ -7,14 +7,13 @@ import { type Cli, mountOf } from '../cli.ts';
 import { UsageError } from '../exit.ts';
 import { describeDocument } from '../format/describe.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
-import { resourceNamed, resources } from '../resource/resources.ts';
+import { describableNouns, resourceNamed } from '../resource/resources.ts';
 
 /** `pinfold describe`: everything about single things, to be read. */
 export function describeCommand(cli: Cli): Command {
-  const nouns = resources.filter((resource) => resource.canFind).map((resource) => resource.singular);
   return new Command('describe')
     .description('show everything about single things; a pin with the object behind it')
-    .argument('<noun>', nouns.join(', '))
+    .argument('<noun>', describableNouns.join(', '))
     .argument('[name...]', 'a path, an id (5 or map:5) or a name; of a node none is needed')
     .action(async (noun: string, names: string[]) => {
       const resource = resourceNamed(noun);

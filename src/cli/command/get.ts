@@ -1,10 +1,18 @@
 import { Command } from 'commander';
-import { collect, parseDuration, parseKind, parseNumber, parseTextPath, parseTime } from '../argument.ts';
+import {
+  collect,
+  parseDuration,
+  parseKind,
+  parseLabels,
+  parseNumber,
+  parseTextPath,
+  parseTime,
+} from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { Exit, type ExitCode, UsageError } from '../exit.ts';
 import { printRows } from '../print-rows.ts';
 import type { FilterName, Filters, Resource, Row } from '../resource/resource.ts';
-import { resourceNamed, resources } from '../resource/resources.ts';
+import { gettableNouns, resourceNamed } from '../resource/resources.ts';
 import { tellFailure } from '../tell.ts';
 import { watchRows } from '../watch.ts';
 
@@ -29,10 +37,9 @@ interface GetFlags {
 
 /** `pinfold get`: lists, or single items by name. */
 export function getCommand(cli: Cli): Command {
-  const nouns = resources.map((resource) => resource.plural).join(', ');
   return new Command('get')
     .description('list what there is, or show single items by path, id or name')
-    .argument('<noun>', nouns)
+    .argument('<noun>', gettableNouns.join(', '))
     .argument('[name...]', 'a path, an id (5 or map:5) or a name')
     .option('--prefix <path>', 'pins below this directory')
     .option('--kind <kind>', 'map, program, link or btf')
@@ -138,6 +145,12 @@ async function* arrayRows(rows: readonly Row[]): AsyncGenerator<Row> {
   yield* rows;
 }
 
+/** Labels as queries carry them. @throws UsageError for what is none */
+function labelTexts(pairs: readonly string[]): string[] {
+  parseLabels(pairs);
+  return [...pairs];
+}
+
 /** Reads the flags, and refuses those this noun cannot be narrowed by. @throws UsageError */
 function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
   const now = cli.io.now();
@@ -149,7 +162,7 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
     name: flags.name,
     id: flags.id === undefined ? undefined : parseNumber(flags.id, { min: 1, max: 0x7fffffff }),
     owner: flags.owner,
-    label: flags.selector === undefined ? undefined : [...flags.selector],
+    label: flags.selector === undefined ? undefined : labelTexts(flags.selector),
     pinned: flags.pinned,
     since: flags.since === undefined ? undefined : parseTime(flags.since, now),
     until: flags.until === undefined ? undefined : parseTime(flags.until, now),

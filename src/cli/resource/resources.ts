@@ -28,10 +28,19 @@ export const resources: readonly Resource[] = [
   tokenResource,
 ];
 
+/** What `get` offers: the plural of what can be listed, the singular of what must be named. */
+export const gettableNouns: readonly string[] = resources.map(({ list, plural, singular }) =>
+  list === undefined ? singular : plural,
+);
+
+/** What `describe` offers. */
+export const describableNouns: readonly string[] = resources
+  .filter(({ canFind }) => canFind)
+  .map(({ singular }) => singular);
+
 /** The noun a word means: its plural, its singular or an alias. @throws UsageError */
 export function resourceNamed(word: string): Resource {
   const found = resources.find((resource) => resource.words.includes(word));
   if (found !== undefined) return found;
-  const known = resources.map((resource) => resource.plural).join(', ');
-  throw new UsageError(`There is nothing called ${escapeText(word)}; there are ${known}.`);
+  throw new UsageError(`There is nothing called ${escapeText(word)}; there are ${gettableNouns.join(', ')}.`);
 }
