@@ -73,8 +73,8 @@ function escapeDetail(text: string): string {
 const advices: Readonly<Record<string, readonly string[]>> = {
   unreachable: ['Is the agent running? Start it with `pinfold agent`, or say where it is with --address.'],
   socket_denied: [
-    'Root may, and who is in the group pinfold if there was one when the agent started: ls -ld of its directory',
-    'shows. What you may then do is a role, from users: or groups: in the configuration of the agent.',
+    'Root may, and the members of the group pinfold if it existed when the agent started (its --run-dir is',
+    'then 0710). What you may do there is a role, from users: or groups: in the configuration of the agent.',
   ],
   not_pinfold: ['Check --address (or PINFOLD_ADDRESS).'],
   cut_short: ['What was printed is incomplete; try again.'],

@@ -48,7 +48,14 @@ export function makeProgram(io: Io, version: string): Command {
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      outputError: (text, write) => write(text.split('\n').map(escapeText).join('\n')),
+      outputError: (text, write) =>
+        write(
+          text
+            .replace(/^error: /, 'pinfold: ')
+            .split('\n')
+            .map(escapeText)
+            .join('\n'),
+        ),
       getOutHelpWidth: () => io.columns,
       getErrHelpWidth: () => io.columns,
     })

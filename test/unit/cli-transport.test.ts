@@ -207,6 +207,26 @@ test('help and version are no failures', async () => {
   assert.equal((await commandLine(['unpin', '--help'])).code, 0);
 });
 
+test('help of the agent shows what its options are when nobody says', async () => {
+  const { out } = await commandLine(['agent', '--help']);
+  for (const value of ['/sys/fs/bpf', '/var/lib/pinfold', '127.0.0.1:7463', '30d', 'info']) {
+    assert.ok(out.replace(/\s+/g, ' ').includes(`(default: ${value})`), value);
+  }
+});
+
+test('a command line that makes no sense is told under the name of the program, with exit code 2', async () => {
+  for (const words of [
+    ['get', 'pins', '-l', 'a'],
+    ['get', 'pins', '--bogus'],
+    ['get', 'operations'],
+    ['nope'],
+  ]) {
+    const ran = await commandLine(words);
+    assert.equal(ran.code, 2, words.join(' '));
+    assert.match(ran.err, /^pinfold: /);
+  }
+});
+
 test('the agent is given exactly the flags that were typed', async () => {
   const given: unknown[] = [];
   const runAgent = async (flags: unknown): Promise<number> => {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { agentOptions, type Settings } from '../../model/config.ts';
+import { agentOptions, mergeConfig, type Settings } from '../../model/config.ts';
 import { collect } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { Exit, exitCodes } from '../exit.ts';
@@ -15,9 +15,11 @@ export function agentCommand(cli: Cli): Command {
       '\nEvery option is also PINFOLD_* in the environment, and a key of the --config file.',
     )
     .configureHelp({ showGlobalOptions: false });
+  const defaults = defaultsOf();
   for (const { name, takes, value, help } of agentOptions) {
     const flags = takes === 'switch' ? `--${name}` : `--${name} <${value}>`;
-    const option = new Option(flags, help);
+    const otherwise = defaults.get(name);
+    const option = new Option(flags, otherwise === undefined ? help : `${help} (default: ${otherwise})`);
     if (takes === 'list') option.argParser(collect);
     command.addOption(option);
   }
@@ -25,6 +27,20 @@ export function agentCommand(cli: Cli): Command {
     const code = await cli.local.runAgent(settingsOf(self));
     if (code !== exitCodes.ok) throw new Exit(code);
   });
+}
+
+/** What options are when nobody says, by name: read from a configuration in which nobody said anything. */
+function defaultsOf(): ReadonlyMap<string, string> {
+  const config = mergeConfig({ flags: {}, env: {}, file: undefined, hostName: 'localhost' });
+  const { bpffs, stateDir, runDir, listen, retentionMs, logLevel } = config;
+  return new Map([
+    ['bpffs', bpffs],
+    ['state-dir', stateDir],
+    ['run-dir', runDir],
+    ['listen', listen === undefined ? 'none' : `${listen.host}:${listen.port}`],
+    ['retention', `${retentionMs / 86_400_000}d`],
+    ['log-level', logLevel],
+  ]);
 }
 
 /** What was given on the command line, by the options' own names; nothing is filled in. */

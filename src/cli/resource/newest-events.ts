@@ -26,7 +26,7 @@ export async function* newestEvents(
   yield* newest.slice(-itemsMax);
 }
 
-/** A time since which there are enough events, by the agent's clock; where there are fewer, what was asked. */
+/** A time since which there are enough, by the agent's clock; what was asked for where there are fewer. */
 async function timeBeforeNewest(
   client: PinfoldClient,
   filters: EventFilters,
