@@ -262,3 +262,25 @@ test('a thousand objects lose their only pins in one batch, each counted at most
   );
   assert.ok(reads >= 2 * names.length && reads <= 4 * names.length, `${reads} reads`);
 });
+
+test('a refusal tells of three objects and how many more there are, in one sentence', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e'].map((letter) => `refused-${letter}`);
+  const ids = names.map((name) => createMap(at(name), { name: 'pf_refused' }).id);
+  const lines = names.map((name): BatchOperation => ({ op: 'unpin', path: name }));
+  const told = (count: number): string => {
+    try {
+      batch(lines.slice(0, count));
+    } catch (error) {
+      failsWith('hazard', { hazards: ['last_reference'], id: ids[0] })(error);
+      return error instanceof Error ? error.message : '';
+    }
+    throw new Error('nothing was refused');
+  };
+  const named = ids.slice(0, 3).map((id) => `hash map ${id} "pf_refused" \\([^()]+\\)`);
+  const detail = (rest: string): RegExp =>
+    new RegExp(`^Refused unless it is accepted by name: ${named.join(', ')}${rest}\\.$`);
+  assert.match(told(3), detail(''));
+  assert.match(told(4), detail(' and 1 more object'));
+  assert.match(told(5), detail(' and 2 more objects'));
+  batch(lines, asking({ force: true }));
+});

@@ -104,6 +104,9 @@ function possibleHazards(object: PinnedObject): readonly Hazard[] {
   return object.kind === 'link' ? ['last_reference', 'link_detached'] : ['last_reference'];
 }
 
+/** So many objects a refusal describes; a batch may concern a thousand. */
+const namedAtMost = 3;
+
 /** What a caller has agreed to lose. */
 export interface Acceptance {
   readonly accept: ReadonlySet<string>;
@@ -116,16 +119,25 @@ export function refuseHazards(findings: readonly Finding[], acceptance: Acceptan
   const refused = findings.filter(({ hazards }) => hazards.some((hazard) => !acceptance.accept.has(hazard)));
   const [first] = refused;
   if (first === undefined) return;
-  const sentences = refused.map(({ object, reasons }) => `${describeObject(object)}: ${reasons.join('; ')}`);
   const hazards = [...new Set(refused.flatMap((finding) => finding.hazards))];
   const path = first.losing[0]?.path ?? '';
   throw new PinfoldError('hazard', {
-    detail: `Refused, because of ${sentences.join('. Also, because of ')}. Accept it by name if it is meant.`,
+    detail: `Refused unless it is accepted by name: ${listRefused(refused)}.`,
     path: escapeBytes(path),
     kind: first.object.kind,
     id: first.object.id,
     hazards,
   });
+}
+
+/** The first few with their reasons, and how many there are besides. */
+function listRefused(refused: readonly Finding[]): string {
+  const named = refused
+    .slice(0, namedAtMost)
+    .map(({ object, reasons }) => `${describeObject(object)} (${reasons.join('; ')})`);
+  const others = refused.length - named.length;
+  if (others === 0) return named.join(', ');
+  return `${named.join(', ')} and ${others} more ${others === 1 ? 'object' : 'objects'}`;
 }
 
 /** A link says so itself where its target is already gone. */
