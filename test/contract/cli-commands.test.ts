@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { parse as parseYaml } from 'yaml';
 import { type TestAgent, testAgent } from '../support/agent.ts';
-import { mountBpffs } from '../support/bpffs.ts';
 import { createMap, isAlive, pinById, pinnedMap } from '../support/bpftool.ts';
 import { type CommandOptions, commandLine, type Ran } from '../support/command-line.ts';
 import { hold } from '../support/hold.ts';
@@ -176,38 +175,6 @@ test('a long path is cut in a table, and whole in a wide one', async () => {
   const list = ['get', 'pins', '--prefix', 'wide', '--fresh'];
   assert.match(await succeed(list), /^wide\/x{74}… {3}map /m);
   assert.match(await succeed([...list, '-o', 'wide']), new RegExp(`^${path} `, 'm'));
-});
-
-test('events are the newest ones, and people are told what is left out', async () => {
-  const { path } = makeMap('history');
-  for (let turn = 0; turn < 60; turn += 1) await succeed(['set', path, '--owner', `owner-${turn}`]);
-  const list = ['get', 'events', '--pin', path];
-  const all = (await succeed([...list, '-o', 'name'])).trim().split('\n');
-  assert.ok(all.length > 60, String(all.length));
-  const limited = await succeed([...list, '-o', 'name', '--limit', '3']);
-  assert.deepEqual(limited.trim().split('\n'), all.slice(-3));
-  const shown = await pinfold([...list, '--no-headers']);
-  const seqs = shown.out
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(' ')[0]);
-  assert.deepEqual(seqs, all.slice(-50));
-  assert.match(shown.err, /newest 50 events; --limit all/);
-  const whole = await pinfold([...list, '--no-headers', '--limit', 'all']);
-  assert.deepEqual([whole.out.trim().split('\n').length, whole.err], [all.length, '']);
-  assert.doesNotMatch(whole.out, / on \d+:\d+/);
-});
-
-test('events of another instance name it beside the path', async () => {
-  const { id } = makeMap('elsewhere');
-  using other = mountBpffs();
-  const { items } = JSON.parse(await succeed(['get', 'mounts', '--fresh', '-o', 'json']));
-  const mount = items.find((each: { paths: readonly { path: string }[] }) =>
-    each.paths.some(({ path }) => path === other.path),
-  );
-  await succeed(['pin', `map:${id}`, 'away', '--mount', mount.id]);
-  const out = await succeed(['get', 'events', '--pin', 'away']);
-  assert.match(out, new RegExp(` away on ${mount.id} \\(map:${id}\\) `));
 });
 
 test('what is not there is exit code 3, for every noun', async () => {
