@@ -79,7 +79,12 @@ function parseTypes(text: string): readonly string[] {
   });
 }
 
-/** A page of history; a position is the number of the last event before it. */
+/**
+ * A page of history; a position is the number of the last event before it.
+ *
+ * The total is counted where it is asked for: counting reads every event that matches, and a stream of many
+ * pages never tells it.
+ */
 function pageOfEvents(wanted: {
   readonly events: EventLog;
   readonly query: Omit<EventQuery, 'limit' | 'afterSeq'>;
@@ -93,5 +98,12 @@ function pageOfEvents(wanted: {
   const items = found.slice(0, slice.limit);
   const last = items.at(-1);
   const next = found.length > items.length && last !== undefined ? String(last.seq) : undefined;
-  return { value: { items, next, total: events.count(query) }, observedAt: at };
+  const value = {
+    items,
+    next,
+    get total() {
+      return events.count(query);
+    },
+  };
+  return { value, observedAt: at };
 }
