@@ -48,7 +48,7 @@ test('a list whose summary never comes is an error, though lines did come', asyn
   );
 });
 
-test('whoever may not open the socket gets exit code 5, and is told which group and roles would help', async () => {
+test('whoever may not open the socket gets exit code 5, and is told what would help', async () => {
   await using server = await serve((_, response) => response.end('{}'));
   process.seteuid?.(65_534);
   try {
@@ -214,7 +214,7 @@ test('help of the agent shows what its options are when nobody says', async () =
   }
 });
 
-test('a command line that makes no sense is told under the name of the program, with exit code 2', async () => {
+test('a command line that makes no sense is told as ours, with exit code 2', async () => {
   for (const words of [
     ['get', 'pins', '-l', 'a'],
     ['get', 'pins', '--bogus'],
