@@ -149,14 +149,18 @@ export class ChangeRecorder implements ChangeSink {
     this.#store.pins.put([...there, ...others]);
   }
 
-  /** The row a name has under its instance's former name: the marker appears with the first operation. */
+  /**
+   * The row a name has under its instance's former name: the marker appears with the first operation. Where
+   * that operation is finished after a restart, nothing is observed yet, and only the row knows.
+   */
   #oldRow({
     mount,
     path,
     instance,
   }: PinState): readonly { readonly instance: string; readonly path: string }[] {
     const known = this.#inventory.findMount(mount)?.findPin(path);
-    return known === undefined || known.instance === instance ? [] : [{ instance: known.instance, path }];
+    const former = known?.instance ?? unmarked(instance);
+    return former === instance ? [] : [{ instance: former, path }];
   }
 
   #otherRecords(
@@ -285,4 +289,9 @@ function recordOf(pin: PinState, firstSeen: string, at: string): PinRecord {
 
 function isOfDirectory(change: PinChange | DirectoryChange): change is DirectoryChange {
   return change.type === 'directory_made' || change.type === 'directory_removed';
+}
+
+/** `BpffsRoot.instance` as it was before there was a marker. */
+function unmarked(instance: string): string {
+  return instance.replace(/[^/]*$/, '-');
 }
