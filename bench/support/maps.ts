@@ -17,7 +17,7 @@ export async function makePinnedMaps(directory: string, count: number, keep = fa
     holder.write(`map:hash:4:8:16:pf_bench:0`);
     holder.write(`pin:${index}:${join(directory, `d${index % 50}`, `m${index}`)}`);
     if (!keep) holder.write(`close:${index}`);
-    if (index % 500 === 499) await lines(holder, (index + 1) * (keep ? 2 : 3));
+    if (index % 500 === 499 || index === count - 1) await lines(holder, (index + 1) * (keep ? 2 : 3));
   }
   return holder;
 }
