@@ -16,7 +16,7 @@ import { databaseOf, sqlite3 } from '../support/store.ts';
 const seed = testSeed();
 const placements = rounds(20_000);
 const names = 12;
-const pauseUs = 150;
+const pauseUs = 300;
 
 /**
  * What may be answered where names change all the time. A hazard too: the reference of a pin that somebody
@@ -56,7 +56,7 @@ async function meddle(
     const seen = await caller.ask({ method: 'GET', url });
     if (seen.status !== 200) continue;
     const headers = { 'if-match': String(seen.headers['etag']) };
-    const replaces = from.int(3) === 0;
+    const replaces = from.int(2) === 0;
     const body = { source: { kind: 'map', id: map }, replace: true };
     const answer: Answer = await caller.ask(
       replaces ? { method: 'PUT', url, headers, body } : { method: 'DELETE', url, headers },

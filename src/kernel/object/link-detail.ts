@@ -21,8 +21,8 @@ export function linkDetail(type: string, fields: Fields, texts: LinkTexts): Link
 }
 
 /**
- * tracing, kprobe_multi, netkit, struct_ops and perf_event on a kprobe are unproven here: tested on bytes laid
- * out by hand (test/unit/object-info.test.ts).
+ * tracing, kprobe_multi, netkit, struct_ops and perf_event on a kprobe are unproven here: tested on bytes
+ * laid out by hand (test/unit/object-info.test.ts).
  */
 const decoders: Readonly<Record<string, Decoder>> = {
   raw_tracepoint: (fields, texts) => ({ tp_name: texts.name, cookie: cookie(fields, 32) }),
