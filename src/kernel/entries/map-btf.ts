@@ -4,10 +4,11 @@ import { objectInfo, openObjectById } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
 import type { Btf } from '../btf/btf.ts';
 import { parseBtf } from '../btf/parse.ts';
+import { readBtfBlob } from '../object/btf-blob.ts';
 import type { FdTable } from '../sys/fd.ts';
 
-/** struct bpf_btf_info, include/uapi/linux/bpf.h. */
-const at = { size: 32, btf: 0, btfSize: 8 } as const;
+/** struct bpf_btf_info, include/uapi/linux/bpf.h, as far as Linux 4.18 has it. */
+const at = { size: 16, btfSize: 8 } as const;
 
 /**
  * The types that describe a map's keys and values. The map keeps its BTF alive, so an id that is read while
@@ -23,7 +24,5 @@ export function readBtfById(id: number, fds: FdTable): Btf {
       detail: `BTF ${id} has ${size} bytes; up to ${limits.entryBytesMax} are read.`,
     });
   }
-  const bytes = Buffer.alloc(size);
-  objectInfo(fd, new Struct(at.size).pointer(at.btf, bytes).u32(at.btfSize, size));
-  return parseBtf(bytes);
+  return parseBtf(readBtfBlob(fd));
 }
