@@ -1,4 +1,4 @@
-# Pinfold: agent, manager and command line in one image.
+# Pinfold: agent and command line in one image.
 #
 # Build and run it with docker-compose.yml, which says which privileges it needs and why.
 # No image registry at hand? deploy/local-base-images.sh makes the base image on this machine.
