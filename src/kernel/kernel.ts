@@ -4,6 +4,7 @@ import type { PinPath } from '../model/path.ts';
 import type { Feature } from '../model/schema/node.ts';
 import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
+import type { MapDetailReader } from './iter/detail-reader.ts';
 import type { Types } from './object/types.ts';
 import type { Cgroups } from './proc/cgroups.ts';
 import type { Programs } from './program/programs.ts';
@@ -25,6 +26,7 @@ export interface Kernel extends Disposable {
   readonly types: Types;
   readonly cgroups: Cgroups;
   readonly counters: CounterReader;
+  readonly mapDetails: MapDetailReader;
   readonly bpffs: Bpffs;
   readonly facts: KernelFacts;
   /** inotify on directories; see InotifyWatcher. */

@@ -33,6 +33,7 @@ export function openKernel(): Kernel {
       calls,
       facts,
       counters,
+      mapDetails: counters.details,
       programs: new BpfPrograms(fds, kernelBtf),
       types: new BpfTypes(kernelBtf),
       cgroups: new Cgroups(calls),

@@ -8,10 +8,18 @@ import type { CounterReader } from '../kernel.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
+import { IteratorDetails } from './detail-reader.ts';
 import { heldProgram } from './held-program.ts';
 import { Iterator } from './iterator.ts';
-import { type FileLayout, type ListLayout, learnFileLayout, learnListLayout } from './layout.ts';
+import {
+  type FileLayout,
+  type ListLayout,
+  learnDetailsLayout,
+  learnFileLayout,
+  learnListLayout,
+} from './layout.ts';
 import { listProgram } from './list-program.ts';
+import { detailsProgram } from './map-details.ts';
 import { Records, recordSize } from './record.ts';
 import { WantedCell } from './wanted-cell.ts';
 
@@ -48,6 +56,8 @@ interface Knowledge {
  * what is read.
  */
 export class IteratorCounters implements CounterReader, Disposable {
+  /** What maps were made with, which an iterator of the same kind tells. */
+  readonly details: IteratorDetails;
   readonly #calls: Calls;
   readonly #lists = new Map<PinnableKind, Iterator>();
   readonly #held = new Map<PinnableKind, Iterator>();
@@ -59,6 +69,7 @@ export class IteratorCounters implements CounterReader, Disposable {
     btf: new Set(),
   };
   #wanted: WantedCell | undefined;
+  #details: Iterator | undefined;
 
   constructor(calls: Calls, kernel: KernelBtf) {
     this.#calls = calls;
@@ -69,8 +80,10 @@ export class IteratorCounters implements CounterReader, Disposable {
       this.#own.map.add(wanted.mapId);
       const from = { btf: kernel.btf, file: learnFileLayout(kernel.btf), wanted };
       for (const kind of pinnableKinds) this.#load(kind, from);
+      this.details = this.#loadDetails(from);
     } catch (error) {
       for (const kind of pinnableKinds) this.#reasons.set(kind, whyNot(error, kind));
+      this.details = new IteratorDetails({ why: whyNot(error, 'map') });
     }
   }
 
@@ -106,6 +119,7 @@ export class IteratorCounters implements CounterReader, Disposable {
 
   [Symbol.dispose](): void {
     for (const iterator of [...this.#lists.values(), ...this.#held.values()]) iterator[Symbol.dispose]();
+    this.#details?.[Symbol.dispose]();
     this.#wanted?.[Symbol.dispose]();
   }
 
@@ -160,6 +174,19 @@ export class IteratorCounters implements CounterReader, Disposable {
       this.#loadHeld(kind, layout, from);
     } catch (error) {
       this.#reasons.set(kind, whyNot(error, kind));
+    }
+  }
+
+  #loadDetails({ btf, wanted }: Knowledge): IteratorDetails {
+    try {
+      const layout = learnDetailsLayout(btf);
+      const instructions = detailsProgram(layout, wanted.mapFd);
+      const spec = { name: 'pinfold_made', functionId: layout.functionId, instructions };
+      const iterator = this.#keep(new Iterator(spec, this.#calls));
+      this.#details = iterator;
+      return new IteratorDetails({ iterator, wanted });
+    } catch (error) {
+      return new IteratorDetails({ why: whyNot(error, 'map') });
     }
   }
 

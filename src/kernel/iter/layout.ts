@@ -33,6 +33,16 @@ export interface FileLayout extends ContextLayout {
   readonly privateData: Field;
 }
 
+/** The same of what maps were made with; `inner` is within the map that `innerMeta` points to. */
+export interface DetailsLayout extends ContextLayout {
+  readonly object: Field;
+  readonly id: Field;
+  readonly frozen: Field;
+  readonly numaNode: Field;
+  readonly innerMeta: Field;
+  readonly inner: Readonly<Record<'type' | 'keySize' | 'valueSize' | 'maxEntries' | 'flags', Field>>;
+}
+
 /** Names of include/linux/bpf.h: what kernel/bpf/{map,prog,link}_iter.c hand to a program. */
 const sources = {
   map: { target: 'bpf_map', object: 'map', further: [], holder: 'bpf_map' },
@@ -60,6 +70,26 @@ export function learnListLayout(btf: Btf, kind: PinnableKind): ListLayout {
     further: further.map(([struct, member]) => field(btf, struct, member)),
     id: field(btf, holder, 'id'),
     counters: counterNames[kind].map((name) => field(btf, holder, name)),
+  };
+}
+
+/** The same for what maps were made with. @throws RangeError where this kernel keeps it elsewhere */
+export function learnDetailsLayout(btf: Btf): DetailsLayout {
+  const member = (name: string): Field => field(btf, 'bpf_map', name);
+  return {
+    ...learnContext(btf, 'bpf_map'),
+    object: field(btf, 'bpf_iter__bpf_map', 'map'),
+    id: member('id'),
+    frozen: member('frozen'),
+    numaNode: member('numa_node'),
+    innerMeta: member('inner_map_meta'),
+    inner: {
+      type: member('map_type'),
+      keySize: member('key_size'),
+      valueSize: member('value_size'),
+      maxEntries: member('max_entries'),
+      flags: member('map_flags'),
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import type { PinnableKind } from '../../model/kind.ts';
 import { add, call, type Line, move, type Register, set, storeOnStack } from './instruction.ts';
 
 /** bpf_seq_write of enum bpf_func_id (Linux 5.8, for GPL programs). */
-const SEQ_WRITE = 127;
+export const SEQ_WRITE = 127;
 
 /** Bytes of each value in a record. */
 const VALUE_SIZE = 8;
