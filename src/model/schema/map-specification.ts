@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { limits } from '../limits.ts';
 import { Labels, ModeText, oneOf, PathBytes, PathText } from './common.ts';
 import { entryFormats, views } from './entry.ts';
+import { SpecificationAbout } from './specification.ts';
 
 const closed = { additionalProperties: false } as const;
 const U32 = { minimum: 0, maximum: 0xffffffff } as const;
@@ -119,6 +120,7 @@ export const MapSpecification = Type.Object(
       Type.Boolean({ description: 'close it to writes from user space, once its entries are in it' }),
     ),
     pin: Type.Optional(NewPin),
+    about: Type.Optional(SpecificationAbout),
   },
   { ...closed, $id: 'MapSpecification' },
 );
