@@ -4,7 +4,25 @@ import { bpf } from './call.ts';
 import { Struct } from './struct.ts';
 
 /** The anonymous structure of BPF_MAP_CREATE in union bpf_attr, as far as Pinfold fills it. */
-const mapCreate = { size: 44, type: 0, keySize: 4, valueSize: 8, maxEntries: 12, name: 28 } as const;
+const mapCreate = {
+  size: 72,
+  type: 0,
+  keySize: 4,
+  valueSize: 8,
+  maxEntries: 12,
+  flags: 16,
+  innerMapFd: 20,
+  numaNode: 24,
+  name: 28,
+  btfFd: 48,
+  btfKeyTypeId: 52,
+  btfValueTypeId: 56,
+  btfVmlinuxValueTypeId: 60,
+  mapExtra: 64,
+} as const;
+
+/** The one of BPF_BTF_LOAD. */
+const btfLoad = { size: 28, btf: 0, btfSize: 16 } as const;
 
 /** The one of BPF_MAP_UPDATE_ELEM. */
 const mapElement = { size: 32, mapFd: 0, key: 8, value: 16 } as const;
@@ -43,24 +61,49 @@ interface Opening {
   readonly lifetime?: Lifetime;
 }
 
-/** BPF_MAP_CREATE of a plain map. CAP_BPF. @throws SystemCallError */
-export function createMap(
-  spec: {
-    readonly type: number;
-    readonly name: string;
-    readonly keySize: number;
-    readonly valueSize: number;
-    readonly maxEntries: number;
-  },
-  { fds, lifetime }: Opening,
-): Fd {
+/** What a map is made with; zero, or absent, is what the kernel takes for nothing. */
+export interface MapAttributes {
+  readonly type: number;
+  readonly name: string;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags?: number;
+  /** Maps inside of it must be like this one. */
+  readonly inner?: Fd;
+  readonly numaNode?: number;
+  readonly btf?: { readonly fd: Fd; readonly keyTypeId: number; readonly valueTypeId: number };
+  /** struct_ops: the type of its value in the BTF of the kernel. */
+  readonly vmlinuxValueTypeId?: number;
+  readonly extra?: bigint;
+}
+
+/**
+ * BPF_MAP_CREATE. CAP_BPF. A kernel takes fields that it does not know where they are zero
+ * (bpf_check_uarg_tail_zero). @throws SystemCallError
+ */
+export function createMap(spec: MapAttributes, { fds, lifetime }: Opening): Fd {
   const attr = new Struct(mapCreate.size)
     .u32(mapCreate.type, spec.type)
     .u32(mapCreate.keySize, spec.keySize)
     .u32(mapCreate.valueSize, spec.valueSize)
     .u32(mapCreate.maxEntries, spec.maxEntries)
-    .text(mapCreate.name, spec.name, NAME_LENGTH);
+    .u32(mapCreate.flags, spec.flags ?? 0)
+    .u32(mapCreate.innerMapFd, spec.inner?.number ?? 0)
+    .u32(mapCreate.numaNode, spec.numaNode ?? 0)
+    .text(mapCreate.name, spec.name, NAME_LENGTH)
+    .u32(mapCreate.btfFd, spec.btf?.fd.number ?? 0)
+    .u32(mapCreate.btfKeyTypeId, spec.btf?.keyTypeId ?? 0)
+    .u32(mapCreate.btfValueTypeId, spec.btf?.valueTypeId ?? 0)
+    .u32(mapCreate.btfVmlinuxValueTypeId, spec.vmlinuxValueTypeId ?? 0)
+    .u64(mapCreate.mapExtra, spec.extra ?? 0n);
   return fds.adopt(bpf('BPF_MAP_CREATE', attr), `map ${spec.name}`, lifetime);
+}
+
+/** BPF_BTF_LOAD. Linux 4.18; CAP_BPF. @throws SystemCallError EINVAL where the BTF is not valid */
+export function loadBtf(blob: Uint8Array, { fds, lifetime }: Opening): Fd {
+  const attr = new Struct(btfLoad.size).pointer(btfLoad.btf, blob).u32(btfLoad.btfSize, blob.length);
+  return fds.adopt(bpf('BPF_BTF_LOAD', attr), 'BTF', lifetime);
 }
 
 /** BPF_MAP_UPDATE_ELEM, whether or not the key is there. @throws SystemCallError */

@@ -73,6 +73,18 @@ export function typeName(of: keyof typeof tables, number: number): string {
   return tables[of][number] ?? `type_${number}`;
 }
 
+/** The number of a map type by its name; undefined for a name that is none. */
+export function mapTypeNumber(name: string): number | undefined {
+  const number = mapTypes.indexOf(name);
+  return number > 0 ? number : undefined;
+}
+
+/** The bit of a map's flag by its name; undefined for a name that is none. */
+export function mapFlagBit(name: string): number | undefined {
+  const bit = mapFlags.indexOf(name);
+  return bit < 0 ? undefined : (1 << bit) >>> 0;
+}
+
 /** The names of a map's flags, lowest bit first; `bit_<N>` for one that is newer than this build. */
 export function mapFlagNames(flags: number): string[] {
   return Array.from({ length: 32 }, (_, bit) => bit)
