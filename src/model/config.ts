@@ -1,5 +1,9 @@
 import { parseDurationMs } from './duration.ts';
+import { PinfoldError } from './error.ts';
+import { type PinSelection, parsePinSelection } from './finding/selection.ts';
+import { parseThresholds, type Thresholds } from './finding/thresholds.ts';
 import { type LogLevel, logLevels } from './log.ts';
+import { isRecord } from './record.ts';
 import { type Role, roles } from './role.ts';
 
 /** Everything an agent is told at its start. */
@@ -25,6 +29,9 @@ export interface AgentConfig {
   /** Roles of local users and groups on the unix socket, by name or number; root is always admin. */
   readonly users: Readonly<Record<string, Role>>;
   readonly groups: Readonly<Record<string, Role>>;
+  readonly findings: Thresholds;
+  /** Pins that have metrics of their own. */
+  readonly pinSeries: PinSelection;
 }
 
 /** Where TCP is served; port 0 lets the kernel choose one. */
@@ -81,7 +88,7 @@ export const agentOptions: readonly AgentOption[] = [
   option('program-stats', 'switch', '', 'measure all the time how often and how long programs run'),
   option('retention', 'text', 'TIME', 'how long history is kept, such as 30d'),
   option('log-level', 'text', 'LEVEL', 'error, warn, info or debug'),
-  option('config', 'text', 'FILE', 'a YAML file with these names as keys, and users: and groups: with roles'),
+  option('config', 'text', 'FILE', 'a YAML file: these names, users:, groups:, findings: and metrics:'),
 ];
 
 /** A wrong setting, in one sentence for whoever started the agent. */
@@ -115,7 +122,7 @@ export function mergeConfig(sources: {
   readonly fileMode?: number;
   readonly hostName: string;
 }): AgentConfig {
-  const { settings: file, users, groups } = parseFile(sources.file);
+  const { settings: file, users, groups, ...others } = parseFile(sources.file);
   assertTrustworthy({ users, groups }, sources.fileMode ?? 0);
   const merged: Settings = { ...file, ...sources.env, ...sources.flags };
   const text = (name: string, otherwise: string): string => {
@@ -140,18 +147,20 @@ export function mergeConfig(sources: {
     logLevel: parseLogLevel(text('log-level', 'info')),
     users,
     groups,
+    ...others,
   };
 }
 
-function parseFile(document: unknown): {
-  settings: Settings;
-  users: Record<string, Role>;
-  groups: Record<string, Role>;
-} {
-  if (document === undefined || document === null) return { settings: {}, users: {}, groups: {} };
+/** What only the file can say, and what it says of the options. */
+interface FileSettings extends Pick<AgentConfig, 'users' | 'groups' | 'findings' | 'pinSeries'> {
+  readonly settings: Settings;
+}
+
+function parseFile(given: unknown): FileSettings {
+  const document = given ?? {};
   if (!isRecord(document))
     throw new ConfigError('The configuration file must be a mapping of names to values.');
-  const { users, groups, ...rest } = document;
+  const { users, groups, findings, metrics, ...rest } = document;
   const settings: Record<string, string | boolean | readonly string[]> = {};
   for (const [key, value] of Object.entries(rest)) {
     const known = agentOptions.find((candidate) => candidate.name === key.replaceAll('_', '-'));
@@ -163,7 +172,23 @@ function parseFile(document: unknown): {
       throw new ConfigError(`"${known.name}" is twice in the configuration file, spelled with - and with _.`);
     settings[known.name] = fileValue(known, value);
   }
-  return { settings, users: parseRoles('users', users), groups: parseRoles('groups', groups) };
+  return {
+    settings,
+    users: parseRoles('users', users),
+    groups: parseRoles('groups', groups),
+    findings: parsePart(parseThresholds, findings),
+    pinSeries: parsePart(parsePinSelection, metrics),
+  };
+}
+
+/** A part of the file that has a parser of its own. @throws ConfigError */
+function parsePart<Part>(parse: (document: unknown) => Part, document: unknown): Part {
+  try {
+    return parse(document);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof PinfoldError) throw new ConfigError(error.message);
+    throw error;
+  }
 }
 
 /** Whoever can write a file that gives roles gives themselves the highest. @throws ConfigError */
@@ -268,8 +293,4 @@ function absolute(name: string, path: string): string {
 function listOf(value: string | boolean | readonly string[] | undefined): readonly string[] {
   if (value === undefined || typeof value === 'boolean') return [];
   return typeof value === 'string' ? [value] : value;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -81,4 +81,21 @@ export const limits = {
   backupsMax: 16,
   /** Places of a multi-probe link, maps and functions of a program that a document lists. */
   objectListMax: 4096,
+  /** Bytes of one part of a stored specification: BTF, or the instructions of a program. */
+  specificationPartBytesMax: 4 * 1024 * 1024,
+  /** All such bytes in the database together; what came after that is stored without them. */
+  specificationBytesMax: 256 * 1024 * 1024,
+  /** Specifications that one transaction stores. */
+  specificationChunkRows: 100,
+  /** Nodes of a graph of holders; what is past them is counted, not shown. */
+  holderNodesMax: 10_000,
+  /** Pins for which an answer says what their removal would cost. */
+  consequencesMax: 64,
+  /** For so long one reading of all holders answers several requests. */
+  holderReadingMs: 1000,
+  /** Findings of one rule that are kept; how many more there are is told with the rule. */
+  findingsPerRuleMax: 1000,
+  /** Series of selected pins in one scrape, unless told, and at most. */
+  pinSeriesDefault: 1400,
+  pinSeriesMax: 50_000,
 } as const;

@@ -1,0 +1,76 @@
+import { type Static, Type } from 'typebox';
+import { ObjectKindSchema, oneOf, PathBytes, PathText, Time } from './common.ts';
+
+/** From good to know to somebody must act. */
+export const severities = ['info', 'warning', 'critical'] as const;
+/** How much a finding matters. */
+export type Severity = (typeof severities)[number];
+
+/** Every rule there is; `docs/findings.md` says what each looks for. */
+export const ruleIds = [
+  'orphan_pin',
+  'dead_link',
+  'hidden_holder',
+  'link_single_pin',
+  'prog_array_single_user',
+  'program_outdated',
+  'ringbuf_one_sided',
+  'map_near_full',
+  'program_duplicated',
+  'memory_budget',
+  'bpffs_writable',
+  'bpffs_shadowed',
+  'map_not_frozen',
+  'single_process',
+] as const;
+/** One of `ruleIds`. */
+export type RuleId = (typeof ruleIds)[number];
+
+/** What a finding is about: an object, a pin, a bpffs, or everything of an owner or below a prefix. */
+export const FindingSubject = Type.Object({
+  kind: Type.Optional(ObjectKindSchema),
+  id: Type.Optional(Type.Integer({ description: 'the kernel’s id of the object; ids are reused' })),
+  type: Type.Optional(Type.String({ description: 'as bpftool names it' })),
+  name: Type.Optional(Type.String({ description: 'the object’s own name' })),
+  mount: Type.Optional(Type.String({ description: 'major:minor of the bpffs instance' })),
+  path: Type.Optional(PathText),
+  path_bytes: Type.Optional(PathBytes),
+  owner: Type.Optional(Type.String({ description: 'owner of the pins it is about' })),
+  prefix: Type.Optional(Type.String({ description: 'directory of the pins it is about' })),
+});
+export type FindingSubject = Static<typeof FindingSubject>;
+
+/** Something worth a person's attention. */
+export const FindingDocument = Type.Object(
+  {
+    rule: oneOf(ruleIds),
+    severity: oneOf(severities),
+    subject: FindingSubject,
+    summary: Type.String({ description: 'one sentence: what was found' }),
+    meaning: Type.String({ description: 'why it matters' }),
+    advice: Type.String({ description: 'what to do about it' }),
+    evidence: Type.Record(Type.String(), Type.Unknown(), { description: 'the facts it was concluded from' }),
+    first_seen: Time,
+    observed_at: Time,
+  },
+  { $id: 'Finding' },
+);
+export type FindingDocument = Static<typeof FindingDocument>;
+
+/** A rule, and what became of it when it was tried last. */
+export const FindingRuleDocument = Type.Object(
+  {
+    rule: oneOf(ruleIds),
+    title: Type.String(),
+    severities: Type.Array(oneOf(severities)),
+    meaning: Type.String(),
+    advice: Type.String(),
+    enabled: Type.Boolean({ description: 'false where the configuration turned it off' }),
+    unavailable: Type.Optional(Type.String({ description: 'why it cannot be tried here' })),
+    findings: Type.Integer({ description: 'how many there are' }),
+    dropped: Type.Integer({ description: 'how many more there would be than are kept' }),
+    observed_at: Type.Optional(Time),
+  },
+  { $id: 'FindingRule' },
+);
+export type FindingRuleDocument = Static<typeof FindingRuleDocument>;
