@@ -70,6 +70,7 @@ const silent: Agent = {
       history: unused,
       markOtherBootsGone: unused,
     },
+    specifications: { put: unused, find: unused, listMissing: unused, list: unused, count: unused },
     events: { append: unused, list: unused, count: unused, lastSeq: unused, prune: unused },
     tokens: { add: unused, list: unused, findBySha256: unused, remove: unused, touch: unused },
     idempotency: { find: unused, put: unused, prune: unused },

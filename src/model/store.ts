@@ -3,6 +3,7 @@ import type { Role } from './role.ts';
 import type { EventDocument, NewEvent } from './schema/event.ts';
 import type { ObjectInfo } from './schema/object.ts';
 import type { OperationDocument, OperationKind, Outcome } from './schema/operation.ts';
+import type { SpecifiedKind } from './schema/specification.ts';
 
 /**
  * What is kept on disk. `src/store` implements it on SQLite; everybody else knows only these words.
@@ -14,6 +15,7 @@ export interface Store {
   readonly journal: Journal;
   readonly pins: PinRecords;
   readonly objects: ObjectRecords;
+  readonly specifications: SpecificationRecords;
   readonly events: EventLog;
   readonly tokens: TokenRecords;
   readonly idempotency: IdempotencyRecords;
@@ -135,6 +137,58 @@ export interface ObjectRecords {
   history(kind: ObjectKind, id: number, limit: number): readonly ObjectRecord[];
   /** Objects of other boots are gone: the kernel they lived in is. Answers how many were marked. */
   markOtherBootsGone(bootId: string, at: string): number;
+}
+
+/** What an object was made with, as a document and the bytes that belong to it (BTF, instructions…). */
+export interface SpecificationRecord extends ObjectIdentity {
+  readonly kind: SpecifiedKind;
+  readonly recordedAt: string;
+  /** JSON. */
+  readonly document: unknown;
+  readonly parts: Readonly<Record<string, Uint8Array>>;
+}
+
+/** One object ever seen; `specification` is undefined where it was gone before that was stored. */
+export interface SpecifiedObject {
+  readonly object: ObjectRecord;
+  readonly specification: Pick<SpecificationRecord, 'recordedAt' | 'document' | 'parts'> | undefined;
+}
+
+/** Which specifications are wanted; members that are absent do not restrict. */
+export interface SpecificationQuery {
+  readonly kind?: SpecifiedKind;
+  readonly id?: number;
+  readonly name?: string;
+  /** Byte string: objects that are or were pinned at this path of any instance. */
+  readonly path?: string;
+  readonly state?: 'present' | 'gone';
+  /** Those that were first seen before the row with this number. */
+  readonly before?: number;
+  readonly limit: number;
+}
+
+/** A line of the list of specifications, and the number of its row. */
+export interface SpecificationLine {
+  readonly seq: number;
+  readonly object: ObjectRecord;
+  readonly recordedAt: string;
+  readonly pins: readonly Pick<PinRecord, 'mount' | 'path'>[];
+}
+
+/** The last specification of every object; they go when retention forgets the object. */
+export interface SpecificationRecords {
+  /**
+   * Stores or replaces, for objects that are in `objects`. Equal bytes are stored once. Bytes for which
+   * limits.specificationBytesMax leaves no room are left out; answers how many parts those were.
+   */
+  put(records: readonly SpecificationRecord[]): number;
+  /** The object that has this id or had it last, or the one with that fingerprint. */
+  find(kind: SpecifiedKind, id: number, fingerprint?: string): SpecifiedObject | undefined;
+  /** Maps and programs of a boot that are present and have none yet. */
+  listMissing(bootId: string): readonly ObjectIdentity[];
+  /** Newest first. */
+  list(query: SpecificationQuery): readonly SpecificationLine[];
+  count(query: Omit<SpecificationQuery, 'limit' | 'before'>): number;
 }
 
 /** Which events are wanted; members that are absent do not restrict. */

@@ -1,4 +1,5 @@
 import { initialSchema } from './migration-0001.ts';
+import { specificationSchema } from './migration-0002.ts';
 
 /** One step of the schema; `PRAGMA user_version` is the number of the last one done. */
 export interface Migration {
@@ -10,7 +11,10 @@ export interface Migration {
  * Every schema ever released, oldest first. They are only added to: a database on some node stands at each of
  * them.
  */
-export const migrations: readonly Migration[] = [{ version: 1, sql: initialSchema }];
+export const migrations: readonly Migration[] = [
+  { version: 1, sql: initialSchema },
+  { version: 2, sql: specificationSchema },
+];
 
 /** The version this program reads and writes. */
 export const currentVersion: number = Math.max(...migrations.map(({ version }) => version));

@@ -3,7 +3,8 @@ import type { ObjectIdentity, ObjectRecord, ObjectRecords } from '../model/store
 import type { Connection, Statement } from './connection.ts';
 import { parseObjectInfo } from './json.ts';
 
-interface ObjectRow {
+/** A row of the table `object`. */
+export interface ObjectRow {
   readonly boot_id: string;
   readonly kind: ObjectKind;
   readonly id: number;
@@ -68,11 +69,11 @@ export class SqliteObjectRecords implements ObjectRecords {
   }
 
   listPresent(bootId: string): readonly ObjectRecord[] {
-    return this.#listPresent.all(bootId).map(recordOf);
+    return this.#listPresent.all(bootId).map(recordOfObject);
   }
 
   history(kind: ObjectKind, id: number, limit: number): readonly ObjectRecord[] {
-    return this.#history.all(id, kind, limit).map(recordOf);
+    return this.#history.all(id, kind, limit).map(recordOfObject);
   }
 
   markOtherBootsGone(bootId: string, at: string): number {
@@ -80,7 +81,8 @@ export class SqliteObjectRecords implements ObjectRecords {
   }
 }
 
-function recordOf(row: ObjectRow): ObjectRecord {
+/** The record of a row. @throws PinfoldError storage_failed where it is not what was written */
+export function recordOfObject(row: ObjectRow): ObjectRecord {
   return {
     bootId: row.boot_id,
     kind: row.kind,

@@ -12,6 +12,7 @@ import { SqliteObjectRecords } from './object-records.ts';
 import { SqlitePinRecords } from './pin-records.ts';
 import { Retention } from './retention.ts';
 import { SqliteSettings } from './settings.ts';
+import { SqliteSpecificationRecords } from './specification-records.ts';
 import { secureStateDir, stateFiles } from './state-dir.ts';
 import { SqliteTokenRecords } from './token-records.ts';
 
@@ -53,6 +54,7 @@ class SqliteStore implements Store {
   readonly journal: SqliteJournal;
   readonly pins: SqlitePinRecords;
   readonly objects: SqliteObjectRecords;
+  readonly specifications: SqliteSpecificationRecords;
   readonly events: SqliteEventLog;
   readonly tokens: SqliteTokenRecords;
   readonly idempotency: SqliteIdempotencyRecords;
@@ -68,6 +70,7 @@ class SqliteStore implements Store {
     this.journal = new SqliteJournal(connection);
     this.pins = new SqlitePinRecords(connection);
     this.objects = new SqliteObjectRecords(connection);
+    this.specifications = new SqliteSpecificationRecords(connection);
     this.events = new SqliteEventLog(connection, options);
     this.tokens = new SqliteTokenRecords(connection);
     this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
