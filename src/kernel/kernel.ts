@@ -4,7 +4,10 @@ import type { PinPath } from '../model/path.ts';
 import type { Feature } from '../model/schema/node.ts';
 import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
-import type { MapDetailReader } from './iter/detail-reader.ts';
+import type { DetailReader } from './iter/detail-reader.ts';
+import type { EntryCountReader } from './iter/entry-counts.ts';
+import type { MapDetails } from './iter/map-details.ts';
+import type { ProgramDetails } from './iter/program-details.ts';
 import type { Types } from './object/types.ts';
 import type { Cgroups } from './proc/cgroups.ts';
 import type { Programs } from './program/programs.ts';
@@ -26,7 +29,9 @@ export interface Kernel extends Disposable {
   readonly types: Types;
   readonly cgroups: Cgroups;
   readonly counters: CounterReader;
-  readonly mapDetails: MapDetailReader;
+  readonly mapDetails: DetailReader<MapDetails>;
+  readonly programDetails: DetailReader<ProgramDetails>;
+  readonly entryCounts: EntryCountReader;
   readonly bpffs: Bpffs;
   readonly facts: KernelFacts;
   /** inotify on directories; see InotifyWatcher. */

@@ -8,7 +8,8 @@ import type { CounterReader } from '../kernel.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
-import { IteratorDetails } from './detail-reader.ts';
+import { type DetailFormat, IteratorDetails } from './detail-reader.ts';
+import { entryCountsProgram, IteratorEntryCounts } from './entry-counts.ts';
 import { heldProgram } from './held-program.ts';
 import { Iterator } from './iterator.ts';
 import {
@@ -17,9 +18,17 @@ import {
   learnDetailsLayout,
   learnFileLayout,
   learnListLayout,
+  learnProgramDetailsLayout,
 } from './layout.ts';
 import { listProgram } from './list-program.ts';
-import { detailsProgram } from './map-details.ts';
+import { detailsProgram, detailsSize, type MapDetails, parseDetails } from './map-details.ts';
+import {
+  type ProgramDetails,
+  parseProgramDetails,
+  programDetailsProgram,
+  programDetailsSize,
+} from './program-details.ts';
+import { OwnObjects } from './own.ts';
 import { Records, recordSize } from './record.ts';
 import { WantedCell } from './wanted-cell.ts';
 
@@ -31,6 +40,13 @@ const listExtra = { refcnt: 1n, usercnt: 0n } as const;
 
 /** A descriptor opened for it counts too, and the iterator over files nothing. */
 const openedExtra = { refcnt: 1n, usercnt: 1n } as const;
+
+const mapDetails: DetailFormat<MapDetails> = { kind: 'map', recordSize: detailsSize, parse: parseDetails };
+const programDetails: DetailFormat<ProgramDetails> = {
+  kind: 'program',
+  recordSize: programDetailsSize,
+  parse: parseProgramDetails,
+};
 
 const noExtra = { refcnt: 0n, usercnt: 0n } as const;
 
@@ -56,20 +72,21 @@ interface Knowledge {
  * what is read.
  */
 export class IteratorCounters implements CounterReader, Disposable {
+  /** What the iterators of this process are made of, those over files too. */
+  readonly own = new OwnObjects();
   /** What maps were made with, which an iterator of the same kind tells. */
-  readonly details: IteratorDetails;
+  readonly mapDetails: IteratorDetails<MapDetails>;
+  /** The same of programs. */
+  readonly programDetails: IteratorDetails<ProgramDetails>;
+  /** How many entries they have, the same way. */
+  readonly entries: IteratorEntryCounts;
   readonly #calls: Calls;
   readonly #lists = new Map<PinnableKind, Iterator>();
   readonly #held = new Map<PinnableKind, Iterator>();
   readonly #reasons = new Map<PinnableKind, string>();
-  readonly #own: Readonly<Record<ObjectKind, Set<number>>> = {
-    map: new Set(),
-    program: new Set(),
-    link: new Set(),
-    btf: new Set(),
-  };
   #wanted: WantedCell | undefined;
-  #details: Iterator | undefined;
+  readonly #details: Iterator[] = [];
+  #entries: Iterator | undefined;
 
   constructor(calls: Calls, kernel: KernelBtf) {
     this.#calls = calls;
@@ -77,13 +94,23 @@ export class IteratorCounters implements CounterReader, Disposable {
       if ('missing' in kernel) throw new RangeError(kernel.missing);
       const wanted = new WantedCell(calls.fds);
       this.#wanted = wanted;
-      this.#own.map.add(wanted.mapId);
+      this.own.add('map', wanted.mapId);
       const from = { btf: kernel.btf, file: learnFileLayout(kernel.btf), wanted };
       for (const kind of pinnableKinds) this.#load(kind, from);
-      this.details = this.#loadDetails(from);
+      this.mapDetails = this.#loadDetails(mapDetails, from, () => {
+        const layout = learnDetailsLayout(from.btf);
+        return { layout, instructions: detailsProgram(layout, wanted.mapFd) };
+      });
+      this.programDetails = this.#loadDetails(programDetails, from, () => {
+        const layout = learnProgramDetailsLayout(from.btf);
+        return { layout, instructions: programDetailsProgram(layout, wanted.mapFd) };
+      });
+      this.entries = this.#loadEntries(from);
     } catch (error) {
       for (const kind of pinnableKinds) this.#reasons.set(kind, whyNot(error, kind));
-      this.details = new IteratorDetails({ why: whyNot(error, 'map') });
+      this.mapDetails = new IteratorDetails(mapDetails, { why: whyNot(error, 'map') });
+      this.programDetails = new IteratorDetails(programDetails, { why: whyNot(error, 'program') });
+      this.entries = new IteratorEntryCounts({ why: whyNot(error, 'map') });
     }
   }
 
@@ -96,17 +123,16 @@ export class IteratorCounters implements CounterReader, Disposable {
     this.#wanted?.want(0);
     const records = new Records(kind, list.readAll());
     const counters = new Map<number, Counters>();
-    const own = this.#own[kind];
     for (let index = 0; index < records.count; index++) {
       const id = records.id(index);
-      if (!own.has(id)) counters.set(id, records.counters(index, listExtra));
+      if (!this.own.has(kind, id)) counters.set(id, records.counters(index, listExtra));
     }
     return counters;
   }
 
   readOne(kind: PinnableKind, id: number, held?: Fd): Counters | undefined {
     const list = this.#list(kind);
-    if (id === 0 || this.#own[kind].has(id)) return undefined;
+    if (id === 0 || this.own.has(kind, id)) return undefined;
     const iterator = this.#held.get(kind);
     const found = iterator === undefined ? 'unread' : this.#readHeld(iterator, { kind, id, held });
     return found === 'unread' ? this.#readListed(list, kind, id) : found;
@@ -114,12 +140,13 @@ export class IteratorCounters implements CounterReader, Disposable {
 
   /** Objects that are here only to read the others. */
   isOwn(kind: ObjectKind, id: number): boolean {
-    return this.#own[kind].has(id);
+    return this.own.has(kind, id);
   }
 
   [Symbol.dispose](): void {
-    for (const iterator of [...this.#lists.values(), ...this.#held.values()]) iterator[Symbol.dispose]();
-    this.#details?.[Symbol.dispose]();
+    const iterators = [...this.#lists.values(), ...this.#held.values(), ...this.#details];
+    for (const iterator of iterators) iterator[Symbol.dispose]();
+    this.#entries?.[Symbol.dispose]();
     this.#wanted?.[Symbol.dispose]();
   }
 
@@ -177,16 +204,20 @@ export class IteratorCounters implements CounterReader, Disposable {
     }
   }
 
-  #loadDetails({ btf, wanted }: Knowledge): IteratorDetails {
+  /** An iterator over objects whose program and place `make` gives. */
+  #loadDetails<Details extends { readonly id: number }>(
+    format: DetailFormat<Details>,
+    { wanted }: Knowledge,
+    make: () => { readonly layout: { readonly functionId: number }; readonly instructions: Buffer },
+  ): IteratorDetails<Details> {
     try {
-      const layout = learnDetailsLayout(btf);
-      const instructions = detailsProgram(layout, wanted.mapFd);
-      const spec = { name: 'pinfold_made', functionId: layout.functionId, instructions };
+      const { layout, instructions } = make();
+      const spec = { name: `pinfold_${format.kind}_made`, functionId: layout.functionId, instructions };
       const iterator = this.#keep(new Iterator(spec, this.#calls));
-      this.#details = iterator;
-      return new IteratorDetails({ iterator, wanted });
+      this.#details.push(iterator);
+      return new IteratorDetails(format, { iterator, wanted });
     } catch (error) {
-      return new IteratorDetails({ why: whyNot(error, 'map') });
+      return new IteratorDetails(format, { why: whyNot(error, format.kind) });
     }
   }
 
@@ -211,9 +242,22 @@ export class IteratorCounters implements CounterReader, Disposable {
     }
   }
 
+  /** Linux 6.6 counts what is in hash maps, and lets programs ask. */
+  #loadEntries({ btf }: Knowledge): IteratorEntryCounts {
+    try {
+      const { layout, code } = entryCountsProgram(btf);
+      const spec = { name: 'pinfold_entries', functionId: layout.functionId, instructions: code };
+      this.#entries = this.#keep(new Iterator(spec, this.#calls));
+      return new IteratorEntryCounts({ iterator: this.#entries });
+    } catch (error) {
+      if (!isSystemCallError(error) && !(error instanceof RangeError)) throw error;
+      return new IteratorEntryCounts({ why: `${error.message}; it needs Linux 6.6` });
+    }
+  }
+
   #keep(iterator: Iterator): Iterator {
-    this.#own.program.add(iterator.programId);
-    this.#own.link.add(iterator.linkId);
+    this.own.add('program', iterator.programId);
+    this.own.add('link', iterator.linkId);
     return iterator;
   }
 }

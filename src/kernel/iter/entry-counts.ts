@@ -1,0 +1,88 @@
+import { PinfoldError } from '../../model/error.ts';
+import type { Btf } from '../btf/btf.ts';
+import { entryCountFunction } from './entry-count.ts';
+import {
+  add,
+  assemble,
+  call,
+  callKernelFunction,
+  exit,
+  jumpIfEqual,
+  load,
+  move,
+  set,
+  storeOnStack,
+} from './instruction.ts';
+import type { Iterator } from './iterator.ts';
+import { type ListLayout, learnListLayout } from './layout.ts';
+import { SEQ_WRITE } from './record.ts';
+
+/** A record is the map's id and its count, each a u64. */
+const RECORD_SIZE = 16;
+
+/** How many entries maps have, as the kernel counts them; opens no map for that. */
+export interface EntryCountReader {
+  /** Why it cannot be read on this kernel, ending a sentence; undefined where it can. */
+  readonly unavailable: string | undefined;
+  /**
+   * One pass over all maps, by id. Maps whose kernel keeps no count, which are all but hash maps, have 0.
+   *
+   * @throws PinfoldError not_supported
+   */
+  readAll(): ReadonlyMap<number, number>;
+}
+
+/** The same through an iterator of ours, or the reason why there is none. */
+export class IteratorEntryCounts implements EntryCountReader {
+  readonly unavailable: string | undefined;
+  readonly #iterator: Iterator | undefined;
+
+  constructor(through: { readonly iterator: Iterator } | { readonly why: string }) {
+    this.#iterator = 'why' in through ? undefined : through.iterator;
+    this.unavailable = 'why' in through ? through.why : undefined;
+  }
+
+  readAll(): ReadonlyMap<number, number> {
+    if (this.#iterator === undefined) {
+      const detail = `Entries of maps cannot be counted: ${this.unavailable}.`;
+      throw new PinfoldError('not_supported', { kind: 'map', detail });
+    }
+    const bytes = this.#iterator.readAll();
+    const counts = new Map<number, number>();
+    for (let at = 0; at + RECORD_SIZE <= bytes.length; at += RECORD_SIZE) {
+      counts.set(bytes.readUInt32LE(at), Number(bytes.readBigInt64LE(at + 8)));
+    }
+    return counts;
+  }
+}
+
+/**
+ * The program that an iterator over all maps runs for each: it writes the map's id and how many entries it
+ * has (bpf_map_sum_elem_count, kernel/bpf/map_iter.c, Linux 6.6).
+ *
+ * @throws RangeError where the kernel has no such function
+ */
+export function entryCountsProgram(btf: Btf): { readonly layout: ListLayout; readonly code: Buffer } {
+  const functionId = entryCountFunction(btf);
+  const layout = learnListLayout(btf, 'map');
+  const code = assemble([
+    load(6, 1, layout.object),
+    jumpIfEqual(6, 0, 'done'),
+    load(7, 1, layout.meta),
+    load(7, 7, layout.seq),
+    load(8, 6, layout.id),
+    storeOnStack(-RECORD_SIZE, 8),
+    move(1, 6),
+    callKernelFunction(functionId),
+    storeOnStack(-RECORD_SIZE + 8, 0),
+    move(1, 7),
+    move(2, 10),
+    add(2, -RECORD_SIZE),
+    set(3, RECORD_SIZE),
+    call(SEQ_WRITE),
+    { label: 'done' },
+    set(0, 0),
+    exit(),
+  ]);
+  return { layout, code };
+}
