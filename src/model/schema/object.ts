@@ -20,6 +20,17 @@ export const References = Type.Object(
     ),
     usercnt: Type.Optional(Type.Integer({ description: 'maps: open files and pinned inodes' })),
     pins: Type.Integer({ description: 'pinned inodes seen in all reachable instances' }),
+    fds: Type.Optional(
+      Type.Integer({ description: 'open files, mapped ones and unlinked pins that are open among them' }),
+    ),
+    programs: Type.Optional(Type.Integer({ description: 'programs that use it' })),
+    maps: Type.Optional(Type.Integer({ description: 'slots of maps it is in' })),
+    links: Type.Optional(Type.Integer({ description: 'links that run it or are attached to it' })),
+    attachments: Type.Optional(Type.Integer({ description: 'places that hold it without a link' })),
+    unexplained: Type.Optional(
+      Type.Integer({ description: 'what the kernel counts and nobody shows; never given for programs' }),
+    ),
+    holders_observed_at: Type.Optional(Time),
     unavailable: Type.Optional(Type.String({ description: 'why the counters are absent' })),
   },
   { $id: 'References' },

@@ -1,0 +1,120 @@
+import type { Hazard } from '../hazard.ts';
+import type { Unexplained } from './account.ts';
+import type { Consequence } from './consequence.ts';
+import type { ObjectKey, UnavailableFact } from './facts.ts';
+import { keyOf } from './holders.ts';
+import { type ReasonParts, reasonsFor } from './reasons.ts';
+import { enumerate, objectWords, pathWords } from './words.ts';
+
+/** Everything the sentences tell. */
+export interface Story {
+  readonly object: ObjectKey;
+  readonly consequences: readonly Consequence[];
+  readonly unexplained: Unexplained | undefined;
+  /** What the kernel counts in all; undefined where it cannot be read. */
+  readonly counted: number | undefined;
+  readonly unavailable: readonly UnavailableFact[];
+}
+
+/** So many pins of other objects a story tells the loss of. */
+const othersMax = 5;
+
+/**
+ * Why an object is alive and what unpinning would cost, for people. Every name in it is escaped.
+ */
+export function sentencesFor(parts: ReasonParts, story: Story): readonly string[] {
+  const { object, consequences, unexplained, unavailable } = story;
+  const own = consequences.filter(({ pin }) => keyOf(pin.object) === keyOf(object));
+  const others = consequences.filter(
+    ({ pin, freed, perhapsFreed }) =>
+      keyOf(pin.object) !== keyOf(object) &&
+      [...freed, ...perhapsFreed].some((lost) => keyOf(lost) === keyOf(object)),
+  );
+  return [
+    ...whyAlive(parts, story, own),
+    ...(isOneOutcome(parts, own) ? [] : own.map((each) => `${capital(ifUnpinned(parts, [each]))}.`)),
+    ...others.slice(0, othersMax).map((each) => `${capital(ifUnpinned(parts, [each]))}.`),
+    ...hiddenSentence(unexplained),
+    ...unavailable.map(({ what, reason }) => `Not seen: ${what}, because ${reason}.`),
+  ];
+}
+
+function whyAlive(parts: ReasonParts, story: Story, own: readonly Consequence[]): readonly string[] {
+  const { object, counted } = story;
+  const subject = objectWords(object, parts.labelOf(object));
+  const { phrases, count } = reasonsFor(parts, object);
+  if (count === 0) {
+    const kernel = counted === undefined ? '' : `; the kernel counts ${references(counted)}`;
+    return [`Nothing that can be seen holds ${subject}${kernel}.`];
+  }
+  const verb = count === 1 ? 'holds' : 'hold';
+  const outcome = own.length > 0 && isOneOutcome(parts, own) ? `; ${ifUnpinned(parts, own)}` : '';
+  return [`${subject} is alive because ${enumerate(phrases, { max: 40 })} ${verb} it${outcome}.`];
+}
+
+function isOneOutcome(parts: ReasonParts, own: readonly Consequence[]): boolean {
+  return new Set(own.map((each) => outcomeWords(parts, each))).size <= 1;
+}
+
+/** `if you unpin a or b nothing is lost`. */
+function ifUnpinned(parts: ReasonParts, consequences: readonly Consequence[]): string {
+  const names = consequences.flatMap(({ pin }) => pin.paths.map(pathWords));
+  const [first] = consequences;
+  const which =
+    names.length > 3 ? `any one of these ${names.length} pins` : enumerate(names, { max: 3, word: 'or' });
+  return `if you unpin ${which} ${first === undefined ? '' : outcomeWords(parts, first)}`;
+}
+
+function outcomeWords(parts: ReasonParts, consequence: Consequence): string {
+  const { freed, perhapsFreed, detached, hazards, pin } = consequence;
+  const words = (object: ObjectKey): string => objectWords(object, parts.labelOf(object));
+  const losses = [
+    ...(detached.length === 0
+      ? []
+      : [`${enumerate(detached.map(words), { max: 5 })} ${are(detached)} detached`]),
+    ...(isEmptied(hazards)
+      ? [`the slots of ${words(pin.object)} are cleared, and tail calls through it end`]
+      : []),
+    ...(freed.length === 0 ? [] : [`${enumerate(freed.map(words), { max: 5 })} ${are(freed)} freed`]),
+    ...(perhapsFreed.length === 0
+      ? []
+      : [
+          `${enumerate(perhapsFreed.map(words), { max: 5 })} may be freed, as it cannot be told what else holds the program`,
+        ]),
+  ];
+  return losses.length === 0 ? 'nothing is lost' : enumerate(losses, { max: 5 });
+}
+
+function isEmptied(hazards: readonly Hazard[]): boolean {
+  return hazards.includes('prog_array_emptied');
+}
+
+function are(objects: readonly ObjectKey[]): string {
+  return objects.length === 1 ? 'is' : 'are';
+}
+
+/** What may be meant by references of which nobody can show the holder. */
+function hiddenSentence(unexplained: Unexplained | undefined): readonly string[] {
+  if (unexplained === undefined) return [];
+  const { users, kernel, isSettled } = unexplained;
+  const found: string[] = [];
+  if (users > 0) {
+    found.push(
+      `The kernel counts ${references(users)} from user space that nobody shows: a descriptor on its way through ` +
+        'a socket, a file registered with io_uring, or a process or mount that cannot be seen from here.',
+    );
+  }
+  if (kernel > 0) {
+    found.push(`The kernel counts ${references(kernel)} of a kind that cannot be enumerated.`);
+  }
+  if (!isSettled) found.push('Holders came or went while this was read.');
+  return found;
+}
+
+function references(count: number): string {
+  return count === 1 ? '1 reference' : `${count} references`;
+}
+
+function capital(sentence: string): string {
+  return `${sentence[0]?.toUpperCase() ?? ''}${sentence.slice(1)}`;
+}

@@ -1,0 +1,110 @@
+import { escapeName, escapeText } from '../escape.ts';
+import { bytesOf } from '../path.ts';
+import { ownerOfCgroup } from './cgroup.ts';
+import type { AttachmentFact, Descriptor, FilesystemFact, ObjectKey, ProcessFact } from './facts.ts';
+import type { Holders } from './holders.ts';
+
+/** An object's type and name, where they are known. */
+export interface ObjectLabel {
+  readonly type?: string;
+  readonly name?: string;
+}
+
+/** Knows objects by more than their id. */
+export type LabelOf = (object: ObjectKey) => ObjectLabel;
+
+/**
+ * A name in backticks, so that a reader sees where it ends: what could hide or forge something is escaped, a
+ * backtick too.
+ */
+export function ticked(escaped: string): string {
+  return `\`${escaped.replaceAll('`', '\\x60')}\``;
+}
+
+/** `map 5 `acl``; without a name, the type: `map 5 (hash)`. */
+export function objectWords(object: ObjectKey, { type, name }: ObjectLabel): string {
+  const known = `${object.kind} ${object.id}`;
+  if (name !== undefined && name !== '') return `${known} ${ticked(escapeText(name))}`;
+  return type === undefined ? known : `${known} (${escapeText(type)})`;
+}
+
+/** A byte string as it is where nothing in it can be mistaken, else in backticks and escaped. */
+export function pathWords(path: string): string {
+  return /^[\w/:@%+~=-]+$/.test(path) ? path : ticked(escapeName(bytesOf(path)));
+}
+
+/** `pid 812 `bird` (bird.service)`. */
+export function processWords(pid: number, process: ProcessFact | undefined): string {
+  if (process === undefined) return `pid ${pid}`;
+  const { unit, container, pod } = ownerOfCgroup(process.cgroup);
+  const owners = [
+    ...(unit === undefined || container !== undefined ? [] : [escapeName(bytesOf(unit))]),
+    ...(container === undefined ? [] : [`container ${escapeName(bytesOf(container)).slice(0, 12)}`]),
+    ...(pod === undefined ? [] : [`pod ${pod}`]),
+  ];
+  const owner = owners.length === 0 ? '' : ` (${owners.join(', ')})`;
+  return `pid ${pid} ${ticked(escapeName(bytesOf(process.comm)))}${owner}`;
+}
+
+/** Descriptors by process: `fd 7 of pid 812 `bird``, `fds 7 and 9 of pid …`. */
+export function descriptorWords(descriptors: readonly Descriptor[], holders: Holders): string {
+  const byPid = new Map<number, number[]>();
+  for (const { pid, fd } of descriptors) {
+    const fds = byPid.get(pid);
+    if (fds === undefined) byPid.set(pid, [fd]);
+    else fds.push(fd);
+  }
+  const each = [...byPid].map(([pid, fds]) => {
+    const numbers = enumerate(fds.map(String), { max: 4 });
+    return `${fds.length === 1 ? 'fd' : 'fds'} ${numbers} of ${processWords(pid, holders.process(pid))}`;
+  });
+  return enumerate(each, { max: 3 });
+}
+
+/** `tc ingress of eth0 in netns 4026531840`. */
+export function attachmentWords(attachment: AttachmentFact): string {
+  const { kind, attachType, device, cgroup, netns, map, event, filter } = attachment;
+  const how = attachType === undefined ? kind : `${kind} ${escapeText(attachType)}`;
+  const places = [
+    ...(device === undefined ? [] : [`of ${deviceWords(device)}`]),
+    ...(cgroup === undefined ? [] : [`of cgroup ${cgroupWords(cgroup)}`]),
+    ...(map === undefined ? [] : [`of map ${map}`]),
+    ...(event === undefined ? [] : [`of ${escapeText(event.what)}`]),
+    ...(netns === undefined ? [] : [`in netns ${netns.inode}`]),
+    ...(filter === undefined ? [] : [`(${escapeName(bytesOf(filter))})`]),
+  ];
+  return [how, ...places].join(' ');
+}
+
+function deviceWords({ ifindex, name }: { readonly ifindex: number; readonly name?: string }): string {
+  return name === undefined ? `device ${ifindex}` : pathWords(name);
+}
+
+function cgroupWords({ id, path }: { readonly id: number; readonly path?: string }): string {
+  return path === undefined ? String(id) : ticked(escapeName(bytesOf(path)));
+}
+
+/** What is special about where a pin is; undefined for an ordinary, mounted bpffs. */
+export function filesystemWords(filesystem: FilesystemFact, holders: Holders): string | undefined {
+  const { mount, state, descriptors, paths } = filesystem;
+  if (state === 'detached') {
+    const kept = descriptors.length === 0 ? '' : `, kept by ${descriptorWords(descriptors, holders)}`;
+    return `bpffs ${mount}, which is mounted nowhere${kept}`;
+  }
+  const [first] = paths;
+  const at = first === undefined ? '' : ` at ${pathWords(first.path)}`;
+  return state === 'shadowed' ? `bpffs ${mount}${at}, which another mount lies over` : `bpffs ${mount}${at}`;
+}
+
+/** `a, b and c`, or `a, b and 7 more`. */
+export function enumerate(
+  items: readonly string[],
+  options: { readonly max: number; readonly word?: string },
+): string {
+  const { max, word = 'and' } = options;
+  const shown = items.length > max ? items.slice(0, max) : items;
+  const left = items.length - shown.length;
+  const all = left === 0 ? shown : [...shown, `${left} more`];
+  const last = all.at(-1) ?? '';
+  return all.length < 2 ? last : `${all.slice(0, -1).join(', ')} ${word} ${last}`;
+}
