@@ -22,13 +22,13 @@ import {
 } from './layout.ts';
 import { listProgram } from './list-program.ts';
 import { detailsProgram, detailsSize, type MapDetails, parseDetails } from './map-details.ts';
+import { OwnObjects } from './own.ts';
 import {
   type ProgramDetails,
   parseProgramDetails,
   programDetailsProgram,
   programDetailsSize,
 } from './program-details.ts';
-import { OwnObjects } from './own.ts';
 import { Records, recordSize } from './record.ts';
 import { WantedCell } from './wanted-cell.ts';
 

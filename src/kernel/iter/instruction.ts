@@ -46,6 +46,11 @@ export function storeOnStack(offset: number, from: Register): Line {
   return { code: 0x7b, dst: 10, src: from, offset };
 }
 
+/** `*(u32 *)(r10 + offset) = from` */
+export function storeWordOnStack(offset: number, from: Register): Line {
+  return { code: 0x63, dst: 10, src: from, offset };
+}
+
 /** `to = from` */
 export function move(to: Register, from: Register): Line {
   return { code: 0xbf, dst: to, src: from };
@@ -69,6 +74,21 @@ export function addressOfValue(to: Register, mapFd: number): Line {
 /** `if (register == value) goto label` */
 export function jumpIfEqual(register: Register, value: number, label: string): Line {
   return { code: 0x15, dst: register, imm: value, jumpTo: label };
+}
+
+/** `if ((u32) register == value) goto label` (Linux 5.1) */
+export function jumpIfWordEqual(register: Register, value: number, label: string): Line {
+  return { code: 0x16, dst: register, imm: value, jumpTo: label };
+}
+
+/** `if (one == other) goto label` */
+export function jumpIfSame(one: Register, other: Register, label: string): Line {
+  return { code: 0x1d, dst: one, src: other, jumpTo: label };
+}
+
+/** `goto label` */
+export function jump(label: string): Line {
+  return { code: 0x05, jumpTo: label };
 }
 
 /** `if (one != other) goto label` */

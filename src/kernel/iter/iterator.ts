@@ -49,13 +49,7 @@ export class Iterator implements Disposable {
   /** One pass: all that the program writes. @throws SystemCallError */
   readAll(): Buffer {
     using run = createIterator(this.#link, this.#calls);
-    const chunks: Buffer[] = [];
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(READ_BYTES);
-      const length = this.#read(run, chunk);
-      if (length === 0) return Buffer.concat(chunks);
-      chunks.push(chunk.subarray(0, length));
-    }
+    return readIterator(this.#calls, run);
   }
 
   /**
@@ -66,24 +60,35 @@ export class Iterator implements Disposable {
   readFirst(recordSize: number): Buffer | undefined {
     using run = createIterator(this.#link, this.#calls);
     const record = Buffer.alloc(recordSize);
-    return this.#read(run, record) === recordSize ? record : undefined;
+    return readOnce(this.#calls, run, record) === recordSize ? record : undefined;
   }
 
   [Symbol.dispose](): void {
     this.#link[Symbol.dispose]();
   }
+}
 
-  /**
-   * read(2), again after EAGAIN: the kernel's pause after a million objects without a record
-   * (MAX_ITER_OBJECTS).
-   */
-  #read(run: Fd, buffer: Buffer): number {
-    for (;;) {
-      try {
-        return this.#calls.read(run, buffer);
-      } catch (error) {
-        if (!isSystemCallError(error, 'EAGAIN', 'EINTR')) throw error;
-      }
+/** All that a run of an iterator writes. @throws SystemCallError */
+export function readIterator(calls: Calls, run: Fd): Buffer {
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(READ_BYTES);
+    const length = readOnce(calls, run, chunk);
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(chunk.subarray(0, length));
+  }
+}
+
+/**
+ * read(2), again after EAGAIN: the kernel's pause after a million objects without a record
+ * (MAX_ITER_OBJECTS).
+ */
+function readOnce(calls: Calls, run: Fd, buffer: Buffer): number {
+  for (;;) {
+    try {
+      return calls.read(run, buffer);
+    } catch (error) {
+      if (!isSystemCallError(error, 'EAGAIN', 'EINTR')) throw error;
     }
   }
 }

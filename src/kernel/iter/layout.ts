@@ -10,7 +10,7 @@ export interface Field {
 }
 
 /** What the context of every iterator has: the way to the seq_file that records are written to. */
-interface ContextLayout {
+export interface ContextLayout {
   /** BTF id of the function that BPF_PROG_LOAD attaches to. */
   readonly functionId: number;
   readonly meta: Field;
@@ -41,6 +41,14 @@ export interface DetailsLayout extends ContextLayout {
   readonly numaNode: Field;
   readonly innerMeta: Field;
   readonly inner: Readonly<Record<'type' | 'keySize' | 'valueSize' | 'maxEntries' | 'flags', Field>>;
+}
+
+/** The same of what programs were loaded with. */
+export interface ProgramDetailsLayout extends ContextLayout {
+  readonly object: Field;
+  readonly aux: Field;
+  readonly id: Field;
+  readonly expectedAttachType: Field;
 }
 
 /** Names of include/linux/bpf.h: what kernel/bpf/{map,prog,link}_iter.c hand to a program. */
@@ -93,6 +101,17 @@ export function learnDetailsLayout(btf: Btf): DetailsLayout {
   };
 }
 
+/** The same for what programs were loaded with. @throws RangeError */
+export function learnProgramDetailsLayout(btf: Btf): ProgramDetailsLayout {
+  return {
+    ...learnContext(btf, 'bpf_prog'),
+    object: field(btf, 'bpf_iter__bpf_prog', 'prog'),
+    aux: field(btf, 'bpf_prog', 'aux'),
+    id: field(btf, 'bpf_prog_aux', 'id'),
+    expectedAttachType: field(btf, 'bpf_prog', 'expected_attach_type'),
+  };
+}
+
 /** The same for files. @throws RangeError where this kernel has no iterator over them (before 5.8) */
 export function learnFileLayout(btf: Btf): FileLayout {
   return {
@@ -103,7 +122,8 @@ export function learnFileLayout(btf: Btf): FileLayout {
   };
 }
 
-function learnContext(btf: Btf, target: string): ContextLayout {
+/** @throws RangeError where this kernel has no iterator over the target */
+export function learnContext(btf: Btf, target: string): ContextLayout {
   return {
     functionId: idOf(btf, 'func', `bpf_iter_${target}`),
     meta: field(btf, `bpf_iter__${target}`, 'meta'),
@@ -111,13 +131,15 @@ function learnContext(btf: Btf, target: string): ContextLayout {
   };
 }
 
-function field(btf: Btf, struct: string, member: string): Field {
+/** Where a member is, to be loaded at once. @throws RangeError where there is none, or none so wide */
+export function field(btf: Btf, struct: string, member: string): Field {
   const { offset, size } = memberOffset(btf, idOf(btf, 'struct', struct), member);
   if (!isWidth(size)) throw new RangeError(`member ${member} of struct ${struct} is ${size} bytes wide here`);
   return { offset, size };
 }
 
-function idOf(btf: Btf, kind: 'struct' | 'func', name: string): number {
+/** The BTF id of a structure or function. @throws RangeError where this kernel has none */
+export function idOf(btf: Btf, kind: 'struct' | 'func', name: string): number {
   const id = btf.find(kind, name);
   if (id === undefined)
     throw new RangeError(`this kernel has no ${kind === 'func' ? 'function' : kind} ${name}`);

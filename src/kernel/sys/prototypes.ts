@@ -35,6 +35,10 @@ const numbers = {
     fstatfs: 138,
     open_by_handle_at: 304,
     statx: 332,
+    kcmp: 312,
+    recvfrom: 45,
+    setns: 308,
+    perf_event_open: 298,
   },
   arm64: {
     read: 63,
@@ -61,6 +65,10 @@ const numbers = {
     fstatfs: 44,
     open_by_handle_at: 265,
     statx: 291,
+    kcmp: 272,
+    recvfrom: 207,
+    setns: 268,
+    perf_event_open: 241,
   },
 } as const;
 
@@ -108,6 +116,10 @@ export const raw = {
   fstatfs: declare('fstatfs', ['int', 'void *']),
   open_by_handle_at: declare('open_by_handle_at', ['int', 'void *', 'int']),
   statx: declare('statx', ['int', 'void *', 'int', 'uint', 'void *']),
+  kcmp: declare('kcmp', ['int', 'int', 'int', 'ulong', 'ulong']),
+  recvfrom: declare('recvfrom', ['int', 'void *', 'size_t', 'int', 'void *', 'void *']),
+  setns: declare('setns', ['int', 'int']),
+  perf_event_open: declare('perf_event_open', ['void *', 'int', 'int', 'int', 'ulong']),
   mount: declare('mount', ['void *', 'void *', 'void *', 'ulong', 'void *']),
 } as const satisfies Partial<Record<CallName, RawCall>>;
 

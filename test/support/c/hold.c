@@ -14,12 +14,20 @@
  *   pin:OBJECT:PATH                                BPF_OBJ_PIN
  *   put:MAP:KEY:OBJECT                             put a program or an inner map into slot KEY of a map
  *   dup:OBJECT  close:OBJECT  freeze:OBJECT
+ *   prog-iter:TARGET:NAME   link:iter:PROG[:MAP]   run:LINK   an iterator, over the elements of map object MAP
+ *   perf:PROG  filter:PROG  reuseport:PROG         a perf event, or a socket, that runs program object PROG
+ *   mmap:MAP  unlink:PATH
  */
 #include "common.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
 #define OBJECTS_MAX 8192
 
@@ -103,6 +111,52 @@ static int attach_to_file(int prog, const char *path, enum bpf_attach_type type)
 	return errno = error, link;
 }
 
+/* A program of an iterator over TARGET, e.g. bpf_map or bpf_map_elem, that shows nothing. */
+static int make_iterator_prog(char *spec)
+{
+	char *target = strsep(&spec, ":");
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_ITER);
+
+	opts.attach_btf_id = libbpf_find_vmlinux_btf_id(target, BPF_TRACE_ITER);
+	return bpf_prog_load(BPF_PROG_TYPE_TRACING, spec, "GPL", code, 2, &opts);
+}
+
+static int link_iterator(int prog, const char *map)
+{
+	union bpf_iter_link_info info = {0};
+	LIBBPF_OPTS(bpf_link_create_opts, opts);
+
+	if (map) {
+		info.map.map_fd = object(map);
+		opts.iter_info = &info;
+		opts.iter_info_len = sizeof(info);
+	}
+	return bpf_link_create(prog, 0, BPF_TRACE_ITER, &opts);
+}
+
+static int make_perf_event(int prog)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000000, .disabled = 1,
+	};
+	int fd = syscall(__NR_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog) ? -1 : fd;
+}
+
+static int make_socket(int prog, int option)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	return setsockopt(fd, SOL_SOCKET, option, &prog, sizeof(prog)) ? -1 : fd;
+}
+
 static int make_link(char *spec)
 {
 	char *how = strsep(&spec, ":");
@@ -110,6 +164,8 @@ static int make_link(char *spec)
 
 	if (how && !strcmp(how, "raw_tp"))
 		return bpf_raw_tracepoint_open(spec, prog);
+	if (how && !strcmp(how, "iter"))
+		return link_iterator(prog, spec);
 	if (how && !strcmp(how, "xdp"))
 		return bpf_link_create(prog, if_nametoindex(spec ? spec : ""), BPF_XDP, NULL);
 	if (how && !strcmp(how, "netns"))
@@ -165,6 +221,16 @@ static int obtain(const char *op, char *rest)
 		return open(rest, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (!strcmp(op, "open"))
 		return open(rest, O_RDONLY | O_CLOEXEC);
+	if (!strcmp(op, "prog-iter"))
+		return make_iterator_prog(rest);
+	if (!strcmp(op, "run"))
+		return bpf_iter_create(object(rest));
+	if (!strcmp(op, "perf"))
+		return make_perf_event(object(rest));
+	if (!strcmp(op, "filter"))
+		return make_socket(object(rest), SO_ATTACH_BPF);
+	if (!strcmp(op, "reuseport"))
+		return make_socket(object(rest), SO_ATTACH_REUSEPORT_EBPF);
 	if (!strcmp(op, "dup"))
 		return fcntl(object(rest), F_DUPFD_CLOEXEC, 0);
 	return -2;
@@ -173,8 +239,13 @@ static int obtain(const char *op, char *rest)
 /* What acts on objects held already. */
 static int act(const char *op, char *rest)
 {
-	char *first = strsep(&rest, ":");
+	char *first;
 
+	if (!strcmp(op, "unlink"))
+		return unlink(rest);
+	first = strsep(&rest, ":");
+	if (!strcmp(op, "mmap"))
+		return mmap(NULL, 4096, PROT_READ, MAP_SHARED, object(first), 0) == MAP_FAILED ? -1 : 0;
 	if (!strcmp(op, "pin"))
 		return pin_fd(object(first), rest ? rest : "");
 	if (!strcmp(op, "close"))
