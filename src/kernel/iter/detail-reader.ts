@@ -1,66 +1,76 @@
 import { PinfoldError } from '../../model/error.ts';
+import type { PinnableKind } from '../../model/kind.ts';
 import type { Iterator } from './iterator.ts';
-import { detailsSize, type MapDetails, parseDetails } from './map-details.ts';
 import type { WantedCell } from './wanted-cell.ts';
 
-/** All maps that are alive, by id, with what they were made with. */
-export interface DetailsPass {
+/** All objects of a kind that are alive, by id, with what they were made with. */
+export interface DetailsPass<Details> {
   /** No byte differs from the pass before: nothing need be compared. */
   readonly isSame: boolean;
-  readonly maps: ReadonlyMap<number, MapDetails>;
+  readonly objects: ReadonlyMap<number, Details>;
 }
 
-/** Reads what maps were made with and their info structure does not tell; opens no map for that. */
-export interface MapDetailReader {
+/** Reads what objects were made with and their info structures do not tell; opens none for that. */
+export interface DetailReader<Details> {
   /** Why it cannot be read on this kernel, ending a sentence; undefined where it can. */
   readonly unavailable: string | undefined;
-  /** One pass over all maps: 2 ms for 5,000. @throws PinfoldError not_supported */
-  readAll(): DetailsPass;
-  /** Of one map; undefined if it is gone. @throws PinfoldError not_supported */
-  readOne(id: number): MapDetails | undefined;
+  /** One pass over all of them: 2 ms for 5,000. @throws PinfoldError not_supported */
+  readAll(): DetailsPass<Details>;
+  /** Of one object; undefined if it is gone. @throws PinfoldError not_supported */
+  readOne(id: number): Details | undefined;
 }
 
-/** The same through an iterator of ours, or the reason why there is none. */
-export class IteratorDetails implements MapDetailReader {
-  readonly unavailable: string | undefined;
-  readonly #iterator: Iterator | undefined;
-  readonly #wanted: WantedCell | undefined;
-  #last: { readonly bytes: Buffer; readonly maps: ReadonlyMap<number, MapDetails> } | undefined;
+/** How a program lays out what it writes of one object. */
+export interface DetailFormat<Details> {
+  readonly kind: PinnableKind;
+  readonly recordSize: number;
+  parse(record: Buffer): Details;
+}
 
-  constructor(
-    through: { readonly iterator: Iterator; readonly wanted: WantedCell } | { readonly why: string },
-  ) {
-    this.#iterator = 'why' in through ? undefined : through.iterator;
-    this.#wanted = 'why' in through ? undefined : through.wanted;
-    this.unavailable = 'why' in through ? through.why : undefined;
+/** What reads them; or the reason why nothing does. */
+type Through = { readonly iterator: Iterator; readonly wanted: WantedCell } | { readonly why: string };
+
+/** The same through an iterator of ours. */
+export class IteratorDetails<Details extends { readonly id: number }> implements DetailReader<Details> {
+  readonly #format: DetailFormat<Details>;
+  readonly #through: Through;
+  #last: { readonly bytes: Buffer; readonly objects: ReadonlyMap<number, Details> } | undefined;
+
+  constructor(format: DetailFormat<Details>, through: Through) {
+    this.#format = format;
+    this.#through = through;
   }
 
-  readAll(): DetailsPass {
+  get unavailable(): string | undefined {
+    return 'why' in this.#through ? this.#through.why : undefined;
+  }
+
+  readAll(): DetailsPass<Details> {
     const { iterator, wanted } = this.#parts();
+    const { recordSize, parse } = this.#format;
     wanted.want(0);
     const bytes = iterator.readAll();
-    if (this.#last?.bytes.equals(bytes)) return { isSame: true, maps: this.#last.maps };
-    const maps = new Map<number, MapDetails>();
-    for (let at = 0; at + detailsSize <= bytes.length; at += detailsSize) {
-      const details = parseDetails(bytes.subarray(at, at + detailsSize));
-      maps.set(details.id, details);
+    if (this.#last?.bytes.equals(bytes)) return { isSame: true, objects: this.#last.objects };
+    const objects = new Map<number, Details>();
+    for (let at = 0; at + recordSize <= bytes.length; at += recordSize) {
+      const details = parse(bytes.subarray(at, at + recordSize));
+      objects.set(details.id, details);
     }
-    this.#last = { bytes, maps };
-    return { isSame: false, maps };
+    this.#last = { bytes, objects };
+    return { isSame: false, objects };
   }
 
-  readOne(id: number): MapDetails | undefined {
+  readOne(id: number): Details | undefined {
     const { iterator, wanted } = this.#parts();
     wanted.want(id);
-    const bytes = iterator.readFirst(detailsSize);
-    return bytes && parseDetails(bytes);
+    const bytes = iterator.readFirst(this.#format.recordSize);
+    return bytes && this.#format.parse(bytes);
   }
 
   #parts(): { readonly iterator: Iterator; readonly wanted: WantedCell } {
-    if (this.#iterator !== undefined && this.#wanted !== undefined) {
-      return { iterator: this.#iterator, wanted: this.#wanted };
-    }
-    const detail = `What maps were made with cannot be read: ${this.unavailable}.`;
-    throw new PinfoldError('not_supported', { kind: 'map', detail });
+    if (!('why' in this.#through)) return this.#through;
+    const { kind } = this.#format;
+    const detail = `What a ${kind} was made with cannot be read: ${this.#through.why}.`;
+    throw new PinfoldError('not_supported', { kind, detail });
   }
 }
