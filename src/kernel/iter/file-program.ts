@@ -1,27 +1,20 @@
+import { enter, leave, probeRead } from './emit.ts';
 import type { HeldFileLayout, MappingLayout } from './file-layout.ts';
 import {
-  add,
   addressOfValue,
   assemble,
-  call,
-  exit,
   jump,
   jumpIfEqual,
   jumpIfSame,
   jumpIfWordEqual,
   type Line,
   load,
-  move,
   type Register,
   set,
   storeOnStack,
   storeWordOnStack,
 } from './instruction.ts';
-import type { ContextLayout, Field } from './layout.ts';
-import { SEQ_WRITE } from './record.ts';
-
-/** bpf_probe_read_kernel of enum bpf_func_id (Linux 5.5): a read that fails instead of faulting. */
-const PROBE_READ_KERNEL = 113;
+import type { Field } from './layout.ts';
 
 /** BPF_FS_MAGIC and ANON_INODE_FS_MAGIC of include/uapi/linux/magic.h, as a jump compares them. */
 const bpfFsMagic = 0xcafe4a11 | 0;
@@ -157,11 +150,6 @@ export function mappingProgram(files: HeldFileLayout, layout: MappingLayout, cel
   ]);
 }
 
-/** Leaves r6 on what the iterator shows, which is NULL in its last call, and r7 on the seq_file. */
-function enter(layout: ContextLayout, shown: Field): Line[] {
-  return [load(6, 1, shown), jumpIfEqual(6, 0, 'done'), load(7, 1, layout.meta), load(7, 7, layout.seq)];
-}
-
 /** Leaves r9 on the cell. Numbers of processes are compared as the first pid namespace has them. */
 function passOwn(task: Register, tgid: Field, cellFd: number): Line[] {
   return [
@@ -243,34 +231,13 @@ function programId({ programAux, ids }: HeldFileLayout, from: Register, slot: nu
 }
 
 /** `to = *(void **)(from + offset)` of a pointer that the verifier knows nothing of; 0 where it leads nowhere. */
-function follow(to: Register, from: Register, at: Field): Line[] {
+function follow(to: Register, from: Register, at: Field): readonly Line[] {
   return [
     ...probe(POINTER, from, { offset: at.offset, size: 8 }),
     load(to, 10, { offset: POINTER, size: 8 }),
   ];
 }
 
-/** `bpf_probe_read_kernel(stack + slot, size, from + offset)`: all zeros where nothing can be read. */
-function probe(slot: number, from: Register, at: Field): Line[] {
-  return [
-    move(3, from),
-    add(3, at.offset),
-    move(1, 10),
-    add(1, slot),
-    set(2, at.size),
-    call(PROBE_READ_KERNEL),
-  ];
-}
-
-function leave(size: number): Line[] {
-  return [
-    move(1, 7),
-    move(2, 10),
-    add(2, -size),
-    set(3, size),
-    call(SEQ_WRITE),
-    { label: 'done' },
-    set(0, 0),
-    exit(),
-  ];
+function probe(slot: number, from: Register, at: Field): readonly Line[] {
+  return probeRead({ slot, from, at });
 }

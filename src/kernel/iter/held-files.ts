@@ -4,7 +4,6 @@ import { objectInfo } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
 import type { KernelBtf } from '../btf/kernel-btf.ts';
 import type { Calls } from '../sys/calls.ts';
-import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 import { learnFileOperations } from './file-kinds.ts';
 import { type HeldFileLayout, learnHeldFileLayout, learnMappingLayout } from './file-layout.ts';
@@ -19,6 +18,7 @@ import {
 } from './file-program.ts';
 import { Iterator } from './iterator.ts';
 import type { OwnObjects } from './own.ts';
+import { whyNoIterator } from './why-not.ts';
 
 const BPF_MAP_TYPE_ARRAY = 2;
 
@@ -89,7 +89,7 @@ export class HeldFiles implements Disposable {
       this.#load(kernel);
     } catch (error) {
       this[Symbol.dispose]();
-      this.#filesReason = whyNot(error, 'files', '5.8');
+      this.#filesReason = whyNoIterator(error, 'iterators over files need Linux 5.8');
       this.#mappingsReason = this.#filesReason;
     }
   }
@@ -158,7 +158,7 @@ export class HeldFiles implements Disposable {
       const spec = { name: 'pinfold_mapped', functionId: layout.functionId, instructions };
       this.#mappings = this.#keep(new Iterator(spec, this.#calls));
     } catch (error) {
-      this.#mappingsReason = whyNot(error, 'mappings', '5.12');
+      this.#mappingsReason = whyNoIterator(error, 'iterators over mappings need Linux 5.12');
     }
   }
 
@@ -262,14 +262,4 @@ function kindByName(pid: number, fd: number): FileKind | undefined {
   } catch {
     return undefined;
   }
-}
-
-function whyNot(error: unknown, what: string, since: string): string {
-  if (isSystemCallError(error, 'EPERM', 'EACCES')) {
-    return `${error.syscall} answered ${error.errno}; it needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN)`;
-  }
-  if (isSystemCallError(error) || error instanceof RangeError) {
-    return `${error.message}; iterators over ${what} need Linux ${since}`;
-  }
-  throw error;
 }

@@ -86,6 +86,11 @@ export function jumpIfSame(one: Register, other: Register, label: string): Line 
   return { code: 0x1d, dst: one, src: other, jumpTo: label };
 }
 
+/** `if (register <= value) goto label`, unsigned (Linux 4.14) */
+export function jumpIfAtMost(register: Register, value: number, label: string): Line {
+  return { code: 0xb5, dst: register, imm: value, jumpTo: label };
+}
+
 /** `goto label` */
 export function jump(label: string): Line {
   return { code: 0x05, jumpTo: label };

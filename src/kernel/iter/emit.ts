@@ -1,0 +1,44 @@
+import { add, call, exit, jumpIfEqual, type Line, load, move, type Register, set } from './instruction.ts';
+import type { ContextLayout, Field } from './layout.ts';
+import { SEQ_WRITE } from './record.ts';
+
+/** bpf_probe_read_kernel of enum bpf_func_id (Linux 5.5): a read that fails instead of faulting. */
+const PROBE_READ_KERNEL = 113;
+
+/** How programs over objects begin: r6 on what the iterator shows (NULL in its last call), r7 on the seq_file. */
+export function enter(layout: ContextLayout, shown: Field): readonly Line[] {
+  return [load(6, 1, shown), jumpIfEqual(6, 0, 'done'), load(7, 1, layout.meta), load(7, 7, layout.seq)];
+}
+
+/** How they end: the record that fills the top of the stack is written, and `done` is where others go. */
+export function leave(size: number): readonly Line[] {
+  return [
+    move(1, 7),
+    move(2, 10),
+    add(2, -size),
+    set(3, size),
+    call(SEQ_WRITE),
+    { label: 'done' },
+    set(0, 0),
+    exit(),
+  ];
+}
+
+/** What is read, from an address that the verifier knows nothing of, and where on the stack it is laid. */
+export interface ProbeRead {
+  readonly slot: number;
+  readonly from: Register;
+  readonly at: Field;
+}
+
+/** `bpf_probe_read_kernel(r10 + slot, size, from + offset)`: zeros where nothing can be read; r0 to r5 are lost. */
+export function probeRead({ slot, from, at }: ProbeRead): readonly Line[] {
+  return [
+    move(3, from),
+    add(3, at.offset),
+    move(1, 10),
+    add(1, slot),
+    set(2, at.size),
+    call(PROBE_READ_KERNEL),
+  ];
+}
