@@ -14,6 +14,10 @@ export const limits = {
   pageItemsDefault: 500,
   pageItemsMax: 5000,
   batchOperationsMax: 1000,
+  /** Changes that share one critical section and its transactions: some milliseconds. */
+  changesAGroupMax: 32,
+  /** Changes that wait for their turn of the event loop. */
+  changesWaitingMax: 4096,
   bodyBytesMax: 4 * 1024 * 1024,
   /** A request line holds a path whose every byte is percent-encoded. */
   urlBytesMax: 14 * 1024,
@@ -62,7 +66,7 @@ export const limits = {
   /** How long a thread without work stays. */
   dumpWorkerIdleMs: 10_000,
   /** Bytes handed from such a thread to the main one at a time, and how many pieces may be on their way. */
-  dumpChunkBytes: 64 * 1024,
+  dumpChunkBytes: 256 * 1024,
   dumpChunksAhead: 4,
   /** What one dump may come to before it stops and says so. */
   dumpRowsMax: 100_000_000,
@@ -95,6 +99,9 @@ export const limits = {
   holderReadingMs: 1000,
   /** Findings of one rule that are kept; how many more there are is told with the rule. */
   findingsPerRuleMax: 1000,
+  /** Rules are tried no more often than this, and BTF beyond this size is not looked into for them. */
+  findingsIntervalMs: 10_000,
+  findingBtfBytesMax: 4 * 1024 * 1024,
   /** Series of selected pins in one scrape, unless told, and at most. */
   pinSeriesDefault: 1400,
   pinSeriesMax: 50_000,

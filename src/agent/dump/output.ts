@@ -1,6 +1,9 @@
 import { JsonText } from '../../kernel/btf/codec/json-text.ts';
 import { limits } from '../../model/limits.ts';
 
+/** So much longer a piece may be, because a line is not cut where the piece is full. */
+const lastLineBytes = 4096;
+
 /** Thrown in a job whose reader has gone. */
 export class Cancelled extends Error {}
 
@@ -14,7 +17,7 @@ const turnMs = 5;
  * slow client from filling the memory.
  */
 export class Output {
-  readonly text = new JsonText(limits.dumpChunkBytes + 4096);
+  readonly text = new JsonText(limits.dumpChunkBytes + lastLineBytes);
   /** Bytes handed on so far. */
   bytes = 0;
   readonly #send: (piece: Uint8Array<ArrayBuffer>) => void;
@@ -46,9 +49,9 @@ export class Output {
   /** Hands the text on and empties it; waits for room. @throws Cancelled */
   async flush(): Promise<void> {
     const { text } = this;
-    for (let from = 0; from < text.length; from += limits.dumpChunkBytes) {
+    for (let from = 0, length = 0; from < text.length; from += length) {
       while (this.#room === 0 && !this.#isCancelled) await this.#woken();
-      const length = Math.min(limits.dumpChunkBytes, text.length - from);
+      length = Math.min(limits.dumpChunkBytes + lastLineBytes, text.length - from);
       const piece = new Uint8Array(length);
       piece.set(text.bytes.subarray(from, from + length));
       this.#room--;

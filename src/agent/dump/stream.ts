@@ -14,7 +14,7 @@ export async function produceStream(
 ): Promise<JobSummary> {
   const { output } = bench;
   const start = parsePosition(task.position, spec.map.info.key_size);
-  const reading = beginReading(spec, bench, start.kernel);
+  const reading = beginReading(spec, bench, start.kernel, !task.follow);
   const { reader, shape } = reading;
   const follow = task.follow && shape.meaning === 'map' && reading.form.format === 'typed';
   const meter = new Meter(spec, task.rowsMax, output);
@@ -54,16 +54,16 @@ interface Range {
 
 /** The hot loop of every dump. */
 async function writeLines(reading: Reading, { from, to }: Range, output: Output): Promise<void> {
-  const { form, place, shape } = reading;
-  const { keySize, wireSize } = shape;
-  const { writeEntry } = form;
+  const { form, lines, place } = reading;
   const { text } = output;
   standAt(reading, from);
-  for (let index = from; index < to; index++) {
-    writeEntry(place, text);
-    text.byte(0x0a);
-    place.keyAt += keySize;
-    place.valueAt += wireSize;
+  for (let index = from; index < to; ) {
+    index += lines?.write(place, to - index, text) ?? 0;
+    if (index < to && !output.isFull) {
+      form.writeEntry(place, text);
+      text.byte(0x0a);
+      standAt(reading, ++index);
+    }
     if (output.isFull) await output.flush();
   }
 }

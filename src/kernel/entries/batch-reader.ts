@@ -1,9 +1,9 @@
 import { lookupBatch, type MapFd } from './elements.ts';
 import type { MapShape } from './map-shape.ts';
-import type { EntryReader } from './reader.ts';
+import type { Allocate, EntryReader } from './reader.ts';
 
-/** Bytes of keys and values one call copies; larger ones were not faster. */
-const batchBytes = 256 * 1024;
+/** Bytes of keys and values one call copies, or of one entry if that is more; larger ones were not faster. */
+export const batchBytes = 256 * 1024;
 const batchEntriesMax = 4096;
 
 /**
@@ -24,14 +24,14 @@ export class BatchReader implements EntryReader {
   #from: Buffer | undefined;
   #to: Buffer;
 
-  constructor(map: MapFd, shape: MapShape, position: Buffer | undefined) {
+  constructor(map: MapFd, shape: MapShape, position: Buffer | undefined, allocate: Allocate) {
     const { keySize, wireSize } = shape;
     const fitting = Math.floor(batchBytes / (keySize + wireSize));
     this.#map = map;
     this.#shape = shape;
     this.#capacity = Math.min(Math.max(fitting, 1), batchEntriesMax, shape.maxEntries);
-    this.keys = Buffer.allocUnsafeSlow(this.#capacity * keySize);
-    this.values = Buffer.allocUnsafeSlow(this.#capacity * wireSize);
+    this.keys = allocate(this.#capacity * keySize);
+    this.values = allocate(this.#capacity * wireSize);
     this.#from = position === undefined ? undefined : cursor(keySize, position);
     this.#to = cursor(keySize);
   }

@@ -1,11 +1,11 @@
+import { batchBytes } from './batch-reader.ts';
 import { lookupElement, type MapFd, nextKey } from './elements.ts';
 import type { MapShape } from './map-shape.ts';
-import type { EntryReader } from './reader.ts';
+import type { Allocate, EntryReader } from './reader.ts';
 
 /** Entries and attempts of one `read`, so that whoever reads can stop in between. */
 const entriesMax = 256;
 const attemptsMax = 1024;
-const bytesMax = 256 * 1024;
 
 /** Reads entry by entry: slot after slot, or from each key to the next, where the kernel has no batches. */
 export class ElementReader implements EntryReader {
@@ -19,14 +19,14 @@ export class ElementReader implements EntryReader {
   readonly #capacity: number;
   #attempts = 0;
 
-  constructor(map: MapFd, shape: MapShape, position: Buffer | undefined) {
+  constructor(map: MapFd, shape: MapShape, position: Buffer | undefined, allocate: Allocate) {
     const { keySize, wireSize } = shape;
     this.#map = map;
     this.#shape = shape;
     this.#step = shape.way === 'indices' ? indexSteps(shape, position) : keySteps(map, shape, position);
-    this.#capacity = Math.min(Math.max(Math.floor(bytesMax / (keySize + wireSize)), 1), entriesMax);
-    this.keys = Buffer.alloc(this.#capacity * keySize);
-    this.values = Buffer.alloc(this.#capacity * wireSize);
+    this.#capacity = Math.min(Math.max(Math.floor(batchBytes / (keySize + wireSize)), 1), entriesMax);
+    this.keys = allocate(this.#capacity * keySize);
+    this.values = allocate(this.#capacity * wireSize);
   }
 
   get position(): Buffer | undefined {

@@ -3,7 +3,7 @@ import { DistinctReader } from './distinct-reader.ts';
 import { ElementReader } from './element-reader.ts';
 import { canLookupBatch, type MapFd } from './elements.ts';
 import type { MapShape } from './map-shape.ts';
-import type { EntryReader } from './reader.ts';
+import type { Allocate, EntryReader } from './reader.ts';
 
 /** A reader, and the shape as this kernel really lets the map be read. */
 export interface OpenReader {
@@ -18,10 +18,15 @@ export interface OpenReader {
  * stands in the middle of a bucket, and an entry that moves there meanwhile is missed or comes twice
  * (bpf_hash_map_seq_find_next counts entries it skips). That is not worth the time it saves.
  */
-export function openReader(map: MapFd, known: MapShape, position?: Buffer): OpenReader {
+export function openReader(
+  map: MapFd,
+  known: MapShape,
+  position?: Buffer,
+  allocate: Allocate = Buffer.allocUnsafeSlow,
+): OpenReader {
   const shape = shapeHere(map, known);
-  const reader =
-    shape.way === 'batch' ? new BatchReader(map, shape, position) : new ElementReader(map, shape, position);
+  const Reader = shape.way === 'batch' ? BatchReader : ElementReader;
+  const reader = new Reader(map, shape, position, allocate);
   return { shape, reader: shape.consistency === 'may_repeat' ? new DistinctReader(reader, shape) : reader };
 }
 

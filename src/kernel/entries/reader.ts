@@ -17,3 +17,6 @@ export interface EntryReader {
    */
   read(atMost: number): number;
 }
+
+/** Gives the buffers a reader reads into; what is in them before does not matter. */
+export type Allocate = (size: number) => Buffer;

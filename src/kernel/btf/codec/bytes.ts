@@ -22,6 +22,11 @@ export function bytesCodec(size: number): Codec {
     work: 1 + size,
     decode: (bytes, at) => hexOf(bytes, at, size),
     write: (bytes, at, text) => text.string(`{"hex":"${bytes.toString('hex', at, at + size)}"}`),
+    emit: (json, at) => {
+      json.literal('{"hex":"');
+      json.hex(at, size);
+      json.literal('"}');
+    },
     encode: (value, into, at) => {
       if (!isObject(value) || Object.keys(value).join() !== 'hex') {
         throw new Misfit(`${shown(value)} is not {"hex":…}`);

@@ -28,6 +28,7 @@ export function charArrayCodec(size: number): Codec {
     write: (bytes, at, text) => {
       if (!writePlain(bytes, at, size, text)) text.string(JSON.stringify(decode(bytes, at)));
     },
+    emit: (json, at) => json.text(at, size),
     encode: (value, into, at) => {
       if (typeof value === 'string') putText(value, into, at, size);
       else if (isObject(value)) putForm(value, into, at, size);

@@ -1,10 +1,11 @@
 import type { Json } from '../../../model/json.ts';
+import type { Emit } from '../../json-code/json-code.ts';
 import type { JsonText } from './json-text.ts';
 
 /**
  * How values of one type are read and written: made once for a type, then used for every value.
  *
- * The four operations are closures that know their offsets and widths; nothing of the BTF is looked at again.
+ * The operations are closures that know their offsets and widths; nothing of the BTF is looked at again.
  */
 export interface Codec {
   /** Bytes a value takes. */
@@ -16,6 +17,8 @@ export interface Codec {
   readonly decode: (bytes: Buffer, at: number) => Json;
   /** Writes what `decode` would give, as text. */
   readonly write: (bytes: Buffer, at: number, text: JsonText) => void;
+  /** Makes code that writes the same; left out where only `write` can. */
+  readonly emit?: Emit | undefined;
   /** Sets the bits of a value, where all are zero before. @throws Misfit */
   readonly encode: (value: Json, into: Buffer, at: number) => void;
   /** Sets each bit that carries meaning: all but padding and what the kernel keeps to itself. */

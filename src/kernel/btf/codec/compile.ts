@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Json } from '../../../model/json.ts';
+import type { Emit } from '../../json-code/json-code.ts';
 import type { Btf } from '../btf.ts';
 import { Compiler } from './compiler.ts';
 import type { JsonText } from './json-text.ts';
@@ -15,6 +16,8 @@ export interface ValueCodec {
   decode(bytes: Buffer, at?: number): Json;
   /** Writes the JSON text of `decode` to the end of `text`, without making values: the way of dumps. */
   writeJson(bytes: Buffer, at: number, text: JsonText): void;
+  /** Makes code that writes the same; undefined where only `writeJson` can. */
+  readonly emit: Emit | undefined;
   /** The bytes of a value, padding zero. @throws PinfoldError invalid_input, with a JSON pointer */
   encode(value: Json): Buffer;
   /** The same into a buffer of the caller's, which it overwrites whole. @throws PinfoldError invalid_input */
@@ -53,6 +56,7 @@ export function compileCodec(btf: Btf, typeId: number, size?: number): ValueCode
       check(bytes, at);
       return codec.decode(bytes, at);
     },
+    emit: codec.emit,
     writeJson: (bytes, at, text) => {
       check(bytes, at);
       codec.write(bytes, at, text);

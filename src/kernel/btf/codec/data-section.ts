@@ -69,6 +69,7 @@ function withGaps(variables: Codec, gaps: readonly Field[]): Codec {
   };
   return {
     ...variables,
+    emit: undefined,
     decode,
     write: (bytes, at, text) => {
       if (usedGaps(bytes, at).length === 0) variables.write(bytes, at, text);

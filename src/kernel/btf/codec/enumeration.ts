@@ -1,4 +1,5 @@
 import type { Json } from '../../../model/json.ts';
+import type { Emit } from '../../json-code/json-code.ts';
 import type { Enumerator } from '../details.ts';
 import { bigCell, type Cell, markBits, numberCell } from './cell.ts';
 import type { Codec } from './codec.ts';
@@ -55,6 +56,7 @@ function codecOf<T>(place: IntegerPlace, enumerators: readonly Enumerator[], num
       if (name === undefined) text.string(JSON.stringify(show(nameless.get(bytes, at))));
       else text.raw(name);
     },
+    emit: place.isText ? undefined : emitNames(place, names),
     encode: (value, into, at) => {
       const named = typeof value === 'string' ? values.get(value) : undefined;
       if (named !== undefined) cell.put(into, at, named);
@@ -62,6 +64,18 @@ function codecOf<T>(place: IntegerPlace, enumerators: readonly Enumerator[], num
       else throw new Misfit(`${shown(value)} is not one of ${shown([...values.keys()])}`);
     },
     mark: (mask, at) => markBits(place, mask, at),
+  };
+}
+
+/** Code compares one after the other, so only as long as that is short. */
+const comparedMax = 32;
+
+function emitNames<T>(place: IntegerPlace, names: ReadonlyMap<T, string>): Emit | undefined {
+  if (names.size > comparedMax) return undefined;
+  const texts = new Map([...names].map(([bits, name]) => [Number(bits), JSON.stringify(name)]));
+  return (json, at) => {
+    const otherwise = (): void => json.decimal(place, at);
+    json.choose({ bits: place, at, texts, otherwise });
   };
 }
 

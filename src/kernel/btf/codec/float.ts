@@ -35,6 +35,7 @@ export function floatCodec(size: number): Codec {
   };
   return {
     ...plain,
+    emit: undefined,
     decode,
     write: (bytes: Buffer, at: number, text: JsonText) => text.string(JSON.stringify(decode(bytes, at))),
     encode: (value, into, at) => {

@@ -1,4 +1,5 @@
 import type { Json } from '../../../model/json.ts';
+import type { Emit } from '../../json-code/json-code.ts';
 import { type Bits, bigCell, markBits, numberCell, rangeOf } from './cell.ts';
 import type { Codec } from './codec.ts';
 import { Misfit, shown } from './misfit.ts';
@@ -6,6 +7,10 @@ import { Misfit, shown } from './misfit.ts';
 const quote = 0x22;
 const trueText = Buffer.from('true');
 const falseText = Buffer.from('false');
+const booleanTexts: ReadonlyMap<number, string> = new Map([
+  [1, 'true'],
+  [0, 'false'],
+]);
 
 /** An integer type, or a bit field of it, in a place of `size` bytes. */
 export interface IntegerPlace extends Bits {
@@ -25,6 +30,7 @@ export function numberCodec(place: IntegerPlace): Codec {
     work: 1,
     decode: get,
     write: (bytes, at, text) => text.integer(get(bytes, at)),
+    emit: (json, at) => json.decimal(place, at),
     encode: (value, into, at) => put(into, at, fit(value)),
     mark: (mask, at) => markBits(place, mask, at),
   };
@@ -47,6 +53,10 @@ export function boolCodec(place: IntegerPlace): Codec {
       if (typeof value === 'number') text.integer(value);
       else text.raw(value === true ? trueText : falseText);
     },
+    emit: (json, at) => {
+      const otherwise = (): void => json.decimal(place, at);
+      json.choose({ bits: place, at, texts: booleanTexts, otherwise });
+    },
     encode: (value, into, at) => put(into, at, typeof value === 'boolean' ? Number(value) : fit(value)),
     mark: (mask, at) => markBits(place, mask, at),
   };
@@ -59,6 +69,7 @@ function textNumberCodec(place: IntegerPlace): Codec {
   const common = {
     size: place.size,
     work: 1,
+    emit: emitText(place),
     encode: (value: Json, into: Buffer, at: number) => put(into, at, fit(value)),
     mark: (mask: Buffer, at: number) => markBits(place, mask, at),
   };
@@ -78,6 +89,16 @@ function textNumberCodec(place: IntegerPlace): Codec {
       if (small === undefined) common.encode(value, into, at);
       else putSmall(small, into, at);
     },
+  };
+}
+
+/** Numbers whose bits lie in eight bytes can be written by code. */
+function emitText(place: IntegerPlace): Emit | undefined {
+  if (place.width + (place.offset & 7) > 64) return undefined;
+  return (json, at) => {
+    json.literal('"');
+    json.decimal(place, at);
+    json.literal('"');
   };
 }
 

@@ -50,6 +50,7 @@ export function kernelOwnedCodec(what: string, size: number): Codec {
     isKernelOwned: true,
     decode: () => value,
     write: (_bytes, _at, into) => into.raw(text),
+    emit: (json) => json.literal(text.toString()),
     encode: (given) => {
       if (!isObject(given) || given['__kernel'] !== what || Object.keys(given).length !== 1) {
         throw new Misfit(`${shown(given)} is not ${text.toString()}`);

@@ -1,4 +1,5 @@
 import type { Json } from '../../../model/json.ts';
+import type { Emit } from '../../json-code/json-code.ts';
 import type { Codec } from './codec.ts';
 import { type Field, fieldsOf, fillGroup, type Group, markPart } from './fields.ts';
 import type { JsonText } from './json-text.ts';
@@ -16,6 +17,7 @@ export function objectCodec(group: Group, size: number): Codec {
     work: fields.reduce((sum, { codec }) => sum + codec.work, 1),
     decode: objectDecoder(fields),
     write: objectWriter(fields),
+    emit: objectEmitter(fields),
     encode: (value, into, at) => {
       if (!isObject(value)) throw new Misfit(`${shown(value)} is not an object`);
       for (const name of Object.keys(value)) {
@@ -64,5 +66,20 @@ function objectWriter(fields: readonly Field[]): Codec['write'] {
       write(bytes, at + (offsets[index] ?? 0), text);
     }
     text.byte(0x7d);
+  };
+}
+
+function objectEmitter(fields: readonly Field[]): Emit | undefined {
+  const parts = fields.flatMap(({ name, offset, codec: { emit } }) =>
+    emit === undefined ? [] : [{ head: `${JSON.stringify(name)}:`, offset, emit }],
+  );
+  if (parts.length < fields.length) return undefined;
+  return (json, at) => {
+    json.literal('{');
+    for (const [index, { head, offset, emit }] of parts.entries()) {
+      json.literal(index === 0 ? head : `,${head}`);
+      emit(json, at + offset);
+    }
+    json.literal('}');
   };
 }

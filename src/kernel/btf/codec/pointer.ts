@@ -13,6 +13,11 @@ export const pointerCodec: Codec = {
     text.hexadecimal(bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at));
     text.byte(quote);
   },
+  emit: (json, at) => {
+    json.literal('"');
+    json.pointer(at);
+    json.literal('"');
+  },
   encode: (value, into, at) => {
     if (typeof value !== 'string' || !/^0x[0-9a-fA-F]{1,16}$/.test(value)) {
       throw new Misfit(`${shown(value)} is not a pointer such as "0x1f"`);

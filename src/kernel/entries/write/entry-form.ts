@@ -3,10 +3,12 @@ import type { EntryChoice, EntryFormat, View } from '../../../model/schema/entry
 import type { MapInfo } from '../../../model/schema/map-info.ts';
 import type { Btf } from '../../btf/btf.ts';
 import { compileCodec } from '../../btf/codec/compile.ts';
+import type { LineCode } from '../../json-code/line-writer.ts';
 import type { MapShape } from '../map-shape.ts';
 import { bpftoolValue } from './bpftool.ts';
 import { writeCpus } from './cpus.ts';
-import { hexListWrite, hexPart } from './hex.ts';
+import { hexListPart, hexPart } from './hex.ts';
+import { lineCodeOf } from './line-code.ts';
 import { meaningWrite, prefixPart } from './natural.ts';
 import type { EntryWrite, Part, Write } from './part.ts';
 import { codecPart, integerCodec, viewPart } from './view.ts';
@@ -21,8 +23,14 @@ export interface EntryForm {
   readonly writeValue: Write;
   /** The whole entry: `{"key":…,"value":…}`. */
   readonly writeEntry: EntryWrite;
+  /** Makes code that writes the same, one entry a line; undefined where only `writeEntry` can. */
+  readonly lineCode: () => LineCode | undefined;
   /** The bytes of a key as this form writes it. @throws PinfoldError invalid_input */
   readonly parseKey: Part['parse'];
+  /**
+   * The same for a value of one CPU, or the only one; absent for what stands for an object or a socket.
+   */
+  readonly parseValue?: Part['parse'];
 }
 
 /** Finds the types of a map when they are needed. */
@@ -45,11 +53,11 @@ export function entryForm(shape: MapShape, choice: EntryChoice, findBtf: BtfFind
   const valueSize = shape.cpuStride === undefined ? shape.wireSize : shape.info.value_size;
   switch (format) {
     case 'raw':
-      return assembled(shape, format, { key: hexPart(shape.keySize), value: hexPart(valueSize).write });
+      return assembled(shape, format, { key: hexPart(shape.keySize), value: hexPart(valueSize) });
     case 'bpftool': {
-      const key = { ...hexPart(shape.keySize), write: hexListWrite(shape.keySize) };
+      const key = hexListPart(shape.keySize);
       const formatted = bpftoolValue(shape, findBtf);
-      return assembled(shape, format, { key, value: hexListWrite(valueSize), tail: formatted });
+      return assembled(shape, format, { key, value: hexListPart(valueSize), tail: formatted });
     }
     case 'typed':
       return assembled(shape, format, typedParts(shape, choice, { findBtf, valueSize }));
@@ -65,7 +73,7 @@ function usualFormat({ info, meaning }: MapShape, { keyAs, valueAs }: EntryChoic
 /** What an entry is put together from. */
 interface Pieces {
   readonly key: Part;
-  readonly value: Write;
+  readonly value: Pick<Part, 'write'> & Partial<Part>;
   /** Members behind the value. */
   readonly tail?: EntryWrite | undefined;
 }
@@ -82,12 +90,12 @@ function typedParts(
     as === undefined ? undefined : viewPart(as, size);
   const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(info.btf_key_type_id, keySize);
   const value =
-    view(choice.valueAs, valueSize)?.write ??
+    view(choice.valueAs, valueSize) ??
     (meaning === undefined
-      ? codec(info.btf_value_type_id, valueSize)?.write
-      : meaningWrite(meaning, shape.wireSize));
+      ? codec(info.btf_value_type_id, valueSize)
+      : { write: meaningWrite(meaning, shape.wireSize) });
   const indexKey = shape.hasIndexKeys === true ? codecPart(integerCodec(4, false)) : hexPart(keySize);
-  return { key: key ?? indexKey, value: value ?? hexPart(valueSize).write };
+  return { key: key ?? indexKey, value: value ?? hexPart(valueSize) };
 }
 
 /** A trie's key is a prefix, unless BTF says something of one that is no address. */
@@ -108,6 +116,7 @@ function codecOf(
     const codec = compileCodec(btf, typeId, size);
     return {
       write: (bytes, at, text) => codec.writeJson(bytes, at, text),
+      emit: codec.emit,
       parse: (value) => codec.encode(value),
     };
   } catch (error) {
@@ -121,7 +130,9 @@ const keyHead = Buffer.from('{"key":');
 const valueHead = Buffer.from(',"value":');
 const valuesHead = Buffer.from(',"values":[');
 
-function assembled(shape: MapShape, format: EntryFormat, { key, value, tail }: Pieces): EntryForm {
+function assembled(shape: MapShape, format: EntryFormat, pieces: Pieces): EntryForm {
+  const { key, tail } = pieces;
+  const { write: value, parse: parseValue } = pieces.value;
   const writeKey = key.write;
   const { cpuStride, cpus } = shape;
   const writeEntry: EntryWrite = (place, text) => {
@@ -139,5 +150,15 @@ function assembled(shape: MapShape, format: EntryFormat, { key, value, tail }: P
     text.byte(0x7d);
   };
   const textBytes = 128 + 8 * (shape.keySize + shape.wireSize);
-  return { format, textBytes, writeKey, writeValue: value, writeEntry, parseKey: key.parse };
+  return {
+    format,
+    textBytes,
+    writeKey,
+    writeValue: value,
+    writeEntry,
+    lineCode: () =>
+      tail === undefined ? lineCodeOf(shape, { key: key.emit, value: pieces.value.emit }) : undefined,
+    parseKey: key.parse,
+    ...(parseValue === undefined ? {} : { parseValue }),
+  };
 }

@@ -24,12 +24,21 @@ export function hexPart(size: number): Part {
       out[next++] = quote;
       text.length = next;
     },
+    emit: (json, at) => {
+      json.literal('"');
+      json.hex(at, size);
+      json.literal('"');
+    },
     parse: (value) => parseHex(value, size),
   };
 }
 
 /** Bytes as bpftool lists them: `["0x0a","0x00"]`. */
-export function hexListWrite(size: number): Write {
+export function hexListPart(size: number): Part {
+  return { write: hexListWrite(size), parse: (value) => parseHexList(value, size) };
+}
+
+function hexListWrite(size: number): Write {
   return (bytes, at, text) => {
     reserve(text, 7 * size + 2);
     const out = text.bytes;
@@ -57,5 +66,16 @@ export function parseHex(value: Json, size: number): Buffer {
   }
   throw new PinfoldError('invalid_input', {
     detail: `${size} bytes are wanted, as ${2 * size} hexadecimal digits.`,
+  });
+}
+
+/** @throws PinfoldError invalid_input */
+function parseHexList(value: Json, size: number): Buffer {
+  const isByte = (item: Json): boolean => typeof item === 'string' && /^0x[0-9a-fA-F]{2}$/.test(item);
+  if (Array.isArray(value) && value.length === size && value.every(isByte)) {
+    return Buffer.from(value.join('').replaceAll('0x', ''), 'hex');
+  }
+  throw new PinfoldError('invalid_input', {
+    detail: `${size} bytes are wanted, as bpftool prints them: ["0x0a","0x00"].`,
   });
 }

@@ -1,5 +1,6 @@
 import type { Json } from '../../../model/json.ts';
 import type { JsonText } from '../../btf/codec/json-text.ts';
+import type { Emit } from '../../json-code/json-code.ts';
 
 /** Writes the bytes at an offset as JSON. */
 export type Write = (bytes: Buffer, at: number, text: JsonText) => void;
@@ -18,6 +19,8 @@ export type EntryWrite = (place: EntryPlace, text: JsonText) => void;
 /** How a key, or a value, is shown and understood. */
 export interface Part {
   readonly write: Write;
+  /** Makes code that writes the same; left out where only `write` can. */
+  readonly emit?: Emit | undefined;
   /** The bytes of what `write` shows. @throws PinfoldError invalid_input */
   readonly parse: (value: Json) => Buffer;
 }

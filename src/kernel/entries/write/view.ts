@@ -74,9 +74,10 @@ export function integerCodec(size: number, isSigned: boolean): Codec {
 }
 
 /** The codec of a type as a part. */
-export function codecPart(codec: Pick<Codec, 'size' | 'write' | 'encode'>): Part {
+export function codecPart(codec: Pick<Codec, 'size' | 'write' | 'emit' | 'encode'>): Part {
   return {
     write: codec.write,
+    emit: codec.emit,
     parse: (value) => {
       const bytes = Buffer.alloc(codec.size);
       try {
