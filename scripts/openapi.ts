@@ -49,6 +49,8 @@ const silent: Agent = {
     object: unused,
   },
   entries: { page: unused, dump: unused, entry: unused, count: unused, peek: unused },
+  edits: { put: unused, remove: unused, freeze: unused },
+  holders: { holders: unused, why: unused, heldBy: unused, recent: unused, referencesOf: unused },
   programs: { instructions: unused, machineCode: unused, measured: unused },
   types: { types: unused },
   changes: {

@@ -13,6 +13,8 @@ import type { Store } from '../model/store.ts';
 import type { EntryReads } from './reads/entries.ts';
 
 /**
+import type { EntryEdits } from './edit/map-edits.ts';
+import type { WholeReading } from './holder/reading.ts';
  * What a node does, as the API sees it. Reads answer from the last observation and say when that was;
  * `fresh` observes first. Changes are synchronous critical sections: when one returns, it is applied.
  */
@@ -26,6 +28,8 @@ export interface Agent {
   readonly store: Store;
   readonly statistics: Statistics;
   /** Undefined once recovery and the first full observation are done, otherwise why not yet. */
+  /** What changes them. */
+  readonly edits: EntryEdits;
   notReady(): string | undefined;
 }
 

@@ -9,6 +9,8 @@ import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
+import { MapEdits } from './edit/map-edits.ts';
+import { AgentHolderReads } from './holder/holder-reads.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
 import { type Announce, ChangeRecorder } from './inventory/recorder.ts';
@@ -114,8 +116,20 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const types = new AgentTypeReads(kernel);
   const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
   const entries = new MapEntries({ kernel, clock, pool, isPinsOnly: node.isPinsOnly });
-  const changes = new PinChanges(environment);
-  const agent: Agent = { reads, programs, types, entries, changes, store, statistics, notReady };
+  const changes = new PinChanges(environment, () => recovery.trySettling());
+  const edits = new MapEdits({ environment, announce: (events) => statistics.announce(events) });
+  const agent: Agent = {
+    reads,
+    holders,
+    programs,
+    types,
+    entries,
+    edits,
+    changes,
+    store,
+    statistics,
+    notReady,
+  };
   return { agent, ...makeLife({ options, recovery, schedule, observed, pool }) };
 }
 

@@ -5,6 +5,7 @@ import { entryForm } from '../../kernel/entries/write/entry-form.ts';
 import { parseHex } from '../../kernel/entries/write/hex.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import { etagOfValue } from '../edit/etag.ts';
 import { hasExactKey } from './exact-key.ts';
 import type { Output } from './output.ts';
 import { formatPosition, parsePosition } from './position.ts';
@@ -110,7 +111,7 @@ async function produceEntry(
   }
   form.writeEntry({ keys: key, keyAt: 0, values: value, valueAt: 0 }, output.text);
   await output.flush();
-  return { count: 1, complete: true, consistency: shape.consistency };
+  return { count: 1, complete: true, consistency: shape.consistency, etag: etagOfValue(value) };
 }
 
 async function countEntries({ map, possibleCpus }: JobSpec, { output }: Workbench): Promise<JobSummary> {

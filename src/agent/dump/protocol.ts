@@ -43,6 +43,8 @@ export interface JobSummary {
   readonly count: number;
   readonly complete: boolean;
   readonly consistency: Consistency;
+  /** The tag of a single entry's value. */
+  readonly etag?: string;
   /** Where another job could go on; absent at the end. */
   readonly next?: string;
   /** Why it is not complete: which bound, or too many changes meanwhile. */

@@ -34,7 +34,7 @@ export interface SourceContext {
 export function holdSource(context: SourceContext, source: Source): HeldSource {
   const held = find(context, source);
   const object = pinnedObjectOf(held);
-  if (source.expect !== undefined) compare(held, source.expect);
+  if (source.expect !== undefined) assertExpected(held, source.expect);
   return { held, object };
 }
 
@@ -97,7 +97,8 @@ function naming(what: string, hold: () => HeldObject): HeldObject {
   }
 }
 
-function compare(held: HeldObject, expected: Expectation): void {
+/** @throws PinfoldError source_mismatch where what is held is not what the caller expects */
+export function assertExpected(held: HeldObject, expected: Expectation): void {
   const actual = actualOf(held);
   const differing = Object.entries(expected).filter(([member, value]) => actual[member] !== value);
   if (differing.length === 0) return;

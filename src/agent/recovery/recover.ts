@@ -48,6 +48,7 @@ export function recover(environment: OperationEnvironment): RecoveryReport {
 }
 
 function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
+  if (isEdit(intent.plan)) return settleLost(environment, intent, endedInEdit);
   const plan = parsePlan(intent.plan);
   if (plan === undefined) return settleLost(environment, intent, 'Its plan was not written by this version.');
   if (intent.bootId !== environment.kernel.facts.bootId) {
@@ -77,6 +78,13 @@ function finish(environment: OperationEnvironment, intent: Intent, interrupted: 
   settle(environment, { intent, ...ending, changes });
   environment.onStep('recovery.intent_settled');
   return ending;
+}
+
+const endedInEdit = 'The agent ended while it changed the map, and whether it had is not known.';
+
+/** A change of a map's contents, which leaves no trace of how far it came. */
+function isEdit(plan: unknown): boolean {
+  return typeof plan === 'object' && plan !== null && 'map' in plan && !('items' in plan);
 }
 
 function settleLost(environment: OperationEnvironment, intent: Intent, why: string): Ending {

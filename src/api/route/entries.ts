@@ -4,38 +4,20 @@ import { Type } from 'typebox';
 import type { Observed } from '../../agent/agent.ts';
 import type { Dump, ReadText } from '../../agent/reads/entries.ts';
 import { PinfoldError } from '../../model/error.ts';
-import type { Json } from '../../model/json.ts';
 import { limits } from '../../model/limits.ts';
-import { oneOf } from '../../model/schema/common.ts';
 import {
   type EntryChoice,
   EntryCount,
   EntryDocument,
-  type EntryFormat,
   EntryPage,
-  entryFormats,
   PeekDocument,
-  type View,
-  views,
 } from '../../model/schema/entry.ts';
-import { answers, json, list } from '../answers.ts';
+import { answers, json, list, tagged } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
+import { type ChoiceQueryValues, choiceOf, choiceQuery, HexParams, keyQuery, parseKey } from '../choice.ts';
 import { createCursor, pageQuery } from '../list.ts';
 import { IdParams, NoQuery } from '../params.ts';
 
-const choiceQuery = {
-  format: Type.Optional(
-    Type.Unsafe<EntryFormat>({
-      ...oneOf(entryFormats),
-      description:
-        '`typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints',
-    }),
-  ),
-  key_as: Type.Optional(Type.Unsafe<View>({ ...oneOf(views), description: 'what keys are, for `typed`' })),
-  value_as: Type.Optional(
-    Type.Unsafe<View>({ ...oneOf(views), description: 'what values are, for `typed`' }),
-  ),
-};
 const ChoiceQuery = Type.Object(choiceQuery, { additionalProperties: false });
 const EntriesQuery = Type.Object(
   {
@@ -47,14 +29,7 @@ const EntriesQuery = Type.Object(
   },
   { additionalProperties: false },
 );
-const EntryQuery = Type.Object(
-  { ...choiceQuery, key: Type.String({ description: 'the key as JSON, as `typed` writes it' }) },
-  { additionalProperties: false },
-);
-const HexParams = Type.Object({
-  ...IdParams.properties,
-  hex: Type.String({ pattern: '^([0-9a-fA-F]{2})+$', description: 'the bytes of the key in hexadecimal' }),
-});
+const EntryQuery = Type.Object({ ...choiceQuery, ...keyQuery }, { additionalProperties: false });
 
 /** What is in a map: `/v1/maps/{id}/entries`, single entries, how many, and the head of a queue. */
 export function addEntryRoutes(app: App, parts: Parts): void {
@@ -94,7 +69,7 @@ function addSingles(app: App, parts: Parts): void {
     config: { role: 'reader' },
     handlerTimeout: limits.handlerTimeoutMs,
   } as const;
-  const shared = { tags: ['objects'], response: answers({ 200: json('The entry.', EntryDocument) }) };
+  const shared = { tags: ['objects'], response: answers({ 200: tagged('The entry.', EntryDocument) }) };
   app.get('/v1/maps/:id/entries/:hex', {
     ...single,
     schema: {
@@ -167,24 +142,10 @@ function addCount(app: App, { agent }: Parts): void {
   });
 }
 
-interface ChoiceQueryValues {
-  readonly format?: EntryFormat;
-  readonly key_as?: View;
-  readonly value_as?: View;
-}
-
 interface EntriesQueryValues extends ChoiceQueryValues {
   readonly limit?: number;
   readonly cursor?: string;
   readonly follow?: boolean;
-}
-
-function choiceOf({ format, key_as: keyAs, value_as: valueAs }: ChoiceQueryValues): EntryChoice {
-  return {
-    ...(format === undefined ? {} : { format }),
-    ...(keyAs === undefined ? {} : { keyAs }),
-    ...(valueAs === undefined ? {} : { valueAs }),
-  };
 }
 
 async function sendPage({ agent }: Parts, request: FastifyRequest, reply: FastifyReply): Promise<Buffer> {
@@ -233,20 +194,10 @@ async function* withSummary(
 
 function sendText(reply: FastifyReply, { value }: Observed<ReadText>): Buffer {
   reply.type('application/json');
+  if (value.summary.etag !== undefined) reply.header('etag', value.summary.etag);
   return value.text;
 }
 
 function mapIdOf(request: FastifyRequest): number {
   return Number(Object(request.params).id);
-}
-
-/** @throws PinfoldError invalid_input */
-function parseKey(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    const detail = 'key must be JSON: 5, "10.0.0.0/8", {"port":80}.';
-    const errors = [{ pointer: '/query/key', detail: 'is not JSON' }];
-    throw new PinfoldError('invalid_input', { detail, errors }, error);
-  }
 }

@@ -1,10 +1,12 @@
 import { MapDocument } from '../../model/schema/object.ts';
 import type { App, Parts } from '../app.ts';
 import { addEntryRoutes } from './entries.ts';
+import { addMapEditRoutes } from './map-edits.ts';
 import { addKindRoutes } from './objects.ts';
 
 /** `/v1/maps`, `/v1/maps/{id}` and what is in it. */
 export function addMapRoutes(app: App, parts: Parts): void {
   addKindRoutes(app, parts, { kind: 'map', plural: 'maps', document: MapDocument });
   addEntryRoutes(app, parts);
+  addMapEditRoutes(app, parts);
 }

@@ -77,3 +77,40 @@ export const PeekDocument = Type.Object({
   value: Type.Unknown({ description: 'as the format writes it' }),
   observed_at: Time,
 });
+
+/** Which of two ways to write an entry is meant; `any` does not care whether it is there. */
+export const editModes = ['any', 'create', 'update'] as const;
+
+/** Body of `PUT /v1/maps/{id}/entries/{hex}` and `PUT /v1/maps/{id}/entry`. */
+export const EntryPut = Type.Object(
+  {
+    value: Type.Optional(Type.Unknown({ description: 'as reads write it; of a per-CPU map, for every CPU' })),
+    values: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { cpu: Type.Integer({ minimum: 0 }), value: Type.Unknown() },
+          { additionalProperties: false },
+        ),
+        { description: 'per-CPU maps: one for each possible CPU' },
+      ),
+    ),
+    mode: Type.Optional(oneOf(editModes)),
+  },
+  { additionalProperties: false, $id: 'EntryPut' },
+);
+export type EntryPut = Static<typeof EntryPut>;
+
+/** What `?dry_run=true` answers for a map: what would be done, in order. */
+export const MapPlanDocument = Type.Object(
+  {
+    plan: Type.Array(
+      Type.Object({
+        action: Type.String(),
+        detail: Type.String(),
+        hazards: Type.Array(Type.String()),
+      }),
+    ),
+  },
+  { $id: 'MapPlan' },
+);
+export type MapPlanDocument = Static<typeof MapPlanDocument>;

@@ -10,6 +10,8 @@ export const eventTypes = [
   'pin.changed',
   'object.appeared',
   'object.gone',
+  'entry.changed',
+  'map.frozen',
   'node.started',
   'node.stopped',
   'mount.appeared',

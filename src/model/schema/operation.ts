@@ -20,6 +20,10 @@ export const operationKinds = [
   'mkdir',
   'rmdir',
   'batch',
+  'entry_put',
+  'entry_delete',
+  'entries_batch',
+  'freeze',
 ] as const;
 /** One of `operationKinds`. */
 export type OperationKind = (typeof operationKinds)[number];

@@ -1,0 +1,72 @@
+import type { Editing } from '../../kernel/edit/edit-types.ts';
+import { referenceIn } from '../../kernel/edit/reference-input.ts';
+import { lookupElement, type MapFd } from '../../kernel/entries/elements.ts';
+import type { HeldObject, Kernel } from '../../kernel/kernel.ts';
+import { isSystemCallError } from '../../kernel/sys/errno.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { hazardSentences, hazardsOf } from '../../model/hazard.ts';
+import { hasExactKey } from '../dump/exact-key.ts';
+import type { Acceptance } from '../operation/hazards.ts';
+import { pinnedObjectOf } from '../operation/holds.ts';
+import { describeObject } from '../operation/sentence.ts';
+
+/** The value under a key now; undefined where there is none, or nobody can read it. */
+export function currentValue(map: MapFd, { shape }: Editing, key: Buffer): Buffer | undefined {
+  const value = Buffer.alloc(shape.wireSize);
+  try {
+    return lookupElement(map, key, value) && hasExactKey(map, shape, key) ? value : undefined;
+  } catch (error) {
+    // Maps that take sockets say so where they cannot be asked; a key beyond the last slot is told later.
+    if (isSystemCallError(error, 'EOPNOTSUPP', 'ENOTSUPP', 'ENOSPC', 'EINVAL', 'EPERM')) return undefined;
+    throw error;
+  }
+}
+
+/** The object a value keeps alive in its slot, held; undefined where there is none. */
+export function holdDisplaced(
+  { objects }: Kernel,
+  { rule }: Editing,
+  current: Buffer | undefined,
+): HeldObject | undefined {
+  if (current === undefined || rule.reference === undefined || rule.reference.kind === 'socket') {
+    return undefined;
+  }
+  const reference = referenceIn(current, rule.reference);
+  if (reference === undefined || reference.kind === 'socket') return undefined;
+  try {
+    return objects.holdById(reference.kind, reference.id);
+  } catch (error) {
+    if (isPinfoldError(error, 'object_not_found')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Why letting an object go from its slot would lose it; undefined where something else holds it. `slots` is 1
+ * while the slot still holds it, 0 once it does not. Our own descriptor counts for nothing.
+ */
+export function whyLost({ counters }: Kernel, held: HeldObject, slots: 0 | 1): string | undefined {
+  const { kind, id, fd } = held;
+  if (kind === 'btf') return undefined;
+  const unavailable = counters.unavailable(kind);
+  if (unavailable !== undefined) {
+    return `reference counts are not available (${unavailable}), so nothing can be ruled out`;
+  }
+  const read = counters.readOne(kind, id, fd);
+  if (read === undefined) return undefined;
+  // A slot is no user reference: only what keeps the object at all is judged here.
+  const refcnt = { refcnt: read.refcnt + BigInt(1 - slots) };
+  const found = hazardsOf({ kind, type: '', counters: refcnt, ours: 1, going: 1 });
+  return found.includes('last_reference') ? hazardSentences.last_reference : undefined;
+}
+
+/** @throws PinfoldError hazard, unless the caller agreed to lose what loses its last reference */
+export function refuseLoss(held: HeldObject, why: string, { accept, force }: Acceptance): void {
+  if (force || accept.has('last_reference')) return;
+  throw new PinfoldError('hazard', {
+    detail: `Refused unless it is accepted by name: ${describeObject(pinnedObjectOf(held))} (${why}).`,
+    kind: held.kind,
+    id: held.id,
+    hazards: ['last_reference'],
+  });
+}

@@ -1,0 +1,131 @@
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import type { Json } from '../../model/json.ts';
+import type { EntryChoice } from '../../model/schema/entry.ts';
+import type { EntryInput } from '../../model/schema/map-specification.ts';
+import { type BtfFinder, type EntryForm, entryForm } from '../entries/write/entry-form.ts';
+import type { Editing } from './edit-types.ts';
+import { type GivenReference, parseMeaning, parseSocket, referenceIn } from './reference-input.ts';
+
+/** An entry as the kernel takes it, but for what is told by an id and must become a descriptor. */
+export interface ParsedEntry {
+  /** Undefined for maps without keys. */
+  readonly key: Buffer | undefined;
+  /** The bytes as the system call copies them; of all CPUs together. */
+  readonly value: Buffer;
+  readonly reference?: GivenReference;
+}
+
+/** Reads what people write of one map's entries. */
+export interface EntryParser {
+  readonly editing: Editing;
+  /** @throws PinfoldError invalid_input, its pointers within `pointer` */
+  key(json: Json | undefined, pointer: string): Buffer | undefined;
+  /** @throws PinfoldError invalid_input, its pointers within `pointer` */
+  value(input: Pick<EntryInput, 'value' | 'values'>, pointer: string): Omit<ParsedEntry, 'key'>;
+}
+
+/**
+ * Compiles how entries of a map are read from JSON: in the form in which they are shown.
+ *
+ * @throws PinfoldError invalid_input for a view that does not fit, not_readable where the BTF makes no sense
+ */
+export function entryParser(editing: Editing, choice: EntryChoice, findBtf: BtfFinder): EntryParser {
+  const { shape, rule } = editing;
+  const form = entryForm(shape, choice, findBtf);
+  return {
+    editing,
+    key: (json, pointer) => {
+      if (rule.isKeyless === true) return noKey(shape.info.type, json, pointer);
+      if (json === undefined) throw wrong(pointer, 'a key is wanted');
+      return within(pointer, () => form.parseKey(json));
+    },
+    value: (input, pointer) => {
+      const { cpuStride } = shape;
+      if (cpuStride !== undefined) {
+        return { value: cpuValues(editing, form, { input, stride: cpuStride, pointer }) };
+      }
+      if (input.values !== undefined) throw wrong(`${pointer}/values`, 'the map is not per-CPU');
+      return within(`${pointer}/value`, () => oneValue(editing, form, given(input.value, pointer)));
+    },
+  };
+}
+
+function oneValue({ shape, rule }: Editing, form: EntryForm, json: Json): Omit<ParsedEntry, 'key'> {
+  const { reference: slot } = rule;
+  if (slot?.kind === 'socket') {
+    return { value: Buffer.alloc(shape.wireSize), reference: parseSocket(json) };
+  }
+  const { meaning, wireSize } = shape;
+  if (form.parseValue === undefined && meaning !== undefined && meaning !== 'cookie') {
+    return parseMeaning(meaning, wireSize, json);
+  }
+  if (form.parseValue === undefined) throw new TypeError(`${form.format} reads no values`);
+  const value = form.parseValue(json);
+  const reference = slot === undefined ? undefined : referenceIn(value, slot);
+  return { value, ...(reference === undefined ? {} : { reference }) };
+}
+
+/** The values of all CPUs: each its own, or one for all of them. */
+function cpuValues(
+  { shape: { wireSize, cpus, info } }: Editing,
+  form: EntryForm,
+  from: {
+    readonly input: Pick<EntryInput, 'value' | 'values'>;
+    readonly stride: number;
+    readonly pointer: string;
+  },
+): Buffer {
+  const { input, stride, pointer } = from;
+  const bytes = Buffer.alloc(wireSize);
+  const put = (cpu: number, json: Json, where: string): void => {
+    within(where, () => form.parseValue?.(json).copy(bytes, cpu * stride, 0, info.value_size));
+  };
+  const { values } = input;
+  if (values === undefined) {
+    const json = given(input.value, pointer);
+    for (let cpu = 0; cpu < cpus; cpu++) put(cpu, json, `${pointer}/value`);
+    return bytes;
+  }
+  if (input.value !== undefined) throw wrong(`${pointer}/value`, 'value and values exclude each other');
+  const told = new Set(values.map(({ cpu }) => cpu));
+  if (told.size !== cpus || values.length !== cpus || values.some(({ cpu }) => cpu >= cpus)) {
+    throw wrong(`${pointer}/values`, `each of the ${cpus} possible CPUs wants one value, from cpu 0 on`);
+  }
+  for (const [index, { cpu, value }] of values.entries()) {
+    put(cpu, given(value, pointer), `${pointer}/values/${index}/value`);
+  }
+  return bytes;
+}
+
+function given(json: unknown, pointer: string): Json {
+  if (json === undefined) throw wrong(`${pointer}/value`, 'a value is wanted');
+  // What JSON.parse has given: the schema leaves it open, because the map decides what it is.
+  return json as Json;
+}
+
+function noKey(type: string, json: Json | undefined, pointer: string): undefined {
+  if (json !== undefined) throw wrong(pointer, `entries of a ${type} have no keys`);
+  return undefined;
+}
+
+/** Runs a parser; the pointers of its refusal are then within `pointer`. */
+function within<Result>(pointer: string, parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (error) {
+    if (!isPinfoldError(error, 'invalid_input')) throw error;
+    const errors = error.details.errors ?? [{ pointer: '', detail: error.message }];
+    throw new PinfoldError('invalid_input', {
+      ...error.details,
+      detail: `The request is not valid: ${pointer}: ${error.message}`,
+      errors: errors.map((each) => ({ ...each, pointer: `${pointer}${each.pointer}` })),
+    });
+  }
+}
+
+function wrong(pointer: string, detail: string): PinfoldError {
+  return new PinfoldError('invalid_input', {
+    detail: `The request is not valid: ${pointer}: ${detail}.`,
+    errors: [{ pointer, detail }],
+  });
+}
