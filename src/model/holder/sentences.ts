@@ -19,6 +19,8 @@ export interface Story {
 /** So many pins of other objects a story tells the loss of. */
 const othersMax = 5;
 
+const nothingLost = 'nothing is lost';
+
 /**
  * Why an object is alive and what unpinning would cost, for people. Every name in it is escaped.
  */
@@ -62,11 +64,13 @@ function ifUnpinned(parts: ReasonParts, consequences: readonly Consequence[]): s
   const [first] = consequences;
   const which =
     names.length > 3 ? `any one of these ${names.length} pins` : enumerate(names, { max: 3, word: 'or' });
-  return `if you unpin ${which} ${first === undefined ? '' : outcomeWords(parts, first)}`;
+  const outcome = first === undefined ? nothingLost : outcomeWords(parts, first);
+  return `if you unpin ${which}${outcome === nothingLost ? '' : ','} ${outcome}`;
 }
 
 function outcomeWords(parts: ReasonParts, consequence: Consequence): string {
-  const { freed, perhapsFreed, detached, hazards, pin } = consequence;
+  const { perhapsFreed, detached, hazards, pin } = consequence;
+  const freed = consequence.freed.filter((one) => !detached.includes(one));
   const words = (object: ObjectKey): string => objectWords(object, parts.labelOf(object));
   const losses = [
     ...(detached.length === 0
@@ -82,7 +86,7 @@ function outcomeWords(parts: ReasonParts, consequence: Consequence): string {
           `${enumerate(perhapsFreed.map(words), { max: 5 })} may be freed, as it cannot be told what else holds the program`,
         ]),
   ];
-  return losses.length === 0 ? 'nothing is lost' : enumerate(losses, { max: 5 });
+  return losses.length === 0 ? nothingLost : enumerate(losses, { max: 5 });
 }
 
 function isEmptied(hazards: readonly Hazard[]): boolean {

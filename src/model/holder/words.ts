@@ -21,11 +21,11 @@ export function ticked(escaped: string): string {
   return `\`${escaped.replaceAll('`', '\\x60')}\``;
 }
 
-/** `map 5 `acl``; without a name, the type: `map 5 (hash)`. */
+/** `map 5 `acl``; without a name, the type: `map 5 of type hash`. */
 export function objectWords(object: ObjectKey, { type, name }: ObjectLabel): string {
   const known = `${object.kind} ${object.id}`;
   if (name !== undefined && name !== '') return `${known} ${ticked(escapeText(name))}`;
-  return type === undefined ? known : `${known} (${escapeText(type)})`;
+  return type === undefined ? known : `${known} of type ${escapeText(type)}`;
 }
 
 /** A byte string as it is where nothing in it can be mistaken, else in backticks and escaped. */

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { ownerOfCgroup } from '../../src/model/holder/cgroup.ts';
+
+const id = '3f2a9c'.padEnd(64, '0');
+const uid = '8d0c2c2e-9a8e-4c7f-b1a0-5f0a7d3c9e11';
+const uidText = uid.replaceAll('-', '_');
+
+const shapes: readonly (readonly [path: string, expected: object])[] = [
+  ['/', {}],
+  ['/system.slice/bird.service', { unit: 'bird.service' }],
+  ['/user.slice/user-0.slice/session-3.scope', { unit: 'session-3.scope' }],
+  ['/user.slice/user-7.slice/user@7.service/app.slice/app-x.scope', { unit: 'user@7.service' }],
+  ['/system.slice/_memory.service', { unit: 'memory.service' }],
+  ['/system.slice/dbus.socket', { unit: 'dbus.socket' }],
+  [`/system.slice/docker-${id}.scope`, { unit: `docker-${id}.scope`, container: id }],
+  [`/docker/${id}`, { container: id }],
+  [`/machine.slice/libpod-${id}.scope/container`, { unit: `libpod-${id}.scope`, container: id }],
+  [`/machine.slice/libpod-conmon-${id}.scope`, { unit: `libpod-conmon-${id}.scope` }],
+  [
+    `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${uidText}.slice/cri-containerd-${id}.scope`,
+    { unit: `cri-containerd-${id}.scope`, container: id, pod: uid },
+  ],
+  [
+    `/kubepods.slice/kubepods-pod${uidText}.slice/crio-${id}.scope`,
+    { unit: `crio-${id}.scope`, container: id, pod: uid },
+  ],
+  [`/kubepods/besteffort/pod${uid}/${id}`, { container: id, pod: uid }],
+  [
+    `/system.slice/containerd.service/kubepods-burstable-pod${uidText}.slice:cri-containerd:${id}`,
+    { unit: 'containerd.service', container: id, pod: uid },
+  ],
+  [`/kubepods/pod${'ab'.repeat(16)}/${id}`, { container: id, pod: 'ab'.repeat(16) }],
+  [`/docker/${'1'.repeat(64)}/docker/${id}`, { container: id }],
+  [`/system.slice/docker-${id}.scope/system.slice/nginx.service`, { unit: 'nginx.service', container: id }],
+  ['/lxc/web/init.scope', { unit: 'init.scope', container: 'web' }],
+  ['/lxc.payload.web', { container: 'web' }],
+  ['/machine.slice/machine-my\\x2dbox.scope', { unit: 'machine-my\\x2dbox.scope', container: 'my-box' }],
+  [`/docker/${id.slice(1)}`, {}],
+];
+
+for (const [path, expected] of shapes) {
+  test(`the cgroup ${path.slice(0, 60)} names ${Object.keys(expected).join(', ') || 'nobody'}`, () => {
+    assert.deepEqual(ownerOfCgroup(path), expected);
+  });
+}
