@@ -16,6 +16,8 @@ export const eventTypes = [
   'node.stopped',
   'mount.appeared',
   'mount.gone',
+  'finding.opened',
+  'finding.resolved',
 ] as const;
 /** One of `eventTypes`. */
 export type EventType = (typeof eventTypes)[number];

@@ -1,0 +1,180 @@
+import type { Judgement, Rule } from '../../model/finding/rule.ts';
+import { rules } from '../../model/finding/rules.ts';
+import type { World } from '../../model/finding/world.ts';
+import { limits } from '../../model/limits.ts';
+import type { NewEvent } from '../../model/schema/event.ts';
+import type { FindingDocument, FindingRuleDocument, RuleId } from '../../model/schema/finding.ts';
+import type { Store } from '../../model/store.ts';
+import type { Announce } from '../inventory/recorder.ts';
+import type { PassKind } from '../observer/observer.ts';
+import { Pace } from '../observer/pace.ts';
+import { FindingBook } from './finding-book.ts';
+import { WorldWatch, type WorldWatchParts } from './world-watch.ts';
+
+/** Events in one transaction: some 10 ms, so that nothing else waits longer for the database. */
+const chunkSize = 200;
+
+/** Trying the rules may take one part in so many of the time. */
+const share = 500;
+
+/** What findings are made from. */
+export interface FindingParts extends WorldWatchParts {
+  readonly store: Store;
+  readonly announce: Announce;
+  /** A pass that begins after the call and reads everything. */
+  readonly observe: () => Promise<void>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** How the last try of a rule went. */
+interface State {
+  readonly unavailable: string | undefined;
+  readonly dropped: number;
+  readonly at: string | undefined;
+}
+
+/**
+ * Tries all rules after passes of the observer, at a bounded pace, and keeps what they found.
+ *
+ * Nothing else changes what is known while a pass is not over, so that rules see one moment.
+ */
+export class AgentFindings {
+  readonly #parts: FindingParts;
+  readonly #book: FindingBook;
+  readonly #watch: WorldWatch;
+  readonly #states = new Map<RuleId, State>();
+  #dueAtMs: number | undefined;
+  #isAsked = false;
+  #isRecalled = false;
+
+  constructor(parts: FindingParts) {
+    this.#parts = parts;
+    this.#book = new FindingBook(parts.store, parts.kernel.facts.bootId);
+    this.#watch = new WorldWatch(parts);
+  }
+
+  /** Something came or went: what is read only then is due. */
+  noteMoved(): void {
+    this.#watch.noteMoved();
+  }
+
+  /** Observes, and tries all rules on what is there now. */
+  async refresh(): Promise<void> {
+    this.#isAsked = true;
+    await this.#parts.observe();
+  }
+
+  /** Called when a pass is over: tries the rules if that is due, or somebody asked. */
+  async afterPass(kind: PassKind): Promise<void> {
+    const { clock } = this.#parts;
+    const began = clock.monotonicMs();
+    // The first pass is not made longer: whoever starts an agent waits for it.
+    this.#dueAtMs ??= began + limits.observeIntervalMs;
+    const isAsked = this.#isAsked && kind === 'fresh';
+    if (!isAsked && began < this.#dueAtMs) return;
+    if (isAsked) this.#isAsked = false;
+    const pace = new Pace(clock);
+    try {
+      await this.#tryAll(pace, isAsked);
+    } finally {
+      const took = clock.monotonicMs() - began;
+      this.#dueAtMs = clock.monotonicMs() + Math.max(limits.findingsIntervalMs, took * share);
+    }
+  }
+
+  /** Everything that is open, by rule, in the rules' own order. */
+  list(): readonly FindingDocument[] {
+    return rules.flatMap(({ id }) => this.#book.of(id));
+  }
+
+  /** The rules, with what became of each. */
+  rules(): readonly FindingRuleDocument[] {
+    return rules.map((rule) => {
+      const { unavailable, dropped = 0, at } = this.#states.get(rule.id) ?? {};
+      return {
+        rule: rule.id,
+        title: rule.title,
+        severities: [...rule.severities],
+        meaning: rule.meaning,
+        advice: rule.advice,
+        enabled: !this.#parts.thresholds.off.has(rule.id),
+        ...(unavailable === undefined ? {} : { unavailable }),
+        findings: this.#book.of(rule.id).length,
+        dropped,
+        ...(at === undefined ? {} : { observed_at: at }),
+      };
+    });
+  }
+
+  /** The objects a rule objects to, as `kind:id`. */
+  objectsOf(rule: RuleId): ReadonlySet<string> {
+    return new Set(
+      this.#book.of(rule).flatMap(({ subject: { kind, id } }) => (id === undefined ? [] : `${kind}:${id}`)),
+    );
+  }
+
+  /** When rules were tried last; undefined before the first time. */
+  observedAt(): Date | undefined {
+    const times = [...this.#states.values()].flatMap(({ at }) => at ?? []);
+    return times.length === 0
+      ? undefined
+      : new Date(times.reduce((one, other) => (one > other ? one : other)));
+  }
+
+  async #tryAll(pace: Pace, isAsked: boolean): Promise<void> {
+    const at = this.#parts.clock.now().toISOString();
+    const events = this.#isRecalled ? [] : [...this.#book.recall(at)];
+    this.#isRecalled = true;
+    const { world, isHoldersNew, mustObserve } = await this.#watch.look(pace, isAsked);
+    for (const rule of rules) {
+      const isOfHolders = rule.needs.includes('holders');
+      // What was found when holders were read last stands until they are read again.
+      if (isOfHolders && !isHoldersNew && world.missing.holders === undefined) continue;
+      events.push(...this.#tryOne(rule, world, at));
+      await pace.restIfOver();
+    }
+    await this.#write(events, pace);
+    if (mustObserve) this.#parts.observe().catch(this.#parts.onFailure);
+  }
+
+  #tryOne(rule: Rule, world: World, at: string): readonly NewEvent[] {
+    const isOn = !world.thresholds.off.has(rule.id);
+    const need = rule.needs.find((each) => world.missing[each] !== undefined);
+    const unavailable = need === undefined ? undefined : world.missing[need];
+    const found = isOn && need === undefined ? upTo(limits.findingsPerRuleMax, rule.judge(world)) : nothing;
+    const wasTried = isOn && need === undefined;
+    this.#states.set(rule.id, { unavailable, dropped: found.dropped, at: wasTried ? at : undefined });
+    return this.#book.settle({ rule, judgements: found.judgements, at });
+  }
+
+  async #write(events: readonly NewEvent[], pace: Pace): Promise<void> {
+    const { store, announce } = this.#parts;
+    for (let from = 0; from < events.length; from += chunkSize) {
+      const chunk = events.slice(from, from + chunkSize);
+      const isLast = from + chunkSize >= events.length;
+      const written = store.transaction(() => {
+        if (isLast) this.#book.remember();
+        return store.events.append(chunk);
+      });
+      announce(written);
+      await pace.rest();
+    }
+  }
+}
+
+interface Found {
+  readonly judgements: readonly Judgement[];
+  readonly dropped: number;
+}
+
+const nothing: Found = { judgements: [], dropped: 0 };
+
+function upTo(max: number, all: Iterable<Judgement>): Found {
+  const judgements: Judgement[] = [];
+  let dropped = 0;
+  for (const judgement of all) {
+    if (judgements.length < max) judgements.push(judgement);
+    else dropped++;
+  }
+  return { judgements, dropped };
+}

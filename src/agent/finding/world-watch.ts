@@ -1,0 +1,145 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Thresholds } from '../../model/finding/thresholds.ts';
+import type { Need, World, WorldHolders } from '../../model/finding/world.ts';
+import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
+import { limits } from '../../model/limits.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { KnownMounts } from '../observer/known-mounts.ts';
+import type { Pace } from '../observer/pace.ts';
+import { ConstantMaps } from './constants.ts';
+import { type HolderReading, holderView, noHolders } from './holder-view.ts';
+import { hasLinkChanged } from './recheck.ts';
+import { readSurroundings } from './surroundings.ts';
+import { makeWorld } from './world.ts';
+
+/** What looking takes. */
+export interface WorldWatchParts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly known: KnownMounts;
+  readonly thresholds: Thresholds;
+  readonly isPinsOnly: boolean;
+  /** Everything that holds anything, by going through all processes. */
+  readonly readHolders: () => HolderReading;
+}
+
+/** What a look came to. */
+export interface Look {
+  readonly world: World;
+  /** Whether holders were read for it; otherwise the world has none. */
+  readonly isHoldersNew: boolean;
+  /** Something differs from the inventory, so that only a pass over everything makes it true again. */
+  readonly mustObserve: boolean;
+}
+
+/** Reading holders may take one part in so many of the time. */
+const holdersShare = 300;
+
+/** Puts worlds together, and reads what costs something only when something moved or somebody asks. */
+export class WorldWatch {
+  readonly #parts: WorldWatchParts;
+  readonly #constants: ConstantMaps;
+  #hasMoved = true;
+  #isHoldersDue = true;
+  #mark = '';
+  #holdersDueAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: WorldWatchParts) {
+    this.#parts = parts;
+    this.#constants = new ConstantMaps(parts.kernel, parts.inventory);
+  }
+
+  /** Something came or went. */
+  noteMoved(): void {
+    this.#hasMoved = true;
+  }
+
+  /** Looks around. `isAsked`: somebody waits for it, and wants what is true now. */
+  async look(pace: Pace, isAsked: boolean): Promise<Look> {
+    const { inventory, thresholds, clock, known, kernel } = this.#parts;
+    const missing = this.#missing();
+    const surroundings = readSurroundings();
+    const sums = missing.counters === undefined ? this.#readCounters() : '';
+    const mark = `${surroundings.mark}/${sums}`;
+    const hasMoved = this.#hasMoved || isAsked || mark !== this.#mark;
+    this.#hasMoved = false;
+    this.#mark = mark;
+    this.#isHoldersDue ||= hasMoved;
+    let mustObserve = false;
+    if (hasMoved && missing.objects === undefined) {
+      await this.#constants.learn(pace);
+      mustObserve = await hasLinkChanged(kernel, inventory, pace);
+    }
+    const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
+    const world = makeWorld(inventory, {
+      nowMs: clock.now().getTime(),
+      thresholds,
+      mounts: known.documents(),
+      cgroups: surroundings.cgroups,
+      entryCounts: missing.entries === undefined ? kernel.entryCounts.readAll() : new Map(),
+      writableConstants: missing.frozen === undefined ? this.#constants.writable() : new Map(),
+      holders: holders?.view ?? noHolders,
+      missing: holders?.lacks === undefined ? missing : { ...missing, holders: holders.lacks },
+    });
+    await pace.restIfOver();
+    return { world, isHoldersNew: holders !== undefined, mustObserve };
+  }
+
+  #missing(): World['missing'] {
+    const { isPinsOnly, kernel } = this.#parts;
+    const why = 'the agent runs with --pins-only';
+    if (isPinsOnly) return { objects: why, counters: why, entries: why, frozen: why, holders: why };
+    const counters = pinnableKinds.map((kind) => kernel.counters.unavailable(kind)).find(Boolean);
+    const reasons: Partial<Record<Need, string | undefined>> = {
+      counters,
+      holders: counters,
+      entries: kernel.entryCounts.unavailable,
+      frozen: this.#constants.unavailable,
+    };
+    return Object.fromEntries(Object.entries(reasons).filter(([, reason]) => reason !== undefined));
+  }
+
+  /** Rules compare counters with pins: those of this moment, not of the last pass over everything. */
+  #readCounters(): string {
+    const { inventory, kernel } = this.#parts;
+    const sumOf = (kind: PinnableKind): string => {
+      const counters = kernel.counters.readAll(kind);
+      inventory.objects.setCounters(kind, counters);
+      let refcnt = 0n;
+      let usercnt = 0n;
+      for (const each of counters.values()) {
+        refcnt += each.refcnt;
+        usercnt += each.usercnt ?? 0n;
+      }
+      return `${counters.size}:${refcnt}:${usercnt}`;
+    };
+    return pinnableKinds.map(sumOf).join(' ');
+  }
+
+  /** Holders, where they are due; `lacks` where too little of them could be read to conclude anything. */
+  async #readHolders(
+    pace: Pace,
+    isAsked: boolean,
+  ): Promise<{ readonly view: WorldHolders; readonly lacks: string | undefined } | undefined> {
+    const { clock, readHolders } = this.#parts;
+    const began = clock.monotonicMs();
+    if (!this.#isHoldersDue || (began < this.#holdersDueAtMs && !isAsked)) return undefined;
+    await pace.rest();
+    const first = readHolders();
+    await pace.rest();
+    const view = holderView([first, readHolders()]);
+    await pace.rest();
+    this.#isHoldersDue = false;
+    const took = clock.monotonicMs() - began;
+    this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, took * holdersShare);
+    return { view, lacks: lackOf(first) };
+  }
+}
+
+/** What of the holders of maps could not be read. Network namespaces have only attachments of programs. */
+function lackOf({ facts }: HolderReading): string | undefined {
+  const lack = facts.unavailable.find(({ what }) => !what.startsWith('netns'));
+  return lack === undefined ? undefined : `${lack.what} cannot be read: ${lack.reason}`;
+}

@@ -1,0 +1,78 @@
+import type { Thresholds } from '../../model/finding/thresholds.ts';
+import type { Need, World, WorldHolders, WorldObject, WorldPin } from '../../model/finding/world.ts';
+import { pinnableKinds } from '../../model/kind.ts';
+import type { LinkInfo } from '../../model/schema/link-info.ts';
+import type { MapInfo } from '../../model/schema/map-info.ts';
+import type { MountDocument } from '../../model/schema/pin.ts';
+import type { ProgramInfo } from '../../model/schema/program-info.ts';
+import type { PinEntry } from '../inventory/entry.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { ObjectEntry } from '../inventory/objects.ts';
+
+/** What a world is made of, beside the inventory. */
+export interface WorldParts {
+  readonly nowMs: number;
+  readonly thresholds: Thresholds;
+  readonly mounts: readonly MountDocument[];
+  readonly cgroups: number;
+  readonly entryCounts: ReadonlyMap<number, number>;
+  readonly writableConstants: ReadonlyMap<number, readonly string[]>;
+  readonly holders: WorldHolders;
+  readonly missing: Readonly<Partial<Record<Need, string>>>;
+}
+
+/** Maps whose entries the kernel counts (kernel/bpf/hashtab.c); it says 0 of all others. */
+const countedTypes: ReadonlySet<string> = new Set([
+  'hash',
+  'percpu_hash',
+  'lru_hash',
+  'lru_percpu_hash',
+  'hash_of_maps',
+]);
+
+/** The inventory as of this moment, for rules that may take several slices of time. */
+export function makeWorld(inventory: Inventory, { entryCounts, ...others }: WorldParts): World {
+  const maps = new Map<number, WorldObject<MapInfo>>();
+  const programs = new Map<number, WorldObject<ProgramInfo>>();
+  const links = new Map<number, WorldObject<LinkInfo>>();
+  const entries = new Map<number, number>();
+  for (const kind of pinnableKinds) {
+    for (const entry of inventory.objects.entries(kind)) {
+      const { id, info } = entry;
+      if (info.kind === 'program') programs.set(id, objectOf(inventory, entry, info));
+      if (info.kind === 'link') links.set(id, objectOf(inventory, entry, info));
+      if (info.kind !== 'map') continue;
+      maps.set(id, objectOf(inventory, entry, info));
+      const count = entryCounts.get(id);
+      if (count !== undefined && countedTypes.has(info.type)) entries.set(id, count);
+    }
+  }
+  return { ...others, maps, programs, links, entries };
+}
+
+const noPins: readonly WorldPin[] = [];
+
+function objectOf<Info>(inventory: Inventory, entry: ObjectEntry, info: Info): WorldObject<Info> {
+  const { kind, id, fingerprint, firstSeen } = entry;
+  const isPinned = inventory.isPinned(kind, id);
+  const pins = isPinned
+    ? inventory.pinsOf(kind, id).filter(({ object }) => object.fingerprint === fingerprint)
+    : [];
+  return {
+    info,
+    firstSeenMs: Date.parse(firstSeen),
+    counters: inventory.objects.countersOf(kind, id),
+    pins: pins.length === 0 ? noPins : pins.map(pinOf),
+    pinnedInodes: pins.length < 2 ? pins.length : inventory.countPinnedInodes(kind, id),
+  };
+}
+
+function pinOf({ mount, path, inode, annotations }: PinEntry): WorldPin {
+  return {
+    mount,
+    path,
+    owner: annotations.owner,
+    isClaimed: false,
+    pinnedAtMs: Number(inode.mtimeNs / 1_000_000n),
+  };
+}
