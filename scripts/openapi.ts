@@ -53,6 +53,7 @@ const silent: Agent = {
   holders: { holders: unused, why: unused, heldBy: unused, recent: unused, referencesOf: unused },
   programs: { instructions: unused, machineCode: unused, measured: unused },
   types: { types: unused },
+  specifications: { map: unused, program: unused, list: unused },
   changes: {
     pin: unused,
     patch: unused,

@@ -1,35 +1,44 @@
 import type { Hazard } from '../model/hazard.ts';
-import type { ObjectKind } from '../model/kind.ts';
+import type { ObjectKey } from '../model/holder/facts.ts';
+import type { HeldBy } from '../model/holder/held-by.ts';
+import type { ObjectKind, PinnableKind } from '../model/kind.ts';
 import type { PinPath } from '../model/path.ts';
 import type { Caller } from '../model/role.ts';
 import type { EventDocument } from '../model/schema/event.ts';
+import type { FindingDocument, FindingRuleDocument, RuleId } from '../model/schema/finding.ts';
+import type { HolderGraph, WhyDocument } from '../model/schema/holder.ts';
 import type { NodeDocument } from '../model/schema/node.ts';
-import type { ObjectDocument } from '../model/schema/object.ts';
+import type { ObjectDocument, References } from '../model/schema/object.ts';
 import type { OperationDocument } from '../model/schema/operation.ts';
 import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.ts';
 import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { Store } from '../model/store.ts';
-import type { EntryReads } from './reads/entries.ts';
-
-/**
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
+import type { EntryReads } from './reads/entries.ts';
+import type { Specifications } from './specification/reads.ts';
+
+/**
  * What a node does, as the API sees it. Reads answer from the last observation and say when that was;
- * `fresh` observes first. Changes are synchronous critical sections: when one returns, it is applied.
+ * `fresh` observes first. Changes are carried out in critical sections: when one resolves, it is applied.
  */
 export interface Agent {
   readonly reads: Reads;
+  readonly holders: HolderReads;
+  readonly findings: FindingReads;
   readonly programs: ProgramReads;
   readonly types: TypeReads;
   /** What is in maps. */
   readonly entries: EntryReads;
+  /** What changes them. */
+  readonly edits: EntryEdits;
+  /** What maps and programs were made with. */
+  readonly specifications: Specifications;
   readonly changes: Changes;
   readonly store: Store;
   readonly statistics: Statistics;
   /** Undefined once recovery and the first full observation are done, otherwise why not yet. */
-  /** What changes them. */
-  readonly edits: EntryEdits;
   notReady(): string | undefined;
 }
 
@@ -61,6 +70,10 @@ export interface ObjectQuery {
   readonly type?: string;
   readonly name?: string;
   readonly pinned?: boolean;
+  /** Processes that hold it themselves. */
+  readonly heldBy?: HeldBy;
+  /** Those a rule objects to. */
+  readonly finding?: RuleId;
 }
 
 /** A slice of a list in its stable order; `after` is the opaque position of the last item before it. */
@@ -101,6 +114,33 @@ export interface Reads {
    * `--pins-only`
    */
   object(kind: ObjectKind, id: number): Observed<ObjectDocument>;
+}
+
+/** Who holds what, read from the kernel for the answer. */
+export interface HolderReads {
+  /** @throws PinfoldError object_not_found, not_supported with `--pins-only` */
+  holders(kind: PinnableKind, id: number): HolderGraph;
+  /** The same with sentences, and with what each pin's removal would cost. @throws PinfoldError as `holders` */
+  why(kind: PinnableKind, id: number): WhyDocument;
+  /** Keys (`map:5`) of what some processes hold, of a reading up to a second old. @throws PinfoldError */
+  heldBy(choice: HeldBy): ReadonlySet<string>;
+  /** Everything that holds anything, up to a second old. @throws PinfoldError not_supported */
+  recent(): WholeReading;
+  /** Who holds an object by numbers, up to a second old, without the kernel's counters; undefined for BTF. */
+  referencesOf(object: ObjectKey): References | undefined;
+}
+
+/** What is worth a person's attention, as of the last time the rules were tried. */
+export interface FindingReads {
+  /** Has the next fresh observation try all rules on what is there then. */
+  ask(): void;
+  /** Everything that is open, by rule. */
+  list(): readonly FindingDocument[];
+  rules(): readonly FindingRuleDocument[];
+  /** Keys (`map:5`) of the objects a rule objects to. */
+  objectsOf(rule: RuleId): ReadonlySet<string>;
+  /** When rules were tried last; undefined before the first time. */
+  observedAt(): Date | undefined;
 }
 
 /** What programs consist of and how they run. */
@@ -180,19 +220,23 @@ export interface PlanStep {
   readonly hazards: readonly Hazard[];
 }
 
-/** Every change throws PinfoldError; `details.operation_id` names the operation where one was begun. */
+/** Every change rejects with PinfoldError; `details.operation_id` names the operation where one was begun. */
 export interface Changes {
-  pin(path: PinPath, mount: MountChoice, request: PinRequest, context: ChangeContext): ChangeResult;
-  patch(path: PinPath, mount: MountChoice, patch: PinPatch, context: ChangeContext): ChangeResult;
-  unpin(path: PinPath, mount: MountChoice, context: ChangeContext): ChangeResult;
+  pin(path: PinPath, mount: MountChoice, request: PinRequest, context: ChangeContext): Promise<ChangeResult>;
+  patch(path: PinPath, mount: MountChoice, patch: PinPatch, context: ChangeContext): Promise<ChangeResult>;
+  unpin(path: PinPath, mount: MountChoice, context: ChangeContext): Promise<ChangeResult>;
   makeDirectory(
     path: PinPath,
     mount: MountChoice,
     request: DirectoryRequest,
     context: ChangeContext,
-  ): ChangeResult;
-  removeDirectory(path: PinPath, mount: MountChoice, context: ChangeContext): ChangeResult;
-  batch(operations: readonly BatchOperation[], mount: MountChoice, context: ChangeContext): ChangeResult;
+  ): Promise<ChangeResult>;
+  removeDirectory(path: PinPath, mount: MountChoice, context: ChangeContext): Promise<ChangeResult>;
+  batch(
+    operations: readonly BatchOperation[],
+    mount: MountChoice,
+    context: ChangeContext,
+  ): Promise<ChangeResult>;
   operation(id: string): OperationDocument | undefined;
 }
 

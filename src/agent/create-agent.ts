@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Clock } from '../model/clock.ts';
+import { isPinfoldError } from '../model/error.ts';
 import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
@@ -8,9 +9,9 @@ import type { Agent } from './agent.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
-import { AnnotationIndex } from './inventory/annotations.ts';
 import { MapEdits } from './edit/map-edits.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
+import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
 import { type Announce, ChangeRecorder } from './inventory/recorder.ts';
@@ -35,6 +36,8 @@ import { AgentReads } from './reads/reads.ts';
 import { AgentStatistics, type Progress } from './reads/statistics.ts';
 import { AgentTypeReads } from './reads/type-reads.ts';
 import { type RecoveryReport, recover } from './recovery/recover.ts';
+import { AgentSpecifications } from './specification/reads.ts';
+import { SpecificationRecorder } from './specification/recorder.ts';
 
 /** What an agent is made from. The kernel and the store stay their maker's to close, after `stop`. */
 export interface AgentOptions {
@@ -84,24 +87,27 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const mounts = new MountTable(kernel, options.bpffsPath);
   const parts: SharedParts = { options, inventory, known, recorder, mounts, statistics };
   const observed = makeObserver(parts, () => schedule.wake());
-  const environment = makeEnvironment(parts);
-  const recovery = new Recovery(environment);
+  const environment = makeEnvironment(parts, () => recovery.noteUnsettled());
+  const recovery: Recovery = new Recovery(environment);
   const schedule: Schedule = new Schedule({
     clock,
     rhythm: options.rhythm ?? usualRhythm,
     pass: async (kind) => {
+      recovery.settleNow();
       await observed.observer.pass(kind);
+      specified?.afterPass(kind !== 'quick');
       if (kind !== 'quick') recovery.tryAgain();
     },
     onFailure: options.onFailure,
   });
-  const live: LiveParts = {
-    ...parts,
-    kernel,
-    clock,
-    sink: recorder,
-    whyNoCounters: whyNoCounters(kernel, node.isPinsOnly),
-  };
+  const specified = node.isPinsOnly
+    ? undefined
+    : new SpecificationRecorder({ kernel, store, clock, inventory, onFailure: options.onFailure });
+  statistics.onEvents((events) => specified?.note(events));
+  const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly) };
+  const primaryMount = () => known.primaryId;
+  const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
+  const live: LiveParts = { ...parts, ...counting, holders, sink: recorder };
   const reads = new AgentReads({
     ...parts,
     ...live,
@@ -116,6 +122,8 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const types = new AgentTypeReads(kernel);
   const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
   const entries = new MapEntries({ kernel, clock, pool, isPinsOnly: node.isPinsOnly });
+  const { isPinsOnly } = node;
+  const specifications = new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly });
   const changes = new PinChanges(environment, () => recovery.trySettling());
   const edits = new MapEdits({ environment, announce: (events) => statistics.announce(events) });
   const agent: Agent = {
@@ -125,12 +133,13 @@ export function createAgent(given: AgentOptions): StartedAgent {
     types,
     entries,
     edits,
+    specifications,
     changes,
     store,
     statistics,
     notReady,
   };
-  return { agent, ...makeLife({ options, recovery, schedule, observed, pool }) };
+  return { agent, ...makeLife({ options, recovery, schedule, observed, pool, specified }) };
 }
 
 /** What dumps hold is left out of every count, so that nothing else need know of them. */
@@ -181,7 +190,10 @@ function makeObserver(
   return { observer, writer, watches };
 }
 
-function makeEnvironment({ options, recorder, mounts, statistics }: SharedParts): OperationEnvironment {
+function makeEnvironment(
+  { options, recorder, mounts, statistics }: SharedParts,
+  onUnsettled: () => void,
+): OperationEnvironment {
   const { kernel, store, clock, node } = options;
   return {
     kernel,
@@ -194,6 +206,7 @@ function makeEnvironment({ options, recorder, mounts, statistics }: SharedParts)
     isReadOnly: node.isReadOnly,
     usesIds: !node.isPinsOnly,
     onStep: options.onStep ?? (() => undefined),
+    onUnsettled,
     onOperation: (report) => statistics.reportOperation(report),
   };
 }
@@ -204,12 +217,14 @@ function makeLife({
   schedule,
   observed,
   pool,
+  specified,
 }: {
   readonly options: AgentOptions;
   readonly recovery: Recovery;
   readonly schedule: Schedule;
   readonly observed: ObserverParts;
   readonly pool: DumpPool;
+  readonly specified: SpecificationRecorder | undefined;
 }): Pick<StartedAgent, 'start' | 'stop'> {
   const { store, clock, kernel } = options;
   const { bootId } = kernel.facts;
@@ -230,6 +245,7 @@ function makeLife({
       await pool.stop();
       await stopRetention();
       await schedule.stop();
+      await specified?.stop();
       observed.watches[Symbol.dispose]();
       if (observed.observer.observedAt !== undefined)
         observed.writer.events([nodeEvent('node.stopped', options)]);
@@ -239,11 +255,12 @@ function makeLife({
 
 /**
  * Recovery at the start, and again for what could not be recovered then because its instance was out of
- * reach.
+ * reach, and for what could not be recorded since because the disk was full.
  */
 class Recovery {
   readonly #environment: OperationEnvironment;
   #isWaiting = false;
+  #hasUnsettled = false;
 
   constructor(environment: OperationEnvironment) {
     this.#environment = environment;
@@ -252,7 +269,29 @@ class Recovery {
   run(): RecoveryReport {
     const report = recover(this.#environment);
     this.#isWaiting = report.waiting.length > 0;
+    this.#hasUnsettled = false;
     return report;
+  }
+
+  noteUnsettled(): void {
+    this.#hasUnsettled = true;
+  }
+
+  /**
+   * Settles what could not be recorded. An observation that came before it would take our own changes for
+   * somebody else's, so it fails while this does. @throws PinfoldError storage_full, storage_failed
+   */
+  settleNow(): void {
+    if (this.#hasUnsettled) this.run();
+  }
+
+  /** The same before the next changes; where it fails, they will find out themselves. */
+  trySettling(): void {
+    try {
+      this.settleNow();
+    } catch (error) {
+      if (!isPinfoldError(error)) throw error;
+    }
   }
 
   tryAgain(): void {

@@ -6,6 +6,7 @@ import { addDirectoryRoutes } from './directories.ts';
 import { addDocsRoutes } from './docs.ts';
 import { addEventsRoute } from './events.ts';
 import { addHealthRoutes } from './health.ts';
+import { addHoldersRoutes } from './holders.ts';
 import { addLinkRoutes } from './links.ts';
 import { addMapRoutes } from './maps.ts';
 import { addMetricsRoute } from './metrics.ts';
@@ -15,8 +16,10 @@ import { addObjectsRoute } from './objects.ts';
 import { addOperationRoute } from './operations.ts';
 import { addPinRoutes } from './pins.ts';
 import { addProgramRoutes } from './programs.ts';
+import { addSpecificationRoutes } from './specifications.ts';
 import { addTokenRoutes } from './tokens.ts';
 import { addTreeRoute } from './tree.ts';
+import { addWhyRoutes } from './why.ts';
 
 /** Every resource, in the order in which the documentation shows them. */
 export async function addRoutes(app: App, parts: Parts): Promise<void> {
@@ -31,6 +34,9 @@ export async function addRoutes(app: App, parts: Parts): Promise<void> {
   addProgramRoutes(app, parts);
   addLinkRoutes(app, parts);
   addBtfRoutes(app, parts);
+  addHoldersRoutes(app, parts);
+  addWhyRoutes(app, parts);
+  addSpecificationRoutes(app, parts);
   addOperationRoute(app, parts);
   addEventsRoute(app, parts);
   addTokenRoutes(app, parts);

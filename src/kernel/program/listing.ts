@@ -25,7 +25,7 @@ import type { CalleeNames } from './symbols.ts';
  * BPF_FUNC_tail_call: the one helper that is still called by its number after verification
  * (bpf_insn_prepare_dump, kernel/bpf/syscall.c).
  */
-const tailCall = { number: 12, name: 'bpf_tail_call' } as const;
+export const tailCall = { number: 12, name: 'bpf_tail_call' } as const;
 
 /** What a listing is made of. */
 export interface ListingParts {

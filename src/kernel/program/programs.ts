@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import type { ProgramMachineCode } from '../../model/schema/program-code.ts';
 import type { ProgramInfo } from '../../model/schema/program-info.ts';
+import { enumeratorsOf } from '../btf/details.ts';
 import type { KernelBtf } from '../btf/kernel-btf.ts';
 import type { HeldObject } from '../kernel.ts';
 import { present } from '../object/fields.ts';
 import type { FdTable } from '../sys/fd.ts';
 import { type ProgramImage, readImage, readMachineCode } from './image.ts';
-import { calleesOf, Listing, symbolOf } from './listing.ts';
+import { calleesOf, Listing, symbolOf, tailCall } from './listing.ts';
+import { loadedInstructions } from './loaded.ts';
 import { readProgramBtf } from './program-btf.ts';
 import { Source } from './source.ts';
 import { enableStatistics } from './statistics.ts';
@@ -35,6 +37,11 @@ export interface Programs {
   readCode(held: HeldObject): ProgramCode;
   /** Finds the names of what a program calls; needs no open program. Does not fail. */
   list(code: ProgramCode): Promise<Listing>;
+  /**
+   * The instructions as they were loaded, where the tag proves them; undefined where they are not kept. Needs
+   * no open program. Does not fail.
+   */
+  findLoaded(image: Pick<ProgramImage, 'code'>, tag: string): Promise<Buffer | undefined>;
   /** @throws PinfoldError not_supported where the program is interpreted, permission_denied */
   readMachineCode(held: HeldObject): ProgramMachine;
   /**
@@ -50,6 +57,7 @@ export class BpfPrograms implements Programs {
   readonly #fds: FdTable;
   readonly #kernelBtf: KernelBtf;
   readonly #symbols = new KernelSymbols();
+  #helpers: ReadonlyMap<string, number> | undefined;
 
   constructor(fds: FdTable, kernelBtf: KernelBtf) {
     this.#fds = fds;
@@ -65,6 +73,15 @@ export class BpfPrograms implements Programs {
   async list(code: ProgramCode): Promise<Listing> {
     const callees = await this.#symbols.namesOf(calleesOf(code.image.code));
     return new Listing({ ...code, callees, kernelFunction: (id) => this.#kernelFunction(id) });
+  }
+
+  async findLoaded({ code }: Pick<ProgramImage, 'code'>, tag: string): Promise<Buffer | undefined> {
+    const { names } = await this.#symbols.namesOf(calleesOf(code));
+    return loadedInstructions(code, tag, (distance) => {
+      if (distance === tailCall.number) return distance;
+      const name = names.get(distance);
+      return name === undefined ? undefined : this.#helperNumbers().get(name);
+    });
   }
 
   readMachineCode(held: HeldObject): ProgramMachine {
@@ -93,6 +110,18 @@ export class BpfPrograms implements Programs {
 
   holdStatistics(): Disposable {
     return enableStatistics(this.#fds);
+  }
+
+  /** The helpers of this kernel by name; BPF_FUNC_map_lookup_elem is the function bpf_map_lookup_elem. */
+  #helperNumbers(): ReadonlyMap<string, number> {
+    if (this.#helpers !== undefined) return this.#helpers;
+    const btf = 'btf' in this.#kernelBtf ? this.#kernelBtf.btf : undefined;
+    const id = btf?.find('enum', 'bpf_func_id');
+    const known = btf === undefined || id === undefined ? [] : enumeratorsOf(btf, id);
+    this.#helpers = new Map(
+      known.map(({ name, bits }) => [name.replace(/^BPF_FUNC_/, 'bpf_'), Number(bits)]),
+    );
+    return this.#helpers;
   }
 
   /** Where functions are too far for 32 bits, a call has the BTF id (bpf_jit_supports_far_kfunc_call). */

@@ -1,0 +1,224 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import { pathMembers } from '../../model/path.ts';
+import type { MapSpecification } from '../../model/schema/map-specification.ts';
+import type {
+  ProgramSpecification,
+  SpecifiedKind,
+  StoredSpecificationItem,
+} from '../../model/schema/specification.ts';
+import type { ObjectRecord, SpecificationLine, SpecificationQuery, Store } from '../../model/store.ts';
+import type { Page, Slice } from '../agent.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { EntryReads } from '../reads/entries.ts';
+import { Gatherer } from './gather.ts';
+import { type MapFacts, mapSpecification, type Origin } from './of-map.ts';
+import { programSpecification } from './of-program.ts';
+import { mapFromStored, programFromStored } from './stored.ts';
+
+/** What answers are made from. */
+export interface SpecificationParts {
+  readonly kernel: Kernel;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly entries: Pick<EntryReads, 'page'>;
+  readonly isPinsOnly: boolean;
+}
+
+/** Which object is meant, where its id may have been given to another since. */
+export interface SpecifiedChoice {
+  readonly id: number;
+  readonly fingerprint?: string;
+}
+
+/** What maps and programs were made with: from the kernel while they are there, then from the store. */
+export class AgentSpecifications {
+  readonly #parts: SpecificationParts;
+
+  constructor(parts: SpecificationParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A map's, with up to `entriesMax` of its entries where they are wanted and can be read.
+   *
+   * @throws PinfoldError object_not_found where it is not there and nothing is stored, not_supported
+   */
+  async map(choice: SpecifiedChoice, entriesMax?: number): Promise<MapSpecification> {
+    const facts = this.#mapFacts(choice);
+    if (facts === undefined) return this.#storedMap(choice, entriesMax !== undefined);
+    const specification = mapSpecification(facts, this.#originOf('map', choice.id, facts.fingerprint));
+    return entriesMax === undefined
+      ? specification
+      : await this.#withEntries(specification, choice.id, entriesMax);
+  }
+
+  /** A program's. @throws PinfoldError object_not_found, not_supported */
+  async program(choice: SpecifiedChoice): Promise<ProgramSpecification> {
+    this.#assertUsesIds();
+    const read = await this.#readProgram(choice);
+    return read ?? this.#storedProgram(choice);
+  }
+
+  /** Everything that is stored, newest first. @throws PinfoldError bad_cursor */
+  list(
+    query: Omit<SpecificationQuery, 'limit' | 'before'>,
+    { after, limit }: Slice,
+  ): Page<StoredSpecificationItem> {
+    const { specifications } = this.#parts.store;
+    if (after !== undefined && !/^\d{1,15}$/.test(after)) throw new PinfoldError('bad_cursor');
+    const before = after === undefined ? {} : { before: Number(after) };
+    const lines = specifications.list({ ...query, ...before, limit: limit + 1 });
+    const items = lines.slice(0, limit);
+    return {
+      items: items.map(itemOf),
+      next: lines.length > limit ? String(items.at(-1)?.seq) : undefined,
+      total: specifications.count(query),
+    };
+  }
+
+  #mapFacts({ id, fingerprint }: SpecifiedChoice): (MapFacts & { readonly fingerprint: string }) | undefined {
+    this.#assertUsesIds();
+    const { kernel } = this.#parts;
+    const described = kernel.objects.isOwn('map', id) ? undefined : kernel.objects.describe('map', id);
+    if (described?.info.kind !== 'map') return undefined;
+    if (fingerprint !== undefined && described.fingerprint !== fingerprint) return undefined;
+    const gatherer = new Gatherer(this.#parts, limits.entryBytesMax);
+    return { ...gatherer.mapFacts(described.info), fingerprint: described.fingerprint };
+  }
+
+  async #readProgram({ id, fingerprint }: SpecifiedChoice): Promise<ProgramSpecification | undefined> {
+    try {
+      const gatherer = new Gatherer(this.#parts, limits.entryBytesMax);
+      const facts = await gatherer.programFacts(id, fingerprint);
+      if (facts === undefined) return undefined;
+      return programSpecification(facts, this.#originOf('program', id, facts.fingerprint));
+    } catch (error) {
+      if (isPinfoldError(error, 'object_not_found')) return undefined;
+      throw error;
+    }
+  }
+
+  #originOf(kind: SpecifiedKind, id: number, fingerprint: string): Origin {
+    const known = this.#parts.inventory.objects.find(kind, id);
+    return {
+      kind,
+      id,
+      fingerprint,
+      state: 'present',
+      read_at: this.#parts.clock.now().toISOString(),
+      ...(known?.fingerprint === fingerprint ? { first_seen: known.firstSeen } : {}),
+    };
+  }
+
+  async #withEntries(specification: MapSpecification, id: number, limit: number): Promise<MapSpecification> {
+    try {
+      const { value } = await this.#parts.entries.page(id, { format: 'raw' }, { after: undefined, limit });
+      const entries: unknown = JSON.parse(`[${value.text.toString()}]`);
+      if (!Array.isArray(entries)) throw new TypeError('a page of entries is a list');
+      const isWhole = value.summary.next === undefined;
+      const reason = `these are the first ${entries.length}; the others are read with GET /v1/maps/${id}/entries`;
+      const whole = { ...specification, format: 'raw' as const, entries };
+      return isWhole ? whole : lacking(whole, 'entries', reason);
+    } catch (error) {
+      if (!isPinfoldError(error, 'not_readable') && !isPinfoldError(error, 'not_supported')) throw error;
+      return lacking(specification, 'entries', error.message);
+    }
+  }
+
+  #storedMap(choice: SpecifiedChoice, wantsEntries: boolean): MapSpecification {
+    const { object, stored, origin } = this.#find('map', choice);
+    const missing = 'it was gone before that could be read';
+    const whole =
+      stored === undefined && object.info.kind === 'map'
+        ? mapSpecification(
+            {
+              info: object.info,
+              details: { missing },
+              btf: object.info.btf_id === undefined ? undefined : { missing },
+            },
+            origin,
+          )
+        : mapFromStored({ document: stored?.document, parts: stored?.parts ?? {} });
+    const dated = { ...whole, about: { ...origin, not_recoverable: whole.about?.not_recoverable ?? [] } };
+    return wantsEntries ? lacking(dated, 'entries', 'what was in it went with it') : dated;
+  }
+
+  #storedProgram(choice: SpecifiedChoice): ProgramSpecification {
+    const { object, stored, origin } = this.#find('program', choice);
+    const missing = 'it was gone before that could be read';
+    if (stored === undefined && object.info.kind === 'program') {
+      const { info } = object;
+      const fact = { missing };
+      const btf = info.btf_id === undefined ? undefined : fact;
+      const maps = (info.map_ids ?? []).map((id) => ({ id }));
+      const facts = { info, image: fact, loaded: undefined, btf, expectedAttachType: fact };
+      return programSpecification({ ...facts, attachName: {}, maps, links: [] }, origin);
+    }
+    const whole = programFromStored({ document: stored?.document, parts: stored?.parts ?? {} });
+    return { ...whole, about: { ...whole.about, ...origin } };
+  }
+
+  /** What is stored of an object that the kernel does not have (any more). @throws PinfoldError object_not_found */
+  #find(kind: SpecifiedKind, { id, fingerprint }: SpecifiedChoice) {
+    const found = this.#parts.store.specifications.find(kind, id, fingerprint);
+    if (found === undefined) {
+      const which = fingerprint === undefined ? '' : ' with that fingerprint';
+      const detail = `There is no ${kind} ${id}${which}, and none is remembered.`;
+      throw new PinfoldError('object_not_found', { detail, kind, id });
+    }
+    const { object, specification } = found;
+    return { object, stored: specification, origin: goneOrigin(kind, object, specification?.recordedAt) };
+  }
+
+  /** @throws PinfoldError not_supported with --pins-only */
+  #assertUsesIds(): void {
+    if (!this.#parts.isPinsOnly) return;
+    const detail = 'This agent runs with --pins-only, and specifications are asked for by id.';
+    throw new PinfoldError('not_supported', { detail });
+  }
+}
+
+/** What the API asks of it. */
+export type Specifications = Pick<AgentSpecifications, keyof AgentSpecifications>;
+
+function goneOrigin(kind: SpecifiedKind, object: ObjectRecord, readAt: string | undefined): Origin {
+  const { id, fingerprint, firstSeen, goneAt } = object;
+  return {
+    kind,
+    id,
+    fingerprint,
+    state: 'gone',
+    first_seen: firstSeen,
+    ...(readAt === undefined ? {} : { read_at: readAt }),
+    ...(goneAt === null ? {} : { gone_at: goneAt }),
+  };
+}
+
+function lacking(specification: MapSpecification, member: string, reason: string): MapSpecification {
+  const { about } = specification;
+  if (about === undefined) return specification;
+  return {
+    ...specification,
+    about: { ...about, not_recoverable: [...about.not_recoverable, { member, reason }] },
+  };
+}
+
+function itemOf({ object, recordedAt, pins }: SpecificationLine): StoredSpecificationItem {
+  const { kind, id, fingerprint, info, firstSeen, goneAt } = object;
+  return {
+    kind: kind === 'program' ? 'program' : 'map',
+    id,
+    fingerprint,
+    type: info.type,
+    name: 'name' in info ? (info.name ?? '') : '',
+    state: goneAt === null ? 'present' : 'gone',
+    first_seen: firstSeen,
+    recorded_at: recordedAt,
+    ...(goneAt === null ? {} : { gone_at: goneAt }),
+    pins: pins.map(({ mount, path }) => ({ mount, ...pathMembers(path) })),
+  };
+}
