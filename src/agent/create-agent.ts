@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Clock } from '../model/clock.ts';
 import { isPinfoldError } from '../model/error.ts';
+import type { Thresholds } from '../model/finding/thresholds.ts';
 import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
@@ -10,6 +11,7 @@ import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
 import { MapEdits } from './edit/map-edits.ts';
+import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
@@ -51,6 +53,8 @@ export interface AgentOptions {
   readonly onStep?: OnStep;
   /** When to look, if not as usual. */
   readonly rhythm?: Rhythm;
+  /** When something is worth a finding, if not as usual. */
+  readonly thresholds?: Thresholds;
   /** Told of a pass or a clean-up that failed; the next one tries again. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -97,6 +101,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       await observed.observer.pass(kind);
       specified?.afterPass(kind !== 'quick');
       if (kind !== 'quick') recovery.tryAgain();
+      await findings.afterPass(kind);
     },
     onFailure: options.onFailure,
   });
@@ -107,6 +112,14 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly) };
   const primaryMount = () => known.primaryId;
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
+  const findings = makeFindings({
+    ...{ ...counting, primaryMount, store, known, isPinsOnly: node.isPinsOnly },
+    announce: (events) => statistics.announce(events),
+    observe: () => schedule.refresh(),
+    onFailure: options.onFailure,
+    thresholds: options.thresholds,
+  });
+  statistics.onEvents(() => findings.noteMoved());
   const live: LiveParts = { ...parts, ...counting, holders, sink: recorder };
   const reads = new AgentReads({
     ...parts,
@@ -129,6 +142,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const agent: Agent = {
     reads,
     holders,
+    findings,
     programs,
     types,
     entries,

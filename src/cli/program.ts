@@ -22,6 +22,7 @@ import { tokenCommand } from './command/token.ts';
 import { treeCommand } from './command/tree.ts';
 import { unpinCommand } from './command/unpin.ts';
 import { versionCommand } from './command/version.ts';
+import { whyCommand } from './command/why.ts';
 import type { Io } from './io.ts';
 
 /** The root of all commands, with the options every one of them has. Nothing of it ends the process. */
@@ -81,6 +82,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   getCommand,
   describeCommand,
   treeCommand,
+  whyCommand,
   dumpCommand,
   entryCommand,
   instructionsCommand,

@@ -23,6 +23,8 @@ export type Event = ItemOf<'/v1/events'>;
 export type Token = ItemOf<'/v1/tokens'>;
 /** The machine whose agent answers. */
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
+/** Why an object is alive: who holds it, in sentences and as a graph. */
+export type Why = paths['/v1/maps/{id}/why']['get']['responses'][200]['content']['application/json'];
 /** What a change came to. */
 export type Operation = paths['/v1/operations/{id}']['get']['responses'][200]['content']['application/json'];
 

@@ -5,7 +5,7 @@ import type { ObjectKind } from '../../model/kind.ts';
 import type { PinPath } from '../../model/path.ts';
 import type { ObjectDocument } from '../../model/schema/object.ts';
 import type { PinDocument } from '../../model/schema/pin.ts';
-import type { MountChoice, Observed } from '../agent.ts';
+import type { HolderReads, MountChoice, Observed } from '../agent.ts';
 import { type HeldBy, objectDocument } from '../inventory/documents.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { pinnedObjectOf } from '../operation/holds.ts';
@@ -21,6 +21,7 @@ export interface LiveParts {
   readonly mounts: MountFinder;
   readonly sink: ChangeSink;
   readonly whyNoCounters: WhyNoCounters;
+  readonly holders: HolderReads;
 }
 
 /** Reads a pin: this is BPF_OBJ_GET for a manager. Everything is closed when it returns. */

@@ -54,7 +54,9 @@ export class AgentReads implements Reads {
 
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>> {
     this.#assertUsesIds();
-    return this.#observed(listObjects(this.#parts.inventory, query, slice, this.#parts.whyNoCounters));
+    const { inventory, whyNoCounters, holders } = this.#parts;
+    const held = query.heldBy === undefined ? undefined : holders.heldBy(query.heldBy);
+    return this.#observed(listObjects(inventory, { ...query, held }, slice, whyNoCounters));
   }
 
   object(kind: ObjectKind, id: number): Observed<ObjectDocument> {

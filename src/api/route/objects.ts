@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import type { ObjectQuery } from '../../agent/agent.ts';
+import { parseHeldBy } from '../../model/holder/held-by.ts';
 import type { ObjectKind } from '../../model/kind.ts';
 import { listOf, ObjectKindSchema } from '../../model/schema/common.ts';
 import { BtfDocument, LinkDocument, MapDocument, ProgramDocument } from '../../model/schema/object.ts';
@@ -15,6 +16,14 @@ const filters = {
   type: Type.Optional(Type.String({ description: 'as bpftool names it: hash, sched_cls, tcx…' })),
   name: Type.Optional(Type.String({ description: 'the object’s own name' })),
   pinned: Type.Optional(Type.Boolean({ description: 'whether a pin of it is known' })),
+  held_by: Type.Optional(
+    Type.String({
+      maxLength: 512,
+      description:
+        'held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, ' +
+        'container:ID (12 digits or more), pod:UID',
+    }),
+  ),
 };
 const KindQuery = Type.Object(filters, { additionalProperties: false });
 const ObjectsQuery = Type.Object(
@@ -42,10 +51,10 @@ export function addObjectsRoute(app: App, parts: Parts): void {
       querystring: ObjectsQuery,
       response: answers({ 200: list('Objects, by kind and id.', listOf(AnyObject)) }),
     },
-    handler: async (request, reply) => {
-      const { kind, type, name, pinned } = request.query;
-      const query = objectQueryOf({ kind, type, name, pinned });
-      return await sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
+    handler: (request, reply) => {
+      const { kind, type, name, pinned, held_by: heldBy } = request.query;
+      const query = objectQueryOf({ kind, type, name, pinned, heldBy });
+      return sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
 }
@@ -68,10 +77,10 @@ export function addKindList(app: App, parts: Parts, { kind, plural, document }: 
       querystring: KindQuery,
       response: answers({ 200: list(`${title}, by id.`, listOf(document)) }),
     },
-    handler: async (request, reply) => {
-      const { type, name, pinned } = request.query;
-      const query = objectQueryOf({ kind, type, name, pinned });
-      return await sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
+    handler: (request, reply) => {
+      const { type, name, pinned, held_by: heldBy } = request.query;
+      const query = objectQueryOf({ kind, type, name, pinned, heldBy });
+      return sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
 }
@@ -104,12 +113,14 @@ function objectQueryOf(given: {
   readonly type: string | undefined;
   readonly name: string | undefined;
   readonly pinned: boolean | undefined;
+  readonly heldBy: string | undefined;
 }): ObjectQuery {
-  const { kind, type, name, pinned } = given;
+  const { kind, type, name, pinned, heldBy } = given;
   return {
     ...(kind === undefined ? {} : { kind }),
     ...(type === undefined ? {} : { type }),
     ...(name === undefined ? {} : { name }),
     ...(pinned === undefined ? {} : { pinned }),
+    ...(heldBy === undefined ? {} : { heldBy: parseHeldBy(heldBy) }),
   };
 }

@@ -25,6 +25,7 @@ interface GetFlags {
   readonly owner?: string;
   readonly selector?: readonly string[];
   readonly pinned?: boolean;
+  readonly heldBy?: string;
   readonly since?: string;
   readonly until?: string;
   readonly pin?: string;
@@ -50,6 +51,7 @@ export function getCommand(cli: Cli): Command {
     .option('-l, --selector <key=value>', 'pins with this label; may be repeated', collect)
     .option('--pinned', 'objects that have a pin')
     .option('--no-pinned', 'objects that have none')
+    .option('--held-by <process>', 'objects that pid:812, comm:bird, unit:…, container:… or pod:… has open')
     .option('--since <time>', 'events since a time, or as long ago as 5m')
     .option('--until <time>', 'events until a time')
     .option('--pin <path>', 'events of this pin')
@@ -164,6 +166,7 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
     owner: flags.owner,
     label: flags.selector === undefined ? undefined : labelTexts(flags.selector),
     pinned: flags.pinned,
+    held_by: flags.heldBy,
     since: flags.since === undefined ? undefined : parseTime(flags.since, now),
     until: flags.until === undefined ? undefined : parseTime(flags.until, now),
     pin: flags.pin === undefined ? undefined : parseTextPath(flags.pin),
@@ -173,7 +176,7 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
   const understood: readonly FilterName[] = [...resource.filters, 'mount'];
   for (const [name, value] of Object.entries(filters)) {
     if (value === undefined || understood.some((filter) => filter === name)) continue;
-    const flag = name === 'label' ? 'selector' : name;
+    const flag = name === 'label' ? 'selector' : name.replace('_', '-');
     throw new UsageError(`--${flag} does not narrow ${resource.plural}.`);
   }
   return filters;

@@ -7,7 +7,7 @@ import type { Column, FilterName } from './resource.ts';
 export type AnyObject = Pick<BpfObject, 'kind' | 'id' | 'type' | 'pins' | 'references' | 'first_seen'>;
 
 /** What lists of one kind can be narrowed by. */
-export const objectFilters: readonly FilterName[] = ['type', 'name', 'pinned', 'fresh'];
+export const objectFilters: readonly FilterName[] = ['type', 'name', 'pinned', 'held_by', 'fresh'];
 
 /** The id, which is how people address an object. */
 export const idColumn: Column<AnyObject> = {

@@ -14,6 +14,7 @@ export interface Filters {
   readonly owner?: string | undefined;
   readonly label?: string[] | undefined;
   readonly pinned?: boolean | undefined;
+  readonly held_by?: string | undefined;
   readonly since?: string | undefined;
   readonly until?: string | undefined;
   readonly pin?: string | undefined;

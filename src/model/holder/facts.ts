@@ -116,6 +116,7 @@ export const attachmentKinds = [
   'netns',
   'sockmap',
   'perf_event',
+  'socket',
   'struct_ops',
   'tracing',
   'netfilter',
@@ -141,7 +142,7 @@ export interface AttachmentFact {
   readonly cgroup?: { readonly id: number; readonly path?: string };
   /** The sockmap or sockhash. */
   readonly map?: number;
-  /** A perf event, tracepoint or probe that the process's descriptor keeps. */
+  /** A perf event, tracepoint or probe, or a socket, that the process's descriptor keeps. */
   readonly event?: Descriptor & { readonly what: string };
   /** cls_bpf or act_bpf: `pref 49152 handle 0x1`, byte string. */
   readonly filter?: string;

@@ -1,0 +1,86 @@
+import { PinfoldError } from '../../model/error.ts';
+import { accountOf, unexplainedOf } from '../../model/holder/account.ts';
+import { holderGraph, referencesOf, whyDocument } from '../../model/holder/document.ts';
+import type { ObjectKey } from '../../model/holder/facts.ts';
+import { type HeldBy, objectsHeldBy } from '../../model/holder/held-by.ts';
+import { keyOf } from '../../model/holder/holders.ts';
+import type { PinnableKind } from '../../model/kind.ts';
+import { limits } from '../../model/limits.ts';
+import type { HolderGraph, WhyDocument } from '../../model/schema/holder.ts';
+import type { References } from '../../model/schema/object.ts';
+import type { HolderReads } from '../agent.ts';
+import {
+  type ReadingParts,
+  readAllHolders,
+  readHoldersOf,
+  type Subject,
+  type WholeReading,
+} from './reading.ts';
+
+/** What answering takes. */
+export interface HolderReadsParts extends ReadingParts {
+  readonly isPinsOnly: boolean;
+}
+
+/** Every question about who holds what. */
+export class AgentHolderReads implements HolderReads {
+  readonly #parts: HolderReadsParts;
+  #last: { readonly reading: WholeReading; readonly atMs: number } | undefined;
+
+  constructor(parts: HolderReadsParts) {
+    this.#parts = parts;
+  }
+
+  holders(kind: PinnableKind, id: number): HolderGraph {
+    return holderGraph(readHoldersOf(this.#parts, this.#subject(kind, id)));
+  }
+
+  why(kind: PinnableKind, id: number): WhyDocument {
+    return whyDocument(readHoldersOf(this.#parts, this.#subject(kind, id)));
+  }
+
+  heldBy(choice: HeldBy): ReadonlySet<string> {
+    this.#assertUsesIds();
+    return new Set(objectsHeldBy(this.#recent().facts, choice).map(keyOf));
+  }
+
+  recent(): WholeReading {
+    this.#assertUsesIds();
+    return this.#recent();
+  }
+
+  referencesOf(object: ObjectKey): References | undefined {
+    if (this.#parts.isPinsOnly || object.kind === 'btf') return undefined;
+    const reading = this.#recent();
+    const account = accountOf(reading.holders.of(object));
+    const counters = reading.countersOf(object);
+    const unexplained = unexplainedOf(object.kind, account, counters);
+    const references = referencesOf(account, undefined, unexplained);
+    return { ...references, holders_observed_at: reading.observedAt.toISOString() };
+  }
+
+  /** Many questions of one second get one reading: it goes through all processes and pins. */
+  #recent(): WholeReading {
+    const now = this.#parts.clock.monotonicMs();
+    if (this.#last !== undefined && now - this.#last.atMs < limits.holderReadingMs) return this.#last.reading;
+    const reading = readAllHolders(this.#parts);
+    this.#last = { reading, atMs: now };
+    return reading;
+  }
+
+  #subject(kind: PinnableKind, id: number): Subject {
+    this.#assertUsesIds();
+    const { objects } = this.#parts.kernel;
+    const described = objects.isOwn(kind, id) ? undefined : objects.describe(kind, id);
+    if (described !== undefined) return { kind, id, info: described.info };
+    throw new PinfoldError('object_not_found', { detail: `There is no ${kind} with id ${id}.`, kind, id });
+  }
+
+  /** @throws PinfoldError not_supported */
+  #assertUsesIds(): void {
+    if (!this.#parts.isPinsOnly) return;
+    throw new PinfoldError('not_supported', {
+      detail: 'This agent runs with --pins-only and never uses ids: who holds an object cannot be told.',
+    });
+  }
+}

@@ -1,0 +1,142 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Counters } from '../../model/hazard.ts';
+import { accountOf, unexplainedOf } from '../../model/holder/account.ts';
+import type { Reading } from '../../model/holder/document.ts';
+import type { HolderFacts, HolderRequest, ObjectKey } from '../../model/holder/facts.ts';
+import { Holders, keyOf } from '../../model/holder/holders.ts';
+import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
+import type { ObjectInfo } from '../../model/schema/object.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { WhyNoCounters } from '../reads/list-objects.ts';
+
+/** What a reading is taken with. */
+export interface ReadingParts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly whyNoCounters: WhyNoCounters;
+  readonly primaryMount: () => string | undefined;
+}
+
+/** One object that is asked about, as the kernel described it just now. */
+export interface Subject extends ObjectKey {
+  readonly kind: PinnableKind;
+  readonly info: ObjectInfo;
+}
+
+/** All holders at one moment, and the counters of that moment. */
+export interface WholeReading {
+  readonly facts: HolderFacts;
+  readonly holders: Holders;
+  readonly observedAt: Date;
+  countersOf(object: ObjectKey): Counters | undefined;
+}
+
+/** Reads everything that holds anything. */
+export function readAllHolders(parts: ReadingParts): WholeReading {
+  const observedAt = parts.clock.now();
+  const facts = parts.kernel.holders.read(requestOf(parts.inventory));
+  const countersOf = allCounters(parts);
+  for (const kind of pinnableKinds) countersOf({ kind, id: 0 });
+  return { facts, holders: new Holders(facts), observedAt, countersOf };
+}
+
+/**
+ * Reads who holds one object. The kernel is read twice, but for what goes on at that very moment: holders
+ * first, counters right after. More holders than counted references mean that one let go in between; then
+ * all is read once more, and what is still out of step after that is said to be.
+ */
+export function readHoldersOf(parts: ReadingParts, subject: Subject): Reading {
+  const first = readOnce(parts, subject);
+  return isSettled(first) ? first : readOnce(parts, subject);
+}
+
+function readOnce(parts: ReadingParts, { kind, id, info }: Subject): Reading {
+  const { kernel, inventory, clock, whyNoCounters } = parts;
+  const object = { kind, id };
+  const observedAt = clock.now();
+  const facts = kernel.holders.read({ ...requestOf(inventory), focus: object });
+  const why = whyNoCounters(kind);
+  const counters = why === undefined ? kernel.counters.readOne(kind, id) : undefined;
+  const described = new Described(kernel, info);
+  const others = allCounters(parts);
+  return {
+    object,
+    observedAt,
+    counters,
+    whyNoCounters: why,
+    holders: new Holders(facts),
+    unavailable: facts.unavailable,
+    primaryMount: parts.primaryMount(),
+    countersOf: (one) => (keyOf(one) === keyOf(object) ? counters : others(one)),
+    typeOf: (one) => described.of(one)?.type,
+    isAttached: (link) => {
+      const found = described.of(link);
+      return found?.kind !== 'link' || found.is_attached !== false;
+    },
+    labelOf: (one) => {
+      const found = described.of(one);
+      return found === undefined
+        ? {}
+        : { type: found.type, ...('name' in found && found.name !== '' ? { name: found.name } : {}) };
+    },
+  };
+}
+
+function isSettled({ holders, object, counters }: Reading): boolean {
+  const account = accountOf(holders.of(object));
+  return unexplainedOf(object.kind, account, counters)?.isSettled !== false;
+}
+
+/** An inode leads to the object it led to at the last observation, for as long as it lives. */
+function requestOf(inventory: Inventory): HolderRequest {
+  const byMount = new Map<string, ReadonlyMap<number, ObjectKey>>();
+  return {
+    knownPin: ({ mount, inode }) => {
+      const known = byMount.get(mount) ?? objectsByInode(inventory, mount);
+      byMount.set(mount, known);
+      return known.get(inode);
+    },
+  };
+}
+
+function objectsByInode(inventory: Inventory, mount: string): ReadonlyMap<number, ObjectKey> {
+  const found = new Map<number, ObjectKey>();
+  const names = inventory.findMount(mount);
+  for (const path of names?.pinPaths.items() ?? []) {
+    const pin = names?.findPin(path);
+    if (pin !== undefined) found.set(pin.inode.inode, pin.object);
+  }
+  return found;
+}
+
+/** Counters of all objects of a kind, read when the first of them is asked for. */
+function allCounters({ kernel, whyNoCounters }: ReadingParts): WholeReading['countersOf'] {
+  const read = new Map<PinnableKind, ReadonlyMap<number, Counters>>();
+  return ({ kind, id }) => {
+    if (kind === 'btf' || whyNoCounters(kind) !== undefined) return undefined;
+    const known = read.get(kind) ?? kernel.counters.readAll(kind);
+    read.set(kind, known);
+    return known.get(id);
+  };
+}
+
+/** Objects as the kernel describes them, each asked once. */
+class Described {
+  readonly #kernel: Kernel;
+  readonly #known = new Map<string, ObjectInfo | undefined>();
+
+  constructor(kernel: Kernel, subject: ObjectInfo) {
+    this.#kernel = kernel;
+    this.#known.set(keyOf(subject), subject);
+  }
+
+  of(object: ObjectKey): ObjectInfo | undefined {
+    const key = keyOf(object);
+    if (this.#known.has(key)) return this.#known.get(key);
+    const info = this.#kernel.objects.describe(object.kind, object.id)?.info;
+    this.#known.set(key, info);
+    return info;
+  }
+}

@@ -1,0 +1,34 @@
+import type { PinnableKind } from '../../model/kind.ts';
+import { HolderGraph } from '../../model/schema/holder.ts';
+import { answers, json } from '../answers.ts';
+import type { App, Parts } from '../app.ts';
+import { IdParams, NoQuery } from '../params.ts';
+
+/** What can be held, and the collection it is in. */
+export const heldKinds: readonly {
+  readonly kind: PinnableKind;
+  readonly plural: string;
+  readonly title: string;
+}[] = [
+  { kind: 'map', plural: 'maps', title: 'Map' },
+  { kind: 'program', plural: 'programs', title: 'Program' },
+  { kind: 'link', plural: 'links', title: 'Link' },
+];
+
+/** Who holds an object, as a graph: `/v1/maps/{id}/holders` and its sisters. */
+export function addHoldersRoutes(app: App, parts: Parts): void {
+  for (const { kind, plural, title } of heldKinds) {
+    app.get(`/v1/${plural}/:id/holders`, {
+      config: { role: 'viewer' },
+      schema: {
+        operationId: `get${title}Holders`,
+        summary: `Who holds a ${kind}, over other objects too, read from the kernel`,
+        tags: ['objects'],
+        params: IdParams,
+        querystring: NoQuery,
+        response: answers({ 200: json('Nodes, and who of them holds whom.', HolderGraph) }),
+      },
+      handler: (request) => parts.agent.holders.holders(kind, Number(request.params.id)),
+    });
+  }
+}
