@@ -193,6 +193,8 @@ export interface Bpffs {
    * @throws PinfoldError mount_unavailable
    */
   assertStillVisible(root: BpffsRoot): void;
+  /** Whether a path still leads to the directory with this inode, which the caller has open. */
+  isStillThere(root: BpffsRoot, directory: { readonly path: PinPath; readonly inode: number }): boolean;
   /**
    * Opens the directory a path is in (RESOLVE_BENEATH, NO_SYMLINKS, NO_XDEV, NO_MAGICLINKS).
    *

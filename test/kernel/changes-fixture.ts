@@ -2,19 +2,34 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { afterEach } from 'node:test';
-import type { ChangeContext } from '../../src/agent/agent.ts';
+import type { ChangeContext, ChangeResult, MountChoice } from '../../src/agent/agent.ts';
 import { AnnotationIndex } from '../../src/agent/inventory/annotations.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
 import { ChangeRecorder } from '../../src/agent/inventory/recorder.ts';
-import { PinChanges } from '../../src/agent/operation/changes.ts';
+import { carryOut } from '../../src/agent/operation/carry-out.ts';
 import type { OperationEnvironment } from '../../src/agent/operation/environment.ts';
 import { operationIds } from '../../src/agent/operation/operation-id.ts';
+import {
+  batchRequest,
+  type ChangeRequest,
+  makeDirectoryRequest,
+  patchRequest,
+  pinRequest,
+  removeDirectoryRequest,
+  unpinRequest,
+} from '../../src/agent/operation/request.ts';
 import type { MountFinder } from '../../src/agent/operation/sink.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { Clock } from '../../src/model/clock.ts';
 import { PinfoldError } from '../../src/model/error.ts';
 import { type PinPath, parsePath, stagingName } from '../../src/model/path.ts';
+import type {
+  BatchOperation,
+  DirectoryRequest,
+  PinPatch,
+  PinRequest,
+} from '../../src/model/schema/request.ts';
 import type { StepName } from '../../src/model/step.ts';
 import type { Store } from '../../src/model/store.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -33,12 +48,55 @@ export interface Bench extends Disposable {
   readonly bpffs: Bpffs;
   readonly kernel: Kernel;
   readonly store: Store;
-  readonly changes: PinChanges;
+  readonly changes: ImmediateChanges;
   readonly environment: OperationEnvironment;
   /** Steps passed since the last look, oldest first. */
   readonly steps: StepName[];
   /** Called at each step, until it is replaced. */
   onStep: (step: StepName) => void;
+}
+
+/** The changes of an agent, each carried out at once, in a group of its own. */
+export class ImmediateChanges {
+  readonly #environment: OperationEnvironment;
+
+  constructor(environment: OperationEnvironment) {
+    this.#environment = environment;
+  }
+
+  pin(path: PinPath, mount: MountChoice, request: PinRequest, context: ChangeContext): ChangeResult {
+    return this.#do(pinRequest(path, request, { mount, context }));
+  }
+
+  patch(path: PinPath, mount: MountChoice, patch: PinPatch, context: ChangeContext): ChangeResult {
+    return this.#do(patchRequest(path, patch, { mount, context }));
+  }
+
+  unpin(path: PinPath, mount: MountChoice, context: ChangeContext): ChangeResult {
+    return this.#do(unpinRequest(path, { mount, context }));
+  }
+
+  makeDirectory(path: PinPath, mount: MountChoice, request: DirectoryRequest, context: ChangeContext) {
+    return this.#do(makeDirectoryRequest(path, request, { mount, context }));
+  }
+
+  removeDirectory(path: PinPath, mount: MountChoice, context: ChangeContext): ChangeResult {
+    return this.#do(removeDirectoryRequest(path, { mount, context }));
+  }
+
+  batch(operations: readonly BatchOperation[], mount: MountChoice, context: ChangeContext): ChangeResult {
+    return this.#do(batchRequest(operations, { mount, context }));
+  }
+
+  operation(id: string) {
+    return this.#environment.store.journal.find(id);
+  }
+
+  #do(request: ChangeRequest): ChangeResult {
+    const [done] = carryOut(this.#environment, [request]);
+    if (done !== undefined && 'result' in done) return done.result;
+    throw done?.error;
+  }
 }
 
 /** What may differ from an ordinary agent. */
@@ -75,7 +133,7 @@ export function openBench(options: BenchOptions = {}): Bench {
     bench.onStep(step);
   };
   const environment = environmentOf({ ...bench, ...options, onStep });
-  return Object.assign(bench, { environment, changes: new PinChanges(environment) });
+  return Object.assign(bench, { environment, changes: new ImmediateChanges(environment) });
 }
 
 /** Opens the store of a state directory for this boot. */
@@ -104,6 +162,7 @@ export function environmentOf(parts: EnvironmentParts): OperationEnvironment {
     store,
     clock,
     onStep,
+    onUnsettled: () => undefined,
     isReadOnly,
     usesIds,
     sink: new ChangeRecorder({ store, inventory: new Inventory(), annotations, announce: () => undefined }),

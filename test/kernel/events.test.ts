@@ -117,7 +117,7 @@ test('labels and owner follow a rename made meanwhile, and end with a replacemen
     dryRun: false,
   } as const;
   for (const pin of everyPin(first.agent)) {
-    first.agent.changes.patch(
+    await first.agent.changes.patch(
       parsePath(pin.path),
       undefined,
       { labels: { was: pin.path }, owner: 'me' },

@@ -94,7 +94,7 @@ test('while others and operations change the same names, history replays to what
         () => changes.patch(path, undefined, { labels: { round: String(applied) } }, context),
       ]);
       try {
-        change();
+        await change();
         applied++;
       } catch (error) {
         if (!isPinfoldError(error)) throw error;

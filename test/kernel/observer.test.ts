@@ -256,7 +256,7 @@ test('what operations do is seen at once and told once', async () => {
   } as const;
   const source = everyPin(observed.agent)[0];
   assert.ok(source !== undefined);
-  observed.agent.changes.pin(
+  await observed.agent.changes.pin(
     parsePath('dir/copy'),
     undefined,
     {

@@ -1,7 +1,6 @@
-import { PinChanges } from '../../src/agent/operation/changes.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
-import { asking, environmentOf, openStateIn, path } from './changes-fixture.ts';
+import { asking, environmentOf, ImmediateChanges, openStateIn, path } from './changes-fixture.ts';
 
 /**
  * The changes of an agent in a process of its own, to work against another's at the same moment.
@@ -14,7 +13,7 @@ import { asking, environmentOf, openStateIn, path } from './changes-fixture.ts';
 const [bpffs = '', stateDir = ''] = process.argv.slice(2);
 const kernel = openKernel();
 const store = openStateIn(stateDir, kernel);
-const changes = new PinChanges(
+const changes = new ImmediateChanges(
   environmentOf({ kernel, store, bpffs: { path: bpffs }, onStep: () => undefined }),
 );
 

@@ -7,6 +7,7 @@ import type {
   ChangeOrigin,
   ChangeSink,
   DirectoryChange,
+  OperationChanges,
   PinChange,
   PinState,
 } from '../operation/sink.ts';
@@ -79,16 +80,24 @@ export class ChangeRecorder implements ChangeSink {
     return pinDocument(firstSeen === undefined ? pin : { ...pin, firstSeen });
   }
 
-  record(changes: readonly (PinChange | DirectoryChange)[], origin: ChangeOrigin): () => void {
-    const own = changes.filter((change) => !isOfDirectory(change));
-    const missed = this.#isObserving ? missedBefore(own, this.#inventory) : [];
-    const foreign = { actor: 'kernel', at: origin.at };
+  record(operations: readonly OperationChanges[]): () => void {
+    const own = operations.flatMap(({ changes, origin }) =>
+      changes.flatMap((change) => (isOfDirectory(change) ? [] : { settled: { change }, origin })),
+    );
+    const missed = this.#isObserving
+      ? missedBefore(
+          own.map(({ settled }) => settled.change),
+          this.#inventory,
+        )
+      : [];
+    const foreign = { actor: 'kernel', at: operations[0]?.origin.at ?? '' };
     const finish = this.#writeInOrder([
       ...missed.map((change) => ({ settled: { change }, origin: foreign })),
-      ...own.map((change) => ({ settled: { change }, origin })),
+      ...own,
     ]);
     return () => {
-      for (const change of [...missed, ...changes]) this.#noteOwn(change);
+      for (const change of missed) this.#noteOwn(change);
+      for (const { changes } of operations) for (const change of changes) this.#noteOwn(change);
       finish();
     };
   }

@@ -24,6 +24,8 @@ export interface OperationEnvironment {
   readonly usesIds: boolean;
   /** Tests stop or interfere here. */
   readonly onStep: OnStep;
+  /** Told where outcomes could not be recorded: their intents are still open. */
+  readonly onUnsettled: () => void;
   /** Told of each change that was asked for, refused ones too. */
   readonly onOperation: (report: OperationReport) => void;
 }

@@ -7,7 +7,7 @@ import { type Acceptance, findHazards, objectKey, refuseHazards, type Stakes } f
 import type { Holds } from './holds.ts';
 import { momentsOf } from './moments.ts';
 import type { Guard, Move, Say } from './move.ts';
-import { settle } from './settle.ts';
+import { type Settlement, settle } from './settle.ts';
 import type { Site } from './site.ts';
 
 /**
@@ -22,26 +22,44 @@ export interface Operation {
   readonly acceptance: Acceptance;
 }
 
+/** How one operation ended; `error` is what its caller is told, undefined where it was applied. */
+interface Ended {
+  readonly operation: Operation;
+  readonly settlement: Settlement;
+  readonly error: unknown;
+}
+
 /**
- * Carries an operation out: intent, new pins staged, names changed in order, what goes checked again,
- * displaced pins unlinked and counted, settled. Whatever fails, all is taken back in reverse, and the journal
- * says so.
+ * Carries a group of operations out: all intents in one transaction; then one operation after another, new
+ * pins staged, names changed in order, what goes checked again, displaced pins unlinked and counted; then all
+ * outcomes in one transaction. What fails in one is taken back in reverse, and the journal says so; the
+ * others go on.
  *
- * @throws PinfoldError of the step that failed, with operation_id; outcome_unknown where taking back failed
- * too
+ * Answers what each failed with, undefined where it was applied: PinfoldError of the step that failed, with
+ * operation_id; outcome_unknown where taking back failed too, or where it could not be recorded.
+ *
+ * @throws PinfoldError storage_full, storage_failed where no intent could be written; nothing was done
  */
-export function execute(operation: Operation): void {
-  const { environment, intent } = operation;
+export function execute(environment: OperationEnvironment, operations: readonly Operation[]): unknown[] {
+  if (operations.length === 0) return [];
+  for (const { intent } of operations)
+    momentsOf(intent.kind, environment.onStep)(readyMoments[intent.kind] ?? 'ready');
+  environment.store.transaction(() => operations.forEach(begin));
+  const ended = operations.map(carryOut);
+  return settleAll(environment, ended);
+}
+
+function carryOut(operation: Operation): Ended {
+  const { environment, intent, moves } = operation;
   const say = momentsOf(intent.kind, environment.onStep);
-  say(readyMoments[intent.kind] ?? 'ready');
-  begin(operation);
+  operation.site.turn();
   try {
     perform(operation, say);
   } catch (error) {
-    throw takeBack(operation, say, error);
+    return takeBack(operation, say, error);
   }
-  settleApplied(operation);
-  say('settled');
+  const settlement = { intent, outcome: 'applied', detail: null, changes: changesOf(moves) } as const;
+  return { operation, settlement, error: undefined };
 }
 
 /** What has been done when the intent is written, in the words of the kind's steps. */
@@ -64,8 +82,10 @@ function perform(operation: Operation, say: Say): void {
   if (moves.length > 1) amend(operation, 'retiring');
   say('committed');
   const guardOf = guardsOf(operation);
+  const isLosing = moves.some((move) => move.losing() !== undefined);
   for (const move of moves) move.retire(guardOf(move), say);
-  site.assertStillVisible();
+  // Where nothing is displaced, no name has changed since it was looked at.
+  if (isLosing) site.assertStillVisible();
 }
 
 function begin(operation: Operation): void {
@@ -127,9 +147,9 @@ export function stakesOf(
   };
 }
 
-/** Undoes all moves in reverse and settles; answers the error to throw. */
-function takeBack(operation: Operation, say: Say, cause: unknown): unknown {
-  const { environment, intent, moves } = operation;
+/** Undoes all moves in reverse. */
+function takeBack(operation: Operation, say: Say, cause: unknown): Ended {
+  const { intent, moves } = operation;
   const failures: unknown[] = isPinfoldError(cause, 'outcome_unknown') ? [cause] : [];
   if (moves.length > 1) trying(failures, () => amend(operation, 'undoing'));
   for (const move of moves.toReversed()) {
@@ -139,26 +159,33 @@ function takeBack(operation: Operation, say: Say, cause: unknown): unknown {
   }
   const isKnown = failures.length === 0;
   const detail = [cause, ...failures.filter((failure) => failure !== cause)].map(messageOf).join(' ');
-  trying(failures, () =>
-    settle(environment, {
-      intent,
-      outcome: isKnown ? 'not_applied' : 'unknown',
-      detail,
-      changes: changesOf(moves),
-    }),
-  );
-  if (isKnown) return withOperation(cause, intent.operationId);
-  return new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, cause);
+  const outcome = isKnown ? 'not_applied' : 'unknown';
+  const error = isKnown
+    ? withOperation(cause, intent.operationId)
+    : new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, cause);
+  return { operation, settlement: { intent, outcome, detail, changes: changesOf(moves) }, error };
 }
 
-function settleApplied(operation: Operation): void {
-  const { environment, intent, moves } = operation;
+/** Where outcomes cannot be recorded their intents stay open, and recovery is asked to settle them. */
+function settleAll(environment: OperationEnvironment, ended: readonly Ended[]): unknown[] {
   try {
-    settle(environment, { intent, outcome: 'applied', detail: null, changes: changesOf(moves) });
-  } catch (error) {
-    const detail = 'The change was made, but could not be recorded; the next start of the agent settles it.';
-    throw new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, error);
+    settle(
+      environment,
+      ended.map(({ settlement }) => settlement),
+    );
+  } catch (failure) {
+    environment.onUnsettled();
+    return ended.map((one) => one.error ?? unrecorded(one, failure));
   }
+  for (const { operation, error } of ended) {
+    if (error === undefined) momentsOf(operation.intent.kind, environment.onStep)('settled');
+  }
+  return ended.map(({ error }) => error);
+}
+
+function unrecorded({ operation }: Ended, failure: unknown): PinfoldError {
+  const detail = 'The change was made, but could not be recorded; the agent settles it as soon as it can.';
+  return new PinfoldError('outcome_unknown', { detail, operation_id: operation.intent.operationId }, failure);
 }
 
 function changesOf(moves: readonly Move[]) {

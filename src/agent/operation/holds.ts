@@ -1,10 +1,10 @@
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
-import type { PinnableKind } from '../../model/kind.ts';
+import type { ObjectKind, PinnableKind } from '../../model/kind.ts';
 import type { PinnedObject } from './sink.ts';
 
 /**
- * Every object one operation holds; closed with it, last of all.
+ * Every object the operations of a group hold; closed with it, last of all.
  *
  * Each hold is one reference of ours in the kernel's counters, so that hazards can be decided without them. A
  * duplicate of another process's descriptor shares that process's reference; counting it as ours errs on the
@@ -17,6 +17,11 @@ export class Holds implements Disposable {
   add(held: HeldObject): HeldObject {
     this.#held.push(held);
     return held;
+  }
+
+  /** An object that is held already; while it is, its id is nobody else's. */
+  find(kind: ObjectKind, id: number): HeldObject | undefined {
+    return this.#held.find((held) => held.kind === kind && held.id === id);
   }
 
   /** How many references on an object are ours now. */

@@ -131,7 +131,7 @@ export function unlinkAndCount(
     readonly say: Say;
   },
 ): void {
-  using open = site.openSlot(slot);
+  using open = site.takeSlot(slot) ?? site.openSlot(slot);
   site.unlinkSlot(slot, losing.path);
   losing.unlinked();
   losing.unlinked(site.kernel.bpffs.stat(open.fd).links === 0);

@@ -72,12 +72,9 @@ export class PinMove implements Move {
     if (this.#progress !== 'staged') return;
     this.#directories.make();
     const slot = this.#site.slot(this.#staged.spec.slot);
-    this.#site.at(this.path, (place) => {
-      this.#site.move(slot, place, this.path);
-      this.#progress = 'moved';
-      const inode = this.#site.inodeAt(place);
-      if (isInode(inode, this.subject.state)) this.subject.update({ inode });
-    });
+    this.#site.at(this.path, (place) => this.#site.move(slot, place, this.path));
+    this.#progress = 'moved';
+    this.#staged.named();
     this.#change = { type: 'created', after: this.subject.known() };
     say('named');
   }

@@ -93,13 +93,12 @@ export class ReplaceMove implements Move {
     if (this.#progress === 'retired') return;
     const before = this.#displaced.known();
     if (this.#progress === 'staged') this.#exchange();
+    this.#staged.named();
     say('exchanged');
     if (!isInode(slotInode(this.#site, this.#slot), before)) {
       this.#exchangeBack();
       throw mismatch(this.path);
     }
-    const inode = this.#site.inodeAtPath(this.path);
-    if (isInode(inode, this.subject.state)) this.subject.update({ inode });
     this.#change = { type: 'replaced', before, after: this.subject.known() };
   }
 

@@ -13,19 +13,23 @@ export interface Settlement {
 }
 
 /**
- * Writes records, events and the outcome of an operation in one transaction, and tells the inventory once
- * that stands.
+ * Writes records, events and outcomes of operations in one transaction, and tells the inventory once that
+ * stands.
  *
- * @throws PinfoldError storage_full, storage_failed; the intent is then still open, and recovery settles it
+ * @throws PinfoldError storage_full, storage_failed; the intents are then still open, for recovery to settle
  */
-export function settle(environment: OperationEnvironment, settlement: Settlement): void {
+export function settle(environment: OperationEnvironment, settlements: readonly Settlement[]): void {
   const { store, sink, clock } = environment;
-  const { intent, outcome, detail, changes } = settlement;
   const at = clock.now().toISOString();
   const publish = store.transaction(() => {
-    const origin = { actor: intent.actor, operationId: intent.operationId, at };
-    const tell = sink.record(changes, origin);
-    store.journal.settle(intent.operationId, outcome, at, detail);
+    const tell = sink.record(
+      settlements.map(({ intent: { actor, operationId }, changes }) => ({
+        changes,
+        origin: { actor, operationId, at },
+      })),
+    );
+    for (const { intent, outcome, detail } of settlements)
+      store.journal.settle(intent.operationId, outcome, at, detail);
     return tell;
   });
   publish();

@@ -69,6 +69,12 @@ export interface ChangeOrigin {
   readonly at: string;
 }
 
+/** What one operation has changed, in the order in which it was done. */
+export interface OperationChanges {
+  readonly changes: readonly (PinChange | DirectoryChange)[];
+  readonly origin: ChangeOrigin;
+}
+
 /** What operations and recovery need of the inventory, so that reads and events are exact at once. */
 export interface ChangeSink {
   /**
@@ -79,14 +85,14 @@ export interface ChangeSink {
   /** The pin as the API shows it. Its `etag` is etagOfPin (../etag.ts). */
   documentOf(pin: PinState): PinDocument;
   /**
-   * Writes the records and events of an operation; called once inside the transaction that settles it. The
+   * Writes the records and events of operations; called once inside the transaction that settles them. The
    * changes are in the order they were made: a later one may undo the name that an earlier one has made.
    *
    * The answered function is called once that transaction has committed, and never if it has not: it brings
    * the inventory in memory up to date and tells listeners, so that the observer's next pass sees no
    * difference.
    */
-  record(changes: readonly (PinChange | DirectoryChange)[], origin: ChangeOrigin): () => void;
+  record(operations: readonly OperationChanges[]): () => void;
 }
 
 /** Finds the instance a request means, from the last scan of the mounts. */

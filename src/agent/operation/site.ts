@@ -1,5 +1,5 @@
 import { attempting } from '../../kernel/bpffs/refusal.ts';
-import type { BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
+import type { Bpffs, BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
 import { type Place, rename } from '../../kernel/sys/calls.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
@@ -9,13 +9,16 @@ import type { Attributes } from '../journal/plan.ts';
 import type { OperationEnvironment } from './environment.ts';
 import type { ChangeSink, PinState } from './sink.ts';
 
+/** So many slots are kept open at a time. */
+const slotsKeptMax = 16;
+
 /**
- * One instance, open for one operation: its root, its staging directory, and the few ways names are changed
- * in it.
+ * One instance, open for the operations of a group: its root, its staging directory, and the few ways names
+ * are changed in it.
  *
  * Paths are resolved beneath the root and through no link. Anybody may move what is on the way, so a
- * directory once resolved stays the one for the whole operation: what was taken from it is given back to it,
- * wherever it is then. Entries of the staging directory (slots) are names only this user can reach.
+ * directory once resolved stays the one until the operation has ended: what was taken from it is given back to
+ * it, wherever it is then. Entries of the staging directory (slots) are names only this user can reach.
  */
 export class Site implements Disposable {
   readonly kernel: Kernel;
@@ -24,6 +27,7 @@ export class Site implements Disposable {
   readonly instance: string;
   readonly #staging: Fd | undefined;
   readonly #parents = new Map<PinPath | '', Parent>();
+  readonly #slots = new Map<string, OpenName>();
 
   private constructor(environment: OperationEnvironment, root: BpffsRoot, staging: Fd | undefined) {
     this.kernel = environment.kernel;
@@ -60,6 +64,17 @@ export class Site implements Disposable {
     return this.root.mount;
   }
 
+  /** The next operation begins: nothing that the one before did binds it. */
+  turn(): void {
+    this.#closeSlots();
+    for (const [directory, parent] of this.#parents) {
+      parent.mustStay = false;
+      if (!parent.hasMoved) continue;
+      this.#parents.delete(directory);
+      parent.fd[Symbol.dispose]();
+    }
+  }
+
   /** Where a slot is. */
   slot(name: string): Place {
     if (this.#staging === undefined) throw new TypeError('a site opened for looking has no slots');
@@ -90,13 +105,25 @@ export class Site implements Disposable {
     }
   }
 
+  /** A directory as it was found while this has been open; undefined where nobody has looked. */
+  findDirectory(path: PinPath): InodeFacts | undefined {
+    return this.#parents.get(path)?.facts;
+  }
+
   #parentOf(path: PinPath): Parent {
     const directory = parentOf(path);
     const known = this.#parents.get(directory);
     if (known !== undefined) return known;
-    const parent = { fd: this.kernel.bpffs.openParent(this.root, path), of: path, mustStay: false };
-    this.#parents.set(directory, parent);
-    return parent;
+    const { bpffs } = this.kernel;
+    const fd = bpffs.openParent(this.root, path);
+    try {
+      const parent = { fd, facts: bpffs.stat(fd), of: path, mustStay: false, hasMoved: false };
+      this.#parents.set(directory, parent);
+      return parent;
+    } catch (error) {
+      fd[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The inode a name leads to now; undefined where there is none. */
@@ -129,16 +156,41 @@ export class Site implements Disposable {
 
   /** Removes a slot's name. The inode, and with it the reference, goes when nothing else holds it. */
   unlinkSlot(name: string, path: PinPath): void {
+    this.takeSlot(name)?.[Symbol.dispose]();
     attempting({ attempt: 'unpin', path }, () => this.kernel.calls.unlinkat(this.slot(name)));
   }
 
   /** Opens a slot's inode. @throws PinfoldError conflict where somebody has emptied the slot */
   openSlot(name: string): OpenName {
-    const found = this.kernel.bpffs.openName(this.root, this.slot(name));
+    const found = this.findSlot(name);
     if (found !== undefined) return found;
     throw new PinfoldError('conflict', {
       detail: `Somebody has removed ${name} from the staging directory.`,
     });
+  }
+
+  /** The same; undefined where the slot is empty. */
+  findSlot(name: string): OpenName | undefined {
+    return this.kernel.bpffs.openName(this.root, this.slot(name));
+  }
+
+  /** Keeps what a slot held open until it is taken, the slot's name is removed or the operation ends. */
+  keepSlot(name: string, open: OpenName): void {
+    // A batch may have a thousand slots.
+    if (this.#slots.size >= slotsKeptMax) this.#closeSlots();
+    this.#slots.set(name, open);
+  }
+
+  /** What is kept of a slot, for the caller to close. */
+  takeSlot(name: string): OpenName | undefined {
+    const kept = this.#slots.get(name);
+    this.#slots.delete(name);
+    return kept;
+  }
+
+  #closeSlots(): void {
+    for (const open of this.#slots.values()) open[Symbol.dispose]();
+    this.#slots.clear();
   }
 
   /**
@@ -163,16 +215,17 @@ export class Site implements Disposable {
   assertStillVisible(): void {
     const { bpffs } = this.kernel;
     bpffs.assertStillVisible(this.root);
-    for (const { fd, of: path, mustStay } of this.#parents.values()) {
-      if (!mustStay) continue;
-      const { inode, links } = bpffs.stat(fd);
-      if (links === 0) continue;
-      using now = bpffs.openParent(this.root, path);
-      if (bpffs.stat(now).inode !== inode) throw moved(path);
+    for (const [directory, parent] of this.#parents) {
+      // The root itself has just been looked at.
+      if (!parent.mustStay || directory === '') continue;
+      if (bpffs.isStillThere(this.root, { path: directory, inode: parent.facts.inode })) continue;
+      parent.hasMoved = true;
+      if (bpffs.stat(parent.fd).links > 0) throw whyMoved(bpffs, this.root, parent.of);
     }
   }
 
   [Symbol.dispose](): void {
+    this.#closeSlots();
     for (const { fd } of this.#parents.values()) fd[Symbol.dispose]();
     this.#staging?.[Symbol.dispose]();
     this.root[Symbol.dispose]();
@@ -182,9 +235,13 @@ export class Site implements Disposable {
 /** A directory that is open, and one of the paths that led to it. */
 interface Parent {
   readonly fd: Fd;
+  /** As it was found. */
+  readonly facts: InodeFacts;
   readonly of: PinPath;
   /** Names in it were changed. */
   mustStay: boolean;
+  /** Its path no longer leads to it. */
+  hasMoved: boolean;
 }
 
 /** As BpffsRoot.instance, without looking for the marker again where it is open already. */
@@ -215,6 +272,16 @@ function readOnly(mount: string): PinfoldError {
     errno: 'EROFS',
     mount,
   });
+}
+
+/** What is on the way now says more, where it is something that can be said. */
+function whyMoved(bpffs: Bpffs, root: BpffsRoot, path: PinPath): unknown {
+  try {
+    bpffs.openParent(root, path)[Symbol.dispose]();
+    return moved(path);
+  } catch (error) {
+    return error;
+  }
 }
 
 function moved(path: PinPath): PinfoldError {

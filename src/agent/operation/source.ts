@@ -51,6 +51,8 @@ function holdById(context: SourceContext, source: Extract<Source, { readonly id:
       'This agent runs with --pins-only and never uses ids. Name a pin or a process’s descriptor instead.';
     throw new PinfoldError('not_supported', { detail, kind: source.kind, id: source.id });
   }
+  const known = holds.find(source.kind, source.id);
+  if (known !== undefined) return known;
   return naming(`${source.kind} ${source.id}`, () =>
     holds.add(environment.kernel.objects.holdById(source.kind, source.id)),
   );

@@ -3,7 +3,7 @@ import type { PinPath } from '../../model/path.ts';
 import type { Attributes } from '../journal/plan.ts';
 import type { MayDrop, Say } from './move.ts';
 import type { Annotations, PinnedObject, PinState } from './sink.ts';
-import type { Site } from './site.ts';
+import { isInode, type Site } from './site.ts';
 import { Subject } from './subject.ts';
 
 /** A pin that is to be made, as it will appear under its name. */
@@ -40,13 +40,22 @@ export class StagedPin {
   /** Gives it its mode and owner; answers its state. */
   finish(say: Say): PinState {
     const { path, object, annotations, attributes, slot } = this.spec;
-    using open = this.#site.openSlot(slot);
+    const open = this.#site.openSlot(slot);
+    this.#site.keepSlot(slot, open);
     const inode = this.#site.setAttributes(open, attributes);
     const { mount, instance } = this.#site;
     const state = { mount, instance, path, inode, object, annotations };
     this.subject.state = state;
     say('attributes_set');
     return state;
+  }
+
+  /** The slot's inode has got its name: what it is now. */
+  named(): void {
+    const { slot, path } = this.spec;
+    using open = this.#site.takeSlot(slot);
+    const inode = open === undefined ? this.#site.inodeAtPath(path) : this.#site.kernel.bpffs.stat(open.fd);
+    if (isInode(inode, this.subject.state)) this.subject.update({ inode });
   }
 
   /** Takes the slot's name away again, where it may: the object is then held by whatever held it before. */

@@ -16,7 +16,7 @@ import {
 import { objectAt } from './pin-state.ts';
 import { describeObject } from './sentence.ts';
 import type { PinChange } from './sink.ts';
-import { isInode, type Site } from './site.ts';
+import { factsOf, isInode, type Site } from './site.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -73,13 +73,14 @@ export class UnpinMove implements Move {
     }
     this.#progress = 'aside';
     say('moved_aside');
-    const inode = slotInode(this.#site, this.#slot);
-    if (!isInode(inode, before)) {
+    const aside = this.#site.findSlot(this.#slot);
+    if (aside !== undefined) this.#site.keepSlot(this.#slot, aside);
+    if (aside === undefined || !isInode(aside, before)) {
       this.#progress = 'untouched';
       giveBack(this.#site, this.#slot, this.path);
       throw mismatch(this.path);
     }
-    this.#subject.update({ inode });
+    this.#subject.update({ inode: factsOf(aside) });
     this.#change = { type: 'removed', before };
   }
 

@@ -25,10 +25,16 @@ export class View {
   readonly #site: Site;
   readonly #holds: Holds;
   readonly #entries = new Map<PinPath, Entry>();
+  #hasSeenHardLink = false;
 
   constructor(site: Site, holds: Holds) {
     this.#site = site;
     this.#holds = holds;
+  }
+
+  /** Whether a pin that was looked at has other names, which changes of other paths may be about. */
+  get hasSeenHardLink(): boolean {
+    return this.#hasSeenHardLink;
   }
 
   /**
@@ -75,6 +81,8 @@ export class View {
   /** What a directory is now; undefined where it is missing or is yet to be made. */
   directoryFacts(path: PinPath): InodeFacts | undefined {
     if (this.#plannedAt(path) !== undefined) return undefined;
+    const found = this.#site.findDirectory(path);
+    if (found !== undefined) return found;
     try {
       using open = openDirectory(this.#site, path);
       return factsOf(open);
@@ -135,6 +143,7 @@ export class View {
       if (pin === undefined) return undefined;
       const subject = Subject.of(pin.state, this.#holds.add(pin.held));
       this.#entries.set(path, subject);
+      if (pin.state.inode.links > 1) this.#hasSeenHardLink = true;
       return subject;
     } catch (error) {
       if (isPinfoldError(error, 'pin_not_found') || isPinfoldError(error, 'parent_not_found'))

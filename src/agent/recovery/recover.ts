@@ -75,7 +75,7 @@ function finish(environment: OperationEnvironment, intent: Intent, interrupted: 
   environment.onStep('recovery.intent_examined');
   const ending = resume(interrupted);
   const changes = interrupted.moves.flatMap((move) => move.changes());
-  settle(environment, { intent, ...ending, changes });
+  settle(environment, [{ intent, ...ending, changes }]);
   environment.onStep('recovery.intent_settled');
   return ending;
 }
@@ -89,7 +89,7 @@ function isEdit(plan: unknown): boolean {
 
 function settleLost(environment: OperationEnvironment, intent: Intent, why: string): Ending {
   const ending = { outcome: 'unknown', detail: `Lost: ${why}` } as const;
-  settle(environment, { intent, ...ending, changes: [] });
+  settle(environment, [{ intent, ...ending, changes: [] }]);
   environment.onStep('recovery.intent_settled');
   return ending;
 }

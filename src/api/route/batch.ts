@@ -39,7 +39,7 @@ export function addBatchRoute(app: App, { agent }: Parts): void {
     },
     handler: async (request, reply) => {
       const { operations } = request.body;
-      const result = agent.changes.batch(operations, request.query.mount, contextOf(request));
+      const result = await agent.changes.batch(operations, request.query.mount, contextOf(request));
       const plan = concludeChange(reply, result);
       if (plan !== undefined) return plan;
       return {

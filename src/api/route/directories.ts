@@ -30,7 +30,12 @@ export function addDirectoryRoutes(app: App, { agent }: Parts): void {
     },
     handler: async (request, reply) => {
       const path = parseUrlPath(request.params.path);
-      const result = agent.changes.makeDirectory(path, request.query.mount, request.body, contextOf(request));
+      const result = await agent.changes.makeDirectory(
+        path,
+        request.query.mount,
+        request.body,
+        contextOf(request),
+      );
       const plan = concludeChange(reply, result);
       if (plan === undefined) reply.code(result.created ? 201 : 204);
       return plan;
@@ -48,7 +53,7 @@ export function addDirectoryRoutes(app: App, { agent }: Parts): void {
     },
     handler: async (request, reply) => {
       const path = parseUrlPath(request.params.path);
-      const result = agent.changes.removeDirectory(path, request.query.mount, contextOf(request));
+      const result = await agent.changes.removeDirectory(path, request.query.mount, contextOf(request));
       const plan = concludeChange(reply, result);
       if (plan === undefined) reply.code(204);
       return plan;

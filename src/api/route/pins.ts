@@ -118,7 +118,7 @@ function addPut(app: App, { agent }: Parts): void {
     },
     handler: async (request, reply) => {
       const path = parseUrlPath(request.params.path);
-      const result = agent.changes.pin(path, request.query.mount, request.body, contextOf(request));
+      const result = await agent.changes.pin(path, request.query.mount, request.body, contextOf(request));
       const plan = concludeChange(reply, result);
       if (plan !== undefined) return plan;
       if (result.pin !== undefined) reply.header('etag', result.pin.etag);
@@ -143,7 +143,7 @@ function addPatch(app: App, { agent }: Parts): void {
     },
     handler: async (request, reply) => {
       const path = parseUrlPath(request.params.path);
-      const result = agent.changes.patch(path, request.query.mount, request.body, contextOf(request));
+      const result = await agent.changes.patch(path, request.query.mount, request.body, contextOf(request));
       const plan = concludeChange(reply, result);
       if (plan !== undefined) return plan;
       if (result.pin !== undefined) reply.header('etag', result.pin.etag);
@@ -166,7 +166,7 @@ function addDelete(app: App, { agent }: Parts): void {
     },
     handler: async (request, reply) => {
       const path = parseUrlPath(request.params.path);
-      const result = agent.changes.unpin(path, request.query.mount, contextOf(request));
+      const result = await agent.changes.unpin(path, request.query.mount, contextOf(request));
       const plan = concludeChange(reply, result);
       if (plan === undefined) reply.code(204);
       return plan;

@@ -1,5 +1,5 @@
 import type { DirectoryEntry, InodeFacts } from '../kernel.ts';
-import { AT_EMPTY_PATH, check, cString } from '../sys/calls.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, check, cString, type Place } from '../sys/calls.ts';
 import type { Fd } from '../sys/fd.ts';
 import { raw } from '../sys/prototypes.ts';
 
@@ -30,6 +30,10 @@ const at = {
 
 const STATX_BASIC_STATS = 0x7ff;
 
+/** Flags of statx (include/uapi/linux/fcntl.h): nothing is mounted by the look. */
+const AT_NO_AUTOMOUNT = 0x800;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+
 const noName = cString('');
 
 /**
@@ -39,6 +43,24 @@ const noName = cString('');
 export function readInode(fd: Fd): Inode {
   const stat = Buffer.allocUnsafe(at.size);
   check('statx', raw.statx(fd.number, noName, AT_EMPTY_PATH, STATX_BASIC_STATS, stat));
+  return parseStatx(stat);
+}
+
+/**
+ * The same of what a name in an open directory leads to, a symbolic link itself; of an absolute path
+ * (AT_FDCWD), where links are followed. One system call, nothing opened.
+ *
+ * @throws SystemCallError
+ */
+export function readInodeAt({ directory, name }: Place): Inode {
+  const stat = Buffer.allocUnsafe(at.size);
+  const from = directory === AT_FDCWD ? AT_FDCWD : directory.number;
+  const flags = AT_NO_AUTOMOUNT | (directory === AT_FDCWD ? 0 : AT_SYMLINK_NOFOLLOW);
+  check('statx', raw.statx(from, cString(name), flags, STATX_BASIC_STATS, stat));
+  return parseStatx(stat);
+}
+
+function parseStatx(stat: Buffer): Inode {
   const mode = stat.readUInt16LE(at.mode);
   return {
     device: `${stat.readUInt32LE(at.deviceMajor)}:${stat.readUInt32LE(at.deviceMinor)}`,

@@ -7,7 +7,7 @@ import { readDirectory } from './directory.ts';
 import { readInode } from './inode.ts';
 import { scanMounts } from './mounts.ts';
 import { attempting } from './refusal.ts';
-import { findPin, openDirectory, openName, openParent, openPin } from './resolve.ts';
+import { findPin, isStillThere, openDirectory, openName, openParent, openPin } from './resolve.ts';
 import { assertStillVisible, openRoot } from './root.ts';
 import { openStaging } from './staging.ts';
 import { lockStaging } from './staging-lock.ts';
@@ -30,7 +30,8 @@ export function openBpffs(calls: Calls, facts: Pick<KernelFacts, 'bootId'>): Bpf
   return {
     scanMounts: () => scanMounts(calls),
     openRoot: (mount) => openRoot(calls, facts.bootId, mount),
-    assertStillVisible: (root) => assertStillVisible(calls, root),
+    assertStillVisible,
+    isStillThere: (root, directory) => isStillThere(calls, root, directory),
     openParent: (root, path) => openParent(calls, root, path),
     openDirectory: (root, path) => openDirectory(calls, root, path),
     openName: (root, place) => openName(calls, root, place),

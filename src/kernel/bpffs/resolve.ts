@@ -4,7 +4,7 @@ import type { BpffsRoot, OpenName, OpenPin, PinPlace } from '../kernel.ts';
 import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
 import { isSystemCallError, SystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
-import { readInode } from './inode.ts';
+import { type Inode, readInode, readInodeAt } from './inode.ts';
 import { refusal } from './refusal.ts';
 
 /** Never out of the directory, never through a symbolic link of any sort, never into another mount. */
@@ -46,6 +46,35 @@ export function openNameIn(calls: Calls, place: Place, path = place.name): Fd | 
 export function openParent(calls: Calls, root: BpffsRoot, path: PinPath): Fd {
   const flags = open.PATH | open.DIRECTORY;
   return openDirectoryAs(calls, root, { directory: parentOf(path), flags, attempt: 'resolve', asked: path });
+}
+
+/** What openat2 and statx answer where something else is on the way now. */
+const elsewhere: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'];
+
+/**
+ * Whether a path still leads to the directory with this inode. While that is open no other has its number.
+ *
+ * One name is looked up without following it, so that statx(2) does for it what openat2 does for a path: one
+ * system call at the root, three below it.
+ */
+export function isStillThere(
+  calls: Calls,
+  root: BpffsRoot,
+  directory: { readonly path: PinPath; readonly inode: number },
+): boolean {
+  const place = { directory: root.directory, name: directory.path };
+  try {
+    const { device, facts } = directory.path.includes('/') ? lookBeneath(calls, place) : readInodeAt(place);
+    return device === root.mount && facts.inode === directory.inode;
+  } catch (error) {
+    if (isSystemCallError(error, ...elsewhere)) return false;
+    throw refusal(error, { attempt: 'resolve', path: directory.path });
+  }
+}
+
+function lookBeneath(calls: Calls, place: Place): Inode {
+  using fd = openBeneath(calls, place, open.PATH | open.DIRECTORY);
+  return readInode(fd);
 }
 
 /** Opens a directory so that it can be listed; `''` is the root itself. One system call. */

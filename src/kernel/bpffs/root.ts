@@ -4,7 +4,7 @@ import type { BpffsMount, BpffsRoot } from '../kernel.ts';
 import { AT_FDCWD, type Calls, open } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
-import { readInode } from './inode.ts';
+import { readInode, readInodeAt } from './inode.ts';
 import { refusal } from './refusal.ts';
 import { markerOf } from './staging.ts';
 
@@ -55,17 +55,19 @@ export function openRoot(calls: Calls, bootId: string, mount: BpffsMount): Bpffs
 }
 
 /**
- * Proves that the path of an open root still leads to the same superblock; two system calls and a close.
+ * Proves that the path of an open root still leads to the same superblock. One system call.
  *
- * While the root is open its superblock lives, so nobody else can have got its device number.
- * @throws PinfoldError mount_unavailable
+ * While the root is open its superblock lives, so nobody else can have got its device number: the type of the
+ * file system need not be looked at again.
+ * @throws PinfoldError mount_unavailable, overloaded, out_of_memory
  */
-export function assertStillVisible(calls: Calls, root: BpffsRoot): void {
-  using directory = openPath(calls, root.openedBy, root.mount);
-  const state = inspect(calls, directory, root.mount);
-  if (typeof state === 'string') {
-    throw unavailable(root.mount, `${escapeBytes(root.openedBy)} is now ${state}`);
-  }
+export function assertStillVisible(root: BpffsRoot): void {
+  const { openedBy: path, mount } = root;
+  const state = naming(path, mount, () => {
+    const { device, facts } = readInodeAt({ directory: AT_FDCWD, name: path });
+    return whyNot({ device, inode: facts.inode }, mount);
+  });
+  if (state !== undefined) throw unavailable(mount, `${escapeBytes(path)} is now ${state}`);
 }
 
 /** Why a path does not lead to the root of the instance; undefined where it does. */
@@ -81,9 +83,16 @@ export function whyNotRoot(calls: Calls, path: string, device: string): string |
 }
 
 function openPath(calls: Calls, path: string, device: string): Fd {
-  try {
+  return naming(path, device, () => {
     const place = { directory: AT_FDCWD, name: path } as const;
     return calls.openat2(place, { flags: open.PATH | open.DIRECTORY, resolve: 0 }, `root of ${device}`);
+  });
+}
+
+/** Says of a path that should lead to a root why it does not. */
+function naming<Result>(path: string, device: string, look: () => Result): Result {
+  try {
+    return look();
   } catch (error) {
     if (!isSystemCallError(error)) throw error;
     if (exhausted.includes(error.errno)) throw refusal(error, { attempt: 'open_directory', path });
@@ -96,8 +105,15 @@ function inspect(calls: Calls, directory: Fd, device: string): { readonly readOn
   const { magic, readOnly } = calls.fstatfs(directory);
   if (magic !== bpfFsMagic) return 'not a bpffs';
   const inode = readInode(directory);
-  if (inode.device !== device) return `another bpffs, ${inode.device}`;
-  return inode.facts.inode === rootInode ? { readOnly } : 'not the root of that bpffs';
+  return whyNot({ device: inode.device, inode: inode.facts.inode }, device) ?? { readOnly };
+}
+
+function whyNot(
+  found: { readonly device: string; readonly inode: number },
+  device: string,
+): string | undefined {
+  if (found.device !== device) return `another file system, ${found.device}`;
+  return found.inode === rootInode ? undefined : 'not the root of that bpffs';
 }
 
 function unavailable(device: string, why: string, cause?: unknown): PinfoldError {

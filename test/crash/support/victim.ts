@@ -7,13 +7,12 @@
  * Without `change` it recovers. It ends with 0 where the step was never reached.
  */
 
-import { PinChanges } from '../../../src/agent/operation/changes.ts';
 import { recover } from '../../../src/agent/recovery/recover.ts';
 import { openKernel } from '../../../src/kernel/open-kernel.ts';
 import type { Hazard } from '../../../src/model/hazard.ts';
 import type { BatchOperation, PinPatch, PinRequest } from '../../../src/model/schema/request.ts';
 import type { StepName } from '../../../src/model/step.ts';
-import { asking, environmentOf, openStateIn, path } from '../../kernel/changes-fixture.ts';
+import { asking, environmentOf, ImmediateChanges, openStateIn, path } from '../../kernel/changes-fixture.ts';
 
 /** A change as it travels to the process. */
 export type Change =
@@ -39,7 +38,7 @@ export interface Orders {
 }
 
 /** Carries a change out. */
-export function apply(changes: PinChanges, change: Change): void {
+export function apply(changes: ImmediateChanges, change: Change): void {
   switch (change.do) {
     case 'pin':
       return void changes.pin(
@@ -68,7 +67,7 @@ function main(orders: Orders): void {
   const store = openStateIn(orders.stateDir, kernel);
   const environment = environmentOf({ kernel, store, bpffs: { path: orders.bpffs }, onStep });
   if (orders.change === undefined) recover(environment);
-  else apply(new PinChanges(environment), orders.change);
+  else apply(new ImmediateChanges(environment), orders.change);
   store.close();
   kernel[Symbol.dispose]();
 }
