@@ -51,6 +51,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls, once the first hook has run. */
     caller: Caller;
+    /** What the route declares, read once: Fastify makes `routeOptions` anew whenever it is asked for. */
+    terms: FastifyContextConfig & { readonly url?: string };
     /** What Accept chose. */
     media: string;
   }

@@ -1,5 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock } from '../model/clock.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { Peer } from '../model/peer.ts';
@@ -32,6 +33,8 @@ export class Authenticator {
   readonly #local: LocalRoles;
   readonly #connections: Connections;
   readonly #touchedMs = new Map<string, number>();
+  /** What came last on each connection: most send the same token each time, which is hashed once. */
+  readonly #lastSent = new WeakMap<Socket, { readonly authorization: string; readonly sha256: Uint8Array }>();
 
   constructor(parts: {
     readonly tokens: TokenRecords;
@@ -48,25 +51,32 @@ export class Authenticator {
   /** Who sends a request. @throws PinfoldError unauthenticated, forbidden */
   identify(request: IncomingMessage): Caller {
     const { authorization } = request.headers;
-    if (authorization !== undefined) return this.#byToken(authorization);
+    if (authorization !== undefined) return this.#byToken(this.#hashOf(authorization, request.socket));
     if (this.#connections.entranceOf(request)?.kind === 'unix') return this.#byPeer(request);
     throw new PinfoldError('unauthenticated', { detail: 'Send a token: "Authorization: Bearer …".' });
   }
 
-  #byToken(authorization: string): Caller {
-    const [, secret] = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(authorization) ?? [];
-    const sha256 = hash('sha256', secret ?? '', 'buffer');
-    const record = secret === undefined ? undefined : this.#tokens.findBySha256(sha256);
+  /** The SHA-256 of the token; of no token's, where the header has no token's form. */
+  #hashOf(authorization: string, socket: Socket): Uint8Array {
+    const last = this.#lastSent.get(socket);
+    if (last?.authorization === authorization) return last.sha256;
+    const [, secret = ''] = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(authorization) ?? [];
+    const sha256 = hash('sha256', secret, 'buffer');
+    this.#lastSent.set(socket, { authorization, sha256 });
+    return sha256;
+  }
+
+  #byToken(sha256: Uint8Array): Caller {
+    const record = this.#tokens.findBySha256(sha256);
     if (record === undefined || !timingSafeEqual(sha256, record.sha256)) {
       throw new PinfoldError('unauthenticated', {
         detail: 'The token is not known; it may have been revoked.',
       });
     }
-    const now = this.#clock.now().toISOString();
-    if (record.expiresAt !== null && record.expiresAt <= now) {
+    if (record.expiresAt !== null && record.expiresAt <= this.#clock.now().toISOString()) {
       throw new PinfoldError('unauthenticated', { detail: 'The token has expired.' });
     }
-    this.#touch(record.name, now);
+    this.#touch(record.name);
     return { actor: `api:${record.name}`, role: record.role };
   }
 
@@ -85,13 +95,13 @@ export class Authenticator {
    * Notes when a token was last used, at most once a minute, so that a busy caller costs no write a
    * request.
    */
-  #touch(name: string, now: string): void {
+  #touch(name: string): void {
     const last = this.#touchedMs.get(name);
     const nowMs = this.#clock.monotonicMs();
     if (last !== undefined && nowMs - last < touchIntervalMs) return;
     this.#touchedMs.set(name, nowMs);
     try {
-      this.#tokens.touch(name, now);
+      this.#tokens.touch(name, this.#clock.now().toISOString());
     } catch (error) {
       if (!(error instanceof PinfoldError)) throw error;
     }

@@ -1,17 +1,15 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** One answered request; `route` is the template, never the URL. */
-export interface AnsweredRequest {
-  readonly method: string;
-  readonly route: string;
-  readonly status: number;
-  readonly seconds: number;
+/** What the server tells of the answers of one route. */
+export interface RouteMetrics {
+  answered(method: string, status: number, seconds: number): void;
 }
 
 /** What the server tells of its requests. */
 export interface HttpMetrics {
   started(): void;
-  answered(request: AnsweredRequest): void;
+  /** Asked for once a route; `route` is the template, never the URL. */
+  route(route: string): RouteMetrics;
 }
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10] as const;
@@ -22,7 +20,7 @@ const durationHelp =
 
 /** Requests by route template, method and status. */
 export function collectHttp(registry: Registry): HttpMetrics {
-  const tallies = new Map<string, Tally>();
+  const tallies: Tally[] = [];
   let inFlight = 0;
   new Counter({
     name: 'pinfold_http_requests_total',
@@ -31,7 +29,7 @@ export function collectHttp(registry: Registry): HttpMetrics {
     registers: [registry],
     collect() {
       this.reset();
-      for (const { method, route, byStatus } of tallies.values()) {
+      for (const { method, route, byStatus } of tallies) {
         for (const [status, count] of byStatus) this.inc({ method, route, status }, count);
       }
     },
@@ -49,21 +47,37 @@ export function collectHttp(registry: Registry): HttpMetrics {
     started: () => {
       inFlight++;
     },
-    answered: ({ method, route, status, seconds }) => {
-      inFlight--;
-      const key = `${method} ${route}`;
-      let tally = tallies.get(key);
-      if (tally === undefined) {
-        tally = { method, route, byStatus: new Map(), byBucket: buckets.map(() => 0), count: 0, seconds: 0 };
-        tallies.set(key, tally);
-      }
-      tally.byStatus.set(status, (tally.byStatus.get(status) ?? 0) + 1);
-      const bucket = buckets.findIndex((bound) => seconds <= bound);
-      if (bucket >= 0) tally.byBucket[bucket] = (tally.byBucket[bucket] ?? 0) + 1;
-      tally.count++;
-      tally.seconds += seconds;
+    route: (route) => {
+      const byMethod = new Map<string, Tally>();
+      return {
+        answered: (method, status, seconds) => {
+          inFlight--;
+          let tally = byMethod.get(method);
+          if (tally === undefined) {
+            tally = {
+              method,
+              route,
+              byStatus: new Map(),
+              byBucket: buckets.map(() => 0),
+              count: 0,
+              seconds: 0,
+            };
+            byMethod.set(method, tally);
+            tallies.push(tally);
+          }
+          count(tally, status, seconds);
+        },
+      };
     },
   };
+}
+
+function count(tally: Tally, status: number, seconds: number): void {
+  tally.byStatus.set(status, (tally.byStatus.get(status) ?? 0) + 1);
+  const bucket = buckets.findIndex((bound) => seconds <= bound);
+  if (bucket >= 0) tally.byBucket[bucket] = (tally.byBucket[bucket] ?? 0) + 1;
+  tally.count++;
+  tally.seconds += seconds;
 }
 
 /**
@@ -83,9 +97,9 @@ interface Tally {
 
 /** The histogram of the tallies. */
 class Durations extends Histogram<'method' | 'route'> {
-  readonly #tallies: ReadonlyMap<string, Tally>;
+  readonly #tallies: readonly Tally[];
 
-  constructor(registry: Registry, tallies: ReadonlyMap<string, Tally>) {
+  constructor(registry: Registry, tallies: readonly Tally[]) {
     super({
       name: durationName,
       help: durationHelp,
@@ -98,7 +112,7 @@ class Durations extends Histogram<'method' | 'route'> {
 
   /** prom-client writes what this gives, and builds `get` on it; its types do not tell. */
   async getForPromString() {
-    const values = [...this.#tallies.values()].flatMap(valuesOf);
+    const values = this.#tallies.flatMap(valuesOf);
     return { name: durationName, help: durationHelp, type: 'histogram', aggregator: 'sum', values };
   }
 }

@@ -16,7 +16,18 @@ export interface KnownMount {
 /** The instances that are there, as documents and events show them. */
 export class KnownMounts {
   readonly #known = new Map<string, KnownMount>();
-  primaryId: string | undefined;
+  #primaryId: string | undefined;
+  /** Made when somebody asks, for as long as nothing is noted. */
+  #documents: readonly MountDocument[] | undefined;
+
+  get primaryId(): string | undefined {
+    return this.#primaryId;
+  }
+
+  set primaryId(id: string | undefined) {
+    this.#primaryId = id;
+    this.#documents = undefined;
+  }
 
   has(id: string): boolean {
     return this.#known.has(id);
@@ -28,10 +39,12 @@ export class KnownMounts {
 
   set(known: KnownMount): void {
     this.#known.set(known.mount.id, known);
+    this.#documents = undefined;
   }
 
   drop(id: string): void {
     this.#known.delete(id);
+    this.#documents = undefined;
   }
 
   ids(): readonly string[] {
@@ -39,9 +52,10 @@ export class KnownMounts {
   }
 
   documents(): readonly MountDocument[] {
-    return this.ids()
+    this.#documents ??= this.ids()
       .flatMap((id) => this.#known.get(id) ?? [])
       .map((known) => this.documentOf(known));
+    return this.#documents;
   }
 
   documentOf({ mount, instance, root }: KnownMount): MountDocument {
@@ -49,7 +63,7 @@ export class KnownMounts {
     return {
       id: mount.id,
       instance,
-      primary: mount.id === this.primaryId,
+      primary: mount.id === this.#primaryId,
       paths: [...mount.paths],
       ...(root === undefined ? {} : { mode: modeText(root.mode), uid: root.uid, gid: root.gid }),
       read_only: mount.readOnly,

@@ -41,9 +41,9 @@ export function addEventsRoute(app: App, parts: Parts): void {
       querystring: EventsQuery,
       response: answers({ 200: list('Events.', listOf(EventDocument)) }),
     },
-    handler: async (request, reply) => {
+    handler: (request, reply) => {
       const query = eventQueryOf(request.query);
-      return await sendList(parts, request, reply, (slice) =>
+      return sendList(parts, request, reply, (slice) =>
         pageOfEvents({ events, query, slice, at: parts.clock.now() }),
       );
     },

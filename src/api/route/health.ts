@@ -17,7 +17,7 @@ export function addHealthRoutes(app: App, { agent }: Parts): void {
       querystring: NoQuery,
       response: answers({ 200: json('It does.', Health) }),
     },
-    handler: async () => ({ status: 'ok' as const }),
+    handler: () => ({ status: 'ok' as const }),
   });
   app.get('/readyz', {
     config: { role: 'open' },
@@ -28,7 +28,7 @@ export function addHealthRoutes(app: App, { agent }: Parts): void {
       querystring: NoQuery,
       response: answers({ 200: json('They are.', Health) }),
     },
-    handler: async () => {
+    handler: () => {
       const why = agent.notReady();
       if (why === undefined) return { status: 'ok' as const };
       throw new PinfoldError('not_ready', { detail: why, retry_after: 1 });

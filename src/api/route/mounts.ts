@@ -17,8 +17,8 @@ export function addMountsRoute(app: App, parts: Parts): void {
       querystring: Type.Object({ ...pageQuery, ...freshQuery }, { additionalProperties: false }),
       response: answers({ 200: list('The instances.', listOf(MountDocument)) }),
     },
-    handler: async (request, reply) =>
-      await sendList(parts, request, reply, (slice) => {
+    handler: (request, reply) =>
+      sendList(parts, request, reply, (slice) => {
         const { value, observedAt } = parts.agent.reads.mounts();
         return { value: pageOf(value, slice), observedAt };
       }),

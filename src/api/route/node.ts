@@ -14,6 +14,6 @@ export function addNodeRoute(app: App, { agent }: Parts): void {
       querystring: NoQuery,
       response: answers({ 200: json('The node.', NodeDocument) }),
     },
-    handler: async () => agent.reads.node(),
+    handler: () => agent.reads.node(),
   });
 }

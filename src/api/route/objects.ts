@@ -2,7 +2,8 @@ import { type TSchema, Type } from 'typebox';
 import type { ObjectQuery } from '../../agent/agent.ts';
 import { parseHeldBy } from '../../model/holder/held-by.ts';
 import type { ObjectKind } from '../../model/kind.ts';
-import { listOf, ObjectKindSchema } from '../../model/schema/common.ts';
+import { listOf, ObjectKindSchema, oneOf } from '../../model/schema/common.ts';
+import { type RuleId, ruleIds } from '../../model/schema/finding.ts';
 import { BtfDocument, LinkDocument, MapDocument, ProgramDocument } from '../../model/schema/object.ts';
 import { answers, empty, list, tagged } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
@@ -24,6 +25,7 @@ const filters = {
         'container:ID (12 digits or more), pod:UID',
     }),
   ),
+  finding: Type.Optional(oneOf(ruleIds)),
 };
 const KindQuery = Type.Object(filters, { additionalProperties: false });
 const ObjectsQuery = Type.Object(
@@ -52,8 +54,8 @@ export function addObjectsRoute(app: App, parts: Parts): void {
       response: answers({ 200: list('Objects, by kind and id.', listOf(AnyObject)) }),
     },
     handler: (request, reply) => {
-      const { kind, type, name, pinned, held_by: heldBy } = request.query;
-      const query = objectQueryOf({ kind, type, name, pinned, heldBy });
+      const { kind, type, name, pinned, held_by: heldBy, finding } = request.query;
+      const query = objectQueryOf({ kind, type, name, pinned, heldBy, finding });
       return sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
@@ -78,8 +80,8 @@ export function addKindList(app: App, parts: Parts, { kind, plural, document }: 
       response: answers({ 200: list(`${title}, by id.`, listOf(document)) }),
     },
     handler: (request, reply) => {
-      const { type, name, pinned, held_by: heldBy } = request.query;
-      const query = objectQueryOf({ kind, type, name, pinned, heldBy });
+      const { type, name, pinned, held_by: heldBy, finding } = request.query;
+      const query = objectQueryOf({ kind, type, name, pinned, heldBy, finding });
       return sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
@@ -114,13 +116,15 @@ function objectQueryOf(given: {
   readonly name: string | undefined;
   readonly pinned: boolean | undefined;
   readonly heldBy: string | undefined;
+  readonly finding: RuleId | undefined;
 }): ObjectQuery {
-  const { kind, type, name, pinned, heldBy } = given;
+  const { kind, type, name, pinned, heldBy, finding } = given;
   return {
     ...(kind === undefined ? {} : { kind }),
     ...(type === undefined ? {} : { type }),
     ...(name === undefined ? {} : { name }),
     ...(pinned === undefined ? {} : { pinned }),
+    ...(finding === undefined ? {} : { finding }),
     ...(heldBy === undefined ? {} : { heldBy: parseHeldBy(heldBy) }),
   };
 }

@@ -30,7 +30,7 @@ export function addTreeRoute(app: App, parts: Parts): void {
       ),
       response: answers({ 200: list('Entries, in byte order of their paths.', listOf(TreeEntry)) }),
     },
-    handler: async (request, reply) => {
+    handler: (request, reply) => {
       const prefix = parsePrefix(request.query);
       const { mount, depth } = request.query;
       const query = {
@@ -38,7 +38,7 @@ export function addTreeRoute(app: App, parts: Parts): void {
         ...(prefix === undefined ? {} : { prefix }),
         ...(depth === undefined ? {} : { depth }),
       };
-      return await sendList(parts, request, reply, (slice) => parts.agent.reads.tree(query, slice));
+      return sendList(parts, request, reply, (slice) => parts.agent.reads.tree(query, slice));
     },
   });
 }
