@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { mountBpffs } from '../test/support/bpffs.ts';
 import { type BenchAgent, startAgent } from './support/agent.ts';
+import { cpuSeconds } from './support/cpu.ts';
 import { makePinnedMaps } from './support/maps.ts';
 import { below, type Scenario } from './support/scenario.ts';
 
 const pinsMany = 10_000;
 const restSeconds = 60;
-const ticksPerSecond = 100;
 
 /** What watching 10,000 pins costs while nothing happens. */
 export const idle: Scenario = {
@@ -18,9 +18,9 @@ export const idle: Scenario = {
     using agent = await startAgent(bpffs);
     const first = await firstObservationSeconds(agent);
     await rest(5);
-    const before = cpuSeconds(agent.child.pid);
+    const before = cpuSeconds(agent.pid);
     await rest(restSeconds);
-    const used = cpuSeconds(agent.child.pid) - before;
+    const used = cpuSeconds(agent.pid) - before;
     return [
       below(`first observation of ${pinsMany} pins`, first, 2, 's'),
       below(
@@ -29,7 +29,7 @@ export const idle: Scenario = {
         1,
         '% of a core',
       ),
-      below(`resident memory, ${pinsMany} pins`, residentMegabytes(agent.child.pid), 200, 'MB'),
+      below(`resident memory, ${pinsMany} pins`, residentMegabytes(agent.pid), 200, 'MB'),
     ];
   },
 };
@@ -44,13 +44,6 @@ async function firstObservationSeconds(agent: BenchAgent): Promise<number> {
   if (full('count') !== 1)
     throw new Error(`${full('count')} full passes were over when the first was asked for`);
   return full('sum');
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
 function residentMegabytes(pid: number): number {

@@ -2,14 +2,20 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Pool } from 'undici';
+import { alone } from '../../test/support/alone.ts';
 import { type Bpffs, mountBpffs } from '../../test/support/bpffs.ts';
 import { disposable } from '../../test/support/disposal.ts';
 import { type Child, start } from '../../test/support/process.ts';
 import { repoPath } from '../../test/support/repo-root.ts';
 import { tempDir } from '../../test/support/temp-dir.ts';
 
-/** The real agent as its own process, on a bpffs of its own, with an HTTP client of many connections. */
+/**
+ * The real agent as its own process, which sees no bpffs but its own, with an HTTP client of many
+ * connections.
+ */
 export interface BenchAgent extends Disposable {
+  /** The agent's own process; `child` is what keeps its namespaces. */
+  readonly pid: number;
   readonly child: Child;
   readonly bpffs: Bpffs;
   readonly url: string;
@@ -31,27 +37,26 @@ export async function startAgent(bpffs: Bpffs = mountBpffs(), connections = 32):
   const state = tempDir('bench');
   const port = await freePort();
   const from = performance.now();
-  const child = start(
+  const [command, ...args] = alone(bpffs.path, [
     'node',
-    [
-      repoPath('bin/pinfold'),
-      'agent',
-      '--bpffs',
-      bpffs.path,
-      '--state-dir',
-      join(state.path, 'state'),
-      '--run-dir',
-      join(state.path, 'run'),
-      '--listen',
-      `127.0.0.1:${port}`,
-      '--log-level',
-      'error',
-    ],
-    { cwd: state.path },
-  );
+    repoPath('bin/pinfold'),
+    'agent',
+    '--bpffs',
+    bpffs.path,
+    '--state-dir',
+    join(state.path, 'state'),
+    '--run-dir',
+    join(state.path, 'run'),
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--log-level',
+    'error',
+  ]);
+  const child = start(command, args, { cwd: state.path });
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, child);
   const readyMs = performance.now() - from;
+  const pid = onlyChildOf(child.pid);
   const token = readFileSync(join(state.path, 'state/admin.token'), 'utf8').trim();
   const pool = new Pool(url, { connections, pipelining: 1 });
   const release = disposable(() => {
@@ -61,6 +66,7 @@ export async function startAgent(bpffs: Bpffs = mountBpffs(), connections = 32):
     state[Symbol.dispose]();
   });
   return {
+    pid,
     child,
     bpffs,
     url,
@@ -84,6 +90,10 @@ export async function startAgent(bpffs: Bpffs = mountBpffs(), connections = 32):
       return text;
     },
   };
+}
+
+function onlyChildOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
 }
 
 async function untilReady(url: string, child: Child): Promise<void> {
