@@ -204,9 +204,11 @@ export interface paths {
         };
         /** One entry, by the bytes of its key */
         get: operations["getMapEntry"];
-        put?: never;
+        /** Write one entry, by the bytes of its key */
+        put: operations["putMapEntry"];
         post?: never;
-        delete?: never;
+        /** Remove one entry, by the bytes of its key */
+        delete: operations["deleteMapEntry"];
         options?: never;
         head?: never;
         patch?: never;
@@ -221,9 +223,11 @@ export interface paths {
         };
         /** One entry, by its key as JSON */
         get: operations["getMapEntryByTypedKey"];
-        put?: never;
+        /** Write one entry, by its key as JSON */
+        put: operations["putMapEntryByTypedKey"];
         post?: never;
-        delete?: never;
+        /** Remove one entry, by its key as JSON */
+        delete: operations["deleteMapEntryByTypedKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -257,6 +261,23 @@ export interface paths {
         get: operations["peekMap"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close a map to writes from user space, for good */
+        post: operations["freezeMap"];
         delete?: never;
         options?: never;
         head?: never;
@@ -374,6 +395,193 @@ export interface paths {
         };
         /** One BTF object, read from the kernel; with format, its types */
         get: operations["getBtf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who holds a map, over other objects too, read from the kernel */
+        get: operations["getMapHolders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{id}/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who holds a program, over other objects too, read from the kernel */
+        get: operations["getProgramHolders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/links/{id}/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who holds a link, over other objects too, read from the kernel */
+        get: operations["getLinkHolders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a map is alive, read from the kernel */
+        get: operations["getMapWhy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a program is alive, read from the kernel */
+        get: operations["getProgramWhy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/links/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a link is alive, read from the kernel */
+        get: operations["getLinkWhy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{id}/spec": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that a map was made with: the body of POST /v1/maps */
+        get: operations["getMapSpecification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/programs/{id}/spec": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a program was loaded with, as far as the kernel has kept it */
+        get: operations["getProgramSpecification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/specifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Maps and programs whose specification is stored, newest first, with those that are gone */
+        get: operations["listSpecifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/findings/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every rule, what it means, and what became of it */
+        get: operations["listFindingRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is worth attention */
+        get: operations["listFindings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -700,13 +908,23 @@ export interface components {
             uid?: number;
             gid?: number;
         };
+        EntryPut: {
+            /** @description as reads write it; of a per-CPU map, for every CPU */
+            value?: unknown;
+            /** @description per-CPU maps: one for each possible CPU */
+            values?: {
+                cpu: number;
+                value: unknown;
+            }[];
+            mode?: "any" | "create" | "update";
+        };
         Event: {
             seq: number;
             /** Format: date-time */
             time: string;
             node: string;
             boot_id: string;
-            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "object.appeared" | "object.gone" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone";
+            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "object.appeared" | "object.gone" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "finding.opened" | "finding.resolved";
             subject: {
                 mount?: string;
                 path?: string;
@@ -726,9 +944,254 @@ export interface components {
             actor: string;
             operation_id?: string;
         };
+        Finding: {
+            rule: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+            severity: "info" | "warning" | "critical";
+            subject: {
+                kind?: "map" | "program" | "link" | "btf";
+                /** @description the kernel’s id of the object; ids are reused */
+                id?: number;
+                /** @description as bpftool names it */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                /** @description owner of the pins it is about */
+                owner?: string;
+                /** @description directory of the pins it is about */
+                prefix?: string;
+            };
+            /** @description one sentence: what was found */
+            summary: string;
+            /** @description why it matters */
+            meaning: string;
+            /** @description what to do about it */
+            advice: string;
+            /** @description the facts it was concluded from */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            first_seen: string;
+            /** Format: date-time */
+            observed_at: string;
+        };
+        FindingRule: {
+            rule: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+            title: string;
+            severities: ("info" | "warning" | "critical")[];
+            meaning: string;
+            advice: string;
+            /** @description false where the configuration turned it off */
+            enabled: boolean;
+            /** @description why it cannot be tried here */
+            unavailable?: string;
+            /** @description how many there are */
+            findings: number;
+            /** @description how many more there would be than are kept */
+            dropped: number;
+            /** Format: date-time */
+            observed_at?: string;
+        };
         Health: {
             /** @constant */
             status: "ok";
+        };
+        HolderGraph: {
+            object: {
+                kind: "map" | "program" | "link" | "btf";
+                id: number;
+                type?: string;
+                name?: string;
+            };
+            /** Format: date-time */
+            observed_at: string;
+            references: components["schemas"]["References"];
+            /** @description what the kernel counts and nobody shows; absent for programs, where it means nothing */
+            unexplained?: {
+                /** @description files and pins out of sight; of maps */
+                users: number;
+                /** @description all others */
+                kernel: number;
+            };
+            nodes: ({
+                /** @constant */
+                node: "object";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                kind: "map" | "program" | "link" | "btf";
+                id: number;
+                type?: string;
+                name?: string;
+                /** @description links: what they keep attached, which holds nothing itself */
+                attached_to?: {
+                    kind: "tc" | "xdp" | "tcx" | "netkit" | "cgroup" | "netns" | "sockmap" | "perf_event" | "socket" | "struct_ops" | "tracing" | "netfilter";
+                    /** @description the place in words, such as tc ingress of eth0 in netns 4026531840 */
+                    text: string;
+                    /** @description as bpftool names it: ingress, cgroup_inet_egress; for XDP the mode */
+                    attach_type?: string;
+                    netns?: {
+                        inode: number;
+                        name?: string;
+                    };
+                    device?: {
+                        ifindex: number;
+                        name?: string;
+                    };
+                    cgroup?: {
+                        id: number;
+                        path?: string;
+                    };
+                    /** @description the sockmap or sockhash */
+                    map_id?: number;
+                    /** @description who keeps it */
+                    event?: {
+                        pid: number;
+                        fd: number;
+                        what: string;
+                    };
+                    /** @description tc: preference and handle */
+                    filter?: string;
+                    /** @description attach flags by name */
+                    flags?: string[];
+                }[];
+            } | {
+                /** @constant */
+                node: "pin";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                /** @description major:minor */
+                mount: string;
+                inode: number;
+                /** @description several are hard links: one reference */
+                names: {
+                    /** @description path relative to the root of the bpffs */
+                    path: string;
+                    /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                    path_bytes?: string;
+                }[];
+            } | {
+                /**
+                 * @description a pin without a name, that descriptors keep
+                 * @constant
+                 */
+                node: "open_inode";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                mount: string;
+                inode: number;
+                /** @description where it was */
+                path: string;
+                descriptors: {
+                    pid: number;
+                    fd: number;
+                }[];
+            } | {
+                /**
+                 * @description an open file: one reference, however many descriptors
+                 * @constant
+                 */
+                node: "file";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                through: "object" | "iterator";
+                descriptors: {
+                    pid: number;
+                    fd: number;
+                }[];
+                /** @description processes that have it mapped */
+                mapped_by: number[];
+            } | {
+                /** @constant */
+                node: "process";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                pid: number;
+                /** @description clock ticks after boot: with the pid it is one process for good */
+                start_time: number;
+                comm: string;
+                cgroup: string;
+                /** @description systemd unit, from the cgroup’s path */
+                unit?: string;
+                /** @description container id, from the cgroup’s path */
+                container?: string;
+                /** @description uid of the Kubernetes pod, from the cgroup’s path */
+                pod?: string;
+            } | {
+                /** @constant */
+                node: "filesystem";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                /** @description major:minor */
+                mount: string;
+                state: "mounted" | "shadowed" | "detached";
+                /** @description where it is mounted, as the processes of that mount namespace see it */
+                paths: {
+                    path: string;
+                    namespace: number;
+                    pid: number;
+                }[];
+                /** @description what keeps a detached one */
+                descriptors: {
+                    pid: number;
+                    fd: number;
+                }[];
+            } | {
+                /** @constant */
+                node: "attachment";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                kind: "tc" | "xdp" | "tcx" | "netkit" | "cgroup" | "netns" | "sockmap" | "perf_event" | "socket" | "struct_ops" | "tracing" | "netfilter";
+                /** @description the place in words, such as tc ingress of eth0 in netns 4026531840 */
+                text: string;
+                /** @description as bpftool names it: ingress, cgroup_inet_egress; for XDP the mode */
+                attach_type?: string;
+                netns?: {
+                    inode: number;
+                    name?: string;
+                };
+                device?: {
+                    ifindex: number;
+                    name?: string;
+                };
+                cgroup?: {
+                    id: number;
+                    path?: string;
+                };
+                /** @description the sockmap or sockhash */
+                map_id?: number;
+                /** @description who keeps it */
+                event?: {
+                    pid: number;
+                    fd: number;
+                    what: string;
+                };
+                /** @description tc: preference and handle */
+                filter?: string;
+                /** @description attach flags by name */
+                flags?: string[];
+            })[];
+            edges: {
+                /** @description key of a node */
+                holder: string;
+                /** @description key of a node */
+                held: string;
+                hold: "pin" | "open" | "mapped" | "attached" | "keeps" | "uses" | "slot" | "runs" | "target" | "types";
+                /** @description which slot of the map */
+                slot?: string;
+            }[];
+            /** @description the graph is larger than an answer may be */
+            nodes_left_out?: number;
+            /** @description what could not be read, so that its silence says nothing */
+            unavailable: {
+                what: string;
+                reason: string;
+            }[];
         };
         Instruction: {
             /** @description its slot; a 64-bit constant takes two */
@@ -914,6 +1377,146 @@ export interface components {
             first_seen?: string;
             etag: string;
         };
+        MapPlan: {
+            plan: {
+                action: string;
+                detail: string;
+                hazards: string[];
+            }[];
+        };
+        MapSpecification: {
+            /** @description up to 15 of A-Z a-z 0-9 _ and . */
+            name?: string;
+            /** @description as bpftool names it: hash, lru_percpu_hash, ringbuf… */
+            type: string;
+            /** @description bytes of a key; 0 for types without keys */
+            key_size: number;
+            /** @description bytes of a value; of one CPU’s value for per-CPU maps */
+            value_size: number;
+            /** @description how many entries fit; bytes for ring buffers, pages for arenas */
+            max_entries: number;
+            /** @description names of flags: no_prealloc, mmapable… */
+            flags?: string[];
+            /** @description what the type makes of it: hash functions of a bloom filter, the address of an arena */
+            map_extra?: string | number;
+            numa_node?: number;
+            btf?: {
+                /** @description the whole BTF, as BPF_BTF_LOAD takes it, in base64 */
+                blob_base64?: string;
+                /** @description id of a map that has this BTF */
+                map?: number;
+                /** @description path of a pin of such a map */
+                pin?: string;
+                key_type_id?: number;
+                value_type_id?: number;
+                /** @description name of the type, in place of its id */
+                key_type?: string;
+                /** @description name of the type, in place of its id */
+                value_type?: string;
+                /** @description struct_ops: type of the value in the kernel’s own BTF */
+                vmlinux_value_type_id?: number;
+                /** @description struct_ops: its name, such as bpf_struct_ops_tcp_congestion_ops */
+                vmlinux_value_type?: string;
+            };
+            /** @description refused: maps of network devices end with the device */
+            ifindex?: number;
+            inner?: {
+                /** @description as bpftool names it: hash, lru_percpu_hash, ringbuf… */
+                type: string;
+                /** @description bytes of a key; 0 for types without keys */
+                key_size: number;
+                /** @description bytes of a value; of one CPU’s value for per-CPU maps */
+                value_size: number;
+                /** @description how many entries fit; bytes for ring buffers, pages for arenas */
+                max_entries: number;
+                /** @description names of flags: no_prealloc, mmapable… */
+                flags?: string[];
+                /** @description what the type makes of it: hash functions of a bloom filter, the address of an arena */
+                map_extra?: string | number;
+                numa_node?: number;
+                btf?: {
+                    /** @description the whole BTF, as BPF_BTF_LOAD takes it, in base64 */
+                    blob_base64?: string;
+                    /** @description id of a map that has this BTF */
+                    map?: number;
+                    /** @description path of a pin of such a map */
+                    pin?: string;
+                    key_type_id?: number;
+                    value_type_id?: number;
+                    /** @description name of the type, in place of its id */
+                    key_type?: string;
+                    /** @description name of the type, in place of its id */
+                    value_type?: string;
+                    /** @description struct_ops: type of the value in the kernel’s own BTF */
+                    vmlinux_value_type_id?: number;
+                    /** @description struct_ops: its name, such as bpf_struct_ops_tcp_congestion_ops */
+                    vmlinux_value_type?: string;
+                };
+            } | {
+                id: number;
+            } | {
+                /** @description path relative to the root of the bpffs */
+                pin: string;
+            };
+            /** @description what is in it from the beginning */
+            entries?: {
+                /** @description absent for queues, stacks and bloom filters */
+                key?: unknown;
+                /** @description as reads write it */
+                value?: unknown;
+                /** @description for each possible CPU, in place of `value` */
+                values?: {
+                    cpu: number;
+                    value: unknown;
+                }[];
+            }[];
+            format?: "typed" | "raw" | "bpftool";
+            key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+            value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+            /** @description close it to writes from user space, once its entries are in it */
+            freeze?: boolean;
+            pin?: {
+                /** @description path relative to the root of the bpffs */
+                path?: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                mount?: string;
+                /** @description make missing directories */
+                parents?: boolean;
+                /** @description octal permission bits, such as 0640 */
+                mode?: string;
+                uid?: number;
+                gid?: number;
+                labels?: {
+                    [key: string]: string;
+                };
+                owner?: string | null;
+            };
+            about?: {
+                kind: "map" | "program";
+                /** @description the kernel’s id of the object; ids are reused */
+                id: number;
+                fingerprint: string;
+                state: "present" | "gone";
+                /**
+                 * Format: date-time
+                 * @description when this was read from the kernel
+                 */
+                read_at?: string;
+                /** Format: date-time */
+                first_seen?: string;
+                /** Format: date-time */
+                gone_at?: string;
+                /** @description of a program: the maps it uses */
+                map_ids?: number[];
+                /** @description what it takes to make an equal object and is not in here, with reasons */
+                not_recoverable: {
+                    /** @description what would be needed, as this document or bpf(2) calls it */
+                    member: string;
+                    reason: string;
+                }[];
+            };
+        };
         Mount: {
             /** @description major:minor */
             id: string;
@@ -1000,7 +1603,7 @@ export interface components {
         };
         Operation: {
             id: string;
-            kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch";
+            kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch" | "entry_put" | "entry_delete" | "entries_batch" | "freeze";
             outcome: "running" | "applied" | "not_applied" | "unknown";
             /** Format: date-time */
             started_at: string;
@@ -1291,6 +1894,88 @@ export interface components {
                 bytes: number;
             }[];
         };
+        ProgramSpecification: {
+            name: string;
+            /** @description as bpftool names it */
+            type: string;
+            /** @description hash of the instructions as they were loaded */
+            tag: string;
+            /** @description all that is kept of the licence */
+            gpl_compatible?: boolean;
+            /** @description absent where none applies */
+            expected_attach_type?: string;
+            attach_btf?: {
+                /** @description BTF object the target is in */
+                btf_id?: number;
+                /** @description vmlinux, a module, or of a program */
+                btf_name?: string;
+                type_id: number;
+                /** @description function it was made for */
+                name?: string;
+            };
+            instructions?: {
+                /** @description after verification, eight bytes a slot */
+                xlated_base64: string;
+                /** @description as they were loaded, with map ids for descriptors; the tag proves them */
+                loaded_base64?: string;
+                /** @description slots after verification */
+                count: number;
+            };
+            btf?: {
+                blob_base64: string;
+            };
+            func_info?: {
+                base64: string;
+                /** @description bytes of one record */
+                record_bytes: number;
+                count: number;
+            };
+            line_info?: {
+                base64: string;
+                /** @description bytes of one record */
+                record_bytes: number;
+                count: number;
+            };
+            /** @description maps it uses, by reference */
+            maps: {
+                id: number;
+                type?: string;
+                name?: string;
+                fingerprint?: string;
+                /** @description where its specification is */
+                specification: string;
+            }[];
+            /** @description links through which it was attached when this was read */
+            attachments: {
+                link_id: number;
+                link_type: string;
+                attach_type?: string;
+            }[];
+            about: {
+                kind: "map" | "program";
+                /** @description the kernel’s id of the object; ids are reused */
+                id: number;
+                fingerprint: string;
+                state: "present" | "gone";
+                /**
+                 * Format: date-time
+                 * @description when this was read from the kernel
+                 */
+                read_at?: string;
+                /** Format: date-time */
+                first_seen?: string;
+                /** Format: date-time */
+                gone_at?: string;
+                /** @description of a program: the maps it uses */
+                map_ids?: number[];
+                /** @description what it takes to make an equal object and is not in here, with reasons */
+                not_recoverable: {
+                    /** @description what would be needed, as this document or bpf(2) calls it */
+                    member: string;
+                    reason: string;
+                }[];
+            };
+        };
         References: {
             /** @description everything that keeps it, our own references left out */
             refcnt?: number;
@@ -1298,6 +1983,20 @@ export interface components {
             usercnt?: number;
             /** @description pinned inodes seen in all reachable instances */
             pins: number;
+            /** @description open files, mapped ones and unlinked pins that are open among them */
+            fds?: number;
+            /** @description programs that use it */
+            programs?: number;
+            /** @description slots of maps it is in */
+            maps?: number;
+            /** @description links that run it or are attached to it */
+            links?: number;
+            /** @description places that hold it without a link */
+            attachments?: number;
+            /** @description what the kernel counts and nobody shows; never given for programs */
+            unexplained?: number;
+            /** Format: date-time */
+            holders_observed_at?: string;
             /** @description why the counters are absent */
             unavailable?: string;
         };
@@ -1341,6 +2040,234 @@ export interface components {
         };
         Types: {
             types: unknown[];
+        };
+        Why: {
+            object: {
+                kind: "map" | "program" | "link" | "btf";
+                id: number;
+                type?: string;
+                name?: string;
+            };
+            /** Format: date-time */
+            observed_at: string;
+            references: components["schemas"]["References"];
+            /** @description what the kernel counts and nobody shows; absent for programs, where it means nothing */
+            unexplained?: {
+                /** @description files and pins out of sight; of maps */
+                users: number;
+                /** @description all others */
+                kernel: number;
+            };
+            nodes: ({
+                /** @constant */
+                node: "object";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                kind: "map" | "program" | "link" | "btf";
+                id: number;
+                type?: string;
+                name?: string;
+                /** @description links: what they keep attached, which holds nothing itself */
+                attached_to?: {
+                    kind: "tc" | "xdp" | "tcx" | "netkit" | "cgroup" | "netns" | "sockmap" | "perf_event" | "socket" | "struct_ops" | "tracing" | "netfilter";
+                    /** @description the place in words, such as tc ingress of eth0 in netns 4026531840 */
+                    text: string;
+                    /** @description as bpftool names it: ingress, cgroup_inet_egress; for XDP the mode */
+                    attach_type?: string;
+                    netns?: {
+                        inode: number;
+                        name?: string;
+                    };
+                    device?: {
+                        ifindex: number;
+                        name?: string;
+                    };
+                    cgroup?: {
+                        id: number;
+                        path?: string;
+                    };
+                    /** @description the sockmap or sockhash */
+                    map_id?: number;
+                    /** @description who keeps it */
+                    event?: {
+                        pid: number;
+                        fd: number;
+                        what: string;
+                    };
+                    /** @description tc: preference and handle */
+                    filter?: string;
+                    /** @description attach flags by name */
+                    flags?: string[];
+                }[];
+            } | {
+                /** @constant */
+                node: "pin";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                /** @description major:minor */
+                mount: string;
+                inode: number;
+                /** @description several are hard links: one reference */
+                names: {
+                    /** @description path relative to the root of the bpffs */
+                    path: string;
+                    /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                    path_bytes?: string;
+                }[];
+            } | {
+                /**
+                 * @description a pin without a name, that descriptors keep
+                 * @constant
+                 */
+                node: "open_inode";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                mount: string;
+                inode: number;
+                /** @description where it was */
+                path: string;
+                descriptors: {
+                    pid: number;
+                    fd: number;
+                }[];
+            } | {
+                /**
+                 * @description an open file: one reference, however many descriptors
+                 * @constant
+                 */
+                node: "file";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                through: "object" | "iterator";
+                descriptors: {
+                    pid: number;
+                    fd: number;
+                }[];
+                /** @description processes that have it mapped */
+                mapped_by: number[];
+            } | {
+                /** @constant */
+                node: "process";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                pid: number;
+                /** @description clock ticks after boot: with the pid it is one process for good */
+                start_time: number;
+                comm: string;
+                cgroup: string;
+                /** @description systemd unit, from the cgroup’s path */
+                unit?: string;
+                /** @description container id, from the cgroup’s path */
+                container?: string;
+                /** @description uid of the Kubernetes pod, from the cgroup’s path */
+                pod?: string;
+            } | {
+                /** @constant */
+                node: "filesystem";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                /** @description major:minor */
+                mount: string;
+                state: "mounted" | "shadowed" | "detached";
+                /** @description where it is mounted, as the processes of that mount namespace see it */
+                paths: {
+                    path: string;
+                    namespace: number;
+                    pid: number;
+                }[];
+                /** @description what keeps a detached one */
+                descriptors: {
+                    pid: number;
+                    fd: number;
+                }[];
+            } | {
+                /** @constant */
+                node: "attachment";
+                /** @description names the node within this answer, and nowhere else */
+                key: string;
+                kind: "tc" | "xdp" | "tcx" | "netkit" | "cgroup" | "netns" | "sockmap" | "perf_event" | "socket" | "struct_ops" | "tracing" | "netfilter";
+                /** @description the place in words, such as tc ingress of eth0 in netns 4026531840 */
+                text: string;
+                /** @description as bpftool names it: ingress, cgroup_inet_egress; for XDP the mode */
+                attach_type?: string;
+                netns?: {
+                    inode: number;
+                    name?: string;
+                };
+                device?: {
+                    ifindex: number;
+                    name?: string;
+                };
+                cgroup?: {
+                    id: number;
+                    path?: string;
+                };
+                /** @description the sockmap or sockhash */
+                map_id?: number;
+                /** @description who keeps it */
+                event?: {
+                    pid: number;
+                    fd: number;
+                    what: string;
+                };
+                /** @description tc: preference and handle */
+                filter?: string;
+                /** @description attach flags by name */
+                flags?: string[];
+            })[];
+            edges: {
+                /** @description key of a node */
+                holder: string;
+                /** @description key of a node */
+                held: string;
+                hold: "pin" | "open" | "mapped" | "attached" | "keeps" | "uses" | "slot" | "runs" | "target" | "types";
+                /** @description which slot of the map */
+                slot?: string;
+            }[];
+            /** @description the graph is larger than an answer may be */
+            nodes_left_out?: number;
+            /** @description what could not be read, so that its silence says nothing */
+            unavailable: {
+                what: string;
+                reason: string;
+            }[];
+            /** @description for people; names in them are escaped */
+            sentences: string[];
+            if_unpinned: {
+                mount: string;
+                /** @description path relative to the root of the bpffs */
+                path: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                holds: {
+                    kind: "map" | "program" | "link" | "btf";
+                    id: number;
+                    type?: string;
+                    name?: string;
+                };
+                hazards: ("last_reference" | "prog_array_emptied" | "link_detached" | "claimed")[];
+                /** @description links whose programs would stop running */
+                detached: {
+                    kind: "map" | "program" | "link" | "btf";
+                    id: number;
+                    type?: string;
+                    name?: string;
+                }[];
+                /** @description objects on the way to the one asked about that would be gone */
+                freed: {
+                    kind: "map" | "program" | "link" | "btf";
+                    id: number;
+                    type?: string;
+                    name?: string;
+                }[];
+                /** @description programs of which it cannot be told what else holds them */
+                perhaps_freed: {
+                    kind: "map" | "program" | "link" | "btf";
+                    id: number;
+                    type?: string;
+                    name?: string;
+                }[];
+            }[];
         };
     };
     responses: never;
@@ -2021,6 +2948,9 @@ export interface operations {
                 name?: string;
                 /** @description whether a pin of it is known */
                 pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
                 kind?: "map" | "program" | "link" | "btf";
             };
             header?: never;
@@ -2080,6 +3010,9 @@ export interface operations {
                 name?: string;
                 /** @description whether a pin of it is known */
                 pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
             };
             header?: never;
             path?: never;
@@ -2272,6 +3205,7 @@ export interface operations {
             /** @description The entry. */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2289,6 +3223,159 @@ export interface operations {
                         formatted?: unknown;
                     };
                 };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putMapEntry: {
+        parameters: {
+            query?: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+                /** @description the bytes of the key in hexadecimal */
+                hex: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryPut"];
+            };
+        };
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapPlan"];
+                };
+            };
+            /** @description The entry was not there, and is now; Location says where. */
+            201: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The entry was there, and has this value now. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMapEntry: {
+        parameters: {
+            query?: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+                /** @description the bytes of the key in hexadecimal */
+                hex: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapPlan"];
+                };
+            };
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -2334,6 +3421,7 @@ export interface operations {
             /** @description The entry. */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2351,6 +3439,159 @@ export interface operations {
                         formatted?: unknown;
                     };
                 };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putMapEntryByTypedKey: {
+        parameters: {
+            query: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description the key as JSON, as `typed` writes it */
+                key: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryPut"];
+            };
+        };
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapPlan"];
+                };
+            };
+            /** @description The entry was not there, and is now; Location says where. */
+            201: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The entry was there, and has this value now. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMapEntryByTypedKey: {
+        parameters: {
+            query: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description the key as JSON, as `typed` writes it */
+                key: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapPlan"];
+                };
+            };
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
@@ -2474,6 +3715,59 @@ export interface operations {
             };
         };
     };
+    freezeMap: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The map, which is frozen; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Map"] | components["schemas"]["MapPlan"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listPrograms: {
         parameters: {
             query?: {
@@ -2489,6 +3783,9 @@ export interface operations {
                 name?: string;
                 /** @description whether a pin of it is known */
                 pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
             };
             header?: never;
             path?: never;
@@ -2653,6 +3950,9 @@ export interface operations {
                 name?: string;
                 /** @description whether a pin of it is known */
                 pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
             };
             header?: never;
             path?: never;
@@ -2763,6 +4063,9 @@ export interface operations {
                 name?: string;
                 /** @description whether a pin of it is known */
                 pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
             };
             header?: never;
             path?: never;
@@ -2863,6 +4166,537 @@ export interface operations {
             };
         };
     };
+    getMapHolders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes, and who of them holds whom. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderGraph"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProgramHolders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes, and who of them holds whom. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderGraph"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLinkHolders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes, and who of them holds whom. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderGraph"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMapWhy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sentences, the graph, and what each pin’s removal would cost. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
+                    "text/plain": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProgramWhy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sentences, the graph, and what each pin’s removal would cost. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
+                    "text/plain": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLinkWhy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sentences, the graph, and what each pin’s removal would cost. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
+                    "text/plain": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMapSpecification: {
+        parameters: {
+            query?: {
+                /** @description which of the objects that had this id; the last one unless told */
+                fingerprint?: string;
+                /** @description with what is in it, as bytes; what cannot be read is named */
+                entries?: boolean;
+                /** @description entries at most, 500 unless told */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Posted with a pin it makes an equal map; `about.state` says whether this one is still there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapSpecification"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProgramSpecification: {
+        parameters: {
+            query?: {
+                /** @description which of the objects that had this id; the last one unless told */
+                fingerprint?: string;
+            };
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `about.not_recoverable` names what it would take to load it again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgramSpecification"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSpecifications: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                kind?: "map" | "program";
+                id?: number;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description where it is or was pinned, in any instance */
+                path?: string;
+                state?: "present" | "gone";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored specifications. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            kind: "map" | "program";
+                            id: number;
+                            fingerprint: string;
+                            type: string;
+                            name: string;
+                            state: "present" | "gone";
+                            /** Format: date-time */
+                            first_seen: string;
+                            /** Format: date-time */
+                            recorded_at: string;
+                            /** Format: date-time */
+                            gone_at?: string;
+                            /** @description where it is or was pinned, as far as that is remembered */
+                            pins: {
+                                mount: string;
+                                /** @description path relative to the root of the bpffs */
+                                path: string;
+                                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                                path_bytes?: string;
+                            }[];
+                        }[];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFindingRules: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["FindingRule"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                rule?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                severity?: "info" | "warning" | "critical";
+                kind?: "map" | "program" | "link" | "btf";
+                id?: number;
+                /** @description major:minor of a bpffs instance */
+                mount?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Findings, by rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Finding"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOperation: {
         parameters: {
             query?: never;
@@ -2920,7 +4754,7 @@ export interface operations {
                 prefix?: string;
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
-                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, object.appeared, object.gone, node.started, node.stopped, mount.appeared, mount.gone; several separated by commas */
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, object.appeared, object.gone, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, finding.opened, finding.resolved; several separated by commas */
                 type?: string;
                 actor?: string;
             };
