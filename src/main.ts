@@ -111,6 +111,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
         isPinsOnly: config.pinsOnly,
       },
       bpffsPath: config.bpffs,
+      thresholds: config.findings,
       ...(onStep === undefined ? {} : { onStep }),
       onFailure: (error) =>
         log.error('an observation failed; the next one tries again', { cause: describeError(error) }),

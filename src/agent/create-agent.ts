@@ -124,6 +124,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const reads = new AgentReads({
     ...parts,
     ...live,
+    findings,
     startedAt: clock.now(),
     options: node,
     observedAt: () => observed.observer.observedAt?.at,

@@ -23,6 +23,7 @@ export function openapiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'node', description: 'this machine, its kernel and its bpffs instances' },
         { name: 'pins', description: 'names in a bpffs that hold objects' },
         { name: 'objects', description: 'maps, programs, links and BTF in the kernel' },
+        { name: 'findings', description: 'what is worth a person’s attention' },
         { name: 'time', description: 'history and operations' },
         { name: 'service', description: 'the agent itself' },
       ],

@@ -17,6 +17,8 @@ export type Program = ItemOf<'/v1/programs'>;
 export type Link = ItemOf<'/v1/links'>;
 /** A BTF object. */
 export type Btf = ItemOf<'/v1/btfs'>;
+/** Something worth attention. */
+export type Finding = ItemOf<'/v1/findings'>;
 /** One line of history. */
 export type Event = ItemOf<'/v1/events'>;
 /** A token without its secret. */

@@ -56,7 +56,9 @@ export class ConstantMaps {
   /** What is frozen stays frozen, so only what was not is asked about again. */
   #isFrozen(map: MapInfo): boolean {
     if (map.frozen === true) return true;
-    if (this.#kernel.mapDetails.readOne(map.id)?.isFrozen !== true) return false;
+    const details = this.#kernel.mapDetails.readOne(map.id);
+    // A map that is gone needs no freezing.
+    if (details?.isFrozen !== true) return details === undefined;
     const entry = this.#inventory.objects.find('map', map.id);
     if (entry?.info === map) this.#inventory.objects.set({ ...entry, info: { ...map, frozen: true } });
     return true;

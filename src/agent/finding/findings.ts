@@ -58,10 +58,9 @@ export class AgentFindings {
     this.#watch.noteMoved();
   }
 
-  /** Observes, and tries all rules on what is there now. */
-  async refresh(): Promise<void> {
+  /** Has the next fresh observation try all rules on what is there then. */
+  ask(): void {
     this.#isAsked = true;
-    await this.#parts.observe();
   }
 
   /** Called when a pass is over: tries the rules if that is due, or somebody asked. */

@@ -12,8 +12,8 @@ import { type ObjectPosition, objectCursor, parseObjectCursor } from './cursor.t
  */
 export type WhyNoCounters = (kind: ObjectKind) => string | undefined;
 
-/** Which objects: as asked, and the keys (`map:5`) of those that are held as asked. */
-export type ObjectChoice = ObjectQuery & { readonly held: ReadonlySet<string> | undefined };
+/** Which objects: as asked, and the keys (`map:5`) of those that are held, or found fault with, as asked. */
+export type ObjectChoice = ObjectQuery & { readonly among: ReadonlySet<string> | undefined };
 
 /** One page of the objects that match, by kind and id. @throws PinfoldError bad_cursor */
 export function listObjects(
@@ -41,12 +41,12 @@ export function listObjects(
 }
 
 function* matching(inventory: Inventory, query: ObjectChoice): Iterable<ObjectEntry> {
-  const { kind, type, name, pinned, held } = query;
+  const { kind, type, name, pinned, among } = query;
   for (const one of kind === undefined ? objectKinds : [kind]) {
     for (const id of inventory.objects.ids(one).items()) {
       const entry = inventory.objects.find(one, id);
       if (entry === undefined) continue;
-      if (held !== undefined && !held.has(`${one}:${id}`)) continue;
+      if (among !== undefined && !among.has(`${one}:${id}`)) continue;
       if (type !== undefined && entry.info.type !== type) continue;
       if (name !== undefined && nameOf(entry) !== name) continue;
       if (pinned !== undefined && inventory.isPinned(one, id) !== pinned) continue;

@@ -4,7 +4,16 @@ import type { PinPath } from '../../model/path.ts';
 import type { NodeDocument } from '../../model/schema/node.ts';
 import type { ObjectDocument } from '../../model/schema/object.ts';
 import type { MountDocument, PinDocument, TreeEntry } from '../../model/schema/pin.ts';
-import type { MountChoice, ObjectQuery, Observed, Page, PinQuery, Reads, Slice } from '../agent.ts';
+import type {
+  FindingReads,
+  MountChoice,
+  ObjectQuery,
+  Observed,
+  Page,
+  PinQuery,
+  Reads,
+  Slice,
+} from '../agent.ts';
 import { MountNames } from '../inventory/mount-names.ts';
 import { listObjects } from './list-objects.ts';
 import { type DocumentCache, listPins } from './list-pins.ts';
@@ -17,6 +26,7 @@ export interface ReadsParts extends LiveParts, NodeParts {
   /** The moment of the last observation; undefined before the first. */
   readonly observedAt: () => Date | undefined;
   readonly refresh: () => Promise<void>;
+  readonly findings: Pick<FindingReads, 'objectsOf'>;
 }
 
 /** Every question the API asks of a node. */
@@ -54,9 +64,11 @@ export class AgentReads implements Reads {
 
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>> {
     this.#assertUsesIds();
-    const { inventory, whyNoCounters, holders } = this.#parts;
+    const { inventory, whyNoCounters, holders, findings } = this.#parts;
     const held = query.heldBy === undefined ? undefined : holders.heldBy(query.heldBy);
-    return this.#observed(listObjects(inventory, { ...query, held }, slice, whyNoCounters));
+    const found = query.finding === undefined ? undefined : findings.objectsOf(query.finding);
+    const among = held === undefined || found === undefined ? (held ?? found) : both(held, found);
+    return this.#observed(listObjects(inventory, { ...query, among }, slice, whyNoCounters));
   }
 
   object(kind: ObjectKind, id: number): Observed<ObjectDocument> {
@@ -111,4 +123,9 @@ export class AgentReads implements Reads {
       throw new PinfoldError('not_ready', { detail: 'The first observation is under way.' });
     return at;
   }
+}
+
+/** What is in both sets. */
+function both(one: ReadonlySet<string>, other: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...one].filter((key) => other.has(key)));
 }

@@ -5,6 +5,7 @@ import { addBtfRoutes } from './btfs.ts';
 import { addDirectoryRoutes } from './directories.ts';
 import { addDocsRoutes } from './docs.ts';
 import { addEventsRoute } from './events.ts';
+import { addFindingRoutes } from './findings.ts';
 import { addHealthRoutes } from './health.ts';
 import { addHoldersRoutes } from './holders.ts';
 import { addLinkRoutes } from './links.ts';
@@ -37,6 +38,7 @@ export async function addRoutes(app: App, parts: Parts): Promise<void> {
   addHoldersRoutes(app, parts);
   addWhyRoutes(app, parts);
   addSpecificationRoutes(app, parts);
+  addFindingRoutes(app, parts);
   addOperationRoute(app, parts);
   addEventsRoute(app, parts);
   addTokenRoutes(app, parts);

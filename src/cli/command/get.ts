@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { escapeText } from '../../model/escape.ts';
+import { ruleIds, severities } from '../../model/schema/finding.ts';
 import {
   collect,
   parseDuration,
@@ -26,6 +28,9 @@ interface GetFlags {
   readonly selector?: readonly string[];
   readonly pinned?: boolean;
   readonly heldBy?: string;
+  readonly finding?: string;
+  readonly rule?: string;
+  readonly severity?: string;
   readonly since?: string;
   readonly until?: string;
   readonly pin?: string;
@@ -52,6 +57,9 @@ export function getCommand(cli: Cli): Command {
     .option('--pinned', 'objects that have a pin')
     .option('--no-pinned', 'objects that have none')
     .option('--held-by <process>', 'objects that pid:812, comm:bird, unit:…, container:… or pod:… has open')
+    .option('--finding <rule>', 'objects that a rule objects to, such as orphan_pin')
+    .option('--rule <rule>', 'findings of this rule')
+    .option('--severity <severity>', 'findings that are info, warning or critical')
     .option('--since <time>', 'events since a time, or as long ago as 5m')
     .option('--until <time>', 'events until a time')
     .option('--pin <path>', 'events of this pin')
@@ -153,6 +161,14 @@ function labelTexts(pairs: readonly string[]): string[] {
   return [...pairs];
 }
 
+/** One of some words. @throws UsageError */
+function parseWord<Word extends string>(words: readonly Word[], text: string | undefined): Word | undefined {
+  if (text === undefined) return undefined;
+  const known = words.find((word) => word === text);
+  if (known !== undefined) return known;
+  throw new UsageError(`${escapeText(text)} is none of ${words.join(', ')}.`);
+}
+
 /** Reads the flags, and refuses those this noun cannot be narrowed by. @throws UsageError */
 function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
   const now = cli.io.now();
@@ -167,6 +183,9 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
     label: flags.selector === undefined ? undefined : labelTexts(flags.selector),
     pinned: flags.pinned,
     held_by: flags.heldBy,
+    finding: parseWord(ruleIds, flags.finding),
+    rule: parseWord(ruleIds, flags.rule),
+    severity: parseWord(severities, flags.severity),
     since: flags.since === undefined ? undefined : parseTime(flags.since, now),
     until: flags.until === undefined ? undefined : parseTime(flags.until, now),
     pin: flags.pin === undefined ? undefined : parseTextPath(flags.pin),

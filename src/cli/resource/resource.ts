@@ -1,5 +1,6 @@
 import type { PinfoldClient } from '../../client/pinfold-client.ts';
 import type { ObjectKind } from '../../model/kind.ts';
+import type { Severity as FindingSeverity, RuleId } from '../../model/schema/finding.ts';
 import type { Heading } from '../format/table.ts';
 import { cutTo } from '../format/width.ts';
 
@@ -15,6 +16,9 @@ export interface Filters {
   readonly label?: string[] | undefined;
   readonly pinned?: boolean | undefined;
   readonly held_by?: string | undefined;
+  readonly finding?: RuleId | undefined;
+  readonly rule?: RuleId | undefined;
+  readonly severity?: FindingSeverity | undefined;
   readonly since?: string | undefined;
   readonly until?: string | undefined;
   readonly pin?: string | undefined;

@@ -2,6 +2,7 @@ import { escapeText } from '../../model/escape.ts';
 import { UsageError } from '../exit.ts';
 import { btfResource } from './btf.ts';
 import { eventResource } from './event.ts';
+import { findingResource } from './finding.ts';
 import { linkResource } from './link.ts';
 import { mapResource } from './map.ts';
 import { mountResource } from './mount.ts';
@@ -23,6 +24,7 @@ export const resources: readonly Resource[] = [
   btfResource,
   mountResource,
   nodeResource,
+  findingResource,
   eventResource,
   operationResource,
   tokenResource,
