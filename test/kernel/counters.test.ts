@@ -161,16 +161,16 @@ test('an object that is gone has no counters, whichever way they are asked for',
   assert.equal(counters.readOne('map', 0), undefined);
 });
 
-test('the iterators hold one map and eight links of their own, and let go of them when disposed', () => {
+test('the iterators hold one map and nine links of their own, and let go of them when disposed', () => {
   const calls = new Calls(new FdTable());
   const before = bpfFds().size;
   {
     using extra = new IteratorCounters(calls, readKernelBtf('/sys/kernel/btf/vmlinux'));
     assert.equal(extra.unavailable('map'), undefined);
-    assert.equal(bpfFds().size - before, 9);
+    assert.equal(bpfFds().size - before, 10);
     assert.deepEqual(
       calls.fds.list().map((fd) => fd.lifetime),
-      Array(9).fill('kernel'),
+      Array(10).fill('kernel'),
     );
     assert.deepEqual(calls.fds.transient(), []);
   }
