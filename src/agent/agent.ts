@@ -14,6 +14,7 @@ import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.
 import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { Store } from '../model/store.ts';
+import type { BatchEdits } from './edit/batches.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
 import type { EntryReads } from './reads/entries.ts';
@@ -33,6 +34,8 @@ export interface Agent {
   readonly entries: EntryReads;
   /** What changes them. */
   readonly edits: EntryEdits;
+  /** What changes many of them at once. */
+  readonly batches: BatchEdits;
   /** What maps and programs were made with. */
   readonly specifications: Specifications;
   readonly changes: Changes;

@@ -10,6 +10,7 @@ import type { Agent } from './agent.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
+import { EntryBatches } from './edit/batches.ts';
 import { MapEdits } from './edit/map-edits.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
@@ -139,7 +140,9 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const { isPinsOnly } = node;
   const specifications = new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly });
   const changes = new PinChanges(environment, () => recovery.trySettling());
-  const edits = new MapEdits({ environment, announce: (events) => statistics.announce(events) });
+  const journal = { environment, announce: statistics.announce.bind(statistics) };
+  const edits = new MapEdits(journal);
+  const batches = new EntryBatches({ ...journal, edits, holds });
   const agent: Agent = {
     reads,
     holders,
@@ -148,6 +151,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
     types,
     entries,
     edits,
+    batches,
     specifications,
     changes,
     store,

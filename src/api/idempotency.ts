@@ -6,6 +6,7 @@ import { limits } from '../model/limits.ts';
 import { describeError, type Log } from '../model/log.ts';
 import type { IdempotencyRecord, IdempotencyRecords } from '../model/store.ts';
 import type { App } from './app.ts';
+import { assertComparable } from './body-stream.ts';
 
 const keptHeaders = ['content-type', 'location', 'pinfold-operation', 'etag'] as const;
 
@@ -39,6 +40,7 @@ export function addIdempotency(
   const begin = async (request: FastifyRequest, reply: FastifyReply) => {
     const key = keyOf(request);
     if (key === undefined) return;
+    assertComparable(request.body);
     const requestHash = hashOf(request);
     const caller = request.caller.actor.replace(/ pid:.*/s, '');
     const slot = JSON.stringify([caller, key]);

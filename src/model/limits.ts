@@ -75,6 +75,16 @@ export const limits = {
   /** A page of entries is cut when its text has grown to this, and a value on the wire is never larger. */
   entryPageBytesMax: 4 * 1024 * 1024,
   entryBytesMax: 16 * 1024 * 1024,
+  /** Entries one batch call changes, and how long changes of a map keep the event loop at a time. */
+  editBatchEntries: 2048,
+  editSliceMs: 3,
+  /** What one streamed body of entries may come to, and one line of it. */
+  editBytesMax: 16 * 1024 ** 3,
+  editLineBytesMax: 4 * 1024 * 1024,
+  /** Failed lines of a batch that are told one by one; all are counted. */
+  editFailuresMax: 1000,
+  /** Batches at one time; each holds its map. */
+  editBatchesMax: 8,
   /** Keys remembered to leave out what the kernel gives twice. */
   dumpKeysRememberedMax: 131_072,
   /** Bytes of programs, instructions and machine code, that are in memory at one time for slow readers. */

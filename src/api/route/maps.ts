@@ -1,6 +1,7 @@
 import { MapDocument } from '../../model/schema/object.ts';
 import type { App, Parts } from '../app.ts';
 import { addEntryRoutes } from './entries.ts';
+import { addEntryBatchRoute } from './entry-batch.ts';
 import { addMapEditRoutes } from './map-edits.ts';
 import { addKindRoutes } from './objects.ts';
 
@@ -9,4 +10,5 @@ export function addMapRoutes(app: App, parts: Parts): void {
   addKindRoutes(app, parts, { kind: 'map', plural: 'maps', document: MapDocument });
   addEntryRoutes(app, parts);
   addMapEditRoutes(app, parts);
+  addEntryBatchRoute(app, parts);
 }

@@ -17,6 +17,8 @@ export interface Types {
    * @throws PinfoldError invalid_input where they are damaged or newer than this build, not_supported
    */
   read(held: HeldObject): Btf;
+  /** The types of the running kernel. @throws PinfoldError not_supported where it does not show them */
+  ofKernel(): Btf;
 }
 
 /** Types of BTF objects; see the interface for what each promises. */
@@ -37,12 +39,14 @@ export class BpfTypes implements Types {
     return parseBtf(readBtfBlob(held.fd));
   }
 
+  ofKernel(): Btf {
+    if (!('missing' in this.#kernelBtf)) return this.#kernelBtf.btf;
+    throw new PinfoldError('not_supported', { detail: this.#kernelBtf.missing });
+  }
+
   /** Types of modules go on from those of vmlinux. */
   #ofKernel({ type, name }: BtfInfo): Btf {
-    if ('missing' in this.#kernelBtf) {
-      throw new PinfoldError('not_supported', { detail: this.#kernelBtf.missing });
-    }
-    const { btf } = this.#kernelBtf;
+    const btf = this.ofKernel();
     return type === 'vmlinux' ? btf : readModuleBtf(name ?? '', btf);
   }
 }

@@ -1,0 +1,33 @@
+import { Readable } from 'node:stream';
+import { PinfoldError } from '../model/error.ts';
+import type { App } from './app.ts';
+
+/** Routes within may be sent bodies of these types, which they read as they come; no limit is set here. */
+export function acceptStreams(app: App, types: readonly string[]): void {
+  for (const type of types) {
+    app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
+  }
+}
+
+/** The pieces of a body that is read as it comes; undefined for one that was read whole. */
+export function streamOf(body: unknown): AsyncIterable<Buffer> | undefined {
+  return body instanceof Readable ? pieces(body) : undefined;
+}
+
+/** @throws PinfoldError bad_request where the client goes before the end */
+async function* pieces(body: Readable): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const piece of body) yield piece;
+  } catch (error) {
+    throw new PinfoldError('bad_request', { detail: 'The body ended before it was whole.' }, error);
+  }
+}
+
+/** A body that is read as it comes cannot be compared with an earlier one. @throws PinfoldError */
+export function assertComparable(body: unknown): void {
+  if (!(body instanceof Readable)) return;
+  throw new PinfoldError('invalid_input', {
+    detail: 'An Idempotency-Key does not go with a streamed body; send one JSON document.',
+    errors: [{ pointer: '/headers/idempotency-key', detail: 'does not go with this media type' }],
+  });
+}

@@ -1,0 +1,104 @@
+import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import type { MapBtf } from '../../model/schema/map-specification.ts';
+import { loadBtf } from '../bpf/create.ts';
+import { openObjectById } from '../bpf/objects.ts';
+import type { Btf } from '../btf/btf.ts';
+import { parseBtf } from '../btf/parse.ts';
+import type { HeldObject } from '../kernel.ts';
+import { readBtfBlob } from '../object/btf-blob.ts';
+import { isSystemCallError } from '../sys/errno.ts';
+import type { Fd, FdTable } from '../sys/fd.ts';
+
+/** The BTF a map is made with; whoever asked for it closes it. */
+export interface OpenBtf {
+  readonly fd: Fd;
+  readonly keyTypeId: number;
+  readonly valueTypeId: number;
+}
+
+/** Kinds whose names may be those of keys and values; names of functions and variables are none. */
+const namedKinds = ['struct', 'union', 'typedef', 'int', 'enum', 'enum64', 'float', 'datasec'] as const;
+
+/**
+ * Loads the BTF of a specification, or opens that of a map that has it, and finds its types.
+ *
+ * @throws PinfoldError invalid_input with a pointer, permission_denied
+ */
+export function openMapBtf(
+  btf: MapBtf,
+  from: { readonly fds: FdTable; readonly map: HeldObject | undefined },
+  pointer: string,
+): OpenBtf {
+  const fd = openBtf(btf, from, pointer);
+  try {
+    const info = from.map?.info.kind === 'map' ? from.map.info : undefined;
+    let types: Btf | undefined;
+    const find = (name: string, member: string): number => {
+      types ??= parseBtf(readBtfBlob(fd));
+      const id = findType(types, name);
+      if (id !== undefined) return id;
+      throw wrong(`${pointer}/${member}`, `there is no type ${JSON.stringify(name)} in this BTF`);
+    };
+    const { key_type: key, value_type: value } = btf;
+    const keyTypeId =
+      key === undefined ? (btf.key_type_id ?? info?.btf_key_type_id ?? 0) : find(key, 'key_type');
+    const valueTypeId =
+      value === undefined ? (btf.value_type_id ?? info?.btf_value_type_id ?? 0) : find(value, 'value_type');
+    return { fd, keyTypeId, valueTypeId };
+  } catch (error) {
+    fd[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The id of a type by its name. */
+export function findType(btf: Btf, name: string): number | undefined {
+  for (const kind of namedKinds) {
+    const id = btf.find(kind, name);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+function openBtf(
+  { blob_base64: base64 }: MapBtf,
+  { fds, map }: { readonly fds: FdTable; readonly map: HeldObject | undefined },
+  pointer: string,
+): Fd {
+  if (base64 !== undefined && map === undefined) return load(base64, fds, `${pointer}/blob_base64`);
+  if (base64 !== undefined) throw wrong(pointer, 'blob_base64, map and pin exclude each other');
+  if (map === undefined) throw wrong(pointer, 'one of blob_base64, map and pin is wanted');
+  const id = map.info.kind === 'map' ? map.info.btf_id : undefined;
+  if (id === undefined) throw wrong(pointer, `map ${map.id} has no BTF`);
+  return openObjectById('btf', id, fds);
+}
+
+function load(base64: string, fds: FdTable, pointer: string): Fd {
+  const blob = Buffer.from(base64, 'base64');
+  if (blob.toString('base64') !== base64) throw wrong(pointer, 'is not base64');
+  if (blob.length > limits.entryBytesMax) throw wrong(pointer, `has more than ${limits.entryBytesMax} bytes`);
+  try {
+    return loadBtf(blob, { fds });
+  } catch (error) {
+    if (!isSystemCallError(error)) throw error;
+    const { syscall, errno } = error;
+    const details = { syscall, errno };
+    if (errno === 'EPERM') {
+      const detail = 'The kernel does not let BTF be loaded; it takes CAP_BPF.';
+      throw new PinfoldError('permission_denied', { detail, ...details }, error);
+    }
+    if (errno === 'ENOMEM') {
+      throw new PinfoldError('out_of_memory', { detail: 'The kernel had no memory for the BTF.', ...details });
+    }
+    throw wrong(pointer, `the kernel does not take this BTF (${errno})`, details);
+  }
+}
+
+function wrong(pointer: string, detail: string, details: object = {}): PinfoldError {
+  return new PinfoldError('invalid_input', {
+    detail: `The map cannot be made like this: ${pointer}: ${detail}.`,
+    errors: [{ pointer, detail }],
+    ...details,
+  });
+}
