@@ -8,7 +8,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Fact, MapFacts } from './of-map.ts';
 import type { ProgramFacts, UsedMap } from './of-program.ts';
 
-/** BTF blobs that are kept while many objects are gone through: files that were loaded stand next to each other. */
+/** BTF blobs that are kept while many objects are gone through: those of one file stand next to each other. */
 const blobsMax = 8;
 
 /** Where facts come from. */
@@ -17,7 +17,7 @@ export interface GatherParts {
   readonly inventory: Inventory;
 }
 
-/** Reads what specifications are made from. One is made for each run: BTF ids are remembered, and are reused. */
+/** Reads what specifications are made from. One is made for each run, because it remembers ids of BTF. */
 export class Gatherer {
   readonly #parts: GatherParts;
   readonly #bytesMax: number;

@@ -120,7 +120,8 @@ export class AgentSpecifications {
       const entries: unknown = JSON.parse(`[${value.text.toString()}]`);
       if (!Array.isArray(entries)) throw new TypeError('a page of entries is a list');
       const isWhole = value.summary.next === undefined;
-      const reason = `these are the first ${entries.length}; the others are read with GET /v1/maps/${id}/entries`;
+      const rest = `the others are read with GET /v1/maps/${id}/entries`;
+      const reason = `these are the first ${entries.length}; ${rest}`;
       const whole = { ...specification, format: 'raw' as const, entries };
       return isWhole ? whole : lacking(whole, 'entries', reason);
     } catch (error) {
@@ -162,7 +163,7 @@ export class AgentSpecifications {
     return { ...whole, about: { ...whole.about, ...origin } };
   }
 
-  /** What is stored of an object that the kernel does not have (any more). @throws PinfoldError object_not_found */
+  /** What is stored of an object that the kernel does not have. @throws PinfoldError object_not_found */
   #find(kind: SpecifiedKind, { id, fingerprint }: SpecifiedChoice) {
     const found = this.#parts.store.specifications.find(kind, id, fingerprint);
     if (found === undefined) {

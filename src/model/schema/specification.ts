@@ -18,7 +18,7 @@ export const NotRecoverable = Type.Object(
 );
 export type NotRecoverable = Static<typeof NotRecoverable>;
 
-/** Of which object a specification is, and how sure it is. Whoever makes an object from it is not asked for. */
+/** Of which object a specification is, and what it lacks. To make an object from it, it is not asked for. */
 export const SpecificationAbout = Type.Object(
   {
     kind: oneOf(specifiedKinds),
