@@ -37,7 +37,7 @@ function reasons({ about }: MapSpecification | ProgramSpecification): readonly s
   return (about?.not_recoverable ?? []).map(({ member }) => member);
 }
 
-test('a map’s specification has what its info structure does not tell: template, node of memory, frozen', async () => {
+test('a map’s specification has what its info structure does not: template, memory node, frozen', async () => {
   await using agent = await testAgent();
   using holder = await hold(
     'map:array:4:8:3:pf_inner:0x1000',
@@ -95,7 +95,7 @@ test('types are told as they were loaded, and entries as bytes up to the limit',
   assert.deepEqual(reasons(queue), ['entries']);
 });
 
-test('a program’s specification has its bytes, and the instructions as loaded only where the tag proves them', async () => {
+test('a program’s instructions are told as loaded only where its tag proves them', async () => {
   await using agent = await testAgent();
   const programs = ['prog-arithmetic', 'prog-contexts'].flatMap((file) =>
     loadPrograms(file, `${agent.bpffs.path}/${file}`).map((program) => ({ ...program, file })),
@@ -120,7 +120,7 @@ test('a program’s specification has its bytes, and the instructions as loaded 
   assert.ok(seen.proven >= 4 && seen.rewritten >= 4, JSON.stringify(seen));
 });
 
-test('a program’s specification names its maps, what it attaches to and through which links it is attached', async () => {
+test('a program’s specification names its maps and what it was made to attach to', async () => {
   await using agent = await testAgent();
   using holder = await hold(
     'map:array:4:8:1:pf_used:0',
@@ -145,7 +145,7 @@ test('a program’s specification names its maps, what it attaches to and throug
   assert.ok(reasons(iterates).includes('license') && reasons(iterates).includes('prog_flags'));
 });
 
-test('of an object that is gone the last specification is told, and which one by its fingerprint', async () => {
+test('of an object that is gone the last specification is told, or one by its fingerprint', async () => {
   await using agent = await testAgent();
   using holder = await hold('map:array:4:8:5:pf_short:0', 'map:hash_of_maps:4:4:7:pf_going:0:0');
   const id = holder.objects[1]?.id ?? 0;
@@ -240,12 +240,11 @@ test('what a killed agent had stored, and what it had not come to, another one k
   execFileSync('rm', [`${bpffs.path}/first`]);
   const kept = createMap(`${bpffs.path}/second`, { name: 'pf_second' });
   await until('it to be freed', () => !isAlive('map', id));
-  execFileSync('sqlite3', [
-    databaseOf(stateDir),
-    'DELETE FROM specification_part WHERE object <> (SELECT seq FROM object WHERE id = ' +
-      `${id} AND kind = 'map'); DELETE FROM specification WHERE object <> (SELECT seq FROM object WHERE id = ${id}` +
-      " AND kind = 'map')",
-  ]);
+  const others = `object NOT IN (SELECT seq FROM object WHERE id = ${id} AND kind = 'map')`;
+  const forget = ['specification_part', 'specification'].map(
+    (table) => `DELETE FROM ${table} WHERE ${others}`,
+  );
+  execFileSync('sqlite3', [databaseOf(stateDir), forget.join(';')]);
   await using agent = await testAgent({ bpffs, stateDir });
   const gone = await goneSpec(agent, id);
   assert.deepEqual([gone.max_entries, gone.about?.state], [33, 'gone']);

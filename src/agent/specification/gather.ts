@@ -8,7 +8,7 @@ import type { Inventory } from '../inventory/inventory.ts';
 import type { Fact, MapFacts } from './of-map.ts';
 import type { ProgramFacts, UsedMap } from './of-program.ts';
 
-/** BTF blobs that are kept while many objects are gone through: those of one file stand next to each other. */
+/** BTF blobs that are kept while objects are gone through: those of one file stand next to each other. */
 const blobsMax = 8;
 
 /** Where facts come from. */

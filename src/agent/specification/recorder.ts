@@ -93,7 +93,7 @@ export class SpecificationRecorder {
     this.#readDetails();
   }
 
-  /** Of all maps at once, so that each need not be looked for. Those that were frozen since are wanted again. */
+  /** Of all maps at once, so that none need be looked for. Those that were frozen since are wanted again. */
   #readDetails(): ReadonlyMap<number, MapDetails> {
     const { mapDetails } = this.#parts.kernel;
     if (mapDetails.unavailable !== undefined) return new Map();
