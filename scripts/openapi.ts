@@ -51,6 +51,7 @@ const silent: Agent = {
   entries: { page: unused, dump: unused, entry: unused, count: unused, peek: unused },
   edits: { put: unused, remove: unused, freeze: unused },
   batches: { run: unused },
+  creation: { create: unused },
   holders: { holders: unused, why: unused, heldBy: unused, recent: unused, referencesOf: unused },
   findings: { ask: unused, list: unused, rules: unused, objectsOf: unused, observedAt: unused },
   programs: { instructions: unused, machineCode: unused, measured: unused },

@@ -15,6 +15,7 @@ import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { Store } from '../model/store.ts';
 import type { BatchEdits } from './edit/batches.ts';
+import type { Creation } from './edit/create-map.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
 import type { EntryReads } from './reads/entries.ts';
@@ -36,6 +37,8 @@ export interface Agent {
   readonly edits: EntryEdits;
   /** What changes many of them at once. */
   readonly batches: BatchEdits;
+  /** What makes maps. */
+  readonly creation: Creation;
   /** What maps and programs were made with. */
   readonly specifications: Specifications;
   readonly changes: Changes;

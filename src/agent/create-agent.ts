@@ -11,6 +11,7 @@ import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
 import { EntryBatches } from './edit/batches.ts';
+import { MapCreation } from './edit/create-map.ts';
 import { MapEdits } from './edit/map-edits.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
@@ -143,6 +144,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const journal = { environment, announce: statistics.announce.bind(statistics) };
   const edits = new MapEdits(journal);
   const batches = new EntryBatches({ ...journal, edits, holds });
+  const creation = new MapCreation({ environment, changes, holds });
   const agent: Agent = {
     reads,
     holders,

@@ -89,7 +89,10 @@ function load(base64: string, fds: FdTable, pointer: string): Fd {
       throw new PinfoldError('permission_denied', { detail, ...details }, error);
     }
     if (errno === 'ENOMEM') {
-      throw new PinfoldError('out_of_memory', { detail: 'The kernel had no memory for the BTF.', ...details });
+      throw new PinfoldError('out_of_memory', {
+        detail: 'The kernel had no memory for the BTF.',
+        ...details,
+      });
     }
     throw wrong(pointer, `the kernel does not take this BTF (${errno})`, details);
   }

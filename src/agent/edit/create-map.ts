@@ -1,0 +1,161 @@
+import { openObjectById } from '../../kernel/bpf/objects.ts';
+import { editingOf } from '../../kernel/edit/edit-types.ts';
+import { tryFreeze } from '../../kernel/edit/elements.ts';
+import { entryParser } from '../../kernel/edit/entry-input.ts';
+import { editRefusal } from '../../kernel/edit/refusal.ts';
+import type { HeldObject } from '../../kernel/kernel.ts';
+import { PinfoldError } from '../../model/error.ts';
+import { escapeBytes, type PinPath } from '../../model/path.ts';
+import type { MapInfo } from '../../model/schema/map-info.ts';
+import type { EntryInput, MapSpecification, NewPin } from '../../model/schema/map-specification.ts';
+import type { ChangeContext, Changes, PlanStep } from '../agent.ts';
+import type { DumpHolds } from '../dump/dump-holds.ts';
+import { btfFinder } from '../dump/reading.ts';
+import type { OperationEnvironment } from '../operation/environment.ts';
+import { requestedPath } from '../operation/requested-path.ts';
+import { Applier } from './applier.ts';
+import { openMap } from './open-map.ts';
+import { Slices } from './slices.ts';
+
+/** What making maps stands on. */
+export interface CreationParts {
+  readonly environment: OperationEnvironment;
+  readonly changes: Pick<Changes, 'pin'>;
+  /** Lists the map while it is filled and pinned. */
+  readonly holds: DumpHolds;
+}
+
+/** What making a map came to. */
+export interface CreationResult {
+  /** The pin's operation; undefined for a dry run. */
+  readonly operationId: string | undefined;
+  readonly mapId: number;
+  readonly plan: readonly PlanStep[] | undefined;
+}
+
+/** Makes maps, always with a pin. */
+export class MapCreation {
+  readonly #parts: CreationParts;
+
+  constructor(parts: CreationParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Makes a map, fills and freezes it, and pins it as `PUT /v1/pins/{path}` does.
+   *
+   * Until its name appears only a descriptor of this process holds the map: killed at any moment before, it
+   * leaves nothing, and after, a map that is whole. A dry run makes the map too, to hear what the kernel says,
+   * and lets it go again.
+   *
+   * @throws PinfoldError invalid_input with pointers, pin_exists, parent_not_found, out_of_memory, …
+   */
+  async create(spec: MapSpecification, context: ChangeContext): Promise<CreationResult> {
+    const { environment, holds } = this.#parts;
+    assertMayCreate(environment);
+    const { pin } = spec;
+    if (pin === undefined) throw noPin();
+    const path = requestedPath(pin, 'path');
+    const map = openMap(environment, spec);
+    using _listed = holds.add(map);
+    if (map.info.kind !== 'map') throw new TypeError('a map was made, and something else came');
+    await this.#complete(map, map.info, spec);
+    const result = await this.#pin(map, { pin, path }, context);
+    if (result.plan === undefined) return { operationId: result.operationId, mapId: map.id, plan: undefined };
+    return { operationId: undefined, mapId: map.id, plan: [...stepsOf(spec, path), ...result.plan] };
+  }
+
+  /** Fills it and freezes it, while nobody else has it. */
+  async #complete(map: HeldObject, info: MapInfo, spec: MapSpecification): Promise<void> {
+    const { entries = [], freeze = false } = spec;
+    if (entries.length === 0 && !freeze) return;
+    const { kernel } = this.#parts.environment;
+    // The descriptor that makes a map with this flag cannot write; one by its id can.
+    using writable = info.flags.includes('rdonly') ? openObjectById('map', map.id, kernel.fds) : undefined;
+    const target = writable === undefined ? map : { ...map, fd: writable };
+    if (entries.length > 0) await this.#fill(target, info, { ...spec, entries });
+    if (!freeze) return;
+    const errno = tryFreeze(target.fd);
+    if (errno !== undefined) throw editRefusal(editingOf(info, 1), 'freeze', errno);
+  }
+
+  async #fill(
+    map: HeldObject,
+    info: MapInfo,
+    spec: MapSpecification & { readonly entries: readonly EntryInput[] },
+  ): Promise<void> {
+    const { kernel, clock } = this.#parts.environment;
+    const { format, key_as: keyAs, value_as: valueAs } = spec;
+    const choice = {
+      ...(format === undefined ? {} : { format }),
+      ...(keyAs === undefined ? {} : { keyAs }),
+      ...(valueAs === undefined ? {} : { valueAs }),
+    };
+    const editing = editingOf(info, kernel.facts.cpus.possible);
+    const parser = entryParser(editing, choice, btfFinder(kernel.fds));
+    const acceptance = { accept: new Set<string>(), force: false };
+    const applier = new Applier({ kernel, map, editing, acceptance }, { mode: 'any', isDry: false });
+    const slices = new Slices(clock);
+    for (const [index, { key: json, ...given }] of spec.entries.entries()) {
+      const pointer = `/body/entries/${index}`;
+      // What JSON.parse has given: the map decides what it is.
+      const key = parser.key(json as Parameters<typeof parser.key>[0], `${pointer}/key`);
+      const { value, reference } = parser.value(given, pointer);
+      applier.put(key, value, reference);
+      await slices.pause();
+    }
+    applier.flush();
+    const [failure] = applier.failures;
+    if (failure === undefined) return;
+    const { index, detail } = failure;
+    throw new PinfoldError('invalid_input', {
+      detail: `Entry ${index} cannot be put into the new map: ${detail}`,
+      errors: [{ pointer: `/body/entries/${index}`, detail }],
+    });
+  }
+
+  #pin(
+    map: HeldObject,
+    { pin, path }: { readonly pin: NewPin; readonly path: PinPath },
+    context: ChangeContext,
+  ): ReturnType<Changes['pin']> {
+    const { mount, path: _path, path_bytes: _bytes, ...wishes } = pin;
+    const source = { pid: process.pid, fd: map.fd.number };
+    // A new map is never what is there already: without this, another pin would be a mere conflict of names.
+    return this.#parts.changes.pin(path, mount, { ...wishes, source }, { ...context, createOnly: false });
+  }
+}
+
+/** What the API asks of it. */
+export type Creation = Pick<MapCreation, 'create'>;
+
+function stepsOf({ name = '', type, entries = [], freeze }: MapSpecification, path: PinPath): PlanStep[] {
+  const shown = { path: escapeBytes(path), hazards: [] };
+  const made = `make a ${type} "${name}"; the kernel was asked, and has made such a map for a moment`;
+  const filled = `put ${entries.length} entries into it; the kernel took them`;
+  return [
+    { action: 'create', detail: made, ...shown },
+    ...(entries.length === 0 ? [] : [{ action: 'fill', detail: filled, ...shown }]),
+    ...(freeze === true
+      ? [{ action: 'freeze', detail: 'close it to writes from user space', ...shown }]
+      : []),
+  ];
+}
+
+function assertMayCreate({ isReadOnly, usesIds }: OperationEnvironment): void {
+  if (isReadOnly) {
+    const detail = 'This agent runs with --read-only and changes nothing.';
+    throw new PinfoldError('read_only', { detail });
+  }
+  if (usesIds) return;
+  const detail = 'The agent runs with --pins-only, and shows a map that it has made by its id.';
+  throw new PinfoldError('not_supported', { detail });
+}
+
+function noPin(): PinfoldError {
+  const detail = 'is wanted: a map that nothing holds is gone';
+  return new PinfoldError('invalid_input', {
+    detail: `The map cannot be made like this: pin ${detail}.`,
+    errors: [{ pointer: '/body/pin', detail }],
+  });
+}

@@ -1,0 +1,122 @@
+import { makeMap } from '../../kernel/create/make-map.ts';
+import { findType, type OpenBtf, openMapBtf } from '../../kernel/create/map-btf.ts';
+import { recipeOf, type Wanted } from '../../kernel/create/recipe.ts';
+import type { HeldObject } from '../../kernel/kernel.ts';
+import type { Fd } from '../../kernel/sys/fd.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { parsePath } from '../../model/path.ts';
+import type { InnerMap, MapBtf, MapSpecification } from '../../model/schema/map-specification.ts';
+import type { OperationEnvironment } from '../operation/environment.ts';
+import { holdObjectAt } from '../operation/pin-state.ts';
+
+/**
+ * Makes the map of a specification, empty. Templates and BTF that were opened for it are closed again: the
+ * kernel keeps what it needs of them.
+ *
+ * @throws PinfoldError invalid_input with pointers, source_not_found, out_of_memory, permission_denied
+ */
+export function openMap(environment: OperationEnvironment, spec: MapSpecification): HeldObject {
+  return build(environment, spec, { pointer: '/body', name: spec.name ?? '' });
+}
+
+function build(
+  environment: OperationEnvironment,
+  wanted: Wanted,
+  { pointer, name }: { readonly pointer: string; readonly name: string },
+): HeldObject {
+  const recipe = recipeOf(wanted, pointer);
+  const { kernel } = environment;
+  using inner = wanted.inner === undefined ? undefined : holdTemplate(environment, wanted.inner, pointer);
+  using btf = new BtfInUse(environment, wanted.btf, `${pointer}/btf`);
+  const vmlinuxValueTypeId = kernelType(environment, wanted.btf, `${pointer}/btf`);
+  const { extra, flags, keySize, maxEntries, numaNode, type, valueSize } = recipe;
+  return makeMap(
+    {
+      ...{ type, name, keySize, valueSize, maxEntries, flags, numaNode, extra },
+      ...(inner === undefined ? {} : { inner: inner.fd }),
+      ...(btf.open === undefined ? {} : { btf: btf.open }),
+      ...(vmlinuxValueTypeId === undefined ? {} : { vmlinuxValueTypeId }),
+    },
+    { type: wanted.type, pointer, fds: kernel.fds },
+  );
+}
+
+/** Maps of maps take a template by its descriptor, which is only looked at (bpf_map_meta_alloc). */
+function holdTemplate(environment: OperationEnvironment, inner: InnerMap, pointer: string): HeldObject {
+  const where = `${pointer}/inner`;
+  if ('type' in inner) return build(environment, inner, { pointer: where, name: '' });
+  return holdMap(environment, 'id' in inner ? { map: inner.id } : inner, where);
+}
+
+/** The BTF a map is made with, closed when it is made. */
+class BtfInUse implements Disposable {
+  readonly open: OpenBtf | undefined;
+
+  constructor(environment: OperationEnvironment, btf: MapBtf | undefined, pointer: string) {
+    const isOfKernel = btf?.vmlinux_value_type_id !== undefined || btf?.vmlinux_value_type !== undefined;
+    const isNamed = [btf?.blob_base64, btf?.map, btf?.pin].some((source) => source !== undefined);
+    if (btf === undefined || (isOfKernel && !isNamed)) return;
+    const isOfMap = btf.map !== undefined || btf.pin !== undefined;
+    using map = isOfMap ? holdMap(environment, btf, pointer) : undefined;
+    this.open = openMapBtf(btf, { fds: environment.kernel.fds, map }, pointer);
+  }
+
+  [Symbol.dispose](): void {
+    this.open?.fd[Symbol.dispose]();
+  }
+}
+
+function kernelType(
+  { kernel }: OperationEnvironment,
+  btf: MapBtf | undefined,
+  pointer: string,
+): number | undefined {
+  const name = btf?.vmlinux_value_type;
+  if (name === undefined) return btf?.vmlinux_value_type_id;
+  const id = findType(kernel.types.ofKernel(), name);
+  if (id !== undefined) return id;
+  const detail = `the kernel has no type ${JSON.stringify(name)}`;
+  throw new PinfoldError('invalid_input', {
+    detail: `The map cannot be made like this: ${detail}.`,
+    errors: [{ pointer: `${pointer}/vmlinux_value_type`, detail }],
+  });
+}
+
+/** @throws PinfoldError source_not_found, invalid_input where it is no map */
+function holdMap(
+  environment: OperationEnvironment,
+  named: { readonly map?: number; readonly pin?: string },
+  pointer: string,
+): HeldObject & { readonly fd: Fd } {
+  const held = findMap(environment, named, pointer);
+  if (held.kind === 'map') return held;
+  held[Symbol.dispose]();
+  throw notA('map', pointer);
+}
+
+function findMap(
+  { kernel, mounts }: OperationEnvironment,
+  { map, pin }: { readonly map?: number; readonly pin?: string },
+  pointer: string,
+): HeldObject {
+  try {
+    if (map !== undefined) return kernel.objects.holdById('map', map);
+    using root = kernel.bpffs.openRoot(mounts.findMount(undefined));
+    return holdObjectAt(kernel, root, parsePath(pin ?? ''));
+  } catch (error) {
+    const isMissing =
+      isPinfoldError(error, 'object_not_found') ||
+      isPinfoldError(error, 'pin_not_found') ||
+      isPinfoldError(error, 'parent_not_found');
+    if (!isMissing) throw error;
+    throw new PinfoldError('source_not_found', { ...error.details, pointer }, error);
+  }
+}
+
+function notA(what: string, pointer: string): PinfoldError {
+  const detail = `is no ${what}`;
+  return new PinfoldError('invalid_input', {
+    detail: `The map cannot be made like this: what ${pointer} names ${detail}.`,
+    errors: [{ pointer, detail }],
+  });
+}
