@@ -154,7 +154,8 @@ export interface paths {
         /** All maps */
         get: operations["listMaps"];
         put?: never;
-        post?: never;
+        /** Make a map of any type, fill it, freeze it, and pin it */
+        post: operations["createMap"];
         delete?: never;
         options?: never;
         head?: never;
@@ -727,6 +728,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/maps/{id}/entries/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write and remove many entries; each is done, or fails, on its own */
+        post: operations["changeMapEntries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -907,6 +925,35 @@ export interface components {
             mode?: string;
             uid?: number;
             gid?: number;
+        };
+        EntryBatch: {
+            operations: {
+                op?: "put" | "delete";
+                /** @description absent for queues, stacks and bloom filters */
+                key?: unknown;
+                /** @description as reads write it */
+                value?: unknown;
+                /** @description for each possible CPU, in place of `value` */
+                values?: {
+                    cpu: number;
+                    value: unknown;
+                }[];
+            }[];
+        };
+        EntryBatchResult: {
+            operation_id: string;
+            /** @constant */
+            atomic: false;
+            done: number;
+            failed: number;
+            /** @description the first 1000 of those that failed */
+            failures: {
+                /** @description of the line or entry, counted from 0 */
+                index: number;
+                /** @description as the single request would answer */
+                code: string;
+                detail: string;
+            }[];
         };
         EntryPut: {
             /** @description as reads write it; of a per-CPU map, for every CPU */
@@ -3056,6 +3103,75 @@ export interface operations {
             };
         };
     };
+    createMap: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description where it is pinned, if the body does not say; missing directories are made */
+                pin?: string;
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MapSpecification"];
+            };
+        };
+        responses: {
+            /** @description The plan of a dry run, for which the map was made and let go. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description The new map. */
+            201: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Map"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMap: {
         parameters: {
             query?: never;
@@ -5067,6 +5183,74 @@ export interface operations {
                 content: {
                     "text/plain": string;
                     "application/openmetrics-text": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMapEntries: {
+        parameters: {
+            query?: {
+                /** @description `typed` by BTF, views or the kernel’s meaning; `raw` in hexadecimal; `bpftool` as it prints */
+                format?: "typed" | "raw" | "bpftool";
+                /** @description what keys are, for `typed` */
+                key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description what values are, for `typed` */
+                value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+                mode?: "any" | "create" | "update";
+                /** @description of a packed body: entries to write, or keys to remove */
+                op?: "put" | "delete";
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryBatch"];
+                "application/x-ndjson": unknown;
+                "application/vnd.pinfold.entries": unknown;
+            };
+        };
+        responses: {
+            /** @description What it came to; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryBatchResult"] | components["schemas"]["MapPlan"];
                 };
             };
             /** @description A refusal; `code` says which. */
