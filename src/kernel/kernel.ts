@@ -1,4 +1,5 @@
 import type { Counters } from '../model/hazard.ts';
+import type { HolderFactsReader } from '../model/holder/facts.ts';
 import type { ObjectKind, PinnableKind } from '../model/kind.ts';
 import type { PinPath } from '../model/path.ts';
 import type { Feature } from '../model/schema/node.ts';
@@ -32,6 +33,8 @@ export interface Kernel extends Disposable {
   readonly mapDetails: DetailReader<MapDetails>;
   readonly programDetails: DetailReader<ProgramDetails>;
   readonly entryCounts: EntryCountReader;
+  /** Who holds what: the facts that the model makes a graph of. */
+  readonly holders: HolderFactsReader;
   readonly bpffs: Bpffs;
   readonly facts: KernelFacts;
   /** inotify on directories; see InotifyWatcher. */
@@ -58,6 +61,12 @@ export interface HeldObject extends Disposable {
   readonly fingerprint: string;
 }
 
+/** What a caller holds already: while it does, an id is that object's. */
+export interface KnownObjects {
+  readonly holdsAny: boolean;
+  find(kind: ObjectKind, id: number): HeldObject | undefined;
+}
+
 /** bpf(2) on maps, programs, links and BTF. */
 export interface Objects {
   /**
@@ -70,9 +79,9 @@ export interface Objects {
   holdById(kind: ObjectKind, id: number): HeldObject;
   /**
    * What a pin holds, by BPF_OBJ_GET through exactly this O_PATH descriptor. Falls back to read-only access
-   * on a read-only superblock.
+   * on a read-only superblock. Where the caller holds that object already, it is given what it has.
    */
-  holdPinned(pin: Fd): HeldObject;
+  holdPinned(pin: Fd, known?: KnownObjects): HeldObject;
   /**
    * A duplicate of another process's descriptor (pidfd_open, pidfd_getfd); startTime guards against a reused
    * pid.

@@ -1,6 +1,8 @@
 import { openBpffs } from './bpffs/open-bpffs.ts';
 import { openWatcher } from './bpffs/watcher.ts';
 import { kernelBtfPath, readKernelBtf } from './btf/kernel-btf.ts';
+import { KernelHolders } from './holder/kernel-holders.ts';
+import { openHolderIterators } from './holder/open-holders.ts';
 import { IteratorCounters } from './iter/counters.ts';
 import type { Kernel } from './kernel.ts';
 import { BpfObjects } from './object/objects.ts';
@@ -26,8 +28,18 @@ export function openKernel(): Kernel {
   const calls = new Calls(fds);
   const kernelBtf = readKernelBtf(kernelBtfPath);
   const counters = new IteratorCounters(calls, kernelBtf);
+  const iterators = openHolderIterators(calls, kernelBtf, counters.own);
+  const dispose = (): void => {
+    iterators[Symbol.dispose]();
+    counters[Symbol.dispose]();
+  };
   try {
-    const facts = readFacts(probeFeatures(calls, kernelBtf, counters));
+    const facts = readFacts(probeFeatures(calls, kernelBtf, { counters, ...iterators }));
+    const { seesAllProcesses } = facts;
+    const cgroups = new Cgroups(calls);
+    const objects = new BpfObjects(calls, { epochMs: readBootTimeMs() }, counters);
+    const bpffs = openBpffs(calls, facts);
+    const sources = { calls, objects, bpffs, cgroups, kernelBtf, seesAllProcesses, ...iterators };
     return {
       fds,
       calls,
@@ -38,14 +50,15 @@ export function openKernel(): Kernel {
       entryCounts: counters.entries,
       programs: new BpfPrograms(fds, kernelBtf),
       types: new BpfTypes(kernelBtf),
-      cgroups: new Cgroups(calls),
-      objects: new BpfObjects(calls, { epochMs: readBootTimeMs() }, counters),
-      bpffs: openBpffs(calls, facts),
+      cgroups,
+      objects,
+      bpffs,
+      holders: new KernelHolders(sources),
       openWatcher: (onWake) => openWatcher(calls, onWake),
-      [Symbol.dispose]: () => counters[Symbol.dispose](),
+      [Symbol.dispose]: dispose,
     };
   } catch (error) {
-    counters[Symbol.dispose]();
+    dispose();
     throw error;
   }
 }

@@ -101,6 +101,8 @@ export const limits = {
   specificationBytesMax: 256 * 1024 * 1024,
   /** Specifications that one transaction stores. */
   specificationChunkRows: 100,
+  /** Slots of prog_arrays, maps of maps and their like that one reading of holders looks at. */
+  holderSlotsMax: 16_384,
   /** Nodes of a graph of holders; what is past them is counted, not shown. */
   holderNodesMax: 10_000,
   /** Pins for which an answer says what their removal would cost. */

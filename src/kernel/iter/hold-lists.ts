@@ -18,6 +18,8 @@ export interface MapHolds {
   readonly id: number;
   /** Of enum bpf_map_type. */
   readonly type: number;
+  /** BPF_F_*, as the map was made. */
+  readonly flags: number;
   /** 0 where it has none. */
   readonly btfId: number;
 }
@@ -65,13 +67,14 @@ export class HoldLists implements Disposable {
 
   /** Every map but our own. @throws SystemCallError; a RangeError where `unavailable` says why */
   readMaps(): readonly MapHolds[] {
-    const { size, id, type, btf } = mapHoldsRecord;
+    const { size, id, type, btf, flags } = mapHoldsRecord;
     const bytes = this.#read(this.#maps);
     const maps: MapHolds[] = [];
     for (let at = 0; at < bytes.length; at += size) {
       const map = {
         id: bytes.readUInt32LE(at + id),
         type: bytes.readUInt32LE(at + type),
+        flags: bytes.readUInt32LE(at + flags),
         btfId: bytes.readUInt32LE(at + btf),
       };
       if (!this.#own.has('map', map.id)) maps.push(map);

@@ -15,7 +15,7 @@ import { type ContextLayout, type Field, field, learnContext } from './layout.ts
 export const usedMapsMax = 64;
 
 /** Where each member of the record of a map is; all are u32. */
-export const mapHoldsRecord = { size: 16, id: 0, type: 4, btf: 8 } as const;
+export const mapHoldsRecord = { size: 16, id: 0, type: 4, btf: 8, flags: 12 } as const;
 
 /** The same of a program; the ids of its maps come last. */
 export const programHoldsRecord = {
@@ -35,6 +35,7 @@ interface MapHoldsLayout extends ContextLayout {
   readonly map: Field;
   readonly id: Field;
   readonly type: Field;
+  readonly flags: Field;
   readonly btf: Field;
   readonly btfId: Field;
 }
@@ -59,6 +60,7 @@ export function learnMapHolds(btf: Btf): MapHoldsLayout {
     map: field(btf, 'bpf_iter__bpf_map', 'map'),
     id: field(btf, 'bpf_map', 'id'),
     type: field(btf, 'bpf_map', 'map_type'),
+    flags: field(btf, 'bpf_map', 'map_flags'),
     btf: field(btf, 'bpf_map', 'btf'),
     btfId: field(btf, 'btf', 'id'),
   };
@@ -83,20 +85,22 @@ export function learnProgramHolds(btf: Btf): ProgramHoldsLayout {
 }
 
 /**
- * Tells of every map its type and its BTF. `btf` is NULL where there is none; a load through it is fault-safe
+ * Tells of every map its type, its flags and its BTF. `btf` is NULL where there is none; a load through it is fault-safe
  * and gives zero.
  */
 export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
-  const { size, id, type, btf } = mapHoldsRecord;
+  const { size, id, type, btf, flags } = mapHoldsRecord;
   return assemble([
     ...enter(layout, layout.map),
     load(0, 6, layout.id),
-    storeOnStack(id - size, 0),
+    storeWordOnStack(id - size, 0),
     load(0, 6, layout.type),
     storeWordOnStack(type - size, 0),
     load(0, 6, layout.btf),
     load(0, 0, layout.btfId),
-    storeOnStack(btf - size, 0),
+    storeWordOnStack(btf - size, 0),
+    load(0, 6, layout.flags),
+    storeWordOnStack(flags - size, 0),
     ...leave(size),
   ]);
 }

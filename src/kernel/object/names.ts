@@ -85,6 +85,18 @@ export function mapFlagBit(name: string): number | undefined {
   return bit < 0 ? undefined : (1 << bit) >>> 0;
 }
 
+/** The number of a type this build knows by name. @throws RangeError for a name it does not know */
+export function typeNumber(of: keyof typeof tables, name: string): number {
+  const number = tables[of].indexOf(name);
+  if (number < 0) throw new RangeError(`${name} is no type of ${of}`);
+  return number;
+}
+
+/** The numbers of the types that a prefix begins. */
+export function typeNumbers(of: keyof typeof tables, prefix: string): readonly number[] {
+  return tables[of].flatMap((name, number) => (name.startsWith(prefix) ? [number] : []));
+}
+
 /** The names of a map's flags, lowest bit first; `bit_<N>` for one that is newer than this build. */
 export function mapFlagNames(flags: number): string[] {
   return Array.from({ length: 32 }, (_, bit) => bit)

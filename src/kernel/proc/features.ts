@@ -9,6 +9,7 @@ import type { CounterReader } from '../kernel.ts';
 import { AT_FDCWD, type Calls, open, resolve } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
+import { type HolderIteratorStates, holderIteratorFeatures, holderProbes } from './holder-features.ts';
 
 const BPF_MAP_TYPE_ARRAY = 2;
 
@@ -72,13 +73,21 @@ const root = { directory: AT_FDCWD, name: '/' } as const;
 
 const iteratorSince: Readonly<Record<PinnableKind, string>> = { map: '5.8', program: '5.9', link: '5.19' };
 
+/** The iterators whose loading has shown whether they can be had. */
+export interface Iterators extends HolderIteratorStates {
+  readonly counters: CounterReader;
+}
+
 /** What this kernel lets this process do. Takes about three milliseconds; leaves nothing behind. */
-export function probeFeatures(calls: Calls, kernel: KernelBtf, counters: CounterReader): readonly Feature[] {
+export function probeFeatures(calls: Calls, kernel: KernelBtf, iterators: Iterators): readonly Feature[] {
+  const { counters } = iterators;
   return [
     ...probes.map((probe) => tryProbe(calls, probe)),
     btfFeature(kernel),
     ...pinnableKinds.map((kind) => counterFeature(counters, kind)),
     tryProbe(calls, entryCountProbe(kernel)),
+    ...holderIteratorFeatures(iterators),
+    ...holderProbes.map((probe) => tryProbe(calls, probe)),
   ];
 }
 

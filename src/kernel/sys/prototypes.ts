@@ -13,6 +13,7 @@ const numbers = {
   x64: {
     read: 0,
     close: 3,
+    dup3: 292,
     getsockopt: 55,
     flock: 73,
     getdents64: 217,
@@ -43,6 +44,7 @@ const numbers = {
   arm64: {
     read: 63,
     close: 57,
+    dup3: 24,
     getsockopt: 209,
     flock: 32,
     getdents64: 61,
@@ -95,6 +97,7 @@ function declare(name: CallName, parameters: readonly string[]): RawCall {
 export const raw = {
   read: declare('read', ['int', 'void *', 'size_t']),
   close: declare('close', ['int']),
+  dup3: declare('dup3', ['int', 'int', 'int']),
   getsockopt: declare('getsockopt', ['int', 'int', 'int', 'void *', 'void *']),
   flock: declare('flock', ['int', 'int']),
   getdents64: declare('getdents64', ['int', 'void *', 'uint']),

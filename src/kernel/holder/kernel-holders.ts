@@ -1,0 +1,82 @@
+import type {
+  HolderFacts,
+  HolderFactsReader,
+  HolderRequest,
+  ObjectHoldFact,
+} from '../../model/holder/facts.ts';
+import { limits } from '../../model/limits.ts';
+import type { HeldFile } from '../iter/held-files.ts';
+import type { MapHolds, ProgramHolds } from '../iter/hold-lists.ts';
+import { addAttachments } from './attachments.ts';
+import { holdersAbove } from './closure.ts';
+import { Collection } from './collection.ts';
+import { readDetached } from './detached.ts';
+import { addFiles, addOpenInodes, isMappable, readHeldFiles } from './files.ts';
+import { type LinkFact, linkHolds, readLinks } from './links.ts';
+import { objectHolds, readMapHolds, readProgramHolds } from './object-holds.ts';
+import { readPins } from './pins.ts';
+import { readProcesses } from './processes.ts';
+import { addSlots, hasSlots } from './slots.ts';
+import type { HolderSources } from './sources.ts';
+
+/** The objects there are, and what each holds. */
+interface Objects {
+  readonly maps: readonly MapHolds[];
+  readonly programs: readonly ProgramHolds[];
+  readonly links: readonly LinkFact[];
+  readonly holds: readonly ObjectHoldFact[];
+}
+
+/**
+ * Reads who holds what from the kernel: iterators, /proc, netlink and the queries of bpf(2).
+ *
+ * The order matters little, because everything may change meanwhile; the model sets what is found against the
+ * kernel's counters and says where they differ.
+ */
+export class KernelHolders implements HolderFactsReader {
+  readonly #sources: HolderSources;
+
+  constructor(sources: HolderSources) {
+    this.#sources = sources;
+  }
+
+  read(request: HolderRequest): HolderFacts {
+    const gathered = new Collection(() => true);
+    const objects = this.#readObjects(gathered);
+    const { focus } = request;
+    const wanted = focus === undefined ? undefined : holdersAbove(focus, objects.holds);
+    const into = new Collection((object) => wanted?.has(object) ?? true);
+    into.unavailable.push(...gathered.unavailable);
+    into.holds.push(...objects.holds.filter(({ held }) => into.isWanted(held)));
+    const held = readHeldFiles(this.#sources, into);
+    this.#addFiles(held, objects, into);
+    this.#addPins(request, held, into);
+    addAttachments(this.#sources, { ...objects, held }, into);
+    return into.facts(readProcesses(into));
+  }
+
+  #readObjects(into: Collection): Objects {
+    const maps = readMapHolds(this.#sources);
+    const programs = readProgramHolds(this.#sources);
+    const links = readLinks(this.#sources);
+    const budget = { left: limits.holderSlotsMax };
+    for (const map of maps.filter(({ type }) => hasSlots(type))) {
+      addSlots(this.#sources, map, { into, budget });
+    }
+    const holds = [...objectHolds(maps, programs), ...linkHolds(links), ...into.holds];
+    return { maps, programs, links, holds };
+  }
+
+  #addFiles(held: readonly HeldFile[], { maps }: Objects, into: Collection): void {
+    const readsMappings = maps.some((map) => isMappable(map) && into.isWanted({ kind: 'map', id: map.id }));
+    addFiles(this.#sources, held, { into, readsMappings });
+  }
+
+  #addPins(request: HolderRequest, held: readonly HeldFile[], into: Collection): void {
+    const walk = { sources: this.#sources, request, into };
+    const { mounted, walked } = readPins(walk);
+    const detached = readDetached(walk, held, mounted);
+    const isWalked = (device: string): boolean => walked.has(device) || detached.has(device);
+    addOpenInodes(this.#sources, held, { into, isWalked });
+  }
+}

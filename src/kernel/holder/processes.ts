@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import type { ProcessFact } from '../../model/holder/facts.ts';
+import { findStat, parseCgroup } from '../proc/process.ts';
+import type { Collection } from './collection.ts';
+
+/** Every process that the facts name; those that have ended since are left out. */
+export function readProcesses(facts: Collection): ReadonlyMap<number, ProcessFact> {
+  const pids = new Set<number>();
+  for (const { descriptors, mappings } of facts.files) {
+    for (const { pid } of [...descriptors, ...mappings]) pids.add(pid);
+  }
+  for (const { pid } of facts.openInodes) pids.add(pid);
+  for (const { event } of facts.attachments) if (event !== undefined) pids.add(event.pid);
+  for (const { descriptors, paths } of facts.filesystems) {
+    for (const { pid } of [...descriptors, ...paths]) pids.add(pid);
+  }
+  const processes = new Map<number, ProcessFact>();
+  for (const pid of pids) {
+    const process = readProcess(pid);
+    if (process !== undefined) processes.set(pid, process);
+  }
+  return processes;
+}
+
+function readProcess(pid: number): ProcessFact | undefined {
+  const stat = findStat(pid);
+  if (stat === undefined) return undefined;
+  return { pid, ...stat, cgroup: parseCgroupOfAny(readCgroup(pid)) };
+}
+
+/**
+ * A process's path in the unified hierarchy; where that is the root, its path in the first hierarchy of
+ * version 1 in which it is elsewhere, as /proc/PID/cgroup lists them (cgroups(7)). Byte strings.
+ */
+export function parseCgroupOfAny(text: string): string {
+  const unified = parseCgroup(text);
+  if (unified !== '/') return unified;
+  for (const line of text.split('\n')) {
+    const path = /^\d+:[^:]*:(.*)$/.exec(line)?.[1];
+    if (path !== undefined && path !== '/' && path !== '') return path;
+  }
+  return '/';
+}
+
+function readCgroup(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'latin1');
+  } catch {
+    return '';
+  }
+}

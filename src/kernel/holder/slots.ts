@@ -1,0 +1,162 @@
+import type { ObjectHoldFact } from '../../model/holder/facts.ts';
+import type { ObjectKind } from '../../model/kind.ts';
+import { limits } from '../../model/limits.ts';
+import { objectInfo, openObjectById } from '../bpf/objects.ts';
+import { Struct } from '../bpf/struct.ts';
+import { lookupElement, type MapFd, nextKey } from '../entries/elements.ts';
+import { Fields } from '../object/fields.ts';
+import { isSystemCallError } from '../sys/errno.ts';
+import type { Collection } from './collection.ts';
+import type { HolderSources } from './sources.ts';
+import { structOpsSlots } from './struct-ops.ts';
+
+/** struct bpf_map_info, as far as slots need it. */
+const mapInfo = { size: 56, keySize: 8, valueSize: 12, maxEntries: 16, btfVmlinuxValueTypeId: 44 } as const;
+
+/** How a type of map holds objects: what, where in the value its id is, and what its keys are. */
+interface SlotType {
+  readonly held: ObjectKind;
+  /** Bytes from the start of the value as the system call copies it. */
+  readonly idAt: number;
+  readonly keys: 'index' | 'any';
+}
+
+/**
+ * Map types whose entries hold objects, by enum bpf_map_type: prog_array, array_of_maps, hash_of_maps, devmap,
+ * cpumap, devmap_hash.
+ *
+ * Values of the first three are ids to a reader (bpf_map_value_size in kernel/bpf/syscall.c); struct
+ * bpf_devmap_val and struct bpf_cpumap_val have a program in their second half, where a map's values are that
+ * long.
+ */
+const slotTypes: ReadonlyMap<number, SlotType> = new Map([
+  [3, { held: 'program', idAt: 0, keys: 'index' }],
+  [12, { held: 'map', idAt: 0, keys: 'index' }],
+  [13, { held: 'map', idAt: 0, keys: 'any' }],
+  [14, { held: 'program', idAt: 4, keys: 'index' }],
+  [16, { held: 'program', idAt: 4, keys: 'index' }],
+  [25, { held: 'program', idAt: 4, keys: 'any' }],
+]);
+
+/** BPF_MAP_TYPE_STRUCT_OPS, whose one value has a program in each of its functions. */
+const STRUCT_OPS = 26;
+
+/** Tells whether the entries of maps of this type (enum bpf_map_type) can hold objects. */
+export function hasSlots(type: number): boolean {
+  return slotTypes.has(type) || type === STRUCT_OPS;
+}
+
+/** How many entries one reading may still look at, of all maps together. */
+export interface SlotBudget {
+  left: number;
+}
+
+/**
+ * What the slots of one map hold, read entry by entry with the map open for that long.
+ *
+ * A map with more entries than are left in the budget is read as far as they go, and said to be cut.
+ */
+export function addSlots(
+  sources: HolderSources,
+  map: { readonly id: number; readonly type: number },
+  { into, budget }: { readonly into: Collection; readonly budget: SlotBudget },
+): void {
+  try {
+    using fd = openObjectById('map', map.id, sources.calls.fds);
+    const fields = new Fields(objectInfo(fd, new Struct(mapInfo.size)));
+    const shape = {
+      id: map.id,
+      keySize: fields.u32(mapInfo.keySize) ?? 0,
+      valueSize: fields.u32(mapInfo.valueSize) ?? 0,
+      maxEntries: fields.u32(mapInfo.maxEntries) ?? 0,
+    };
+    const type = slotTypes.get(map.type);
+    if (type === undefined) {
+      const valueType = fields.u32(mapInfo.btfVmlinuxValueTypeId) ?? 0;
+      into.holds.push(...readStructOps(sources, { fd, shape, valueType }));
+      return;
+    }
+    if (shape.valueSize < type.idAt + 4) return;
+    const { holds, isWhole } = readSlots(fd, { shape, type }, budget);
+    into.holds.push(...holds);
+    if (!isWhole) {
+      into.lacks(`slots of map ${map.id}`, `no more than ${limits.holderSlotsMax} slots are read at a time`);
+    }
+  } catch (error) {
+    if (!isSystemCallError(error)) throw error;
+    if (error.errno !== 'ENOENT') into.lacks(`slots of map ${map.id}`, error.message);
+  }
+}
+
+interface SlotShape {
+  readonly id: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+}
+
+function readSlots(
+  map: MapFd,
+  { shape, type }: { readonly shape: SlotShape; readonly type: SlotType },
+  budget: SlotBudget,
+): { readonly holds: readonly ObjectHoldFact[]; readonly isWhole: boolean } {
+  const holds: ObjectHoldFact[] = [];
+  const value = Buffer.alloc(Math.max(shape.valueSize, 8));
+  const keys = type.keys === 'index' ? indexKeys(shape) : chainedKeys(map, shape);
+  for (const key of keys) {
+    if (budget.left-- <= 0) return { holds, isWhole: false };
+    if (!lookupElement(map, key, value)) continue;
+    const id = value.readUInt32LE(type.idAt);
+    if (id === 0) continue;
+    holds.push({
+      holder: { kind: 'map', id: shape.id },
+      held: { kind: type.held, id },
+      hold: 'slot',
+      key: keyText(key),
+    });
+  }
+  return { holds, isWhole: true };
+}
+
+/** A key of four bytes is a number to most people, whatever the map takes it for. */
+function keyText(key: Buffer): string {
+  return key.length === 4 ? String(key.readUInt32LE(0)) : key.toString('hex');
+}
+
+function* indexKeys({ maxEntries }: SlotShape): Generator<Buffer> {
+  const key = Buffer.alloc(4);
+  for (let index = 0; index < maxEntries; index++) {
+    key.writeUInt32LE(index);
+    yield key;
+  }
+}
+
+/** The kernel begins again where a key is deleted under it: twice as many steps as entries end that. */
+function* chainedKeys(map: MapFd, { keySize, maxEntries }: SlotShape): Generator<Buffer> {
+  const seen = new Set<string>();
+  let last: Buffer | undefined;
+  for (let step = 0; step < 2 * maxEntries; step++) {
+    const key = Buffer.alloc(keySize);
+    if (!nextKey(map, last, key)) return;
+    last = key;
+    const text = key.toString('latin1');
+    if (seen.has(text)) continue;
+    seen.add(text);
+    yield key;
+  }
+}
+
+function readStructOps(
+  { kernelBtf }: HolderSources,
+  { fd, shape, valueType }: { readonly fd: MapFd; readonly shape: SlotShape; readonly valueType: number },
+): readonly ObjectHoldFact[] {
+  if ('missing' in kernelBtf || valueType === 0) return [];
+  const value = Buffer.alloc(shape.valueSize);
+  if (!lookupElement(fd, Buffer.alloc(4), value)) return [];
+  return structOpsSlots(kernelBtf.btf, valueType, value).map(({ member, programId }) => ({
+    holder: { kind: 'map', id: shape.id },
+    held: { kind: 'program', id: programId },
+    hold: 'slot',
+    key: member,
+  }));
+}
