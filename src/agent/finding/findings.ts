@@ -140,7 +140,7 @@ export class AgentFindings {
     const isOn = !world.thresholds.off.has(rule.id);
     const need = rule.needs.find((each) => world.missing[each] !== undefined);
     const unavailable = need === undefined ? undefined : world.missing[need];
-    const found = isOn && need === undefined ? upTo(limits.findingsPerRuleMax, rule.judge(world)) : nothing;
+    const found = isOn && need === undefined ? upTo(world.thresholds.perRuleMax, rule.judge(world)) : nothing;
     const wasTried = isOn && need === undefined;
     this.#states.set(rule.id, { unavailable, dropped: found.dropped, at: wasTried ? at : undefined });
     return this.#book.settle({ rule, judgements: found.judgements, at });

@@ -1,33 +1,40 @@
 import { readFileSync } from 'node:fs';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { Pace } from '../observer/pace.ts';
 
 /** What may die around links without any BPF object changing. */
 export interface Surroundings {
-  /** Control groups of the hierarchy that has most of them. */
+  /** Control groups of this machine. */
   readonly cgroups: number;
-  /** Differs when a network device of this namespace or a control group came or went. */
+  /** Differs when a network device of this namespace, or the control group of a link, came or went. */
   readonly mark: string;
 }
 
 /**
- * Reads what is around, from /proc alone: half a millisecond. Devices of other network namespaces are not
- * seen.
+ * Looks at what links are attached to, and opens none of them. Devices of other network namespaces, and such
+ * namespaces themselves, are not seen.
  */
-export function readSurroundings(): Surroundings {
-  const counts = columnOf(readText('/proc/cgroups'), 2).map(Number).filter(Number.isFinite);
-  const devices = columnOf(readText('/proc/net/dev'), 0);
-  return { cgroups: Math.max(0, ...counts), mark: [...counts, ...devices].join(' ') };
+export async function readSurroundings(
+  { cgroups }: Kernel,
+  { objects }: Inventory,
+  pace: Pace,
+): Promise<Surroundings> {
+  const alive: string[] = [];
+  for (const { id, info } of [...objects.entries('link')]) {
+    if (info.kind !== 'link' || info.cgroup_id === undefined || info.cgroup_id === '0') continue;
+    if (cgroups.pathOf(BigInt(info.cgroup_id)) !== undefined) alive.push(`${id}/${info.cgroup_id}`);
+    await pace.restIfOver();
+  }
+  return { cgroups: cgroups.count(), mark: [...deviceNames(), ...alive].join(' ') };
 }
 
-/** A column of a table, titles included; empty where the table cannot be read. */
-function columnOf(table: string, column: number): readonly string[] {
-  return table.split('\n').flatMap((line) => line.trim().split(/\s+/)[column] ?? []);
-}
-
-/** Where this kernel has no such file, there is nothing of it. */
-function readText(path: string): string {
+/** Network devices of this namespace; none where there is no network. */
+function deviceNames(): readonly string[] {
   try {
-    return readFileSync(path, 'latin1');
+    const lines = readFileSync('/proc/net/dev', 'latin1').split('\n');
+    return lines.flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
   } catch {
-    return '';
+    return [];
   }
 }

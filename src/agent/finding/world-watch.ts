@@ -60,7 +60,7 @@ export class WorldWatch {
   async look(pace: Pace, isAsked: boolean): Promise<Look> {
     const { inventory, thresholds, clock, known, kernel } = this.#parts;
     const missing = this.#missing();
-    const surroundings = readSurroundings();
+    const surroundings = await readSurroundings(kernel, inventory, pace);
     const sums = missing.counters === undefined ? this.#readCounters() : '';
     const mark = `${surroundings.mark}/${sums}`;
     const hasMoved = this.#hasMoved || isAsked || mark !== this.#mark;

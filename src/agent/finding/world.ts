@@ -8,6 +8,7 @@ import type { ProgramInfo } from '../../model/schema/program-info.ts';
 import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { ObjectEntry } from '../inventory/objects.ts';
+import { compareBytes } from '../inventory/sorted-list.ts';
 
 /** What a world is made of, beside the inventory. */
 export interface WorldParts {
@@ -53,11 +54,8 @@ export function makeWorld(inventory: Inventory, { entryCounts, ...others }: Worl
 const noPins: readonly WorldPin[] = [];
 
 function objectOf<Info>(inventory: Inventory, entry: ObjectEntry, info: Info): WorldObject<Info> {
-  const { kind, id, fingerprint, firstSeen } = entry;
-  const isPinned = inventory.isPinned(kind, id);
-  const pins = isPinned
-    ? inventory.pinsOf(kind, id).filter(({ object }) => object.fingerprint === fingerprint)
-    : [];
+  const { kind, id, firstSeen } = entry;
+  const pins = pinsOf(inventory, entry);
   return {
     info,
     firstSeenMs: Date.parse(firstSeen),
@@ -65,6 +63,19 @@ function objectOf<Info>(inventory: Inventory, entry: ObjectEntry, info: Info): W
     pins: pins.length === 0 ? noPins : pins.map(pinOf),
     pinnedInodes: pins.length < 2 ? pins.length : inventory.countPinnedInodes(kind, id),
   };
+}
+
+/** In byte order. A link that died has another fingerprint than its pins remember, and is the same link. */
+function pinsOf(inventory: Inventory, { kind, id, fingerprint }: ObjectEntry): readonly PinEntry[] {
+  if (!inventory.isPinned(kind, id)) return [];
+  const pins = inventory.pinsOf(kind, id);
+  const own = kind === 'link' ? pins : pins.filter(({ object }) => object.fingerprint === fingerprint);
+  if (own.length < 2) return own;
+  return [...own].sort((one, other) => compareBytes(placeOf(one), placeOf(other)));
+}
+
+function placeOf({ mount, path }: PinEntry): string {
+  return `${mount}/${path}`;
 }
 
 function pinOf({ mount, path, inode, annotations }: PinEntry): WorldPin {

@@ -34,6 +34,14 @@ export class Cgroups {
       throw error;
     }
   }
+
+  /** How many there are, the root among them; 0 where no cgroup2 is mounted. */
+  count(): number {
+    const mount = cgroupMount();
+    if (mount === undefined) return 0;
+    const stat = readFileSync(`${mount}/cgroup.stat`, 'latin1');
+    return 1 + Number(/^nr_descendants (\d+)$/m.exec(stat)?.[1] ?? 0);
+  }
 }
 
 function cgroupMount(): string | undefined {

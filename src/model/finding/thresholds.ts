@@ -1,4 +1,5 @@
 import { parseDurationMs } from '../duration.ts';
+import { limits } from '../limits.ts';
 import { type PinPath, parsePath, textOf } from '../path.ts';
 import { isRecord } from '../record.ts';
 import { type RuleId, ruleIds } from '../schema/finding.ts';
@@ -20,9 +21,14 @@ export interface Thresholds {
   /** So many copies of one program are no finding yet. */
   readonly programCopiesMax: number;
   readonly memoryBudgets: readonly MemoryBudget[];
+  /** Findings of one rule that are kept; how many more there would be is told with the rule. */
+  readonly perRuleMax: number;
   /** Rules that are not tried. */
   readonly off: ReadonlySet<RuleId>;
 }
+
+/** No count of the configuration goes beyond this. */
+const countMax = 100_000;
 
 /** What holds where the configuration says nothing. */
 export const usualThresholds: Thresholds = {
@@ -31,6 +37,7 @@ export const usualThresholds: Thresholds = {
   mapFullRatio: 0.9,
   programCopiesMax: 16,
   memoryBudgets: [],
+  perRuleMax: limits.findingsPerRuleMax,
   off: new Set(),
 };
 
@@ -38,15 +45,17 @@ export const usualThresholds: Thresholds = {
 export function parseThresholds(document: unknown): Thresholds {
   if (document === undefined || document === null) return usualThresholds;
   if (!isRecord(document)) throw new RangeError('"findings" must map names to values.');
-  const { min_age, settle, map_full_ratio, program_copies, memory_budgets, off, ...rest } = document;
+  const { min_age, settle, map_full_ratio, program_copies, memory_budgets, per_rule, off, ...rest } =
+    document;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new RangeError(`"${unknown}" is not a setting of findings.`);
   return {
     minAgeMs: durationOf('min_age', min_age) ?? usualThresholds.minAgeMs,
     settleMs: durationOf('settle', settle) ?? usualThresholds.settleMs,
     mapFullRatio: ratioOf(map_full_ratio) ?? usualThresholds.mapFullRatio,
-    programCopiesMax: copiesOf(program_copies) ?? usualThresholds.programCopiesMax,
+    programCopiesMax: countOf('program_copies', program_copies) ?? usualThresholds.programCopiesMax,
     memoryBudgets: arrayOf('memory_budgets', memory_budgets).map(budgetOf),
+    perRuleMax: countOf('per_rule', per_rule) ?? usualThresholds.perRuleMax,
     off: new Set(arrayOf('off', off).map(ruleOf)),
   };
 }
@@ -69,10 +78,11 @@ function ratioOf(value: unknown): number | undefined {
   throw new RangeError('findings.map_full_ratio wants a number above 0, 1 at most.');
 }
 
-function copiesOf(value: unknown): number | undefined {
+function countOf(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError('findings.program_copies wants a whole number from 1 on.');
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= countMax)
+    return value;
+  throw new RangeError(`findings.${name} wants a whole number from 1 to ${countMax}.`);
 }
 
 function arrayOf(name: string, value: unknown): readonly unknown[] {

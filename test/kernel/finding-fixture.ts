@@ -1,0 +1,52 @@
+import { type Thresholds, usualThresholds } from '../../src/model/finding/thresholds.ts';
+import type { FindingDocument, RuleId } from '../../src/model/schema/finding.ts';
+import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
+import { mountId, startAgent, type TestAgent } from '../support/observed.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+/** An agent that finds fault at once, unless thresholds say otherwise, on a bpffs of its own. */
+export interface FindingAgent extends AsyncDisposable {
+  readonly observed: TestAgent;
+  readonly bpffs: Bpffs;
+  /** `major:minor` of its bpffs. */
+  readonly mount: string;
+  /** What a rule finds now, on the whole machine. */
+  find(rule: RuleId): Promise<readonly FindingDocument[]>;
+  /** The ids, in order, of the objects among these that a rule objects to now. */
+  idsOf(rule: RuleId, ids: readonly number[]): Promise<readonly number[]>;
+}
+
+/** What is a finding after an hour is one now, and other tests' findings leave no room out. */
+const impatient: Thresholds = { ...usualThresholds, minAgeMs: 0, settleMs: 0, perRuleMax: 100_000 };
+
+/** Starts one; `await using` stops it. */
+export async function findingAgent(thresholds: Partial<Thresholds> = {}): Promise<FindingAgent> {
+  const bpffs = mountBpffs('mode=0700');
+  const dir = tempDir('state');
+  const observed = await startAgent(bpffs.path, dir.path, { thresholds: { ...impatient, ...thresholds } });
+  const find = async (rule: RuleId): Promise<readonly FindingDocument[]> => {
+    observed.agent.findings.ask();
+    await observed.agent.reads.refresh();
+    return observed.agent.findings.list().filter((finding) => finding.rule === rule);
+  };
+  return {
+    observed,
+    bpffs,
+    mount: mountId(bpffs.dev),
+    find,
+    idsOf: async (rule, ids) => {
+      const found = (await find(rule)).flatMap(({ subject: { id } }) => id ?? []);
+      return found.filter((id) => ids.includes(id)).sort((one, other) => one - other);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await observed.stop();
+      bpffs[Symbol.dispose]();
+      dir[Symbol.dispose]();
+    },
+  };
+}
+
+/** Holders index their objects from 0; these are their ids. */
+export function idsOf(objects: readonly { readonly id: number }[]): readonly number[] {
+  return objects.map(({ id }) => id);
+}

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, rmdirSync } from 'node:fs';
+import test from 'node:test';
+import { parsePath } from '../../src/model/path.ts';
+import { mountBpffs, unmountAll } from '../support/bpffs.ts';
+import { createMap, pinnedMap } from '../support/bpftool.ts';
+import { hold } from '../support/hold.ts';
+import { mountId } from '../support/observed.ts';
+import { until } from '../support/until.ts';
+import { findingAgent, idsOf } from './finding-fixture.ts';
+
+const hour = 3_600_000;
+
+test('orphan_pin: what only its pins hold; not what a process, a program or the clock speaks for', async () => {
+  await using at = await findingAgent();
+  const { path } = at.bpffs;
+  const orphan = createMap(`${path}/orphan`, { name: 'pf_orphan' });
+  const named = createMap(`${path}/named`, { name: 'pf_twonames' });
+  linkSync(`${path}/named`, `${path}/again`);
+  using gone = await hold('prog:xdp:pf_orphan', `pin:0:${path}/program`);
+  const program = gone.objects[0]?.id ?? 0;
+  await gone.release();
+  using holder = await hold(
+    'map:hash:4:8:4:pf_open:0',
+    `pin:0:${path}/open`,
+    'map:array:4:8:1:pf_used:0',
+    `pin:1:${path}/used`,
+    'prog:xdp:pf_user:1',
+    'close:1',
+  );
+  const all = [orphan.id, named.id, program, ...idsOf(holder.objects)];
+  assert.deepEqual(
+    await at.idsOf('orphan_pin', all),
+    [orphan.id, named.id, program].sort((one, other) => one - other),
+  );
+  const [finding] = (await at.find('orphan_pin')).filter(({ subject }) => subject.id === named.id);
+  assert.equal(finding?.evidence['refcnt'], 1);
+  assert.deepEqual(
+    finding?.evidence['pins'],
+    ['again', 'named'].map((name) => ({ mount: at.mount, path: name })),
+  );
+  await holder.release();
+  const used = pinnedMap(`${path}/used`).id;
+  const later = await until(
+    'the orphans that the holder left',
+    () => at.idsOf('orphan_pin', [used]),
+    (ids) => ids.length > 0,
+  );
+  assert.deepEqual(later, [used]);
+});
+
+test('orphan_pin: nothing younger than the configured age', async () => {
+  await using at = await findingAgent({ minAgeMs: hour });
+  const { id } = createMap(`${at.bpffs.path}/young`, { name: 'pf_young' });
+  assert.deepEqual(await at.idsOf('orphan_pin', [id]), []);
+});
+
+test('link_single_pin: one pin alone; not with a second pin, nor with a process that has it open', async () => {
+  await using at = await findingAgent();
+  const { path } = at.bpffs;
+  const groups = await cgroups(3);
+  using _ = groups;
+  using holder = await hold(
+    'prog:cgroup_skb:pf_egress',
+    ...groups.paths.map((group) => `link:cgroup:0:${group}`),
+    ...[1, 2, 3].map((link) => `pin:${link}:${path}/link${link}`),
+    `pin:2:${path}/second`,
+    'close:1',
+    'close:2',
+  );
+  const links = idsOf(holder.objects).slice(1);
+  const [alone = 0, ...others] = links;
+  assert.deepEqual(await at.idsOf('link_single_pin', links), [alone]);
+  await holder.release();
+  const [twice = 0, open = 0] = others;
+  await until(
+    'the link whose process ended',
+    () => at.idsOf('link_single_pin', links),
+    (ids) => ids.includes(open) && !ids.includes(twice),
+  );
+});
+
+test('dead_link: a link whose control group went, also when nobody asks; not one whose group is empty', async () => {
+  await using at = await findingAgent();
+  const { path } = at.bpffs;
+  using groups = await cgroups(2);
+  const [doomed = '', lasting = ''] = groups.paths;
+  using holder = await hold(
+    'prog:cgroup_skb:pf_egress',
+    `link:cgroup:0:${doomed}`,
+    `pin:1:${path}/doomed`,
+    `link:cgroup:0:${lasting}`,
+    `pin:2:${path}/lasting`,
+  );
+  const [, dead = 0, alive = 0] = idsOf(holder.objects);
+  assert.deepEqual(await at.idsOf('dead_link', [dead, alive]), []);
+  rmdirSync(doomed);
+  const opened = await until(
+    'the end of the link in history',
+    () => at.observed.eventsOf(at.mount).filter(({ type }) => type === 'finding.opened'),
+    (events) => events.some(({ after }) => after?.['rule'] === 'dead_link'),
+    { timeoutMs: 60_000, everyMs: 200 },
+  );
+  assert.equal(opened.find(({ after }) => after?.['rule'] === 'dead_link')?.subject.id, dead);
+  assert.deepEqual(await at.idsOf('dead_link', [dead, alive]), [dead]);
+  const listed = at.observed.agent.reads.objects({ kind: 'link', finding: 'dead_link' }, firstPage).value;
+  assert.ok(listed.items.some(({ id }) => id === dead) && listed.items.every(({ id }) => id !== alive));
+});
+
+test('bpffs_writable: the mode mount(8) gives; not 0700, not what only a group may write', async () => {
+  await using at = await findingAgent();
+  using open = mountBpffs();
+  using group = mountBpffs('mode=0770');
+  const mounts = [open, group].map(({ dev }) => mountId(dev));
+  const found = (await at.find('bpffs_writable')).map(({ subject }) => subject.mount);
+  assert.deepEqual(
+    [...mounts, at.mount].filter((mount) => found.includes(mount)),
+    [mountId(open.dev)],
+  );
+});
+
+test('bpffs_shadowed: what another mount hides everywhere; not what is also mounted elsewhere', async () => {
+  await using at = await findingAgent();
+  using hidden = mountBpffs('mode=0700');
+  using twice = mountBpffs('mode=0700');
+  using other = mountBpffs('mode=0700');
+  const [hiddenId, twiceId] = [hidden, twice].map(({ dev }) => mountId(dev));
+  mkdirSync(`${other.path}/bind`);
+  execFileSync('mount', ['--bind', twice.path, `${other.path}/bind`]);
+  for (const { path } of [hidden, twice]) execFileSync('mount', ['-t', 'tmpfs', 'pf-over', path]);
+  try {
+    const found = (await at.find('bpffs_shadowed')).map(({ subject }) => subject.mount);
+    assert.deepEqual([found.includes(hiddenId), found.includes(twiceId)], [true, false]);
+    execFileSync('umount', [hidden.path]);
+    const after = (await at.find('bpffs_shadowed')).map(({ subject }) => subject.mount);
+    assert.equal(after.includes(hiddenId), false);
+  } finally {
+    unmountAll(`${other.path}/bind`);
+  }
+});
+
+test('memory_budget: a directory or owner above it; each map once, and no neighbour of a like name', async () => {
+  const bytes = 100_000;
+  const [team, tea] = ['team', 'tea'].map((prefix) => ({ of: { prefix: parsePath(prefix) }, bytes }));
+  const owner = { of: { owner: 'net' }, bytes };
+  assert.ok(team !== undefined && tea !== undefined);
+  await using at = await findingAgent({ memoryBudgets: [team, tea, owner] });
+  const { path } = at.bpffs;
+  for (const name of ['team', 'teams', 'tea']) mkdirSync(`${path}/${name}`);
+  // 60 KiB and a little each, so that two are above the budget and one is not.
+  const big = { type: 'array', value: 1024, entries: 60, name: 'pf_big' } as const;
+  createMap(`${path}/team/one`, big);
+  linkSync(`${path}/team/one`, `${path}/team/same`);
+  createMap(`${path}/teams/two`, big);
+  createMap(`${path}/tea/three`, big);
+  const prefixes = async () => (await at.find('memory_budget')).map(({ subject }) => subject);
+  assert.deepEqual(await prefixes(), []);
+  createMap(`${path}/team/four`, big);
+  const [finding, ...others] = await at.find('memory_budget');
+  assert.deepEqual([finding?.subject, others], [{ prefix: 'team' }, []]);
+  assert.equal(finding?.evidence['maps'], 2);
+});
+
+const firstPage = { after: undefined, limit: 500 };
+
+/** Empty control groups of the unified hierarchy; disposing removes those that are left. */
+async function cgroups(count: number): Promise<Disposable & { readonly paths: readonly string[] }> {
+  const root = execFileSync('findmnt', ['-n', '-o', 'TARGET', '-t', 'cgroup2'], { encoding: 'utf8' });
+  const base = root.trim().split('\n')[0] ?? '';
+  const paths = Array.from({ length: count }, (_, index) => `${base}/pf-finding-${process.pid}-${index}`);
+  for (const path of paths) mkdirSync(path, { recursive: true });
+  return {
+    paths,
+    [Symbol.dispose]: () => {
+      for (const path of paths) {
+        try {
+          rmdirSync(path);
+        } catch {
+          // The test has removed it.
+        }
+      }
+    },
+  };
+}
