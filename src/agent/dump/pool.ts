@@ -60,7 +60,7 @@ export class DumpPool {
       const map = openMapOf(held);
       const thread = this.#threadFor();
       const running = new RunningJob(map.info, {
-        took: () => this.#say(job, { type: 'more', job }),
+        took: (slot) => this.#say(job, { type: 'took', job, slot }),
         cancel: () => this.#say(job, { type: 'cancel', job }),
       });
       this.#jobs.set(job, { running, thread, isStream, open: new Map([[map.fd, hold]]) });

@@ -51,16 +51,25 @@ export interface JobSummary {
   readonly stopped?: 'rows' | 'bytes' | 'time' | 'changes';
 }
 
-/** From the main thread. `more` makes room for one piece; `opened` answers `open`. */
+/** Text in memory that both threads see. */
+export interface Piece {
+  readonly slot: number;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+}
+
+/** From the main thread. `took` gives the memory of a piece back; `opened` answers `open`. */
 export type ToWorker =
   | { readonly type: 'run'; readonly job: number; readonly spec: JobSpec }
-  | { readonly type: 'more'; readonly job: number }
+  | { readonly type: 'took'; readonly job: number; readonly slot: number }
   | { readonly type: 'cancel'; readonly job: number }
   | { readonly type: 'opened'; readonly job: number; readonly map: OpenMap | undefined };
 
-/** To the main thread. After `done` or `failed` the job uses no descriptor any more. */
+/**
+ * To the main thread. The bytes of a piece are lent: they stay what they are until its slot is given back.
+ * After `done` or `failed` the job uses no descriptor any more.
+ */
 export type FromWorker =
-  | { readonly type: 'piece'; readonly job: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: 'piece'; readonly job: number; readonly piece: Piece }
   | { readonly type: 'open'; readonly job: number; readonly id: number }
   | { readonly type: 'close'; readonly job: number; readonly fd: number }
   | { readonly type: 'done'; readonly job: number; readonly summary: JobSummary }

@@ -1,11 +1,11 @@
 import { PinfoldError } from '../../model/error.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
-import type { Failure, FromWorker, JobSummary } from './protocol.ts';
+import type { Failure, FromWorker, JobSummary, Piece } from './protocol.ts';
 
 /** What the pool does for a job. */
 interface JobActions {
-  /** One piece was taken: there is room for another. */
-  readonly took: () => void;
+  /** What a piece lies in may be written to again. */
+  readonly took: (slot: number) => void;
   readonly cancel: () => void;
 }
 
@@ -14,7 +14,8 @@ export class RunningJob {
   /** Of the map it reads. */
   readonly maxEntries: number;
   readonly #actions: JobActions;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #pieces: Piece[] = [];
+  #lent: Piece | undefined;
   #summary: JobSummary | undefined;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -24,14 +25,15 @@ export class RunningJob {
     this.#actions = actions;
   }
 
-  /** The next piece of the text; undefined at the end. @throws PinfoldError and whatever the thread threw */
+  /**
+   * The next piece of the text, or undefined at the end. It is lent: its bytes change once the next is asked
+   * for. @throws PinfoldError and whatever the thread threw
+   */
   async next(): Promise<Uint8Array | undefined> {
+    if (this.#lent !== undefined) this.#actions.took(this.#lent.slot);
     for (;;) {
-      const piece = this.#pieces.shift();
-      if (piece !== undefined) {
-        this.#actions.took();
-        return piece;
-      }
+      this.#lent = this.#pieces.shift();
+      if (this.#lent !== undefined) return this.#lent.bytes;
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#summary !== undefined) return undefined;
       await new Promise<void>((resolve) => {
@@ -63,7 +65,7 @@ export class RunningJob {
 
   /** Called by the pool with what the thread says. */
   take(message: FromWorker): void {
-    if (message.type === 'piece') this.#pieces.push(message.bytes);
+    if (message.type === 'piece') this.#pieces.push(message.piece);
     else if (message.type === 'done') this.#summary = message.summary;
     else if (message.type === 'failed') this.#failure = errorOf(message.failure);
     this.#wake?.();

@@ -14,10 +14,10 @@ interface RunningJob {
 }
 
 /** Carries out jobs side by side: each has its turn whenever another waits for its reader. */
-function serve(send: (message: FromWorker, transfer?: ArrayBuffer[]) => void): (message: ToWorker) => void {
+function serve(send: (message: FromWorker) => void): (message: ToWorker) => void {
   const running = new Map<number, RunningJob>();
   const run = async (job: number, spec: JobSpec): Promise<void> => {
-    const output = new Output((bytes) => send({ type: 'piece', job, bytes }, [bytes.buffer]));
+    const output = new Output((piece) => send({ type: 'piece', job, piece }));
     const state: RunningJob = { output, opened: () => undefined };
     const opener: Opener = {
       open: (id) =>
@@ -44,8 +44,8 @@ function serve(send: (message: FromWorker, transfer?: ArrayBuffer[]) => void): (
       case 'run':
         void run(message.job, message.spec);
         break;
-      case 'more':
-        job?.output.more();
+      case 'took':
+        job?.output.took(message.slot);
         break;
       case 'cancel':
         job?.output.cancel();
@@ -67,6 +67,6 @@ if (parentPort !== null) {
   const port = parentPort;
   port.on(
     'message',
-    serve((message, transfer) => port.postMessage(message, transfer)),
+    serve((message) => port.postMessage(message)),
   );
 }

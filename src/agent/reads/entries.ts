@@ -24,7 +24,10 @@ export interface ReadText {
   readonly summary: JobSummary;
 }
 
-/** A dump that has begun: pieces of text, one entry a line, then its summary. */
+/**
+ * A dump that has begun: pieces of text, one entry a line, then its summary. Each piece is lent and changes
+ * once the next is asked for.
+ */
 export interface Dump {
   readonly pieces: AsyncGenerator<Uint8Array, JobSummary, undefined>;
   /** To be called where `pieces` is not read to its end. */
@@ -103,7 +106,9 @@ export class MapEntries {
     const observedAt = this.#parts.clock.now();
     const job = this.#start(mapId, choice, task);
     const pieces: Uint8Array[] = [];
-    for (let piece = await job.next(); piece !== undefined; piece = await job.next()) pieces.push(piece);
+    for (let piece = await job.next(); piece !== undefined; piece = await job.next()) {
+      pieces.push(Uint8Array.from(piece));
+    }
     const { maxEntries } = job;
     return { value: { text: Buffer.concat(pieces), summary: job.summary(), maxEntries }, observedAt };
   }

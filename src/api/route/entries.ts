@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Observed } from '../../agent/agent.ts';
@@ -15,6 +14,7 @@ import {
 import { answers, json, list, tagged } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { type ChoiceQueryValues, choiceOf, choiceQuery, HexParams, keyQuery, parseKey } from '../choice.ts';
+import { sendPieces } from '../lent-pieces.ts';
 import { createCursor, pageQuery } from '../list.ts';
 import { IdParams, NoQuery } from '../params.ts';
 
@@ -173,13 +173,8 @@ async function sendDump(
   const options = { after: cursor.parse(query.cursor), limit, follow };
   const { value: dump, observedAt } = await agent.entries.dump(mapIdOf(request), choiceOf(query), options);
   reply.type('application/x-ndjson');
-  const stream = Readable.from(withSummary(dump, cursor.format, observedAt), {
-    objectMode: false,
-    highWaterMark: 2 * limits.streamChunkBytes,
-  });
   // Where the client has gone before the first piece was asked for, the generator never began.
-  stream.once('close', () => dump.cancel());
-  return reply.send(stream);
+  return sendPieces(reply, withSummary(dump, cursor.format, observedAt), () => dump.cancel());
 }
 
 async function* withSummary(
