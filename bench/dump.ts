@@ -10,13 +10,15 @@ import { below, type Figure, faster, inTurn, median, type Scenario } from './sup
 
 const entries = 1_000_000;
 const rounds = 7;
+/** What is written goes to memory on both sides: a disk would be what is measured. */
+const memory = '/dev/shm';
 
 /** Whole maps over HTTP to a file, against bpftool and against a C loop that only reads. */
 export const dump: Scenario = {
   name: 'dump',
   run: async () => {
     using agent = await startAgent();
-    using dir = tempDir('dump');
+    using dir = tempDir('dump', memory);
     const plain = await measure(agent, dir.path, {
       name: `${entries} entries u32 to u64, raw`,
       made: ['big', String(entries)],
@@ -71,13 +73,22 @@ async function measure(agent: BenchAgent, dir: string, what: Case): Promise<Figu
   ms of ours ${mine.map(Math.round)}, bpftool ${tool.map(Math.round)}, the floor ${least.map(Math.round)}
   processor ms of ours ${mineCpu}, bpftool ${toolCpu}, the floor ${leastCpu}`);
   const best = (times: readonly number[]): number => Math.min(...times);
-  const { bpftoolTarget, floorTarget = Number.POSITIVE_INFINITY } = what;
+  const { bpftoolTarget, floorTarget } = what;
   return [
     faster(`${what.name}, against bpftool`, mine, tool, bpftoolTarget),
     faster(`${what.name}, against bpftool, best rounds`, [best(mine)], [best(tool)], bpftoolTarget),
     faster(`${what.name}, against bpftool, processor time`, mineCpu, toolCpu, bpftoolTarget),
-    below(`${what.name}, of the C floor's time`, median(mine) / median(least), floorTarget, 'x'),
-    below(`${what.name}, of the C floor's time, best rounds`, best(mine) / best(least), floorTarget, 'x'),
+    ...(floorTarget === undefined
+      ? []
+      : [
+          below(`${what.name}, of the C floor's time`, median(mine) / median(least), floorTarget, 'x'),
+          below(
+            `${what.name}, of the C floor's time, best rounds`,
+            best(mine) / best(least),
+            floorTarget,
+            'x',
+          ),
+        ]),
     ...(await sideEffects(agent, what.name, { run: dumpOurs, idleKib })),
   ];
 }

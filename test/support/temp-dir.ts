@@ -8,8 +8,8 @@ export interface TempDir extends Disposable {
   readonly path: string;
 }
 
-/** Makes a private directory under TMPDIR; `label` shows in its name so that a leftover tells who made it. */
-export function tempDir(label = 'dir'): TempDir {
-  const path = mkdtempSync(join(tmpdir(), `pf-${label}-`));
+/** Makes a private directory, under TMPDIR unless told; its name has `label`, so that a leftover tells whose. */
+export function tempDir(label = 'dir', under = tmpdir()): TempDir {
+  const path = mkdtempSync(join(under, `pf-${label}-`));
   return { path, ...disposable(() => rmSync(path, { recursive: true, force: true })) };
 }
