@@ -53,7 +53,9 @@ export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Obse
   const isKnown = known?.fingerprint === described.fingerprint;
   const entry = { kind, id, ...described, firstSeen: isKnown ? known.firstSeen : observedAt.toISOString() };
   if (isKnown) inventory.objects.set(entry);
-  return { value: withTarget(kernel, objectDocument(entry, inventory, held)), observedAt };
+  const document = objectDocument(entry, inventory, held);
+  const references = { ...document.references, ...parts.holders.referencesOf({ kind, id }) };
+  return { value: withTarget(kernel, { ...document, references }), observedAt };
 }
 
 /** A link to a cgroup with the cgroup's path, which may change and is therefore never remembered. */

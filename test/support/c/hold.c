@@ -14,9 +14,13 @@
  *   pin:OBJECT:PATH                                BPF_OBJ_PIN
  *   put:MAP:KEY:OBJECT                             put a program or an inner map into slot KEY of a map
  *   dup:OBJECT  close:OBJECT  freeze:OBJECT
+ *   exec                                           execve(2) of itself: closes everything, counts from 0
  *   prog-iter:TARGET:NAME   link:iter:PROG[:MAP]   run:LINK   an iterator, over the elements of map object MAP
  *   perf:PROG  filter:PROG  reuseport:PROG         a perf event, or a socket, that runs program object PROG
  *   mmap:MAP  unlink:PATH
+ *   link:tcx:PROG:IFNAME   attach:PROG:NUMBER:TARGET  a program at a place of enum bpf_attach_type; TARGET is
+ *                                                  `map:MAP`, `dev:IFNAME` or a path
+ *   tracepoint:PROG:ID                             a perf event on the tracepoint with this number
  */
 #include "common.h"
 #include <bpf/bpf.h>
@@ -29,7 +33,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define OBJECTS_MAX 8192
+#define OBJECTS_MAX 16384
 
 static int fds[OBJECTS_MAX];
 static int count;
@@ -157,6 +161,35 @@ static int make_socket(int prog, int option)
 	return setsockopt(fd, SOL_SOCKET, option, &prog, sizeof(prog)) ? -1 : fd;
 }
 
+/* BPF_TCX_INGRESS, newer than Debian's headers. */
+#define TCX_INGRESS 46
+
+/* Without a link: the program stays until the place goes. */
+static int attach(char *spec)
+{
+	int prog = object(strsep(&spec, ":")), type = atoi(strsep(&spec, ":")), target, result;
+
+	if (!strncmp(spec, "dev:", 4))
+		return bpf_prog_attach(prog, if_nametoindex(spec + 4), type, 0);
+	if (!strncmp(spec, "map:", 4))
+		return bpf_prog_attach(prog, object(spec + 4), type, 0);
+	target = open(spec, O_RDONLY | O_CLOEXEC);
+	result = bpf_prog_attach(prog, target, type, type < 2 ? BPF_F_ALLOW_MULTI : 0);
+	close(target);
+	return result;
+}
+
+static int make_tracepoint(char *spec)
+{
+	int prog = object(strsep(&spec, ":"));
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr), .config = spec ? atoi(spec) : 0, .sample_period = 1,
+	};
+	int fd = syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog) ? -1 : fd;
+}
+
 static int make_link(char *spec)
 {
 	char *how = strsep(&spec, ":");
@@ -166,6 +199,8 @@ static int make_link(char *spec)
 		return bpf_raw_tracepoint_open(spec, prog);
 	if (how && !strcmp(how, "iter"))
 		return link_iterator(prog, spec);
+	if (how && !strcmp(how, "tcx"))
+		return bpf_link_create(prog, if_nametoindex(spec ? spec : ""), TCX_INGRESS, NULL);
 	if (how && !strcmp(how, "xdp"))
 		return bpf_link_create(prog, if_nametoindex(spec ? spec : ""), BPF_XDP, NULL);
 	if (how && !strcmp(how, "netns"))
@@ -227,6 +262,8 @@ static int obtain(const char *op, char *rest)
 		return bpf_iter_create(object(rest));
 	if (!strcmp(op, "perf"))
 		return make_perf_event(object(rest));
+	if (!strcmp(op, "tracepoint"))
+		return make_tracepoint(rest);
 	if (!strcmp(op, "filter"))
 		return make_socket(object(rest), SO_ATTACH_BPF);
 	if (!strcmp(op, "reuseport"))
@@ -243,6 +280,8 @@ static int act(const char *op, char *rest)
 
 	if (!strcmp(op, "unlink"))
 		return unlink(rest);
+	if (!strcmp(op, "attach"))
+		return attach(rest);
 	first = strsep(&rest, ":");
 	if (!strcmp(op, "mmap"))
 		return mmap(NULL, 4096, PROT_READ, MAP_SHARED, object(first), 0) == MAP_FAILED ? -1 : 0;
@@ -252,6 +291,10 @@ static int act(const char *op, char *rest)
 		return close(object(first));
 	if (!strcmp(op, "freeze"))
 		return bpf_map_freeze(object(first));
+	if (!strcmp(op, "exec"))
+		return execl("/proc/self/exe", "hold", "execed", NULL);
+	if (!strcmp(op, "execed"))
+		return 0;
 	if (!strcmp(op, "put")) {
 		int key = atoi(strsep(&rest, ":")), fd = object(rest);
 
@@ -295,7 +338,8 @@ int main(int argc, char **argv)
 	libbpf_set_print(NULL);
 	for (int i = 1; i < argc; i++)
 		obey(argv[i]);
-	puts("ready");
+	if (argc < 2 || strcmp(argv[1], "execed"))
+		puts("ready");
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
 		obey(line);
