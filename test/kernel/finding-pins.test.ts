@@ -5,6 +5,7 @@ import test from 'node:test';
 import { parsePath } from '../../src/model/path.ts';
 import { mountBpffs, unmountAll } from '../support/bpffs.ts';
 import { createMap, pinnedMap } from '../support/bpftool.ts';
+import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
 import { mountId } from '../support/observed.ts';
 import { until } from '../support/until.ts';
@@ -59,8 +60,7 @@ test('orphan_pin: nothing younger than the configured age', async () => {
 test('link_single_pin: one pin alone; not with a second pin, nor with a process that has it open', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
-  const groups = await cgroups(3);
-  using _ = groups;
+  using groups = makeCgroups(3);
   using holder = await hold(
     'prog:cgroup_skb:pf_egress',
     ...groups.paths.map((group) => `link:cgroup:0:${group}`),
@@ -84,7 +84,7 @@ test('link_single_pin: one pin alone; not with a second pin, nor with a process 
 test('dead_link: a link whose control group went, also when nobody asks; not one whose group is empty', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
-  using groups = await cgroups(2);
+  using groups = makeCgroups(2);
   const [doomed = '', lasting = ''] = groups.paths;
   using holder = await hold(
     'prog:cgroup_skb:pf_egress',
@@ -163,23 +163,3 @@ test('memory_budget: a directory or owner above it; each map once, and no neighb
 });
 
 const firstPage = { after: undefined, limit: 500 };
-
-/** Empty control groups of the unified hierarchy; disposing removes those that are left. */
-async function cgroups(count: number): Promise<Disposable & { readonly paths: readonly string[] }> {
-  const root = execFileSync('findmnt', ['-n', '-o', 'TARGET', '-t', 'cgroup2'], { encoding: 'utf8' });
-  const base = root.trim().split('\n')[0] ?? '';
-  const paths = Array.from({ length: count }, (_, index) => `${base}/pf-finding-${process.pid}-${index}`);
-  for (const path of paths) mkdirSync(path, { recursive: true });
-  return {
-    paths,
-    [Symbol.dispose]: () => {
-      for (const path of paths) {
-        try {
-          rmdirSync(path);
-        } catch {
-          // The test has removed it.
-        }
-      }
-    },
-  };
-}
