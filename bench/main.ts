@@ -5,8 +5,9 @@ import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { lists } from './lists.ts';
 import type { Figure } from './support/scenario.ts';
+import { why } from './why.ts';
 
-const scenarios = [lists, changes, idle, http, dump];
+const scenarios = [lists, changes, idle, http, dump, why];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {
