@@ -23,7 +23,8 @@ export interface ChangeFlags {
 export interface Plan {
   readonly plan: readonly {
     readonly action: string;
-    readonly path: string;
+    /** Absent where what changes is a map. */
+    readonly path?: string;
     readonly path_bytes?: string;
     readonly detail: string;
     readonly hazards: readonly string[];
@@ -42,23 +43,26 @@ export function addChangeOptions(command: Command): Command {
     .option('--dry-run', 'say what would be done, and change nothing');
 }
 
-/** The query of a change. @throws UsageError */
-export function changeQuery(
-  cli: Cli,
-  flags: ChangeFlags,
-): {
-  mount?: string;
+/** The query of a change of pins. @throws UsageError */
+export function changeQuery(cli: Cli, flags: ChangeFlags): HazardQuery & { mount?: string } {
+  return { ...mountOf(cli), ...hazardQuery(flags) };
+}
+
+/** What is accepted, and whether it is only to be planned. */
+export interface HazardQuery {
   accept?: string;
   force?: boolean;
   dry_run?: boolean;
-} {
+}
+
+/** The query of a change that is in no bpffs: of a map. @throws UsageError */
+export function hazardQuery(flags: ChangeFlags): HazardQuery {
   const accepted = (flags.accept ?? []).flatMap((word) => word.split(','));
   for (const word of accepted) {
     if (hazards.some((hazard) => hazard === word)) continue;
     throw new UsageError(`${escapeText(word)} is not a hazard; there are ${hazards.join(', ')}.`);
   }
   return {
-    ...mountOf(cli),
     ...(accepted.length === 0 ? {} : { accept: accepted.join(',') }),
     ...(flags.force === true ? { force: true } : {}),
     ...(flags.dryRun === true ? { dry_run: true } : {}),
@@ -132,7 +136,8 @@ export async function forEachOf<Item>(
 async function tellPlan(cli: Cli, { plan }: Plan): Promise<void> {
   if (plan.length === 0) await cli.out.line('Nothing would change.');
   for (const step of plan) {
-    const at = step.path === '' ? '' : ` ${shownPath(step)}`;
+    const { path = '', path_bytes } = step;
+    const at = path === '' ? '' : ` ${shownPath({ path, path_bytes })}`;
     const cost = step.hazards.length === 0 ? '' : ` [${step.hazards.map(escapeText).join(', ')}]`;
     await cli.out.line(`would ${escapeText(step.action)}${at}: ${escapeText(step.detail)}${cost}`);
   }

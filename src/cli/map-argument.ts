@@ -5,6 +5,9 @@ import { readPin } from './change.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './exit.ts';
 
+/** What every command says of its argument that is a map. */
+export const mapHelp = 'an id (5 or map:5), the path of a pin, or a name that only one map has';
+
 /**
  * The id of the map a person means: `5`, `map:5`, the path of a pin, or a name that only one map has.
  *

@@ -6,10 +6,12 @@ import { agentCommand } from './command/agent.ts';
 import { backupCommand } from './command/backup.ts';
 import { batchCommand } from './command/batch.ts';
 import { completeCommand, completionCommand } from './command/completion.ts';
+import { countCommand } from './command/count.ts';
 import { describeCommand } from './command/describe.ts';
 import { doctorCommand } from './command/doctor.ts';
 import { dumpCommand } from './command/dump.ts';
 import { entryCommand } from './command/entry.ts';
+import { freezeCommand } from './command/freeze.ts';
 import { getCommand } from './command/get.ts';
 import { instructionsCommand } from './command/instructions.ts';
 import { leaveCommand } from './command/leave.ts';
@@ -18,6 +20,7 @@ import { mvCommand } from './command/mv.ts';
 import { pinCommand } from './command/pin.ts';
 import { rmdirCommand } from './command/rmdir.ts';
 import { setCommand } from './command/set.ts';
+import { specCommand } from './command/spec.ts';
 import { tokenCommand } from './command/token.ts';
 import { treeCommand } from './command/tree.ts';
 import { unpinCommand } from './command/unpin.ts';
@@ -85,7 +88,10 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   whyCommand,
   dumpCommand,
   entryCommand,
+  countCommand,
+  freezeCommand,
   instructionsCommand,
+  specCommand,
   pinCommand,
   unpinCommand,
   mvCommand,

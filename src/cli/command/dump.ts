@@ -7,7 +7,7 @@ import type { Cli } from '../cli.ts';
 import { addEntryOptions, type EntryFlags, entryQuery } from '../entry-options.ts';
 import { Exit, exitCodes } from '../exit.ts';
 import { formatJson, formatJsonLine, formatYaml } from '../format/document.ts';
-import { resolveMap } from '../map-argument.ts';
+import { mapHelp, resolveMap } from '../map-argument.ts';
 
 interface DumpFlags extends EntryFlags {
   readonly follow?: boolean;
@@ -25,7 +25,7 @@ interface Entry {
 export function dumpCommand(cli: Cli): Command {
   const command = new Command('dump')
     .description('print the entries of a map, one a line')
-    .argument('<map>', 'an id (5 or map:5), the path of a pin, or a name that only one map has')
+    .argument('<map>', mapHelp)
     .option('--follow', 'with the entries of inner maps')
     .option('--limit <count>', 'stop after so many');
   return addEntryOptions(command).action(async (map: string, flags: DumpFlags) => {

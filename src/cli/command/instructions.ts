@@ -1,11 +1,8 @@
 import { Command } from 'commander';
 import { readData } from '../../client/pinfold-client.ts';
-import { escapeText } from '../../model/escape.ts';
-import { parseId, parsePathArgument } from '../argument.ts';
-import { readPin } from '../change.ts';
 import type { Cli } from '../cli.ts';
-import { UsageError } from '../exit.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
+import { programHelp, resolveProgram } from '../program-argument.ts';
 
 interface InstructionsFlags {
   readonly opcodes?: boolean;
@@ -16,7 +13,7 @@ interface InstructionsFlags {
 export function instructionsCommand(cli: Cli): Command {
   return new Command('instructions')
     .description('print the instructions of a program as bpftool prog dump xlated does')
-    .argument('<program>', 'an id (12 or program:12), or the path of a pin')
+    .argument('<program>', programHelp)
     .option('--opcodes', 'with the bytes of each instruction')
     .option('--linum', 'with file, line and column of the source')
     .action(async (program: string, flags: InstructionsFlags) => {
@@ -49,12 +46,4 @@ async function printAsText(cli: Cli, id: string, flags: InstructionsFlags): Prom
     for (const line of lines) await cli.out.line(line);
   }
   if (rest !== '') await cli.out.line(rest);
-}
-
-/** The id of the program a person means. @throws UsageError where a pin holds none; ClientError */
-async function resolveProgram(cli: Cli, text: string): Promise<string> {
-  if (/^(program:)?\d+$/.test(text)) return parseId(text, 'program');
-  const pin = await readPin(cli, parsePathArgument(text));
-  if (pin.kind === 'program') return String(pin.id);
-  throw new UsageError(`${escapeText(text)} holds no program.`);
 }
