@@ -117,7 +117,8 @@ async function produceEntry(
 async function countEntries({ map, possibleCpus }: JobSpec, { output }: Workbench): Promise<JobSummary> {
   const known = shapeOf(map.info, possibleCpus);
   if (isAlwaysFull(known)) {
-    return { count: known.maxEntries, complete: true, consistency: known.consistency };
+    const { maxEntries: count, consistency } = known;
+    return { count, complete: true, consistency, method: 'max_entries' };
   }
   const { reader, shape } = openReader(mapFd(map), known);
   let count = 0;

@@ -43,6 +43,8 @@ export interface JobSummary {
   readonly count: number;
   readonly complete: boolean;
   readonly consistency: Consistency;
+  /** Of a count that needed no reading. */
+  readonly method?: 'max_entries';
   /** The tag of a single entry's value. */
   readonly etag?: string;
   /** Where another job could go on; absent at the end. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
 import type { Json } from '../../model/json.ts';
 import { limits } from '../../model/limits.ts';
-import type { EntryChoice } from '../../model/schema/entry.ts';
+import type { CountMethod, EntryChoice } from '../../model/schema/entry.ts';
 import type { Observed, Slice } from '../agent.ts';
 import type { DumpPool } from '../dump/pool.ts';
 import type { JobSummary, Task } from '../dump/protocol.ts';
@@ -33,6 +33,21 @@ export interface Dump {
   /** To be called where `pieces` is not read to its end. */
   cancel(): void;
 }
+
+/** How many entries a map has, and how that was found out. */
+export interface EntryTotal extends Pick<JobSummary, 'count' | 'complete' | 'consistency'> {
+  readonly maxEntries: number;
+  readonly method: CountMethod;
+}
+
+/** The types whose elements the kernel counts as they come and go (bpf_map_inc_elem_count, hashtab.c). */
+const countedTypes: ReadonlySet<string> = new Set([
+  'hash',
+  'lru_hash',
+  'percpu_hash',
+  'lru_percpu_hash',
+  'hash_of_maps',
+]);
 
 /** What a dump should be like. */
 export interface DumpOptions {
@@ -87,10 +102,29 @@ export class MapEntries {
     return await this.#read(mapId, choice, { kind: 'entry', key });
   }
 
-  /** How many entries there are. @throws PinfoldError as `page` */
-  async count(mapId: number): Promise<Observed<JobSummary & { readonly maxEntries: number }>> {
+  /**
+   * How many entries there are: as the kernel counts them where it does, so that no map is read for that.
+   * @throws PinfoldError as `page`
+   */
+  async count(mapId: number): Promise<Observed<EntryTotal>> {
+    const counted = this.#parts.isPinsOnly ? undefined : this.#countedByKernel(mapId);
+    if (counted !== undefined) return counted;
     const { value, observedAt } = await this.#read(mapId, {}, { kind: 'count' });
-    return { value: { ...value.summary, maxEntries: value.maxEntries }, observedAt };
+    const { maxEntries, summary } = value;
+    return { value: { ...summary, maxEntries, method: summary.method ?? 'read' }, observedAt };
+  }
+
+  #countedByKernel(mapId: number): Observed<EntryTotal> | undefined {
+    const { kernel, clock } = this.#parts;
+    const observedAt = clock.now();
+    const info = kernel.objects.describe('map', mapId)?.info;
+    if (info?.kind !== 'map' || !countedTypes.has(info.type)) return undefined;
+    if (kernel.entryCounts.unavailable !== undefined) return undefined;
+    const count = kernel.entryCounts.readAll().get(mapId);
+    if (count === undefined) return undefined;
+    const { max_entries: maxEntries } = info;
+    const method = 'kernel_counter';
+    return { value: { count, maxEntries, method, complete: true, consistency: 'per_bucket' }, observedAt };
   }
 
   /** The head of a queue or stack, which stays. @throws PinfoldError entry_not_found, and as `page` */

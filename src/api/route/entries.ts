@@ -118,8 +118,15 @@ function addCount(app: App, { agent }: Parts): void {
     },
     handler: async (request): Promise<EntryCount> => {
       const { value, observedAt } = await agent.entries.count(Number(request.params.id));
-      const { count, complete, consistency, maxEntries } = value;
-      return { count, max_entries: maxEntries, complete, consistency, observed_at: observedAt.toISOString() };
+      const { count, method, complete, consistency, maxEntries } = value;
+      return {
+        count,
+        method,
+        max_entries: maxEntries,
+        complete,
+        consistency,
+        observed_at: observedAt.toISOString(),
+      };
     },
   });
   app.get('/v1/maps/:id/peek', {

@@ -62,9 +62,15 @@ export const EntryPage = Type.Object({
   consistency: ConsistencySchema,
 });
 
+/** How entries were counted: by the kernel itself, not at all since every slot is there, or by reading. */
+export const countMethods = ['kernel_counter', 'max_entries', 'read'] as const;
+/** One of them. */
+export type CountMethod = (typeof countMethods)[number];
+
 /** How many entries a map has. */
 export const EntryCount = Type.Object({
   count: Type.Integer({ minimum: 0 }),
+  method: oneOf(countMethods),
   max_entries: Type.Integer({ minimum: 0 }),
   complete: Type.Boolean({ description: 'false where the map changed too much to be counted' }),
   consistency: ConsistencySchema,
