@@ -94,7 +94,7 @@ export class WorldWatch {
     const counters = pinnableKinds.map((kind) => kernel.counters.unavailable(kind)).find(Boolean);
     const reasons: Partial<Record<Need, string | undefined>> = {
       counters,
-      holders: 'holders' in kernel ? counters : 'this build does not read holders',
+      holders: counters,
       entries: kernel.entryCounts.unavailable,
       frozen: this.#constants.unavailable,
     };

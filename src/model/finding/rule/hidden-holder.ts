@@ -1,6 +1,8 @@
+import type { LinkInfo } from '../../schema/link-info.ts';
+import type { MapInfo } from '../../schema/map-info.ts';
 import type { Judgement, Rule } from '../rule.ts';
 import { countOf, objectSubject, objectWords } from '../words.ts';
-import type { World } from '../world.ts';
+import type { World, WorldObject } from '../world.ts';
 
 /** Objects that somebody holds whom nobody can name. */
 export const hiddenHolder: Rule = {
@@ -9,20 +11,25 @@ export const hiddenHolder: Rule = {
   severities: ['warning'],
   needs: ['objects', 'counters', 'holders'],
   meaning:
-    'The kernel counts more references on the map than pins, files, programs and slots that can be found. ' +
+    'The kernel counts more references on the object than pins, files, programs and slots that can be found. ' +
     'Something holds it where no tool looks: a descriptor on its way through a socket, a file registered ' +
-    'with io_uring, a bpffs that no mount shows. It may keep the map alive after everything visible is gone.',
+    'with io_uring, a bpffs that no mount shows. It may keep the object alive after everything visible is gone.',
   advice: 'See what is known with `pinfold why`; look for processes that pass descriptors or use io_uring.',
   *judge(world: World): Iterable<Judgement> {
-    for (const map of world.maps.values()) {
-      const unexplained = world.holders.unexplained('map', map.info.id) ?? 0;
-      if (unexplained <= 0) continue;
-      yield {
-        severity: 'warning',
-        subject: objectSubject(map),
-        summary: `${countOf(unexplained, 'reference')} on ${objectWords(map.info)} cannot be explained.`,
-        evidence: { unexplained, refcnt: Number(map.counters?.refcnt ?? 0n) },
-      };
-    }
+    for (const map of world.maps.values()) yield* judgeOne(map, world);
+    for (const link of world.links.values()) yield* judgeOne(link, world);
   },
 };
+
+/** Programs are left out: one attachment may be several references. */
+function* judgeOne(object: WorldObject<MapInfo | LinkInfo>, { holders }: World): Iterable<Judgement> {
+  const { info, counters } = object;
+  const unexplained = holders.unexplained(info.kind, info.id) ?? 0;
+  if (unexplained <= 0) return;
+  yield {
+    severity: 'warning',
+    subject: objectSubject(object),
+    summary: `${countOf(unexplained, 'reference')} on ${objectWords(info)} cannot be explained.`,
+    evidence: { unexplained, refcnt: Number(counters?.refcnt ?? 0n) },
+  };
+}

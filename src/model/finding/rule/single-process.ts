@@ -34,7 +34,7 @@ function* judgeOne(object: WorldObject<PinnableInfo>, world: World): Iterable<Ju
   yield {
     severity: 'info',
     subject: objectSubject(object),
-    summary: `Only process ${process.pid} (${comm}) holds ${objectWords(info)}, seen ${age} ago.`,
+    summary: `Only process ${process.pid} (${comm}) holds ${objectWords(info)}, known for ${age}.`,
     evidence: { pid: process.pid, comm, age_seconds: Math.floor(ageMs / 1000) },
   };
 }
