@@ -1,5 +1,5 @@
 import { compileC } from './c-program.ts';
-import { start } from './process.ts';
+import { type Child, start } from './process.ts';
 
 /** One object that the holder process has open. */
 export interface Held {
@@ -31,7 +31,15 @@ export interface Holder extends Disposable {
  * @throws Error when one of them fails.
  */
 export async function hold(...instructions: readonly string[]): Promise<Holder> {
-  const child = start(compileC('hold'), instructions);
+  return await holdAs(start, ...instructions);
+}
+
+/** The same where the process is started in another way, such as by `Namespaces.start`. */
+export async function holdAs(
+  startIt: (command: string, args: readonly string[]) => Child,
+  ...instructions: readonly string[]
+): Promise<Holder> {
+  const child = startIt(compileC('hold'), instructions);
   try {
     await child.line(/^ready$/);
     const objects = child.lines.slice(0, -1).map(parseReply);

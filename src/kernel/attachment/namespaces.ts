@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { parseMountInfo } from '../bpffs/mountinfo.ts';
 import { AT_FDCWD, type Calls, check, open } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -90,8 +90,8 @@ function tryOpen(calls: Calls, { path, inode }: NetNamespace): Fd | undefined {
     if (isSystemCallError(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
     throw error;
   }
-  // The process may have ended and its pid be another's.
-  if (inodeOf(fd.procPath) === inode) return fd;
+  // The process may have ended and its pid be another's, or something else be mounted at the path.
+  if (statSync(fd.procPath).ino === inode) return fd;
   fd[Symbol.dispose]();
   return undefined;
 }

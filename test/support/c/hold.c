@@ -18,9 +18,9 @@
  *   prog-iter:TARGET:NAME   link:iter:PROG[:MAP]   run:LINK   an iterator, over the elements of map object MAP
  *   perf:PROG  filter:PROG  reuseport:PROG         a perf event, or a socket, that runs program object PROG
  *   mmap:MAP  unlink:PATH
- *   link:tcx:PROG:IFNAME   attach:PROG:NUMBER:TARGET  a program at a place of enum bpf_attach_type; TARGET is
- *                                                  `map:MAP`, `dev:IFNAME` or a path
- *   tracepoint:PROG:ID                             a perf event on the tracepoint with this number
+ *   attach:PROG:NUMBER:TARGET                      at a place of enum bpf_attach_type; TARGET is `map:MAP`,
+ *                                                  `dev:IFNAME`, `here` (this network namespace) or a path
+ *   link:tcx:PROG:IFNAME   tracepoint:PROG:ID      the tracepoint with this number, as a perf event
  */
 #include "common.h"
 #include <bpf/bpf.h>
@@ -173,6 +173,8 @@ static int attach(char *spec)
 		return bpf_prog_attach(prog, if_nametoindex(spec + 4), type, 0);
 	if (!strncmp(spec, "map:", 4))
 		return bpf_prog_attach(prog, object(spec + 4), type, 0);
+	if (!strcmp(spec, "here"))
+		return bpf_prog_attach(prog, 0, type, 0);
 	target = open(spec, O_RDONLY | O_CLOEXEC);
 	result = bpf_prog_attach(prog, target, type, type < 2 ? BPF_F_ALLOW_MULTI : 0);
 	close(target);
