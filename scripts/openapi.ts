@@ -57,6 +57,7 @@ const silent: Agent = {
   programs: { instructions: unused, machineCode: unused, measured: unused },
   types: { types: unused },
   specifications: { map: unused, program: unused, list: unused },
+  usage: { programs: unused, maps: unused },
   changes: {
     pin: unused,
     patch: unused,

@@ -19,6 +19,7 @@ import type { Creation } from './edit/create-map.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
 import type { EntryReads } from './reads/entries.ts';
+import type { UsageReads } from './reads/usage.ts';
 import type { Specifications } from './specification/reads.ts';
 
 /**
@@ -41,6 +42,8 @@ export interface Agent {
   readonly creation: Creation;
   /** What maps and programs were made with. */
   readonly specifications: Specifications;
+  /** Who takes most. */
+  readonly usage: UsageReads;
   readonly changes: Changes;
   readonly store: Store;
   readonly statistics: Statistics;

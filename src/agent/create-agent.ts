@@ -39,6 +39,7 @@ import { AgentProgramReads } from './reads/program-reads.ts';
 import { AgentReads } from './reads/reads.ts';
 import { AgentStatistics, type Progress } from './reads/statistics.ts';
 import { AgentTypeReads } from './reads/type-reads.ts';
+import { AgentUsage } from './reads/usage.ts';
 import { type RecoveryReport, recover } from './recovery/recover.ts';
 import { AgentSpecifications } from './specification/reads.ts';
 import { SpecificationRecorder } from './specification/recorder.ts';
@@ -139,6 +140,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
   const entries = new MapEntries({ kernel, clock, pool, isPinsOnly: node.isPinsOnly });
   const { isPinsOnly } = node;
+  const usage = new AgentUsage({ kernel, clock, inventory, isPinsOnly });
   const specifications = new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly });
   const changes = new PinChanges(environment, () => recovery.trySettling());
   const journal = { environment, announce: statistics.announce.bind(statistics) };
@@ -154,7 +156,9 @@ export function createAgent(given: AgentOptions): StartedAgent {
     entries,
     edits,
     batches,
+    creation,
     specifications,
+    usage,
     changes,
     store,
     statistics,

@@ -41,7 +41,7 @@ export interface EntryTotal extends Pick<JobSummary, 'count' | 'complete' | 'con
 }
 
 /** The types whose elements the kernel counts as they come and go (bpf_map_inc_elem_count, hashtab.c). */
-const countedTypes: ReadonlySet<string> = new Set([
+export const countedTypes: ReadonlySet<string> = new Set([
   'hash',
   'lru_hash',
   'percpu_hash',

@@ -68,7 +68,7 @@ function parseMeasuring(text: string): number {
 }
 
 /** Aborts when the answer is over or its connection has gone. */
-function whileConnected(reply: FastifyReply): AbortSignal {
+export function whileConnected(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => controller.abort());
   return controller.signal;

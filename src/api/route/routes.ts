@@ -19,6 +19,7 @@ import { addPinRoutes } from './pins.ts';
 import { addProgramRoutes } from './programs.ts';
 import { addSpecificationRoutes } from './specifications.ts';
 import { addTokenRoutes } from './tokens.ts';
+import { addTopRoutes } from './top.ts';
 import { addTreeRoute } from './tree.ts';
 import { addWhyRoutes } from './why.ts';
 
@@ -38,6 +39,7 @@ export async function addRoutes(app: App, parts: Parts): Promise<void> {
   addHoldersRoutes(app, parts);
   addWhyRoutes(app, parts);
   addSpecificationRoutes(app, parts);
+  addTopRoutes(app, parts);
   addFindingRoutes(app, parts);
   addOperationRoute(app, parts);
   addEventsRoute(app, parts);
