@@ -557,6 +557,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/top/programs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The programs that run longest; the kernel measures only while this takes */
+        get: operations["topPrograms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/top/maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The maps that take most memory, or are fullest, read from the kernel */
+        get: operations["topMaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/findings/rules": {
         parameters: {
             query?: never;
@@ -2062,6 +2096,62 @@ export interface components {
             role: "viewer" | "reader" | "operator" | "admin";
             /** @description such as 30d; for ever unless told */
             expires_in?: string;
+        };
+        TopMaps: {
+            /** @description the largest first, or the fullest */
+            items: {
+                id: number;
+                type: string;
+                name: string;
+                pins: {
+                    mount: string;
+                    path: string;
+                    path_bytes?: string;
+                }[];
+                max_entries: number;
+                /** @description what the kernel accounts to it; absent where it does not tell */
+                memory_bytes?: number;
+                /** @description absent where the kernel does not count them: see fill_unknown */
+                entries?: number;
+                /** @description share of max_entries, from 0 to 1 */
+                fill?: number;
+            }[];
+            /** @description of all maps together */
+            memory_bytes: number;
+            /** @description maps there are */
+            total: number;
+            /** @description why no map has entries; of types that are no hash they never are counted */
+            fill_unknown?: string;
+            /** Format: date-time */
+            observed_at: string;
+        };
+        TopPrograms: {
+            /** @description those that ran longest, first */
+            items: {
+                id: number;
+                type: string;
+                name: string;
+                pins: {
+                    mount: string;
+                    path: string;
+                    path_bytes?: string;
+                }[];
+                tag: string;
+                /** @description how often it ran in that time */
+                run_cnt: number;
+                /** @description how long it ran in that time, on all CPUs together */
+                run_time_ns: number;
+                /** @description of one run; absent where there was none */
+                average_ns?: number;
+                /** @description share of one CPU: 1 is as much as one CPU can give */
+                cpu: number;
+            }[];
+            /** @description how long it was measured */
+            duration_ms: number;
+            /** @description programs that were there all the time */
+            total: number;
+            /** Format: date-time */
+            observed_at: string;
         };
         TreeEntry: {
             mount: string;
@@ -3749,6 +3839,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         count: number;
+                        method: "kernel_counter" | "max_entries" | "read";
                         max_entries: number;
                         /** @description false where the map changed too much to be counted */
                         complete: boolean;
@@ -4679,6 +4770,91 @@ export interface operations {
                         total: number;
                     };
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    topPrograms: {
+        parameters: {
+            query?: {
+                /** @description how long to measure: 1s unless told, at most 30s */
+                duration?: string;
+                /** @description items, 20 unless told */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The programs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopPrograms"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    topMaps: {
+        parameters: {
+            query?: {
+                by?: "memory" | "fill";
+                /** @description items, 20 unless told */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The maps. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopMaps"];
                 };
             };
             /** @description A refusal; `code` says which. */
