@@ -60,7 +60,11 @@ export class KernelHolders implements HolderFactsReader {
     const programs = readProgramHolds(this.#sources);
     const links = readLinks(this.#sources);
     const budget = { left: limits.holderSlotsMax };
-    for (const map of maps.filter(({ type }) => hasSlots(type))) {
+    // The smallest first: one that is too large to be read whole costs no other its slots.
+    const withSlots = maps
+      .filter(({ type }) => hasSlots(type))
+      .toSorted((a, b) => a.maxEntries - b.maxEntries);
+    for (const map of withSlots) {
       addSlots(this.#sources, map, { into, budget });
     }
     const holds = [...objectHolds(maps, programs), ...linkHolds(links), ...into.holds];

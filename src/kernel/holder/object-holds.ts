@@ -6,7 +6,7 @@ import { isSystemCallError } from '../sys/errno.ts';
 import type { HolderSources } from './sources.ts';
 
 /** struct bpf_map_info and struct bpf_prog_info, as far as they are read where there are no iterators. */
-const mapInfo = { size: 80, type: 0, flags: 20, btfId: 64 } as const;
+const mapInfo = { size: 80, type: 0, maxEntries: 16, flags: 20, btfId: 64 } as const;
 const programInfo = { size: 232, type: 0, nrMapIds: 52, mapIds: 56, btfId: 128 } as const;
 
 /** More maps than any program has. */
@@ -24,6 +24,7 @@ export function readMapHolds({ lists, objects, calls }: HolderSources): readonly
         id,
         type: bytes.readUInt32LE(mapInfo.type),
         flags: bytes.readUInt32LE(mapInfo.flags),
+        maxEntries: bytes.readUInt32LE(mapInfo.maxEntries),
         btfId: bytes.length >= mapInfo.btfId + 4 ? bytes.readUInt32LE(mapInfo.btfId) : 0,
       });
     } catch (error) {

@@ -20,6 +20,7 @@ export interface MapHolds {
   readonly type: number;
   /** BPF_F_*, as the map was made. */
   readonly flags: number;
+  readonly maxEntries: number;
   /** 0 where it has none. */
   readonly btfId: number;
 }
@@ -67,7 +68,7 @@ export class HoldLists implements Disposable {
 
   /** Every map but our own. @throws SystemCallError; a RangeError where `unavailable` says why */
   readMaps(): readonly MapHolds[] {
-    const { size, id, type, btf, flags } = mapHoldsRecord;
+    const { size, id, type, btf, flags, maxEntries } = mapHoldsRecord;
     const bytes = this.#read(this.#maps);
     const maps: MapHolds[] = [];
     for (let at = 0; at < bytes.length; at += size) {
@@ -75,6 +76,7 @@ export class HoldLists implements Disposable {
         id: bytes.readUInt32LE(at + id),
         type: bytes.readUInt32LE(at + type),
         flags: bytes.readUInt32LE(at + flags),
+        maxEntries: bytes.readUInt32LE(at + maxEntries),
         btfId: bytes.readUInt32LE(at + btf),
       };
       if (!this.#own.has('map', map.id)) maps.push(map);

@@ -15,7 +15,7 @@ import { type ContextLayout, type Field, field, learnContext } from './layout.ts
 export const usedMapsMax = 64;
 
 /** Where each member of the record of a map is; all are u32. */
-export const mapHoldsRecord = { size: 16, id: 0, type: 4, btf: 8, flags: 12 } as const;
+export const mapHoldsRecord = { size: 24, id: 0, type: 4, btf: 8, flags: 12, maxEntries: 16 } as const;
 
 /** The same of a program; the ids of its maps come last. */
 export const programHoldsRecord = {
@@ -36,6 +36,7 @@ interface MapHoldsLayout extends ContextLayout {
   readonly id: Field;
   readonly type: Field;
   readonly flags: Field;
+  readonly maxEntries: Field;
   readonly btf: Field;
   readonly btfId: Field;
 }
@@ -61,6 +62,7 @@ export function learnMapHolds(btf: Btf): MapHoldsLayout {
     id: field(btf, 'bpf_map', 'id'),
     type: field(btf, 'bpf_map', 'map_type'),
     flags: field(btf, 'bpf_map', 'map_flags'),
+    maxEntries: field(btf, 'bpf_map', 'max_entries'),
     btf: field(btf, 'bpf_map', 'btf'),
     btfId: field(btf, 'btf', 'id'),
   };
@@ -85,11 +87,11 @@ export function learnProgramHolds(btf: Btf): ProgramHoldsLayout {
 }
 
 /**
- * Tells of every map its type, its flags and its BTF. `btf` is NULL where there is none; a load through it is fault-safe
+ * Tells of every map its type, flags, size and BTF. `btf` is NULL where there is none; a load through it is fault-safe
  * and gives zero.
  */
 export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
-  const { size, id, type, btf, flags } = mapHoldsRecord;
+  const { size, id, type, btf, flags, maxEntries } = mapHoldsRecord;
   return assemble([
     ...enter(layout, layout.map),
     load(0, 6, layout.id),
@@ -101,6 +103,8 @@ export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
     storeWordOnStack(btf - size, 0),
     load(0, 6, layout.flags),
     storeWordOnStack(flags - size, 0),
+    load(0, 6, layout.maxEntries),
+    storeOnStack(maxEntries - size, 0),
     ...leave(size),
   ]);
 }

@@ -17,6 +17,8 @@
  *   exec                                           execve(2) of itself: closes everything, counts from 0
  *   prog-iter:TARGET:NAME   link:iter:PROG[:MAP]   run:LINK   an iterator, over the elements of map object MAP
  *   perf:PROG  filter:PROG  reuseport:PROG         a perf event, or a socket, that runs program object PROG
+ *   prog-at:TYPE:NUMBER:NAME                       a program for this place of enum bpf_attach_type
+ *   put-pair:MAP:KEY:NUMBER:OBJECT                 a value of a number and a program, as device maps have
  *   mmap:MAP  unlink:PATH
  *   attach:PROG:NUMBER:TARGET                      at a place of enum bpf_attach_type; TARGET is `map:MAP`,
  *                                                  `dev:IFNAME`, `here` (this network namespace) or a path
@@ -104,6 +106,18 @@ static int make_prog(char *spec)
 	if (number == BPF_PROG_TYPE_XDP)
 		opts.expected_attach_type = BPF_XDP;
 	return bpf_prog_load(number, name, "GPL", code, length, &opts);
+}
+
+static int make_prog_at(char *spec)
+{
+	int type = prog_type(strsep(&spec, ":"));
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 2 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = atoi(strsep(&spec, ":")));
+
+	return bpf_prog_load(type, spec, "GPL", code, 2, &opts);
 }
 
 static int attach_to_file(int prog, const char *path, enum bpf_attach_type type)
@@ -260,6 +274,8 @@ static int obtain(const char *op, char *rest)
 		return open(rest, O_RDONLY | O_CLOEXEC);
 	if (!strcmp(op, "prog-iter"))
 		return make_iterator_prog(rest);
+	if (!strcmp(op, "prog-at"))
+		return make_prog_at(rest);
 	if (!strcmp(op, "run"))
 		return bpf_iter_create(object(rest));
 	if (!strcmp(op, "perf"))
@@ -297,6 +313,13 @@ static int act(const char *op, char *rest)
 		return execl("/proc/self/exe", "hold", "execed", NULL);
 	if (!strcmp(op, "execed"))
 		return 0;
+	if (!strcmp(op, "put-pair")) {
+		int key = atoi(strsep(&rest, ":")), value[2];
+
+		value[0] = atoi(strsep(&rest, ":"));
+		value[1] = object(rest);
+		return bpf_map_update_elem(object(first), &key, value, BPF_ANY);
+	}
 	if (!strcmp(op, "put")) {
 		int key = atoi(strsep(&rest, ":")), fd = object(rest);
 
