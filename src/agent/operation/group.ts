@@ -3,7 +3,7 @@ import type { ChangeResult } from '../agent.ts';
 import { doneAnswer, dryAnswer } from './answer.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { execute, type Operation, stakesOf } from './execute.ts';
-import { findHazards, refuseHazards } from './hazards.ts';
+import { type CountedObjects, findHazards, refuseHazards } from './hazards.ts';
 import { Holds } from './holds.ts';
 import type { Line, Planning } from './planning.ts';
 import type { ChangeRequest } from './request.ts';
@@ -19,6 +19,7 @@ interface Shared {
   readonly site: Site;
   readonly holds: Holds;
   readonly isAlone: boolean;
+  readonly counted: CountedObjects;
 }
 
 /** A change that is ready to be carried out, or what it came to where nothing is to be done. */
@@ -46,7 +47,7 @@ export function carryOutGroup(
   const [{ mount, context }] = requests;
   using site = Site.open(environment, mount, !context.dryRun);
   using holds = new Holds();
-  const shared = { environment, site, holds, isAlone: requests.length === 1 };
+  const shared: Shared = { environment, site, holds, isAlone: requests.length === 1, counted: new Map() };
   const prepared = requests.map((request) => trying(() => prepare(shared, request)));
   const errors = execute(
     environment,
@@ -80,7 +81,8 @@ function prepare(shared: Shared, request: ChangeRequest): Prepared {
   if (view.hasSeenHardLink && !shared.isAlone) return { outcome: 'postponed' };
   const moves = lines.flatMap((line) => line.moves);
   const arriving = moves.flatMap((move) => move.arriving() ?? []);
-  const findings = findHazards(environment, stakesOf({ moves, holds }, arriving));
+  const stakes = { ...stakesOf({ moves, holds }, arriving), counted: shared.counted };
+  const findings = findHazards(environment, stakes);
   if (context.dryRun) return { outcome: { result: dryAnswer(request, lines, findings) } };
   refuseHazards(findings, context);
   const conclude = (id: string | undefined) => doneAnswer(request, lines, { sink, operationId: id });

@@ -22,7 +22,12 @@ export interface Stakes {
   readonly arriving: readonly PinnedObject[];
   /** How many references on an object are this process's own now. */
   readonly oursOf: (object: PinnedObject) => number;
+  /** What counters were while nothing has been changed yet; without it, each is read anew. */
+  readonly counted?: CountedObjects;
 }
+
+/** Counters of objects, with how many references were ours when they were read. */
+export type CountedObjects = Map<string, { readonly counters: Counters | string; readonly ours: number }>;
 
 /**
  * Decides, from the kernel's counters of each object that loses names, what the operation as a whole would
@@ -47,7 +52,8 @@ function findOne(
   const object = losing[0]?.subject.object;
   const going = inodesGoing(losing);
   if (object === undefined || going === 0) return undefined;
-  const counters = readCounters(environment, object, losing);
+  const ours = stakes.oursOf(object);
+  const counters = countersOf(environment, { object, losing, ours }, stakes.counted);
   if (typeof counters === 'string') {
     const hazards = possibleHazards(object);
     const reason = `reference counts are not available (${counters}), so nothing can be ruled out`;
@@ -61,7 +67,7 @@ function findOne(
       refcnt: counters.refcnt + arriving,
       ...(counters.usercnt === undefined ? {} : { usercnt: counters.usercnt + arriving }),
     },
-    ours: stakes.oursOf(object),
+    ours,
     going,
     ...attachment(losing),
   });
@@ -82,6 +88,25 @@ function isLosingAll(names: readonly Losing[]): boolean {
   if (names.some(({ isLastName }) => isLastName === true)) return true;
   const links = names[0]?.subject.state?.inode.links ?? 1;
   return names.filter(({ isLastName }) => isLastName === undefined).length >= links;
+}
+
+/** What was counted before still holds, but for what we have come to hold ourselves since. */
+function countersOf(
+  environment: OperationEnvironment,
+  wanted: { readonly object: PinnedObject; readonly losing: readonly Losing[]; readonly ours: number },
+  counted: CountedObjects | undefined,
+): Counters | string {
+  const { object, losing, ours } = wanted;
+  const known = counted?.get(objectKey(object));
+  if (known === undefined) {
+    const counters = readCounters(environment, object, losing);
+    counted?.set(objectKey(object), { counters, ours });
+    return counters;
+  }
+  if (typeof known.counters === 'string') return known.counters;
+  const more = BigInt(ours - known.ours);
+  const { refcnt, usercnt } = known.counters;
+  return { refcnt: refcnt + more, ...(usercnt === undefined ? {} : { usercnt: usercnt + more }) };
 }
 
 function readCounters(

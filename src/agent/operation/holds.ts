@@ -1,4 +1,4 @@
-import type { HeldObject } from '../../kernel/kernel.ts';
+import type { HeldObject, KnownObjects } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
 import type { ObjectKind, PinnableKind } from '../../model/kind.ts';
 import type { PinnedObject } from './sink.ts';
@@ -10,13 +10,17 @@ import type { PinnedObject } from './sink.ts';
  * duplicate of another process's descriptor shares that process's reference; counting it as ours errs on the
  * safe side.
  */
-export class Holds implements Disposable {
+export class Holds implements KnownObjects, Disposable {
   readonly #held: HeldObject[] = [];
 
   /** Takes over an object; its descriptor is closed with this. */
   add(held: HeldObject): HeldObject {
-    this.#held.push(held);
+    if (!this.#held.includes(held)) this.#held.push(held);
     return held;
+  }
+
+  get holdsAny(): boolean {
+    return this.#held.length > 0;
   }
 
   /** An object that is held already; while it is, its id is nobody else's. */

@@ -1,4 +1,4 @@
-import type { BpffsRoot, HeldObject, Kernel, OpenName } from '../../kernel/kernel.ts';
+import type { BpffsRoot, HeldObject, Kernel, KnownObjects, OpenName } from '../../kernel/kernel.ts';
 import { isPinfoldError } from '../../model/error.ts';
 import type { PinPath } from '../../model/path.ts';
 import { pinnedObjectOf } from './holds.ts';
@@ -18,17 +18,17 @@ export interface HeldPin {
 }
 
 /**
- * Reads a pin and goes on holding its object; the pin's own inode is let go at once. Undefined where its
- * directory has no such name. @throws as Bpffs.findPin
+ * Reads a pin and goes on holding its object, once however many pins it has; the pin's own inode is let go at
+ * once. Undefined where its directory has no such name. @throws as Bpffs.findPin
  */
-export function holdPin(site: Site, path: PinPath): HeldPin | undefined {
+export function holdPin(site: Site, path: PinPath, known?: KnownObjects): HeldPin | undefined {
   using open = site.lookAt(path, (place) => site.kernel.bpffs.findPin(site.root, { place, path }));
   if (open === undefined) return undefined;
-  const held = site.kernel.objects.holdPinned(open.fd);
+  const held = site.kernel.objects.holdPinned(open.fd, known);
   try {
     return { held, state: stateOf(site, { path, open, held }) };
   } catch (error) {
-    held[Symbol.dispose]();
+    if (known?.find(held.kind, held.id) !== held) held[Symbol.dispose]();
     throw error;
   }
 }

@@ -139,7 +139,7 @@ export class View {
 
   #read(path: PinPath): Subject | undefined {
     try {
-      const pin = holdPin(this.#site, path);
+      const pin = holdPin(this.#site, path, this.#holds);
       if (pin === undefined) return undefined;
       const subject = Subject.of(pin.state, this.#holds.add(pin.held));
       this.#entries.set(path, subject);

@@ -74,6 +74,14 @@ export function openObjectById(kind: ObjectKind, id: number, fds: FdTable): Fd {
 }
 
 /**
+ * The id of what is open: the info structures of all kinds begin with a type and the id, and the kernel fills
+ * as much of them as it is given room for. @throws SystemCallError
+ */
+export function objectIdOf(fd: Fd): number {
+  return objectInfo(fd, new Struct(8)).readUInt32LE(4);
+}
+
+/**
  * Asks for an object's info structure and answers as many bytes of it as this kernel fills.
  *
  * The structure is an input too: pointers and lengths for arrays, and since 6.18 (map_get_info_by_fd) even

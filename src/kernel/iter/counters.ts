@@ -30,6 +30,7 @@ import {
   programDetailsSize,
 } from './program-details.ts';
 import { Records, recordSize } from './record.ts';
+import { Seat } from './seat.ts';
 import { WantedCell } from './wanted-cell.ts';
 
 /** The first kernel with an iterator of the kind, for the reason why one cannot be had. */
@@ -57,6 +58,11 @@ interface WantedObject {
   readonly held: Fd | undefined;
 }
 
+interface AllCounters {
+  readonly bytes: Buffer;
+  readonly counters: ReadonlyMap<number, Counters>;
+}
+
 /** What the programs are made from. */
 interface Knowledge {
   readonly btf: Btf;
@@ -68,8 +74,8 @@ interface Knowledge {
  * Reference counts of all maps, programs and links, as small programs read them inside the kernel.
  *
  * The programs are loaded when this is made and stay; their links and the cell that tells them which object
- * is wanted are the only descriptors Pinfold keeps. They are on nothing but themselves, and are left out of
- * what is read.
+ * is wanted are the only descriptors on objects that Pinfold keeps. They are on nothing but themselves, and
+ * are left out of what is read.
  */
 export class IteratorCounters implements CounterReader, Disposable {
   /** What the iterators of this process are made of, those over files too. */
@@ -84,7 +90,10 @@ export class IteratorCounters implements CounterReader, Disposable {
   readonly #lists = new Map<PinnableKind, Iterator>();
   readonly #held = new Map<PinnableKind, Iterator>();
   readonly #reasons = new Map<PinnableKind, string>();
+  /** What the last pass read: the same bytes are the same map, which is how a pass at rest makes no garbage. */
+  readonly #last = new Map<PinnableKind, AllCounters>();
   #wanted: WantedCell | undefined;
+  #seat: Seat | undefined;
   readonly #details: Iterator[] = [];
   #entries: Iterator | undefined;
 
@@ -94,6 +103,7 @@ export class IteratorCounters implements CounterReader, Disposable {
       if ('missing' in kernel) throw new RangeError(kernel.missing);
       const wanted = new WantedCell(calls.fds);
       this.#wanted = wanted;
+      this.#seat = new Seat(calls);
       this.own.add('map', wanted.mapId);
       const from = { btf: kernel.btf, file: learnFileLayout(kernel.btf), wanted };
       for (const kind of pinnableKinds) this.#load(kind, from);
@@ -121,12 +131,16 @@ export class IteratorCounters implements CounterReader, Disposable {
   readAll(kind: PinnableKind): ReadonlyMap<number, Counters> {
     const list = this.#list(kind);
     this.#wanted?.want(0);
-    const records = new Records(kind, list.readAll());
+    const bytes = list.readAll();
+    const last = this.#last.get(kind);
+    if (last?.bytes.equals(bytes) === true) return last.counters;
+    const records = new Records(kind, bytes);
     const counters = new Map<number, Counters>();
     for (let index = 0; index < records.count; index++) {
       const id = records.id(index);
       if (!this.own.has(kind, id)) counters.set(id, records.counters(index, listExtra));
     }
+    this.#last.set(kind, { bytes, counters });
     return counters;
   }
 
@@ -148,6 +162,7 @@ export class IteratorCounters implements CounterReader, Disposable {
     for (const iterator of iterators) iterator[Symbol.dispose]();
     this.#entries?.[Symbol.dispose]();
     this.#wanted?.[Symbol.dispose]();
+    this.#seat?.[Symbol.dispose]();
   }
 
   #list(kind: PinnableKind): Iterator {
@@ -181,8 +196,10 @@ export class IteratorCounters implements CounterReader, Disposable {
     { kind, id }: WantedObject,
     through: { readonly fd: Fd; readonly extra: Required<Counters> },
   ): Counters | 'unread' {
-    this.#wanted?.want(through.fd.number + 1);
-    const bytes = iterator.readFirst(recordSize(kind));
+    const bytes = this.#seat?.lend(through.fd, (number) => {
+      this.#wanted?.want(number + 1);
+      return iterator.readFirst(recordSize(kind));
+    });
     const records = new Records(kind, bytes ?? new Uint8Array(0));
     return records.count === 1 && records.id(0) === id ? records.counters(0, through.extra) : 'unread';
   }

@@ -1,5 +1,5 @@
-import { readlinkSync } from 'node:fs';
 import type { ObjectKind } from '../../model/kind.ts';
+import { nameOfOpen } from '../sys/calls.ts';
 import type { Fd } from '../sys/fd.ts';
 
 /**
@@ -20,5 +20,5 @@ const kinds: Readonly<Record<string, ObjectKind>> = {
  * BPF_OBJ_GET_INFO_BY_FD would not tell: the info structures of all kinds begin alike.
  */
 export function kindOf(fd: Fd): ObjectKind | undefined {
-  return kinds[readlinkSync(fd.procPath)];
+  return kinds[nameOfOpen(fd)];
 }

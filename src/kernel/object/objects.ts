@@ -1,8 +1,8 @@
 import { PinfoldError } from '../../model/error.ts';
 import type { ObjectKind } from '../../model/kind.ts';
-import { getObject, nextObjectId, openObjectById, pinObject } from '../bpf/objects.ts';
+import { getObject, nextObjectId, objectIdOf, openObjectById, pinObject } from '../bpf/objects.ts';
 import { attempting, refusal } from '../bpffs/refusal.ts';
-import type { HeldObject, Objects } from '../kernel.ts';
+import type { HeldObject, KnownObjects, Objects } from '../kernel.ts';
 import { AT_FDCWD, type Calls, type Place } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
@@ -15,6 +15,8 @@ import type { BootTime } from './program-info.ts';
 interface OwnObjects {
   isOwn(kind: ObjectKind, id: number): boolean;
 }
+
+const nothingKnown: KnownObjects = { holdsAny: false, find: () => undefined };
 
 /** bpf(2) on maps, programs, links and BTF; see the interface for what each promises. */
 export class BpfObjects implements Objects {
@@ -43,11 +45,12 @@ export class BpfObjects implements Objects {
     return describeHeld(kind, this.#openById(kind, id), this.#boot);
   }
 
-  holdPinned(pin: Fd): HeldObject {
+  holdPinned(pin: Fd, known: KnownObjects = nothingKnown): HeldObject {
     const fd = attempting({ attempt: 'get', path: pin.what }, () => this.#open(pin));
     return this.#describe(
       fd,
       () => new PinfoldError('not_a_pin', { detail: `${pin.what} holds no BPF object.` }),
+      known,
     );
   }
 
@@ -107,16 +110,20 @@ export class BpfObjects implements Objects {
   }
 
   /** What an open descriptor is on; closes it where it is on no object. */
-  #describe(fd: Fd, notAnObject: () => PinfoldError): HeldObject {
+  #describe(fd: Fd, notAnObject: () => PinfoldError, known: KnownObjects = nothingKnown): HeldObject {
     let kind: ObjectKind | undefined;
+    let found: HeldObject | undefined;
     try {
       kind = kindOf(fd);
       if (kind === undefined) throw notAnObject();
+      if (known.holdsAny) found = known.find(kind, objectIdOf(fd));
     } catch (error) {
       fd[Symbol.dispose]();
       throw error;
     }
-    return describeHeld(kind, fd, this.#boot);
+    if (found === undefined) return describeHeld(kind, fd, this.#boot);
+    fd[Symbol.dispose]();
+    return found;
   }
 }
 

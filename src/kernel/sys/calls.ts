@@ -1,6 +1,6 @@
 import { bytesOf } from '../../model/path.ts';
 import { errnoName, SystemCallError } from './errno.ts';
-import type { Fd, FdTable } from './fd.ts';
+import type { Fd, FdTable, Lifetime } from './fd.ts';
 import { lastErrno, raw } from './prototypes.ts';
 
 /**
@@ -28,6 +28,9 @@ export const rename = { NOREPLACE: 1, EXCHANGE: 2 } as const;
 export const AT_FDCWD = -100;
 
 const AT_REMOVEDIR = 0x200;
+
+/** PATH_MAX with its NUL (include/uapi/linux/limits.h); what is longer the kernel refuses by itself. */
+const nameBytes = 4096;
 
 /** Makes a `*at` call with an empty name work on the descriptor itself (include/uapi/linux/fcntl.h). */
 export const AT_EMPTY_PATH = 0x1000;
@@ -57,38 +60,38 @@ export class Calls {
   /** `struct open_how` and `struct statfs`, used by one call at a time: most of what an operation asks. */
   readonly #openHow = Buffer.alloc(24);
   readonly #statfs = Buffer.alloc(120);
+  /** Room for the names of one call. */
+  readonly #names = [Buffer.alloc(nameBytes), Buffer.alloc(nameBytes)] as const;
 
   constructor(fds: FdTable) {
     this.fds = fds;
   }
 
   /** openat2(2), Linux 5.6. `what` names the descriptor in a leak report. */
-  openat2(place: Place, how: OpenHow, what: string): Fd {
-    const opened = this.tryOpenat2(place, how, what);
+  openat2(place: Place, how: OpenHow, what: string, lifetime?: Lifetime): Fd {
+    const opened = this.tryOpenat2(place, how, what, lifetime);
     if (typeof opened !== 'string') return opened;
     throw new SystemCallError('openat2', opened);
   }
 
   /** The same for callers to whom a missing name is an ordinary answer: the errno's name, nothing thrown. */
-  tryOpenat2(place: Place, how: OpenHow, what: string): Fd | string {
+  tryOpenat2(place: Place, how: OpenHow, what: string, lifetime?: Lifetime): Fd | string {
     const openHow = this.#openHow;
     openHow.writeUInt32LE((how.flags | open.CLOEXEC) >>> 0, 0);
     openHow.writeUInt32LE(how.resolve, 16);
-    const result = raw.openat2(fdOf(place.directory), cString(place.name), openHow, openHow.length);
-    return result < 0 ? errnoName(lastErrno()) : this.fds.adopt(result, what);
+    const result = raw.openat2(fdOf(place.directory), this.#name(place.name), openHow, openHow.length);
+    return result < 0 ? errnoName(lastErrno()) : this.fds.adopt(result, what, lifetime);
   }
 
   /** renameat2(2), Linux 3.15. `flags` is 0 or one of `rename`. */
   renameat2(from: Place, to: Place, flags: number): void {
-    check(
-      'renameat2',
-      raw.renameat2(fdOf(from.directory), cString(from.name), fdOf(to.directory), cString(to.name), flags),
-    );
+    const names = [this.#name(from.name), this.#name(to.name, this.#names[1])] as const;
+    check('renameat2', raw.renameat2(fdOf(from.directory), names[0], fdOf(to.directory), names[1], flags));
   }
 
   /** unlinkat(2) of a name that is not a directory. */
   unlinkat(place: Place): void {
-    check('unlinkat', raw.unlinkat(fdOf(place.directory), cString(place.name), 0));
+    check('unlinkat', raw.unlinkat(fdOf(place.directory), this.#name(place.name), 0));
   }
 
   /** unlinkat(2) of an empty directory. */
@@ -114,9 +117,12 @@ export class Calls {
    * byte string.
    */
   readlinkat(link: Fd): string {
-    const target = Buffer.alloc(4096);
-    const length = check('readlinkat', raw.readlinkat(link.number, cString(''), target, target.length));
-    return target.toString('latin1', 0, length);
+    return readLink(link.number, '');
+  }
+
+  /** dup3(2): from now on a number that is open already leads to what another one does; close-on-exec. */
+  dup3(fd: Fd, onto: Fd): void {
+    check('dup3', raw.dup3(fd.number, onto.number, open.CLOEXEC));
   }
 
   /**
@@ -195,6 +201,22 @@ export class Calls {
     return check('read', raw.read(fd.number, buffer, buffer.length));
   }
 
+  /** read(2) of what may have nothing to read now: 0 then, and after a signal. At rest it makes no error. */
+  readIfAny(fd: Fd, buffer: Uint8Array): number {
+    const length = raw.read(fd.number, buffer, buffer.length);
+    if (length >= 0) return length;
+    const errno = errnoName(lastErrno());
+    if (errno === 'EAGAIN' || errno === 'EINTR') return 0;
+    throw new SystemCallError('read', errno);
+  }
+
+  /** A name as C wants it, in memory that is kept: most of what an operation hands over. */
+  #name(name: string, into: Buffer = this.#names[0]): Buffer {
+    if (name.length >= nameBytes || name.includes('\0')) return cString(name);
+    into[into.write(name, 0, 'latin1')] = 0;
+    return into;
+  }
+
   /** pidfd_open(2), Linux 5.3. */
   pidfdOpen(pid: number): Fd {
     return this.fds.adopt(check('pidfd_open', raw.pidfd_open(pid, 0)), `process ${pid}`);
@@ -207,6 +229,17 @@ export class Calls {
       `fd ${target} of ${pidfd.what}`,
     );
   }
+}
+
+/** What /proc says a descriptor is on: readlinkat(2) of its entry, a third of what readlinkSync takes. */
+export function nameOfOpen(fd: Fd): string {
+  return readLink(AT_FDCWD, fd.procPath);
+}
+
+function readLink(directory: number, name: string): string {
+  const target = Buffer.allocUnsafe(4096);
+  const length = check('readlinkat', raw.readlinkat(directory, cString(name), target, target.length));
+  return target.toString('latin1', 0, length);
 }
 
 /** The result of a raw call, or a SystemCallError where it is negative. */

@@ -89,8 +89,8 @@ const libc = koffi.load(null);
 function declare(name: CallName, parameters: readonly string[]): RawCall {
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   const call = libc.func('syscall', 'long', ['long', ...parameters]);
-  const number = numbers[arch][name];
-  return (...args) => call(number, ...args);
+  // Bound, not wrapped: arguments that are gathered and spread again cost as much as the call.
+  return call.bind(undefined, numbers[arch][name]);
 }
 
 /** The raw system calls; `calls.ts` gives each its types and its errors. */
