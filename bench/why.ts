@@ -20,8 +20,8 @@ export const why: Scenario = {
     holder.end();
     using _ = await holdAll(bpffs.path);
     const pass = measurePass();
-    using agent = await startAgent(bpffs);
-    const page = JSON.parse(await agent.request('GET', '/v1/maps?name=pf_bench&limit=5000'));
+    using agent = await startAgent(bpffs, 1, false);
+    const page = JSON.parse(await agent.request('GET', '/v1/pins?limit=5000'));
     const ids: number[] = page.items.map(({ id }: { readonly id: number }) => id);
     const times: number[] = [];
     for (let round = -10; round < asked; round++) {

@@ -32,12 +32,19 @@ interface RequestOptions {
   readonly accept?: string;
 }
 
-/** Starts an agent on a bpffs and waits until its first observation is done. */
-export async function startAgent(bpffs: Bpffs = mountBpffs(), connections = 32): Promise<BenchAgent> {
+/**
+ * Starts an agent on a bpffs and waits until its first observation is done. `isAlone` hides all other
+ * processes from it, who might keep it busy.
+ */
+export async function startAgent(
+  bpffs: Bpffs = mountBpffs(),
+  connections = 32,
+  isAlone = true,
+): Promise<BenchAgent> {
   const state = tempDir('bench');
   const port = await freePort();
   const from = performance.now();
-  const [command, ...args] = alone(bpffs.path, [
+  const words = [
     'node',
     repoPath('bin/pinfold'),
     'agent',
@@ -51,12 +58,13 @@ export async function startAgent(bpffs: Bpffs = mountBpffs(), connections = 32):
     `127.0.0.1:${port}`,
     '--log-level',
     'error',
-  ]);
+  ] as const;
+  const [command, ...args] = isAlone ? alone(bpffs.path, words) : words;
   const child = start(command, args, { cwd: state.path });
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, child);
   const readyMs = performance.now() - from;
-  const pid = onlyChildOf(child.pid);
+  const pid = isAlone ? onlyChildOf(child.pid) : child.pid;
   const token = readFileSync(join(state.path, 'state/admin.token'), 'utf8').trim();
   const pool = new Pool(url, { connections, pipelining: 1 });
   const release = disposable(() => {
