@@ -1,11 +1,13 @@
 import { Command, Option } from 'commander';
 import { ClientError } from '../../client/client-error.ts';
-import { readData } from '../../client/pinfold-client.ts';
+import type { Finding } from '../../client/documents.ts';
+import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import type { LocalPlaces, MachineFacts } from '../../model/local.ts';
 import type { Cli } from '../cli.ts';
 import { defaultPlaces } from '../connect.ts';
 import { checkBpffs } from '../doctor/bpffs.ts';
 import { type Check, type Severity, severities } from '../doctor/check.ts';
+import { checkFindings, type Found } from '../doctor/findings.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkPlaces, checkStaging } from '../doctor/leftovers.ts';
 import { checkPrivilege } from '../doctor/privilege.ts';
@@ -36,15 +38,17 @@ export function doctorCommand(cli: Cli): Command {
     .description('say what is missing or unsafe on this machine, and find what a dead agent left')
     .addOption(
       new Option('--fail-on <severity>', 'what makes the exit code 1')
-        .choices(['warn', 'fail', 'never'])
+        .choices(['warn', 'warning', 'fail', 'critical', 'never'])
         .default('fail'),
     );
   return addPlaceOptions(command).action(async (flags: PlaceFlags & { failOn: string }) => {
     const places: LocalPlaces = { bpffs: flags.bpffs, stateDir: flags.stateDir, runDir: flags.runDir };
     const facts = await cli.local.inspect(places);
-    const checks = diagnose(facts, { places, reached: await reach(cli), version: cli.local.version });
+    const { version } = cli.local;
+    const { reached, findings } = await reach(cli);
+    const checks = diagnose(facts, { places, reached, findings, version });
     await print(cli, checks);
-    const limit = severities.find((severity) => severity === flags.failOn);
+    const limit = severityOf(flags.failOn);
     const isBad = limit !== undefined && checks.some((check) => isAtLeast(check.severity, limit));
     if (isBad) throw new Exit(exitCodes.error);
   });
@@ -53,7 +57,13 @@ export function doctorCommand(cli: Cli): Command {
 /** Judges everything; pure, so that every line of it can be tested. */
 export function diagnose(
   facts: MachineFacts,
-  others: { readonly places: LocalPlaces; readonly reached: Reached; readonly version: string },
+  others: {
+    readonly places: LocalPlaces;
+    readonly reached: Reached;
+    /** Absent where no agent answers. */
+    readonly findings?: Found | undefined;
+    readonly version: string;
+  },
 ): Check[] {
   return [
     ...checkPrivilege(facts),
@@ -62,18 +72,39 @@ export function diagnose(
     ...checkStaging(facts),
     ...checkPlaces(facts),
     ...checkAgent(others.reached, facts, others.version),
+    ...checkFindings(others.findings),
   ];
+}
+
+/** The severities of findings are words for those of checks, too. */
+function severityOf(word: string): Severity | undefined {
+  const same: Readonly<Record<string, Severity>> = { warning: 'warn', critical: 'fail' };
+  return same[word] ?? severities.find((severity) => severity === word);
 }
 
 function isAtLeast(severity: Severity, limit: Severity): boolean {
   return severities.indexOf(severity) >= severities.indexOf(limit);
 }
 
-async function reach(cli: Cli): Promise<Reached> {
+/** What an agent says, if one answers: who it is, and what it finds fault with now. */
+async function reach(cli: Cli): Promise<{ readonly reached: Reached; readonly findings?: Found }> {
   try {
-    const { api } = await cli.client();
-    const node = await readData(api.GET('/v1/node'));
-    return { version: node.version, readOnly: node.read_only, observedAt: node.observed_at };
+    const client = await cli.client();
+    const node = await readData(client.api.GET('/v1/node'));
+    const { version, read_only: readOnly, observed_at: observedAt } = node;
+    return { reached: { version, readOnly, observedAt }, findings: await findAll(client) };
+  } catch (error) {
+    if (error instanceof ClientError) return { reached: { failure: error.message } };
+    throw error;
+  }
+}
+
+/** All findings of this moment, or why they cannot be had. */
+async function findAll(client: PinfoldClient): Promise<Found> {
+  try {
+    const findings: Finding[] = [];
+    for await (const finding of client.list('/v1/findings', { fresh: true })) findings.push(finding);
+    return findings;
   } catch (error) {
     if (error instanceof ClientError) return { failure: error.message };
     throw error;
