@@ -21,7 +21,11 @@ export function valueBtf(): string {
   return btf.build().toString('base64');
 }
 
-function of(type: string, sizes: readonly [number, number, number], more: Partial<MapRecipe> = {}): MapRecipe {
+function of(
+  type: string,
+  sizes: readonly [number, number, number],
+  more: Partial<MapRecipe> = {},
+): MapRecipe {
   const [key_size, value_size, max_entries] = sizes;
   return { type, key_size, value_size, max_entries, ...more };
 }

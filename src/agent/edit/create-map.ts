@@ -70,8 +70,9 @@ export class MapCreation {
     const { entries = [], freeze = false } = spec;
     if (entries.length === 0 && !freeze) return;
     const { kernel } = this.#parts.environment;
-    // The descriptor that makes a map with this flag cannot write; one by its id can.
-    using writable = info.flags.includes('rdonly') ? openObjectById('map', map.id, kernel.fds) : undefined;
+    // This flag is of the descriptor, not of the map (bpf_map_flags_retain_permanent): one by its id can write.
+    const isReadOnly = spec.flags?.includes('rdonly') === true;
+    using writable = isReadOnly ? openObjectById('map', map.id, kernel.fds) : undefined;
     const target = writable === undefined ? map : { ...map, fd: writable };
     if (entries.length > 0) await this.#fill(target, info, { ...spec, entries });
     if (!freeze) return;
