@@ -1,6 +1,6 @@
 import { cString } from '../sys/calls.ts';
 import type { Fd, FdTable, Lifetime } from '../sys/fd.ts';
-import { bpf } from './call.ts';
+import { bpf, tryBpf } from './call.ts';
 import { Struct } from './struct.ts';
 
 /** The anonymous structure of BPF_MAP_CREATE in union bpf_attr, as far as Pinfold fills it. */
@@ -133,22 +133,35 @@ export function lookupFirstBatch(
   bpf('BPF_MAP_LOOKUP_BATCH', attr);
 }
 
+/** A program of an iterator. */
+export interface ProgramSpec {
+  readonly type: number;
+  readonly name: string;
+  readonly instructions: Uint8Array;
+  readonly expectedAttachType: number;
+  /** What the program attaches to: the id of a function in vmlinux BTF. */
+  readonly attachBtfId: number;
+}
+
+/** The verifier gives up with EAGAIN where a signal is waiting (do_check), as a profiler's timer sends them. */
+const loadAttemptsMax = 32;
+
 /**
  * BPF_PROG_LOAD under the licence "GPL", which the helpers of iterators ask for. CAP_BPF and CAP_PERFMON.
  * @throws SystemCallError
  */
-export function loadProgram(
-  spec: {
-    readonly type: number;
-    readonly name: string;
-    readonly instructions: Uint8Array;
-    readonly expectedAttachType: number;
-    /** What the program attaches to: the id of a function in vmlinux BTF. */
-    readonly attachBtfId: number;
-  },
-  { fds, lifetime }: Opening,
-): Fd {
-  const attr = new Struct(progLoad.size)
+export function loadProgram(spec: ProgramSpec, { fds, lifetime }: Opening): Fd {
+  for (let attempt = 1; ; attempt++) {
+    const result = tryBpf('BPF_PROG_LOAD', programAttributes(spec));
+    if (typeof result === 'number') return fds.adopt(result, `program ${spec.name}`, lifetime);
+    if (result !== 'EAGAIN' || attempt === loadAttemptsMax) {
+      throw new SystemCallError('bpf(BPF_PROG_LOAD)', result);
+    }
+  }
+}
+
+function programAttributes(spec: ProgramSpec): Struct {
+  return new Struct(progLoad.size)
     .u32(progLoad.type, spec.type)
     .u32(progLoad.instructionCount, spec.instructions.length / INSTRUCTION_SIZE)
     .pointer(progLoad.instructions, spec.instructions)
@@ -156,7 +169,6 @@ export function loadProgram(
     .text(progLoad.name, spec.name, NAME_LENGTH)
     .u32(progLoad.expectedAttachType, spec.expectedAttachType)
     .u32(progLoad.attachBtfId, spec.attachBtfId);
-  return fds.adopt(bpf('BPF_PROG_LOAD', attr), `program ${spec.name}`, lifetime);
 }
 
 /**
