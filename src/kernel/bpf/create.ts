@@ -1,4 +1,5 @@
 import { cString } from '../sys/calls.ts';
+import { SystemCallError } from '../sys/errno.ts';
 import type { Fd, FdTable, Lifetime } from '../sys/fd.ts';
 import { bpf, tryBpf } from './call.ts';
 import { Struct } from './struct.ts';

@@ -8,7 +8,7 @@ import type { HeldFileLayout } from './file-layout.ts';
 import { type FileKind, learningProgram, learningRecord } from './file-program.ts';
 import { iteratorAttachType, iteratorProgramType, readIterator } from './iterator.ts';
 
-/** The value of `f_op` of each kind of file, in decimal; what it is of a kind that is absent is not known. */
+/** The address that `f_op` has for each kind of file; that of a kind that is absent is not known. */
 export type FileOperations = ReadonlyMap<FileKind, bigint>;
 
 /** AF_UNIX, SOCK_DGRAM and SOCK_CLOEXEC of include/linux/socket.h and net.h. */

@@ -5,6 +5,7 @@ import { Struct } from '../bpf/struct.ts';
 import type { KernelBtf } from '../btf/kernel-btf.ts';
 import type { Calls } from '../sys/calls.ts';
 import type { Fd } from '../sys/fd.ts';
+import { addressAt } from './address.ts';
 import { learnFileOperations } from './file-kinds.ts';
 import { type HeldFileLayout, learnHeldFileLayout, learnMappingLayout } from './file-layout.ts';
 import {
@@ -74,7 +75,9 @@ const elementTargets = ['bpf_map_elem', 'bpf_sk_storage_map', 'sockmap'];
 export class HeldFiles implements Disposable {
   readonly #calls: Calls;
   readonly #own: OwnObjects;
-  readonly #operations = new Map<string, FileKind>();
+  /** Kinds by the address of their `f_op`, as `addressAt` reads it; and those addresses whole. */
+  readonly #kinds = new Map<number, FileKind>();
+  readonly #operations = new Map<FileKind, bigint>();
   readonly #elementFunctions = new Set<number>();
   #cell: Fd | undefined;
   #files: Iterator | undefined;
@@ -137,9 +140,7 @@ export class HeldFiles implements Disposable {
     const { btf } = kernel;
     const layout = learnHeldFileLayout(btf);
     const cell = this.#makeCell();
-    for (const [kind, operations] of learnFileOperations(layout, cell, this.#calls)) {
-      this.#operations.set(operations.toString(), kind);
-    }
+    for (const [kind, address] of learnFileOperations(layout, cell, this.#calls)) this.#learn(kind, address);
     this.#writeCell(cell);
     for (const target of elementTargets) {
       const id = btf.find('func', `bpf_iter_${target}`);
@@ -182,11 +183,18 @@ export class HeldFiles implements Disposable {
     return cell;
   }
 
+  #learn(kind: FileKind, address: bigint): void {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(address);
+    this.#kinds.set(addressAt(bytes, 0), kind);
+    this.#operations.set(kind, address);
+  }
+
   #writeCell(cell: Fd): void {
     const value = Buffer.alloc(cellLayout.size);
     value.writeUInt32LE(process.pid, cellLayout.tgid);
-    for (const [operations, kind] of this.#operations) {
-      value.writeBigUInt64LE(BigInt(operations), cellLayout.operations + 8 * fileKinds.indexOf(kind));
+    for (const [kind, address] of this.#operations) {
+      value.writeBigUInt64LE(address, cellLayout.operations + 8 * fileKinds.indexOf(kind));
     }
     updateElement(cell, Buffer.alloc(4), value);
   }
@@ -200,12 +208,11 @@ export class HeldFiles implements Disposable {
     let isLearned = false;
     for (let at = 0; at < bytes.length; at += fileRecord.size) {
       if (bytes.readUInt32LE(at + fileRecord.magic) === bpfFsMagic) continue;
-      const operations = bytes.readBigUInt64LE(at + fileRecord.operations).toString();
-      if (this.#operations.has(operations)) continue;
+      if (this.#kinds.has(addressAt(bytes, at + fileRecord.operations))) continue;
       const pid = bytes.readUInt32LE(at + fileRecord.pid);
       const kind = kindByName(pid, bytes.readUInt32LE(at + fileRecord.fd));
-      if (kind === undefined || [...this.#operations.values()].includes(kind)) continue;
-      this.#operations.set(operations, kind);
+      if (kind === undefined || this.#operations.has(kind)) continue;
+      this.#learn(kind, bytes.readBigUInt64LE(at + fileRecord.operations));
       isLearned = true;
     }
     if (isLearned && this.#cell !== undefined) this.#writeCell(this.#cell);
@@ -216,7 +223,7 @@ export class HeldFiles implements Disposable {
     const files: HeldFile[] = [];
     for (let at = 0; at < bytes.length; at += fileRecord.size) {
       const isOnBpffs = bytes.readUInt32LE(at + fileRecord.magic) === bpfFsMagic;
-      const kind = this.#operations.get(bytes.readBigUInt64LE(at + fileRecord.operations).toString());
+      const kind = this.#kinds.get(addressAt(bytes, at + fileRecord.operations));
       if (kind === undefined && !isOnBpffs) continue;
       const second = bytes.readUInt32LE(at + fileRecord.second);
       files.push({
@@ -246,11 +253,6 @@ function inodeAt(bytes: Buffer, at: number): NonNullable<HeldFile['inode']> {
     links: bytes.readUInt32LE(at + fileRecord.links),
     mode: bytes.readUInt32LE(at + fileRecord.mode),
   };
-}
-
-/** Fifty-two bits tell any two addresses of the kernel apart, and a number holds them exactly. */
-function addressAt(bytes: Buffer, at: number): number {
-  return (bytes.readUInt32LE(at + 4) & 0xfffff) * 2 ** 32 + bytes.readUInt32LE(at);
 }
 
 /** By what /proc calls it: the one kind that Pinfold does not open itself, and a perf event it may not open. */
