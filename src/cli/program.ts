@@ -22,6 +22,7 @@ import { rmdirCommand } from './command/rmdir.ts';
 import { setCommand } from './command/set.ts';
 import { specCommand } from './command/spec.ts';
 import { tokenCommand } from './command/token.ts';
+import { topCommand } from './command/top.ts';
 import { treeCommand } from './command/tree.ts';
 import { unpinCommand } from './command/unpin.ts';
 import { versionCommand } from './command/version.ts';
@@ -92,6 +93,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   freezeCommand,
   instructionsCommand,
   specCommand,
+  topCommand,
   pinCommand,
   unpinCommand,
   mvCommand,

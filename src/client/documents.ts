@@ -27,6 +27,14 @@ export type Token = ItemOf<'/v1/tokens'>;
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
 /** Why an object is alive: who holds it, in sentences and as a graph. */
 export type Why = paths['/v1/maps/{id}/why']['get']['responses'][200]['content']['application/json'];
+/** The programs that run longest. */
+export type TopPrograms = paths['/v1/top/programs']['get']['responses'][200]['content']['application/json'];
+/** How one of them ran. */
+export type ProgramUsage = TopPrograms['items'][number];
+/** The maps that take most. */
+export type TopMaps = paths['/v1/top/maps']['get']['responses'][200]['content']['application/json'];
+/** What one of them takes. */
+export type MapUsage = TopMaps['items'][number];
 /** What a change came to. */
 export type Operation = paths['/v1/operations/{id}']['get']['responses'][200]['content']['application/json'];
 
