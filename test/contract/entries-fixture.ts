@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import type { TestAgent } from '../support/agent.ts';
 
 /** One entry as the API gives it. */
@@ -41,18 +41,32 @@ export async function entriesOf(agent: TestAgent, id: number, query = ''): Promi
   return lines.map((line) => JSON.parse(line));
 }
 
+/** What bpftool prints of a map: the text of each entry, sorted, and how it ends. */
+export interface BpftoolDump {
+  readonly items: readonly string[];
+  readonly status: number | null;
+}
+
+/** Runs `bpftool -j map dump`, which may fail. */
+export function bpftoolDump(id: number): BpftoolDump {
+  const options = { encoding: 'utf8', maxBuffer: 1 << 28 } as const;
+  const { stdout, status } = spawnSync('bpftool', ['-j', 'map', 'dump', 'id', String(id)], options);
+  const text = stdout.trim();
+  const items =
+    text === '[]'
+      ? []
+      : text
+          .slice(1, -1)
+          .split(/,(?=\{"key":\[)/)
+          .sort();
+  return { items, status };
+}
+
 /** What bpftool prints for each entry, as text, sorted. */
 export function bpftoolItems(id: number): readonly string[] {
-  const text = execFileSync('bpftool', ['-j', 'map', 'dump', 'id', String(id)], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  }).trim();
-  return text === '[]'
-    ? []
-    : text
-        .slice(1, -1)
-        .split(/,(?=\{"key":\[)/)
-        .sort();
+  const { items, status } = bpftoolDump(id);
+  assert.equal(status, 0);
+  return items;
 }
 
 /** Byte j of the value of entry i, as test/support/c/entries.c writes it. */

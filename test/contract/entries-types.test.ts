@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { compileBpf } from '../support/c-program.ts';
 import { type FilledMaps, filledMaps } from '../support/entries.ts';
-import { entriesOf, streamOf } from './entries-fixture.ts';
+import { bpftoolItems, entriesOf, streamOf } from './entries-fixture.ts';
 
 let agent: TestAgent;
 let maps: FilledMaps;
@@ -69,6 +71,26 @@ test('a map that cannot be read says why, and is never an empty list', async () 
         assert.match(problem.detail, /cannot be read: .{20,}|need 8/);
       }
     }
+  }
+});
+
+test('the value of a struct_ops map is typed by the BTF of the kernel', async () => {
+  const name = 'pf_congestion';
+  execFileSync('bpftool', ['struct_ops', 'register', compileBpf('struct-ops')]);
+  try {
+    const shown: readonly { readonly id: number; readonly name: string }[] = JSON.parse(
+      execFileSync('bpftool', ['-j', 'struct_ops', 'show'], { encoding: 'utf8' }),
+    );
+    const id = shown.find((map) => map.name === name)?.id ?? 0;
+    const { lines } = await streamOf(agent, id, '?format=bpftool');
+    assert.deepEqual([...lines], bpftoolItems(id));
+    const [entry] = await entriesOf(agent, id);
+    const { common, data } = Object(entry?.value);
+    assert.equal(common.state, 'BPF_STRUCT_OPS_STATE_INUSE');
+    assert.equal(data.name, name);
+    assert.match(data.ssthresh, /^0x[0-9a-f]+$/);
+  } finally {
+    execFileSync('bpftool', ['struct_ops', 'unregister', 'name', name]);
   }
 });
 

@@ -11,7 +11,11 @@ export interface FilledMaps extends Disposable {
 
 /** Runs a mode of test/support/c/entries.c and waits until its maps are filled. */
 export async function filledMaps(mode: string, ...args: readonly string[]): Promise<FilledMaps> {
-  const child = start(compileC('entries'), [mode, ...args]);
+  return await mapsOf(start(compileC('entries'), [mode, ...args]));
+}
+
+/** Waits until a program has made maps, of which it says `{"name":…,"id":…}`, and then `ready`. */
+export async function mapsOf(child: Child): Promise<FilledMaps> {
   try {
     await child.line(/^ready$/, 60_000);
   } catch (error) {
@@ -25,7 +29,7 @@ export async function filledMaps(mode: string, ...args: readonly string[]): Prom
     names: [...ids.keys()],
     id: (name) => {
       const id = ids.get(name);
-      if (id === undefined) throw new Error(`entries ${mode} made no map ${name}`);
+      if (id === undefined) throw new Error(`no map ${name} was made`);
       return id;
     },
     [Symbol.dispose]: () => child[Symbol.dispose](),

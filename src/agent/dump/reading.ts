@@ -3,6 +3,7 @@ import type { MapFd } from '../../kernel/entries/elements.ts';
 import { readBtfById } from '../../kernel/entries/map-btf.ts';
 import { shapeOf } from '../../kernel/entries/map-shape.ts';
 import { type OpenReader, openReader } from '../../kernel/entries/open-reader.ts';
+import { typeIdsOf } from '../../kernel/entries/type-ids.ts';
 import { type EntryForm, entryForm } from '../../kernel/entries/write/entry-form.ts';
 import type { EntryPlace } from '../../kernel/entries/write/part.ts';
 import { isSystemCallError } from '../../kernel/sys/errno.ts';
@@ -65,7 +66,8 @@ export function standAt({ place, shape }: Reading, index: number): void {
 /** Finds the types of maps by their BTF's id, each once. */
 export function btfFinder(fds: FdTable): (info: MapInfo) => ReturnType<typeof readBtfById> | undefined {
   let known: ReturnType<typeof readBtfById> | undefined;
-  return ({ btf_id: id }) => {
+  return (info) => {
+    const id = typeIdsOf(info).btf;
     if (id !== undefined) known ??= readBtfById(id, fds);
     return known;
   };

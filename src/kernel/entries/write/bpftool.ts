@@ -11,6 +11,7 @@ import {
   variablesOf,
 } from '../../btf/details.ts';
 import type { MapShape } from '../map-shape.ts';
+import { typeIdsOf } from '../type-ids.ts';
 import { writeCpus } from './cpus.ts';
 import type { EntryWrite, Write } from './part.ts';
 
@@ -28,7 +29,7 @@ export function bpftoolValue(
   findBtf: (info: MapShape['info']) => Btf | undefined,
 ): EntryWrite | undefined {
   const { info, cpuStride, cpus } = shape;
-  const { btf_key_type_id: keyType, btf_value_type_id: valueType } = info;
+  const { key: keyType, value: valueType } = typeIdsOf(info);
   if (valueType === undefined) return undefined;
   const btf = findBtf(info);
   if (btf === undefined) return undefined;

@@ -5,6 +5,7 @@ import type { Btf } from '../../btf/btf.ts';
 import { compileCodec } from '../../btf/codec/compile.ts';
 import type { LineCode } from '../../json-code/line-writer.ts';
 import type { MapShape } from '../map-shape.ts';
+import { typeIdsOf } from '../type-ids.ts';
 import { bpftoolValue } from './bpftool.ts';
 import { writeCpus } from './cpus.ts';
 import { hexListPart, hexPart } from './hex.ts';
@@ -65,8 +66,7 @@ export function entryForm(shape: MapShape, choice: EntryChoice, findBtf: BtfFind
 }
 
 function usualFormat({ info, meaning }: MapShape, { keyAs, valueAs }: EntryChoice): EntryFormat {
-  const hasMeaning =
-    meaning !== undefined || info.type === 'lpm_trie' || info.btf_value_type_id !== undefined;
+  const hasMeaning = meaning !== undefined || info.type === 'lpm_trie' || typeIdsOf(info).value !== undefined;
   return keyAs !== undefined || valueAs !== undefined || hasMeaning ? 'typed' : 'raw';
 }
 
@@ -84,15 +84,16 @@ function typedParts(
   { findBtf, valueSize }: { readonly findBtf: BtfFinder; readonly valueSize: number },
 ): Pieces {
   const { info, meaning, keySize } = shape;
+  const types = typeIdsOf(info);
   const codec = (typeId: number | undefined, size: number): Part | undefined =>
     typeId === undefined ? undefined : codecOf(shape, findBtf, { typeId, size });
   const view = (as: View | undefined, size: number): Part | undefined =>
     as === undefined ? undefined : viewPart(as, size);
-  const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(info.btf_key_type_id, keySize);
+  const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(types.key, keySize);
   const value =
     view(choice.valueAs, valueSize) ??
     (meaning === undefined
-      ? codec(info.btf_value_type_id, valueSize)
+      ? codec(types.value, valueSize)
       : { write: meaningWrite(meaning, shape.wireSize) });
   const indexKey = shape.hasIndexKeys === true ? codecPart(integerCodec(4, false)) : hexPart(keySize);
   return { key: key ?? indexKey, value: value ?? hexPart(valueSize) };
