@@ -77,6 +77,8 @@ export class HeldFiles implements Disposable {
   readonly #own: OwnObjects;
   /** Kinds by the address of their `f_op`, as `addressAt` reads it; and those addresses whole. */
   readonly #kinds = new Map<number, FileKind>();
+  /** The same of anonymous inodes that have nothing to do with BPF, such as eventfds. */
+  readonly #strangers = new Set<number>();
   readonly #operations = new Map<FileKind, bigint>();
   readonly #elementFunctions = new Set<number>();
   #cell: Fd | undefined;
@@ -208,10 +210,15 @@ export class HeldFiles implements Disposable {
     let isLearned = false;
     for (let at = 0; at < bytes.length; at += fileRecord.size) {
       if (bytes.readUInt32LE(at + fileRecord.magic) === bpfFsMagic) continue;
-      if (this.#kinds.has(addressAt(bytes, at + fileRecord.operations))) continue;
+      const operations = addressAt(bytes, at + fileRecord.operations);
+      if (this.#kinds.has(operations) || this.#strangers.has(operations)) continue;
       const pid = bytes.readUInt32LE(at + fileRecord.pid);
       const kind = kindByName(pid, bytes.readUInt32LE(at + fileRecord.fd));
-      if (kind === undefined || this.#operations.has(kind)) continue;
+      if (kind === undefined) continue;
+      if (kind === 'stranger' || this.#operations.has(kind)) {
+        this.#strangers.add(operations);
+        continue;
+      }
       this.#learn(kind, bytes.readBigUInt64LE(at + fileRecord.operations));
       isLearned = true;
     }
@@ -255,12 +262,15 @@ function inodeAt(bytes: Buffer, at: number): NonNullable<HeldFile['inode']> {
   };
 }
 
-/** By what /proc calls it: the one kind that Pinfold does not open itself, and a perf event it may not open. */
-function kindByName(pid: number, fd: number): FileKind | undefined {
+/**
+ * By what /proc calls it: the one kind that Pinfold does not open itself, and a perf event it may not open.
+ * Undefined where it is closed meanwhile.
+ */
+function kindByName(pid: number, fd: number): FileKind | 'stranger' | undefined {
   try {
     const name = readlinkSync(`/proc/${pid}/fd/${fd}`, 'latin1');
     if (/^anon_inode:bpf[-_]link$/.test(name)) return 'polled_link';
-    return name === 'anon_inode:[perf_event]' ? 'perf_event' : undefined;
+    return name === 'anon_inode:[perf_event]' ? 'perf_event' : 'stranger';
   } catch {
     return undefined;
   }
