@@ -11,7 +11,12 @@ export const openapiFile: string = repoPath('openapi', 'pinfold.json');
 /** The OpenAPI document of the registered routes, as text; nothing of the machine is looked at. */
 export async function describeApi(): Promise<string> {
   const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8'));
-  using metrics = createMetrics({ numbers: silent.statistics, pathOf: unused, version });
+  using metrics = createMetrics({
+    numbers: silent.statistics,
+    pathOf: unused,
+    version,
+    pinSeriesMax: 0,
+  });
   const api = await createApi({
     parts: {
       agent: silent,
@@ -92,6 +97,10 @@ const silent: Agent = {
     objectCounts: unused,
     pinCounts: unused,
     referenceCounts: unused,
+    unexplainedCounts: unused,
+    memoryCounts: unused,
+    findingCounts: unused,
+    selectedPins: unused,
     observation: unused,
     openFds: unused,
     onOperation: () => undefined,

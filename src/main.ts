@@ -112,6 +112,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
       },
       bpffsPath: config.bpffs,
       thresholds: config.findings,
+      pinSeries: config.pinSeries,
       ...(onStep === undefined ? {} : { onStep }),
       onFailure: (error) =>
         log.error('an observation failed; the next one tries again', { cause: describeError(error) }),
@@ -123,7 +124,12 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const observed = started.start();
     await Promise.race([observed, undefined]);
 
-    const metrics = createMetrics({ numbers: agent.statistics, pathOf: mountPath(agent), version });
+    const metrics = createMetrics({
+      numbers: agent.statistics,
+      pathOf: mountPath(agent),
+      version,
+      pinSeriesMax: config.pinSeries.seriesMax,
+    });
     closers.push(() => metrics[Symbol.dispose]());
     const api = await buildApi(config, { agent, metrics, log });
     const serving = await serve({

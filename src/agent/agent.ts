@@ -249,16 +249,41 @@ export interface Changes {
   operation(id: string): OperationDocument | undefined;
 }
 
+/** A pin that has metrics of its own; what is not known, or was not sampled yet, is absent. */
+export interface PinSample {
+  readonly mount: string;
+  readonly path: PinPath;
+  readonly kind: string;
+  readonly type: string;
+  readonly name: string;
+  /** Empty for nobody. */
+  readonly owner: string;
+  readonly references: readonly { readonly holder: string; readonly count: number }[];
+  readonly entries?: number;
+  readonly maxEntries?: number;
+  readonly runs?: number;
+  readonly runSeconds?: number;
+  readonly recursionMisses?: number;
+}
+
 /** Counts for metrics, read without touching the kernel. */
 export interface Statistics {
   objectCounts(): readonly { readonly kind: string; readonly type: string; readonly count: number }[];
   pinCounts(): readonly { readonly mount: string; readonly kind: string; readonly count: number }[];
-  /** Sum of references by kind: who holds is a pin, or anything else the kernel counts. */
+  /** Sum of the references on all objects of a kind by who holds them, as far as the observation tells. */
   referenceCounts(): readonly {
     readonly kind: string;
-    readonly counter: 'refcnt' | 'usercnt';
+    readonly holder: string;
     readonly count: number;
   }[];
+  /** References nobody shows, by kind, when holders were read last; none where they were not. */
+  unexplainedCounts(): readonly { readonly kind: string; readonly count: number }[];
+  /** Memory the kernel accounts to objects. */
+  memoryCounts(): readonly { readonly kind: string; readonly type: string; readonly bytes: number }[];
+  /** Open findings of every rule that could be tried, also none. */
+  findingCounts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
+  /** Pins that have metrics of their own; asking keeps their samples fresh. */
+  selectedPins(): Iterable<PinSample>;
   observation(): {
     readonly ageSeconds: number;
     readonly passes: readonly {

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Clock } from '../model/clock.ts';
 import { isPinfoldError } from '../model/error.ts';
+import { type PinSelection, parsePinSelection } from '../model/finding/selection.ts';
 import type { Thresholds } from '../model/finding/thresholds.ts';
 import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
@@ -13,6 +14,7 @@ import { startWorker } from './dump/start-worker.ts';
 import { EntryBatches } from './edit/batches.ts';
 import { MapCreation } from './edit/create-map.ts';
 import { MapEdits } from './edit/map-edits.ts';
+import type { AgentFindings } from './finding/findings.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
@@ -41,6 +43,7 @@ import { AgentStatistics, type Progress } from './reads/statistics.ts';
 import { AgentTypeReads } from './reads/type-reads.ts';
 import { AgentUsage } from './reads/usage.ts';
 import { type RecoveryReport, recover } from './recovery/recover.ts';
+import { SelectedPins } from './selection/selected-pins.ts';
 import { AgentSpecifications } from './specification/reads.ts';
 import { SpecificationRecorder } from './specification/recorder.ts';
 
@@ -58,6 +61,8 @@ export interface AgentOptions {
   readonly rhythm?: Rhythm;
   /** When something is worth a finding, if not as usual. */
   readonly thresholds?: Thresholds;
+  /** Pins that have metrics of their own; none unless told. */
+  readonly pinSeries?: PinSelection;
   /** Told of a pass or a clean-up that failed; the next one tries again. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -84,7 +89,10 @@ export function createAgent(given: AgentOptions): StartedAgent {
     observedAt: () => observed.observer.observedAt,
     totals: () => schedule.totals(),
   };
-  const statistics = new AgentStatistics({ kernel, clock, inventory, ...progress });
+  const selection = options.pinSeries ?? parsePinSelection(undefined);
+  const selected = new SelectedPins({ kernel, clock, inventory, selection });
+  const counted = { kernel, clock, inventory, findings: () => findings, selected };
+  const statistics = new AgentStatistics({ ...counted, ...progress });
   const recorder = new ChangeRecorder({
     store,
     inventory,
@@ -105,6 +113,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       specified?.afterPass(kind !== 'quick');
       if (kind !== 'quick') recovery.tryAgain();
       await findings.afterPass(kind);
+      await selected.afterPass();
     },
     onFailure: options.onFailure,
   });
@@ -115,7 +124,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly) };
   const primaryMount = () => known.primaryId;
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
-  const findings = makeFindings({
+  const findings: AgentFindings = makeFindings({
     ...{ ...counting, primaryMount, store, known, isPinsOnly: node.isPinsOnly },
     announce: (events) => statistics.announce(events),
     observe: () => schedule.refresh(),

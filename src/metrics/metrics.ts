@@ -1,6 +1,9 @@
 import { Gauge, Registry } from 'prom-client';
+import { escapeText } from '../model/escape.ts';
+import { collectFindings } from './findings.ts';
 import { collectHttp, type HttpMetrics } from './http.ts';
 import { collectLimits, type LimitHit } from './limits.ts';
+import { collectMemory } from './memory.ts';
 import { collectObjects } from './objects.ts';
 import { collectObservation } from './observation.ts';
 import { toOpenMetrics } from './openmetrics.ts';
@@ -8,7 +11,9 @@ import { collectOperations } from './operations.ts';
 import { collectPins } from './pins.ts';
 import { collectProcess } from './process.ts';
 import { collectReferences } from './references.ts';
+import { collectSelectedPins } from './selected-pins.ts';
 import type { Numbers } from './statistics.ts';
+import { collectUnexplained } from './unexplained.ts';
 
 /** Everything that is measured, and the text of a scrape. */
 export interface Metrics extends Disposable {
@@ -24,8 +29,16 @@ export function createMetrics(given: {
   /** Where an instance is mounted; those of other namespaces may share a path, and are added up. */
   readonly pathOf: (mount: string) => string;
   readonly version: string;
+  /** Series of selected pins in one scrape, at most. */
+  readonly pinSeriesMax: number;
 }): Metrics {
-  const { numbers, pathOf, version } = given;
+  const { numbers, version, pinSeriesMax: seriesMax } = given;
+  const paths = new Map<string, string>();
+  const pathOf = (mount: string): string => {
+    const known = paths.get(mount) ?? escapeText(given.pathOf(mount));
+    paths.set(mount, known);
+    return known;
+  };
   const registry = new Registry();
   new Gauge({
     name: 'pinfold_build_info',
@@ -36,13 +49,19 @@ export function createMetrics(given: {
   collectObjects(registry, numbers);
   collectPins(registry, numbers, pathOf);
   collectReferences(registry, numbers);
+  collectUnexplained(registry, numbers);
+  collectMemory(registry, numbers);
+  collectFindings(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
+  const collectPinSeries = collectSelectedPins(registry, numbers, { pathOf, seriesMax });
   const measured = collectProcess(registry, numbers);
   return {
     http: collectHttp(registry),
     limitHit: collectLimits(registry),
     render: async (format) => {
+      paths.clear();
+      collectPinSeries();
       const text = await registry.metrics();
       return format === 'openmetrics' ? toOpenMetrics(text) : text;
     },

@@ -1,16 +1,16 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Numbers } from './statistics.ts';
 
-/** Sums of the kernel's own reference counters; growth without growth of objects is somebody holding on. */
+/** Who holds objects; growth without growth of objects is somebody holding on. */
 export function collectReferences(registry: Registry, numbers: Numbers): void {
   new Gauge({
     name: 'pinfold_references',
-    help: 'Sum of the kernel reference counters of all objects of a kind at the last observation.',
-    labelNames: ['kind', 'counter'],
+    help: 'References on all objects of a kind at the last observation, by who holds them.',
+    labelNames: ['kind', 'holder'],
     registers: [registry],
     collect() {
       this.reset();
-      for (const { kind, counter, count } of numbers.referenceCounts()) this.set({ kind, counter }, count);
+      for (const { kind, holder, count } of numbers.referenceCounts()) this.set({ kind, holder }, count);
     },
   });
 }

@@ -1,8 +1,12 @@
 /** The numbers the collectors read; the agent has them at hand. */
 export interface Numbers {
   objectCounts(): readonly { readonly kind: string; readonly type: string; readonly count: number }[];
+  memoryCounts(): readonly { readonly kind: string; readonly type: string; readonly bytes: number }[];
   pinCounts(): readonly { readonly mount: string; readonly kind: string; readonly count: number }[];
-  referenceCounts(): readonly { readonly kind: string; readonly counter: string; readonly count: number }[];
+  referenceCounts(): readonly { readonly kind: string; readonly holder: string; readonly count: number }[];
+  unexplainedCounts(): readonly { readonly kind: string; readonly count: number }[];
+  findingCounts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
+  selectedPins(): Iterable<SelectedPin>;
   observation(): {
     readonly ageSeconds: number;
     readonly passes: readonly { readonly pass: string; readonly count: number; readonly seconds: number }[];
@@ -16,4 +20,21 @@ export interface Numbers {
     }) => void,
   ): void;
   openFds(): number;
+}
+
+/** A pin that has series of its own; what is not known is absent. */
+export interface SelectedPin {
+  readonly mount: string;
+  /** Byte string. */
+  readonly path: string;
+  readonly kind: string;
+  readonly type: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly references: readonly { readonly holder: string; readonly count: number }[];
+  readonly entries?: number;
+  readonly maxEntries?: number;
+  readonly runs?: number;
+  readonly runSeconds?: number;
+  readonly recursionMisses?: number;
 }

@@ -114,6 +114,8 @@ export const limits = {
   /** Rules are tried no more often than this, and BTF beyond this size is not looked into for them. */
   findingsIntervalMs: 10_000,
   findingBtfBytesMax: 4 * 1024 * 1024,
+  /** Selected pins are sampled while somebody has asked for them within this time. */
+  pinSamplesKeptMs: 300_000,
   /** Series of selected pins in one scrape, unless told, and at most. */
   pinSeriesDefault: 1400,
   pinSeriesMax: 50_000,

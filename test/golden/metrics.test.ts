@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
+import { hold } from '../support/hold.ts';
 import { repoPath } from '../support/repo-root.ts';
+import { until } from '../support/until.ts';
 
 /** `name{labels} type` of every family, in order: what boards and rules are written against. */
 function namesOf(text: string): string {
@@ -19,19 +21,31 @@ function namesOf(text: string): string {
 }
 
 test('names, labels and types are those of the golden file; promtool finds nothing wrong', async () => {
-  await using at = await testAgent();
+  const file = { metrics: { pins: [{ prefix: '' }] } };
+  await using at = await testAgent({ file, settings: { 'program-stats': true } });
   createMap(`${at.bpffs.path}/m`, { name: 'pf_metrics' });
+  using holder = await hold('prog:xdp:pf_metrics', `pin:0:${at.bpffs.path}/program`);
+  assert.equal(holder.objects.length, 1);
   await at.local
     .put('/v1/pins/x')
     .send({ source: { pin: 'm' } })
     .expect(201);
   await at.local.get(`/v1/node?${'x'.repeat(15_000)}`).expect(414);
-  await at.local.get('/v1/pins?fresh=true').expect(200);
-  const { text } = await at.local
-    .get('/metrics')
-    .expect(200)
-    .expect('content-type', /^text\/plain; version=0\.0\.4/);
-  assert.equal(namesOf(text), readFileSync(repoPath('test/golden/metrics.txt'), 'utf8'));
+  await at.local.get('/v1/findings?fresh=true').expect(200);
+  const scrape = async () =>
+    await at.local
+      .get('/metrics')
+      .expect(200)
+      .expect('content-type', /^text\/plain; version=0\.0\.4/);
+  const { text } = await until(
+    'samples of the program, which begin with the first scrape',
+    scrape,
+    (answer) => answer.text.includes('pinfold_pin_program_runs_total{'),
+    { everyMs: 200 },
+  );
+  const golden = repoPath('test/golden/metrics.txt');
+  if (process.env['PINFOLD_UPDATE_GOLDEN'] === '1') writeFileSync(golden, namesOf(text));
+  assert.equal(namesOf(text), readFileSync(golden, 'utf8'));
   const judged = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
   assert.deepEqual([judged.status, judged.stderr], [0, '']);
 });

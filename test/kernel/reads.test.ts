@@ -197,7 +197,7 @@ test('the node and the numbers for metrics agree with the lists', () => {
   assert.ok(
     statistics
       .referenceCounts()
-      .some(({ kind, counter, count }) => kind === 'map' && counter === 'usercnt' && count > 100),
+      .some(({ kind, holder, count }) => kind === 'map' && holder === 'pin' && count > 100),
   );
   assert.ok(statistics.observation().ageSeconds < 10);
   assert.equal(reads.node().pins >= pins.length, true);

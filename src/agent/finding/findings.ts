@@ -46,6 +46,7 @@ export class AgentFindings {
   #dueAtMs: number | undefined;
   #isAsked = false;
   #isRecalled = false;
+  #unexplained: readonly { readonly kind: string; readonly count: number }[] = [];
 
   constructor(parts: FindingParts) {
     this.#parts = parts;
@@ -112,6 +113,24 @@ export class AgentFindings {
     );
   }
 
+  /** How many are open of each rule that could be tried, and each severity it has. */
+  counts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[] {
+    return rules.flatMap(({ id, severities }) => {
+      if (this.#states.get(id)?.at === undefined) return [];
+      const open = this.#book.of(id);
+      return severities.map((severity) => ({
+        rule: id,
+        severity,
+        count: open.filter((finding) => finding.severity === severity).length,
+      }));
+    });
+  }
+
+  /** References nobody shows, when holders were read last. */
+  unexplained(): readonly { readonly kind: string; readonly count: number }[] {
+    return this.#unexplained;
+  }
+
   /** When rules were tried last; undefined before the first time. */
   observedAt(): Date | undefined {
     const times = [...this.#states.values()].flatMap(({ at }) => at ?? []);
@@ -125,6 +144,7 @@ export class AgentFindings {
     const events = this.#isRecalled ? [] : [...this.#book.recall(at)];
     this.#isRecalled = true;
     const { world, isHoldersNew, mustObserve } = await this.#watch.look(pace, isAsked);
+    if (isHoldersNew) this.#unexplained = world.missing.holders === undefined ? sumUnexplained(world) : [];
     for (const rule of rules) {
       const isOfHolders = rule.needs.includes('holders');
       // What was found when holders were read last stands until they are read again.
@@ -159,6 +179,14 @@ export class AgentFindings {
       await pace.rest();
     }
   }
+}
+
+function sumUnexplained({ maps, links, holders }: World) {
+  const sum = (kind: 'map' | 'link', ids: Iterable<number>) => ({
+    kind,
+    count: [...ids].reduce((total, id) => total + (holders.unexplained(kind, id) ?? 0), 0),
+  });
+  return [sum('map', maps.keys()), sum('link', links.keys())];
 }
 
 interface Found {

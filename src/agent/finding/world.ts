@@ -1,5 +1,12 @@
 import type { Thresholds } from '../../model/finding/thresholds.ts';
-import type { Need, World, WorldHolders, WorldObject, WorldPin } from '../../model/finding/world.ts';
+import {
+  countsEntries,
+  type Need,
+  type World,
+  type WorldHolders,
+  type WorldObject,
+  type WorldPin,
+} from '../../model/finding/world.ts';
 import { pinnableKinds } from '../../model/kind.ts';
 import type { LinkInfo } from '../../model/schema/link-info.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
@@ -22,15 +29,6 @@ export interface WorldParts {
   readonly missing: Readonly<Partial<Record<Need, string>>>;
 }
 
-/** Maps whose entries the kernel counts (kernel/bpf/hashtab.c); it says 0 of all others. */
-const countedTypes: ReadonlySet<string> = new Set([
-  'hash',
-  'percpu_hash',
-  'lru_hash',
-  'lru_percpu_hash',
-  'hash_of_maps',
-]);
-
 /** The inventory as of this moment, for rules that may take several slices of time. */
 export function makeWorld(inventory: Inventory, { entryCounts, ...others }: WorldParts): World {
   const maps = new Map<number, WorldObject<MapInfo>>();
@@ -45,7 +43,7 @@ export function makeWorld(inventory: Inventory, { entryCounts, ...others }: Worl
       if (info.kind !== 'map') continue;
       maps.set(id, objectOf(inventory, entry, info));
       const count = entryCounts.get(id);
-      if (count !== undefined && countedTypes.has(info.type)) entries.set(id, count);
+      if (count !== undefined && countsEntries(info.type)) entries.set(id, count);
     }
   }
   return { ...others, maps, programs, links, entries };

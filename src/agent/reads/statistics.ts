@@ -3,10 +3,13 @@ import type { Clock } from '../../model/clock.ts';
 import { objectKinds, pinnableKinds } from '../../model/kind.ts';
 import type { EventDocument } from '../../model/schema/event.ts';
 import type { Statistics } from '../agent.ts';
+import type { AgentFindings } from '../finding/findings.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Moment } from '../observer/observer.ts';
 import type { PassTotals } from '../observer/schedule.ts';
 import type { OperationReport } from '../operation/environment.ts';
+import { ReferenceTally } from '../selection/reference-tally.ts';
+import type { SelectedPins } from '../selection/selected-pins.ts';
 
 /** How far observing has come. */
 export interface Progress {
@@ -19,6 +22,8 @@ export interface StatisticsParts extends Progress {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly inventory: Inventory;
+  readonly findings: () => Pick<AgentFindings, 'counts' | 'unexplained'>;
+  readonly selected: SelectedPins;
 }
 
 /** Counts what memory holds, when asked; passes on reports and events to who listens. */
@@ -50,15 +55,32 @@ export class AgentStatistics implements Statistics {
   }
 
   referenceCounts(): ReturnType<Statistics['referenceCounts']> {
+    const tally = new ReferenceTally(this.#parts.inventory);
+    return pinnableKinds.flatMap((kind) => tally.sum(kind).map((each) => ({ kind, ...each })));
+  }
+
+  unexplainedCounts(): ReturnType<Statistics['unexplainedCounts']> {
+    return this.#parts.findings().unexplained();
+  }
+
+  memoryCounts(): ReturnType<Statistics['memoryCounts']> {
     const { objects } = this.#parts.inventory;
-    return pinnableKinds.flatMap((kind) => {
-      const all = [...objects.counters(kind)];
-      if (all.length === 0) return [];
-      const refcnt = all.reduce((sum, counters) => sum + Number(counters.refcnt), 0);
-      const usercnt = all.reduce((sum, counters) => sum + Number(counters.usercnt ?? 0n), 0);
-      const line = { kind, counter: 'refcnt', count: refcnt } as const;
-      return kind === 'map' ? [line, { kind, counter: 'usercnt', count: usercnt } as const] : [line];
+    return objectKinds.flatMap((kind) => {
+      const sums = new Map<string, number>();
+      for (const { info } of objects.entries(kind)) {
+        if (!('memlock' in info) || info.memlock === undefined) continue;
+        sums.set(info.type, (sums.get(info.type) ?? 0) + info.memlock);
+      }
+      return [...sums].map(([type, bytes]) => ({ kind, type, bytes }));
     });
+  }
+
+  findingCounts(): ReturnType<Statistics['findingCounts']> {
+    return this.#parts.findings().counts();
+  }
+
+  selectedPins(): ReturnType<Statistics['selectedPins']> {
+    return this.#parts.selected.list();
   }
 
   observation(): ReturnType<Statistics['observation']> {

@@ -69,3 +69,8 @@ export interface World {
   /** What could not be found out, and why, ending a sentence. */
   readonly missing: Readonly<Partial<Record<Need, string>>>;
 }
+
+/** Types of maps whose entries the kernel counts (kernel/bpf/hashtab.c); it says 0 of all others. */
+export function countsEntries(type: string): boolean {
+  return /^(?:lru_)?(?:percpu_)?hash$|^hash_of_maps$/.test(type);
+}

@@ -1,0 +1,104 @@
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { Clock } from '../../model/clock.ts';
+import { isSelected, type PinSelection } from '../../model/finding/selection.ts';
+import { countsEntries } from '../../model/finding/world.ts';
+import { limits } from '../../model/limits.ts';
+import type { PinSample } from '../agent.ts';
+import type { PinEntry } from '../inventory/entry.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import { Pace } from '../observer/pace.ts';
+import { ReferenceTally } from './reference-tally.ts';
+
+/** What selected pins are sampled with. */
+export interface SelectedPinsParts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly selection: PinSelection;
+}
+
+/** How a program ran since it was loaded, as far as the kernel measured. */
+type Runs = Pick<PinSample, 'runs' | 'runSeconds' | 'recursionMisses'>;
+
+/** Pins that have metrics of their own, with samples a few seconds old. */
+export class SelectedPins {
+  readonly #parts: SelectedPinsParts;
+  #entries: ReadonlyMap<number, number> = new Map();
+  #runs: ReadonlyMap<number, Runs> = new Map();
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+  #dueAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: SelectedPinsParts) {
+    this.#parts = parts;
+  }
+
+  /** Every selected pin, in the order of mounts and paths; from memory. Samples go on while this is called. */
+  *list(): Iterable<PinSample> {
+    if (this.#parts.selection.selectors.length === 0) return;
+    this.#askedAtMs = this.#parts.clock.monotonicMs();
+    const tally = new ReferenceTally(this.#parts.inventory);
+    for (const pin of this.#selected()) yield this.#sampleOf(pin, tally);
+  }
+
+  /** Called when a pass of the observer is over: samples what is due, if anybody asks for it. */
+  async afterPass(): Promise<void> {
+    const { clock, kernel, selection } = this.#parts;
+    const now = clock.monotonicMs();
+    const isAsked = now - this.#askedAtMs < limits.pinSamplesKeptMs;
+    if (selection.selectors.length === 0 || !isAsked || now < this.#dueAtMs) return;
+    const pins = [...this.#selected()];
+    const pace = new Pace(clock);
+    if (kernel.entryCounts.unavailable === undefined && pins.some(({ object }) => object.kind === 'map'))
+      this.#entries = kernel.entryCounts.readAll();
+    const programs = pins.flatMap(({ object }) => (object.kind === 'program' ? object.id : []));
+    const runs = new Map<number, Runs>();
+    for (const id of new Set(programs)) {
+      const info = kernel.objects.describe('program', id)?.info;
+      if (info?.kind === 'program') runs.set(id, runsOf(info));
+      await pace.restIfOver();
+    }
+    this.#runs = runs;
+    this.#dueAtMs = clock.monotonicMs() + limits.findingsIntervalMs;
+  }
+
+  *#selected(): Iterable<PinEntry> {
+    const { inventory, selection } = this.#parts;
+    for (const names of inventory.mounts()) {
+      for (const path of names.pinPaths.items()) {
+        const pin = names.findPin(path);
+        if (pin !== undefined && isSelected(selection, pin)) yield pin;
+      }
+    }
+  }
+
+  #sampleOf({ mount, path, object, annotations }: PinEntry, tally: ReferenceTally): PinSample {
+    const { kind, id, type, name } = object;
+    const info = this.#parts.inventory.objects.find(kind, id)?.info;
+    const entries = kind === 'map' && countsEntries(type) ? this.#entries.get(id) : undefined;
+    return {
+      mount,
+      path,
+      kind,
+      type,
+      name,
+      owner: annotations.owner ?? '',
+      references: tally.of(kind, id),
+      ...(entries === undefined ? {} : { entries }),
+      ...(info?.kind === 'map' ? { maxEntries: info.max_entries } : {}),
+      ...(kind === 'program' ? this.#runs.get(id) : {}),
+    };
+  }
+}
+
+function runsOf(info: {
+  readonly run_cnt?: number;
+  readonly run_time_ns?: number;
+  readonly recursion_misses?: number;
+}): Runs {
+  const { run_cnt, run_time_ns, recursion_misses } = info;
+  return {
+    ...(run_cnt === undefined ? {} : { runs: run_cnt }),
+    ...(run_time_ns === undefined ? {} : { runSeconds: run_time_ns / 1e9 }),
+    ...(recursion_misses === undefined ? {} : { recursionMisses: recursion_misses }),
+  };
+}

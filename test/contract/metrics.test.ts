@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
+import test from 'node:test';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { createMap, updateEntry } from '../support/bpftool.ts';
+import { hold } from '../support/hold.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/until.ts';
+
+/** The samples of a scrape, by name with labels as they are written. */
+async function scrape(at: TestAgent): Promise<ReadonlyMap<string, number>> {
+  const { text } = await at.local.get('/metrics').expect(200);
+  const judged = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  assert.deepEqual([judged.status, judged.stderr], [0, '']);
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+}
+
+/** Labels that place a pin, as they are written. */
+const placed = (at: TestAgent, path: string): string => `mount="${at.bpffs.path}",path="${path}"`;
+
+test('a selected map has its references by holder, its entries and what it holds; others have nothing', async () => {
+  await using at = await testAgent({ file: { metrics: { pins: [{ prefix: 'team' }] } } });
+  const { path } = at.bpffs;
+  mkdirSync(`${path}/team`);
+  mkdirSync(`${path}/teams`);
+  const { id } = createMap(`${path}/team/flows`, { name: 'pf_flows', entries: 10 });
+  linkSync(`${path}/team/flows`, `${path}/team/same`);
+  createMap(`${path}/teams/other`, { name: 'pf_other' });
+  for (const key of [1, 2, 3])
+    updateEntry(`${path}/team/flows`, Buffer.from([key, 0, 0, 0]), Buffer.alloc(8));
+  using holder = await hold(`id:map:${id}`, 'dup:0', `id:map:${id}`, 'prog:xdp:pf_uses:0');
+  assert.equal(holder.objects.length, 4);
+  await at.local.get('/v1/findings?fresh=true').expect(200);
+  const flows = placed(at, 'team/flows');
+  const samples = await until(
+    'entries, which are counted once somebody scrapes',
+    () => scrape(at),
+    (seen) => seen.has(`pinfold_pin_map_entries{${flows}}`),
+    { everyMs: 200 },
+  );
+  const of = (name: string, more = ''): number | undefined => samples.get(`${name}{${flows}${more}}`);
+  assert.equal(of('pinfold_pin_map_entries'), 3);
+  assert.equal(of('pinfold_pin_map_max_entries'), 10);
+  assert.equal(of('pinfold_pin_info', ',kind="map",type="hash",name="pf_flows",owner=""'), 1);
+  const references = ['pin', 'file', 'program', 'other'].map((holding) =>
+    of('pinfold_pin_references', `,holder="${holding}"`),
+  );
+  assert.deepEqual(references, [1, 2, 1, 0]);
+  assert.equal(samples.get('pinfold_pins_selected'), 2);
+  assert.equal([...samples.keys()].filter((name) => name.includes('teams/')).length, 0);
+});
+
+test('a selected program counts its runs and their time in seconds, as the kernel measured them', async () => {
+  const settings = { 'program-stats': true };
+  await using at = await testAgent({ settings, file: { metrics: { pins: [{ prefix: 'prog' }] } } });
+  using dir = tempDir('packet');
+  const pin = `${at.bpffs.path}/prog`;
+  using holder = await hold('prog:xdp:pf_runs', `pin:0:${pin}`);
+  await holder.release();
+  writeFileSync(`${dir.path}/packet`, Buffer.alloc(64));
+  const args = ['data_in', `${dir.path}/packet`, 'repeat', '1000'];
+  execFileSync('bpftool', ['prog', 'run', 'pinned', pin, ...args], { stdio: 'ignore' });
+  await at.local.get('/v1/pins?fresh=true').expect(200);
+  const samples = await until(
+    'the runs of the program',
+    () => scrape(at),
+    (seen) => seen.has(`pinfold_pin_program_runs_total{${placed(at, 'prog')}}`),
+    { everyMs: 200 },
+  );
+  const [shown] = JSON.parse(
+    `[${execFileSync('bpftool', ['-j', 'prog', 'show', 'pinned', pin], { encoding: 'utf8' })}]`,
+  );
+  const of = (name: string) => samples.get(`${name}{${placed(at, 'prog')}}`);
+  assert.equal(of('pinfold_pin_program_runs_total'), 1000);
+  assert.equal(shown.run_cnt, 1000);
+  assert.equal(of('pinfold_pin_program_run_seconds_total'), shown.run_time_ns / 1e9);
+  assert.equal(of('pinfold_pin_program_recursion_misses_total'), 0);
+});
+
+test('names of any bytes make one well-formed label each, and differ', async () => {
+  const own = `names${process.pid}`;
+  await using at = await testAgent({ file: { metrics: { pins: [{ prefix: own }] } } });
+  const directory = `${at.bpffs.path}/${own}`;
+  mkdirSync(directory);
+  const names = ['a"b', 'a\nb', 'a\\nb', 'a{b}', 'a\rb', 'a=1,b', '\u202eb'].map((name) => Buffer.from(name));
+  names.push(Buffer.from([0x61, 0xff]), Buffer.from([0x61, 0xfe]));
+  for (const [index, name] of names.entries()) {
+    createMap(`${directory}/m${index}`, { name: 'pf_names' });
+    linkSync(`${directory}/m${index}`, Buffer.concat([Buffer.from(`${directory}/`), name]));
+  }
+  await at.local.get('/v1/pins?fresh=true').expect(200);
+  const samples = await scrape(at);
+  const infos = [...samples.keys()].filter((key) => key.startsWith('pinfold_pin_info{'));
+  assert.equal(infos.length, 2 * names.length);
+  for (const info of infos) assert.match(info, /^pinfold_pin_info\{(?:\w+="(?:[^"\\\n]|\\["\\n])*",?)+\}$/);
+  const { text } = await at.local
+    .get('/metrics')
+    .set('accept', 'application/openmetrics-text;version=1.0.0')
+    .buffer(true);
+  assert.ok(text.endsWith('\n# EOF\n'));
+});
+
+test('pins that do not fit have no series at all, and what was left out is counted', async () => {
+  const seriesOfOne = 6;
+  const own = `fit${process.pid}`;
+  const metrics = { pins: [{ prefix: own }], pin_series_max: 2 * seriesOfOne };
+  await using at = await testAgent({ file: { metrics } });
+  mkdirSync(`${at.bpffs.path}/${own}`);
+  for (const name of ['a', 'b', 'c', 'd'])
+    createMap(`${at.bpffs.path}/${own}/${name}`, { name: 'pf_fit', type: 'array' });
+  await at.local.get('/v1/findings?fresh=true').expect(200);
+  const first = await scrape(at);
+  const shown = [...first.keys()].filter((key) => key.startsWith('pinfold_pin_') && key.includes('path='));
+  assert.deepEqual([...new Set(shown.map((key) => /path="\w+\/(\w)"/.exec(key)?.[1]))], ['a', 'b']);
+  assert.equal(shown.length, 2 * seriesOfOne);
+  assert.equal(first.get('pinfold_pins_selected'), 4);
+  assert.equal(first.get('pinfold_pin_series_dropped_total'), 2 * seriesOfOne);
+  assert.equal((await scrape(at)).get('pinfold_pin_series_dropped_total'), 4 * seriesOfOne);
+});
+
+test('findings, memory and unexplained references are told by what they are of', async () => {
+  await using at = await testAgent({ file: { findings: { min_age: '0s', per_rule: 100_000 } } });
+  createMap(`${at.bpffs.path}/orphan`, { name: 'pf_orphan' });
+  await at.local.get('/v1/findings?fresh=true').expect(200);
+  const samples = await scrape(at);
+  const { total } = (await at.local.get('/v1/findings?rule=orphan_pin')).body;
+  assert.ok(total >= 1);
+  assert.equal(samples.get('pinfold_findings{rule="orphan_pin",severity="warning"}'), total);
+  assert.equal(samples.get('pinfold_findings{rule="memory_budget",severity="warning"}'), 0);
+  assert.ok((samples.get('pinfold_memory_bytes{kind="map",type="hash"}') ?? 0) > 0);
+  assert.ok((samples.get('pinfold_unexplained_references{kind="map"}') ?? -1) >= 0);
+  assert.ok((samples.get('pinfold_references{kind="map",holder="pin"}') ?? 0) >= 1);
+});
