@@ -17,7 +17,8 @@ export const btfResource = defineResource<Btf>({
     { title: 'BYTES', align: 'right', cell: (btf) => shown(btf.btf_size) },
     ageColumn((btf) => btf.first_seen),
   ],
-  list: (client, { type, name, fresh }, itemsMax) => client.list('/v1/btfs', { type, name, fresh }, itemsMax),
+  list: (client, { type, name, held_by, fresh }, itemsMax) =>
+    client.list('/v1/btfs', { type, name, held_by, fresh }, itemsMax),
   find: async (client, name) => {
     const data = await readData(
       client.api.GET('/v1/btfs/{id}', { params: { path: { id: parseId(name, 'btf') } } }),

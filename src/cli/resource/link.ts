@@ -20,8 +20,8 @@ export const linkResource = defineResource<Link>({
     { title: 'ATTACH TYPE', isWide: true, cell: (link) => shown(link.attach_type) },
     { title: 'COOKIE', isWide: true, cell: (link) => shown(link.cookie) },
   ],
-  list: (client, { type, name, pinned, fresh }, itemsMax) =>
-    client.list('/v1/links', { type, name, pinned, fresh }, itemsMax),
+  list: (client, { type, name, pinned, held_by, fresh }, itemsMax) =>
+    client.list('/v1/links', { type, name, pinned, held_by, fresh }, itemsMax),
   find: (client, name) =>
     readData(client.api.GET('/v1/links/{id}', { params: { path: { id: parseId(name, 'link') } } })),
   nameOf: objectName,

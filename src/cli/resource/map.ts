@@ -23,8 +23,8 @@ export const mapResource = defineResource<BpfMap>({
     { title: 'BTF', isWide: true, align: 'right', cell: (map) => shown(map.btf_id) },
     { title: 'FLAGS', isWide: true, cell: (map) => map.flags.map(shown).join(',') },
   ],
-  list: (client, { type, name, pinned, fresh }, itemsMax) =>
-    client.list('/v1/maps', { type, name, pinned, fresh }, itemsMax),
+  list: (client, { type, name, pinned, held_by, fresh }, itemsMax) =>
+    client.list('/v1/maps', { type, name, pinned, held_by, fresh }, itemsMax),
   find: (client, name) =>
     readData(client.api.GET('/v1/maps/{id}', { params: { path: { id: parseId(name, 'map') } } })),
   nameOf: objectName,

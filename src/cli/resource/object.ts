@@ -15,7 +15,7 @@ export const objectResource = defineResource<BpfObject>({
     { title: 'NAME', cell: (object) => ('name' in object ? shown(object.name) : '') },
     ...holderColumns,
   ],
-  list: (client, { kind, type, name, pinned, fresh }, itemsMax) =>
-    client.list('/v1/objects', { kind, type, name, pinned, fresh }, itemsMax),
+  list: (client, { kind, type, name, pinned, held_by, fresh }, itemsMax) =>
+    client.list('/v1/objects', { kind, type, name, pinned, held_by, fresh }, itemsMax),
   nameOf: objectName,
 });

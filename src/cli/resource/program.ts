@@ -23,8 +23,8 @@ export const programResource = defineResource<Program>({
     { title: 'MAPS', isWide: true, cell: (program) => (program.map_ids ?? []).join(',') },
     { title: 'BTF', isWide: true, align: 'right', cell: (program) => shown(program.btf_id) },
   ],
-  list: (client, { type, name, pinned, fresh }, itemsMax) =>
-    client.list('/v1/programs', { type, name, pinned, fresh }, itemsMax),
+  list: (client, { type, name, pinned, held_by, fresh }, itemsMax) =>
+    client.list('/v1/programs', { type, name, pinned, held_by, fresh }, itemsMax),
   find: (client, name) =>
     readData(client.api.GET('/v1/programs/{id}', { params: { path: { id: parseId(name, 'program') } } })),
   nameOf: objectName,
