@@ -7,6 +7,7 @@ import { backupCommand } from './command/backup.ts';
 import { batchCommand } from './command/batch.ts';
 import { completeCommand, completionCommand } from './command/completion.ts';
 import { countCommand } from './command/count.ts';
+import { createCommand } from './command/create.ts';
 import { describeCommand } from './command/describe.ts';
 import { doctorCommand } from './command/doctor.ts';
 import { dumpCommand } from './command/dump.ts';
@@ -90,10 +91,11 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   dumpCommand,
   entryCommand,
   countCommand,
-  freezeCommand,
   instructionsCommand,
   specCommand,
   topCommand,
+  createCommand,
+  freezeCommand,
   pinCommand,
   unpinCommand,
   mvCommand,

@@ -40,5 +40,7 @@ export type Operation = paths['/v1/operations/{id}']['get']['responses'][200]['c
 
 /** The body that makes a pin. */
 export type PinRequest = paths['/v1/pins/{path}']['put']['requestBody']['content']['application/json'];
+/** The body that makes a map. */
+export type MapSpecification = paths['/v1/maps']['post']['requestBody']['content']['application/json'];
 /** The body of several changes. */
 export type BatchRequest = paths['/v1/batch']['post']['requestBody']['content']['application/json'];

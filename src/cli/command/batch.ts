@@ -1,14 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { parseDocument } from 'yaml';
 import type { BatchRequest } from '../../client/documents.ts';
 import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import { addChangeOptions, type ChangeFlags, changeQuery, tellChange } from '../change.ts';
 import type { Cli } from '../cli.ts';
 import { UsageError } from '../exit.ts';
-import type { Io } from '../io.ts';
-import { readAll } from '../read-lines.ts';
+import { readDocument } from '../read-document.ts';
 
 interface BatchFlags extends ChangeFlags {
   readonly file: string;
@@ -24,7 +21,7 @@ export function batchCommand(cli: Cli): Command {
     );
   return addChangeOptions(command).action(async (flags: BatchFlags) => {
     const query = changeQuery(cli, flags);
-    const body = parseBatch(await readFileOrInput(cli.io, flags.file));
+    const body = parseBatch(await readDocument(cli.io, flags.file));
     const { api } = await cli.client();
     const answer = await readData(api.POST('/v1/batch', { params: { query }, body }));
     const count = body.operations.length;
@@ -41,12 +38,7 @@ export function batchCommand(cli: Cli): Command {
  * Reads `{operations: […]}` or the list alone; what the operations say is for the agent to judge. @throws
  * UsageError
  */
-function parseBatch(text: string): BatchRequest {
-  const document = parseDocument(text);
-  const [problem] = document.errors;
-  if (problem !== undefined)
-    throw new UsageError(`The file is neither YAML nor JSON: ${escapeText(problem.message)}`);
-  const value: unknown = document.toJS();
+function parseBatch(value: unknown): BatchRequest {
   const body: unknown = Array.isArray(value) ? { operations: value } : value;
   if (isBatch(body)) return body;
   throw new UsageError('The file must hold a list of operations, or a mapping with the key operations.');
@@ -54,14 +46,4 @@ function parseBatch(text: string): BatchRequest {
 
 function isBatch(body: unknown): body is BatchRequest {
   return typeof body === 'object' && body !== null && 'operations' in body && Array.isArray(body.operations);
-}
-
-async function readFileOrInput(io: Io, file: string): Promise<string> {
-  if (file === '-') return await readAll(io);
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new UsageError(`${escapeText(file)} cannot be read (${why}).`);
-  }
 }

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { escapeText } from '../model/escape.ts';
+import { UsageError } from './exit.ts';
+import type { Io } from './io.ts';
+import { readAll } from './read-lines.ts';
+
+/**
+ * What a YAML or JSON file holds, or standard input for `-`; what it means is for others to judge.
+ *
+ * @throws UsageError where it cannot be read, or is neither
+ */
+export async function readDocument(io: Io, file: string): Promise<unknown> {
+  const document = parseDocument(file === '-' ? await readAll(io) : readText(file));
+  const [problem] = document.errors;
+  if (problem !== undefined)
+    throw new UsageError(`The file is neither YAML nor JSON: ${escapeText(problem.message)}`);
+  return document.toJS();
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new UsageError(`${escapeText(file)} cannot be read (${why}).`);
+  }
+}
