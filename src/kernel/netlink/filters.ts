@@ -12,14 +12,13 @@ const RTM_GETACTION = 50;
 const trafficControl = { size: 20, ifindex: 4, handle: 8, parent: 12, info: 16 } as const;
 const actions = { size: 4 } as const;
 
-/** TCA_KIND, TCA_OPTIONS; the same of an action, and its index. */
+/** TCA_KIND and TCA_OPTIONS, which actions have too. */
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
-const TCA_ACT_INDEX = 3;
 
 /** TCA_BPF_* of a filter and TCA_ACT_BPF_* of an action (pkt_cls.h, tc_act/tc_bpf.h). */
 const filterOptions = { flags: 8, id: 11 } as const;
-const actionOptions = { id: 9 } as const;
+const actionOptions = { parms: 2, id: 9 } as const;
 
 /** TCA_BPF_FLAG_ACT_DIRECT. */
 const DIRECT_ACTION = 1;
@@ -101,8 +100,10 @@ export function parseActions({ body }: Message): readonly BpfAction[] {
     const action = parseAttributes(bytes);
     const options = action.get(TCA_OPTIONS);
     if (textAttribute(action, TCA_KIND) !== 'bpf' || options === undefined) return [];
-    const programId = u32Of(parseAttributes(options), actionOptions.id);
-    const index = u32Of(action, TCA_ACT_INDEX) ?? 0;
+    const bpf = parseAttributes(options);
+    const programId = u32Of(bpf, actionOptions.id);
+    // struct tc_act_bpf begins with the index (tc_gen in pkt_cls.h).
+    const index = u32Of(bpf, actionOptions.parms) ?? 0;
     return programId === undefined ? [] : [{ programId, index }];
   });
 }
