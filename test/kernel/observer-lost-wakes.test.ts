@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { linkSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import test from 'node:test';
 import type { Kernel, Watcher } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { AT_FDCWD, rename } from '../../src/kernel/sys/calls.ts';
 import { PinfoldError } from '../../src/model/error.ts';
 import { mountBpffs } from '../support/bpffs.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -21,6 +22,7 @@ function withWatcher(make: (onWake: (watch: number | 'overflow') => void) => Wat
 }
 
 const soon = { quickMs: 200, fullMs: 500, wakeMs: 20 };
+const rarely = { quickMs: 600_000, fullMs: 600_000, wakeMs: 20 };
 const patience = { timeoutMs: 10_000, everyMs: 50 };
 
 test('without any wake the walks alone see every change', async () => {
@@ -48,6 +50,114 @@ test('without any wake the walks alone see every change', async () => {
   assert.ok(added > 0, 'the observer asked to be woken');
 });
 
+test('names that never rest do not keep a pass from its end', async () => {
+  using bpffs = mountBpffs();
+  using dir = tempDir('state');
+  createMap(`${bpffs.path}/map0`);
+  createMap(`${bpffs.path}/resting`);
+  const real = openKernel();
+  let readings = 0;
+  const readDirectory: Kernel['bpffs']['readDirectory'] = (directory) => {
+    const entries = real.bpffs.readDirectory(directory);
+    if (entries.some(({ name }) => name === `map${readings}`)) {
+      renameSync(`${bpffs.path}/map${readings}`, `${bpffs.path}/map${readings + 1}`);
+      readings++;
+      // A directory so large that reading it takes a while.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+    }
+    return entries;
+  };
+  const kernel: Kernel = {
+    ...real,
+    bpffs: { ...real.bpffs, readDirectory },
+    [Symbol.dispose]: () => real[Symbol.dispose](),
+  };
+  await using observed = await startAgent(bpffs.path, dir.path, { kernel, rhythm: rarely });
+  assert.ok(readings >= 1 && readings <= 3, `the directory was read ${readings} times`);
+  assert.equal(observed.agent.notReady(), undefined);
+});
+
+test('each change of a name moves the change time of its directories, by which they are passed over', () => {
+  using kernel = openKernel();
+  using bpffs = mountBpffs();
+  const at = (name: string) => ({ directory: AT_FDCWD, name }) as const;
+  const one = `${bpffs.path}/one`;
+  const two = `${bpffs.path}/two`;
+  for (const directory of [one, two]) mkdirSync(directory);
+  createMap(`${one}/map`);
+  createMap(`${one}/other`);
+  const ctimes = () => [one, two].map((path) => statSync(path, { bigint: true }).ctimeNs);
+  const moved = (change: () => void): readonly boolean[] => {
+    const before = ctimes();
+    // The kernel's clock for stamps ticks every 10 ms at most.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    change();
+    return ctimes().map((ctime, index) => ctime !== before[index]);
+  };
+  const only = [true, false];
+  const both = [true, true];
+  assert.deepEqual(
+    moved(() => createMap(`${one}/new`)),
+    only,
+    'a pin',
+  );
+  assert.deepEqual(
+    moved(() => mkdirSync(`${one}/directory`)),
+    only,
+    'a directory',
+  );
+  assert.deepEqual(
+    moved(() => symlinkSync('map', `${one}/symlink`)),
+    only,
+    'a symbolic link',
+  );
+  assert.deepEqual(
+    moved(() => linkSync(`${one}/map`, `${one}/link`)),
+    only,
+    'a hard link',
+  );
+  assert.deepEqual(
+    moved(() => renameSync(`${one}/map`, `${one}/renamed`)),
+    only,
+    'a rename',
+  );
+  assert.deepEqual(
+    moved(() => renameSync(`${one}/renamed`, `${one}/other`)),
+    only,
+    'a rename over a pin',
+  );
+  assert.deepEqual(
+    moved(() => renameSync(`${one}/other`, `${two}/there`)),
+    both,
+    'a move',
+  );
+  assert.deepEqual(
+    moved(() => renameSync(`${one}/directory`, `${two}/moved`)),
+    both,
+    'a directory moved',
+  );
+  assert.deepEqual(
+    moved(() => kernel.calls.renameat2(at(`${one}/new`), at(`${two}/there`), rename.EXCHANGE)),
+    both,
+    'an exchange',
+  );
+  assert.deepEqual(
+    moved(() => rmSync(`${one}/new`)),
+    only,
+    'an unlink',
+  );
+  assert.deepEqual(
+    moved(() => rmSync(`${one}/symlink`)),
+    only,
+    'an unlink of a symbolic link',
+  );
+  assert.deepEqual(
+    moved(() => rmdirSync(`${two}/moved`)),
+    [false, true],
+    'an rmdir',
+  );
+});
+
 test('after an overflow everything is read again, attributes too', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('state');
@@ -63,16 +173,15 @@ test('after an overflow everything is read again, attributes too', async () => {
       [Symbol.dispose]: () => undefined,
     };
   });
-  const rarely = { quickMs: 600_000, fullMs: 600_000, wakeMs: 20 };
   await using observed = await startAgent(bpffs.path, dir.path, { kernel, rhythm: rarely });
   await changer.tell('chmod 20 a 644');
   await changer.tell('make 5 b');
   overflow();
   const modes = () => everyPin(observed.agent).map(({ mode }) => mode);
-  await untilPasses(
-    () => assert.deepEqual(modes(), [...Array(20).fill('0644'), ...Array(5).fill('0600')]),
-    patience,
-  );
+  await untilPasses(() => assert.deepEqual(modes(), [...Array(20).fill('0644'), ...Array(5).fill('0600')]), {
+    ...patience,
+    timeoutMs: 60_000,
+  });
 });
 
 test('where the kernel gives no more watches the agent still sees everything', async () => {

@@ -235,7 +235,7 @@ test('watching does not keep a process alive', async () => {
   assert.deepEqual(await child.exit(), { code: 0, signal: null });
 });
 
-test('at rest ten looks a second take at most 2 % of a core', async () => {
+test('at rest the looks of a second take at most 2 % of a core', async () => {
   using bpffs = mountBpffs();
   using watched = watching();
   watched.add(bpffs.path);

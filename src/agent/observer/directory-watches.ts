@@ -23,8 +23,6 @@ export class DirectoryWatches implements Disposable {
   readonly #numbers = new Map<string, number>();
   readonly #woken = new Map<string, DirectoryPlace>();
   #hasLostEvents = false;
-  /** Directories that could not be watched; the walks alone see their changes. */
-  unwatched = 0;
 
   constructor(openWatcher: Kernel['openWatcher'], onWake: () => void) {
     this.#watcher = openWatcher((watch) => {
@@ -38,15 +36,19 @@ export class DirectoryWatches implements Disposable {
     });
   }
 
-  /** Watches an open directory. Whoever reads it reads it after this, so that nothing falls in between. */
-  watch(place: DirectoryPlace, directory: Fd): void {
+  /**
+   * Watches an open directory. Whoever reads it reads it after this, so that nothing falls in between. False
+   * where there are no more watches: the walks alone see its changes.
+   */
+  watch(place: DirectoryPlace, directory: Fd): boolean {
     try {
       const number = this.#watcher.add(directory);
       this.#places.set(number, place);
       this.#numbers.set(keyOf(place), number);
+      return true;
     } catch (error) {
-      if (!isPinfoldError(error, 'overloaded')) throw error;
-      this.unwatched++;
+      if (isPinfoldError(error, 'overloaded')) return false;
+      throw error;
     }
   }
 

@@ -1,4 +1,11 @@
-import type { BpffsMount, BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
+import type {
+  BpffsMount,
+  BpffsRoot,
+  DirectoryEntry,
+  InodeFacts,
+  Kernel,
+  OpenName,
+} from '../../kernel/kernel.ts';
 import type { Place } from '../../kernel/sys/calls.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { isPinfoldError } from '../../model/error.ts';
@@ -21,11 +28,14 @@ import { factsOf } from '../operation/site.ts';
 import type { DirectoryWatches } from './directory-watches.ts';
 import type { DescribedObject } from './object-survey.ts';
 import type { Pace } from './pace.ts';
+import { isGone, isOutOfSight, isPassing } from './refusals.ts';
+import type { SettledDirectories } from './settled-directories.ts';
 
 /** What reading the directories of one instance needs. */
 export interface SurveyParts {
   readonly kernel: Kernel;
   readonly watches: DirectoryWatches;
+  readonly settled: SettledDirectories;
   readonly pace: Pace;
   /** What is known of the instance; undefined where it is new. */
   readonly names: MountNames | undefined;
@@ -38,6 +48,8 @@ export interface SurveyParts {
 export interface Depth {
   /** Also every directory below it that is known; new ones are always read. */
   readonly below: boolean;
+  /** Directories whose change time is the one it was are not read. */
+  readonly onlyChanged?: boolean;
   /**
    * Whether the attributes of names that have not changed are read too. `quiet`: only where that is cheap,
    * or where no name differs, so that it must have been an attribute that woke the directory.
@@ -50,6 +62,8 @@ const smallMax = 512;
 
 /** What one reading of one directory found different from what is known. */
 interface DirectoryReading {
+  /** As they were before it was read, where they will tell whether it changed since. */
+  readonly stamp: InodeFacts | undefined;
   readonly lost: PinEntry[];
   readonly found: PinState[];
   /** Names that are no pins: here now, or gone. */
@@ -75,6 +89,8 @@ export class MountSurvey {
   readonly objects = new Map<string, DescribedObject>();
   /** Directories whose attributes are still to be read, when there is time. */
   readonly deferred = new Set<DirectoryPath>();
+  /** Whether a directory could not be watched, so that only walks see its changes. */
+  hasUnwatched = false;
   instance: string;
   rootFacts: InodeFacts | undefined;
   readonly #parts: SurveyParts;
@@ -104,6 +120,11 @@ export class MountSurvey {
     const readings = [...this.#readings.values()];
     const lost = readings.flatMap((reading) => reading.lost);
     return { lost: [...this.#parts.remembered, ...lost], found: readings.flatMap(({ found }) => found) };
+  }
+
+  /** Directories that were read, as they were before, if their change time tells of what comes after. */
+  stamps(): readonly (readonly [DirectoryPath, InodeFacts])[] {
+    return [...this.#readings].flatMap(([path, { stamp }]) => (stamp === undefined ? [] : [[path, stamp]]));
   }
 
   /** Directories, symbolic links and names nobody may look into that are there now. */
@@ -162,8 +183,13 @@ export class MountSurvey {
     try {
       using directory = this.#parts.kernel.bpffs.openDirectory(root, task.path);
       if (task.toOpen === undefined) {
-        this.#parts.watches.watch({ mount: this.mount.id, path: task.path }, directory);
-        task.toOpen = this.#list(task, this.#parts.kernel.bpffs.readDirectory(directory));
+        const stamp = this.#parts.kernel.bpffs.stat(directory);
+        if (task.onlyChanged === true && this.#passOver(task, stamp)) return true;
+        const isTold = this.#parts.watches.watch({ mount: this.mount.id, path: task.path }, directory);
+        this.hasUnwatched ||= !isTold;
+        const isSettled = isTold && this.#parts.settled.isSettled(stamp);
+        const entries = this.#parts.kernel.bpffs.readDirectory(directory);
+        task.toOpen = this.#list(task, entries, isSettled ? stamp : undefined);
       }
       while (task.toOpen.length > 0 && !this.#parts.pace.isOver()) {
         const name = task.toOpen.pop() ?? '';
@@ -192,9 +218,20 @@ export class MountSurvey {
     }
   }
 
+  /** Leaves a directory that has not changed as it is known, and goes on to those in it. */
+  #passOver(task: Task, now: InodeFacts): boolean {
+    if (!this.#parts.settled.isUnchanged({ mount: this.mount.id, path: task.path }, now)) return false;
+    const known = this.#known(task.path);
+    this.#namesSeen += known.size;
+    for (const [name, { entry }] of known) {
+      if (entry === 'directory') this.#tasks.push({ ...depthOf(task), path: joinPath(task.path, name) });
+    }
+    return true;
+  }
+
   /** Compares the names and inode numbers; answers which names must be opened. */
-  #list(task: Task, entries: ReturnType<Kernel['bpffs']['readDirectory']>): string[] {
-    const reading: DirectoryReading = { lost: [], found: [], entries: new Map(), gone: [] };
+  #list(task: Task, entries: readonly DirectoryEntry[], stamp: InodeFacts | undefined): string[] {
+    const reading: DirectoryReading = { stamp, lost: [], found: [], entries: new Map(), gone: [] };
     this.#readings.set(task.path, reading);
     if (isTooDeep(task.path)) return [];
     const known = this.#known(task.path);
@@ -340,8 +377,8 @@ function isTooDeep(directory: DirectoryPath): boolean {
   return directory.split('/').length >= limits.depthMax;
 }
 
-function depthOf({ below, attributes }: Task): Depth {
-  return { below, attributes };
+function depthOf({ below, onlyChanged = false, attributes }: Task): Depth {
+  return { below, onlyChanged, attributes };
 }
 
 /**
@@ -359,21 +396,4 @@ function isSameEntry(before: NamedEntry, open: OpenName): boolean {
     case 'other':
       return open.type === 'other' && isSameInode(before.facts, open);
   }
-}
-
-/** Something is mounted over the name, or this user may not look into it. */
-function isOutOfSight(error: unknown): boolean {
-  return isPinfoldError(error, 'crosses_mount') || isPinfoldError(error, 'permission_denied');
-}
-
-/** The directory went, or became something else, while it was on the list. */
-function isGone(error: unknown): boolean {
-  return ['directory_not_found', 'parent_not_found', 'not_a_directory', 'symlink'].some(
-    (code) => isPinfoldError(error) && error.code === code,
-  );
-}
-
-/** Conditions of the machine that say nothing about the pin. */
-function isPassing(error: unknown): boolean {
-  return isPinfoldError(error, 'out_of_memory') || isPinfoldError(error, 'overloaded');
 }

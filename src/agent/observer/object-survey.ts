@@ -42,6 +42,8 @@ export class ObjectSurvey {
   readonly #kernel: Kernel;
   readonly #objects: ObjectInventory;
   readonly #highest = new Map<ObjectKind, number>();
+  /** What the inventory was compared with last; the kernel's reader gives the same map while nothing moves. */
+  readonly #compared = new Map<ObjectKind, ReadonlyMap<number, Counters>>();
 
   constructor(kernel: Kernel, objects: ObjectInventory) {
     this.#kernel = kernel;
@@ -55,6 +57,11 @@ export class ObjectSurvey {
     );
   }
 
+  /** Has all objects compared again: what was found at the last look has not been written. */
+  forget(): void {
+    this.#compared.clear();
+  }
+
   /** Looks, in slices. `seen` are objects described already in this pass, by `kind:id`. */
   async look(
     depth: ObjectDepth,
@@ -66,7 +73,8 @@ export class ObjectSurvey {
     const refreshed: DescribedObject[] = [];
     for (const object of seen.values()) this.#compare(object, { appeared, gone, refreshed });
     for (const kind of objectKinds) {
-      const ids = depth.all ? this.#listAlive(kind) : this.#listNew(kind);
+      const ids = depth.all ? this.#listAlive(kind, depth.describeKnown) : this.#listNew(kind);
+      if (ids === 'unchanged') continue;
       if (depth.all) gone.push(...this.#missing(kind, new Set(ids)));
       for (const id of ids) {
         const isKnown = this.#objects.find(kind, id) !== undefined;
@@ -104,10 +112,13 @@ export class ObjectSurvey {
     return this.#walkIds(kind, this.#highest.get(kind) ?? 0);
   }
 
-  #listAlive(kind: ObjectKind): readonly number[] {
+  /** Every id, or that they are those of the last look, which costs nothing but the kernel's pass. */
+  #listAlive(kind: ObjectKind, evenIfUnchanged: boolean): readonly number[] | 'unchanged' {
     if (kind === 'btf' || this.#kernel.counters.unavailable(kind) !== undefined)
       return this.#walkIds(kind, 0);
     const counters: ReadonlyMap<number, Counters> = this.#kernel.counters.readAll(kind);
+    if (counters === this.#compared.get(kind) && !evenIfUnchanged) return 'unchanged';
+    this.#compared.set(kind, counters);
     this.#objects.setCounters(kind, counters);
     const ids = [...counters.keys()];
     this.#note(kind, ids.at(-1) ?? 0);

@@ -16,6 +16,7 @@ import { type Depth, MountSurvey } from './mount-survey.ts';
 import type { MountTable } from './mount-table.ts';
 import type { DescribedObject, ObjectFindings, ObjectSurvey } from './object-survey.ts';
 import { Pace } from './pace.ts';
+import { SettledDirectories } from './settled-directories.ts';
 import type { FindingsWriter } from './writer.ts';
 
 /**
@@ -49,8 +50,11 @@ export interface ObserverParts {
 /** Readings of what woke meanwhile, before a pass decides what it saw. */
 const roundsMax = 4;
 
-/** Attributes of all names are read this often, for the case that inotify told nothing. */
-const attributesEveryMs = 60_000;
+/** For how long a pass begins such readings: names that never rest would keep it from its end. */
+const chaseMs = 1000;
+
+/** Attributes of all names are read this often: where inotify tells of them, and where it cannot. */
+const attributesEveryMs = { watched: 600_000, unwatched: 60_000 } as const;
 
 /** The look at all objects may take one part in so many of the time: at rest, and when something stirred. */
 const objectsShare = { resting: 1000, stirred: 100 } as const;
@@ -78,10 +82,13 @@ export class Observer {
   readonly #unread = new Map<string, readonly PinEntry[]>();
   #lost: readonly PinEntry[] = [];
   readonly #deferred = new Map<string, Set<DirectoryPath>>();
+  readonly #settled: SettledDirectories;
+  #hasUnwatched = false;
   #isMountTableDoubtful = false;
 
   constructor(parts: ObserverParts) {
     this.#parts = parts;
+    this.#settled = new SettledDirectories(parts.clock);
     parts.recorder.onOwnChange((change) => this.#noteOwn(change));
   }
 
@@ -92,6 +99,7 @@ export class Observer {
   recall(remembered: Remembered): void {
     const { inventory } = this.#parts;
     for (const { mount } of [...inventory.mounts()]) inventory.dropMount(mount);
+    this.#settled.forget();
     for (const [mount, pins] of remembered.pins) this.#unread.set(mount, pins);
     this.#lost = remembered.lost;
     for (const { kind, id, fingerprint, info, firstSeen } of remembered.objects) {
@@ -101,6 +109,16 @@ export class Observer {
 
   /** Looks, and writes what differs. What was there when it was called is seen. */
   async pass(kind: PassKind): Promise<void> {
+    try {
+      await this.#pass(kind);
+    } catch (error) {
+      this.#settled.forget();
+      this.#parts.objects?.forget();
+      throw error;
+    }
+  }
+
+  async #pass(kind: PassKind): Promise<void> {
     const { clock, writer, watches } = this.#parts;
     const pace = new Pace(clock);
     const began = { at: clock.now(), ms: clock.monotonicMs() };
@@ -133,10 +151,12 @@ export class Observer {
   ): Promise<readonly MountSurvey[]> {
     const { watches, clock } = this.#parts;
     const isOverflow = watches.takeOverflow();
-    const isAttributesDue = clock.monotonicMs() - this.#attributesReadAtMs >= attributesEveryMs;
+    const everyMs = attributesEveryMs[this.#hasUnwatched ? 'unwatched' : 'watched'];
+    const isAttributesDue = clock.monotonicMs() - this.#attributesReadAtMs >= everyMs;
     const isEverything = kind === 'fresh' || isOverflow || (kind === 'full' && isAttributesDue);
     if (isEverything) this.#attributesReadAtMs = clock.monotonicMs();
     const woken = groupByMount(watches.takeWoken());
+    const chaseUntilMs = clock.monotonicMs() + chaseMs;
     const surveys: MountSurvey[] = [];
     for (const mount of mounts) {
       const survey = this.#openSurvey(mount, pace);
@@ -145,13 +165,14 @@ export class Observer {
         if (isEverything || this.#parts.inventory.findMount(mount.id) === undefined) {
           await survey.read([''], { below: true, attributes: 'all' });
         } else {
-          if (kind === 'full') await survey.read([''], { below: true, attributes: 'none' });
+          if (kind === 'full')
+            await survey.read([''], { below: true, onlyChanged: true, attributes: 'none' });
           if (kind === 'full')
             await survey.read(this.#takeDeferred(mount.id), { below: false, attributes: 'all' });
           if (directories.length > 0) await survey.read(directories, { below: false, attributes: 'quiet' });
           else if (kind === 'quick') continue;
         }
-        await this.#readOtherHalves(survey);
+        await this.#readOtherHalves(survey, chaseUntilMs);
         surveys.push(survey);
       } catch (error) {
         if (!isPinfoldError(error, 'mount_unavailable')) throw error;
@@ -166,6 +187,7 @@ export class Observer {
     return new MountSurvey(mount, {
       kernel,
       watches,
+      settled: this.#settled,
       pace,
       names: inventory.findMount(mount.id),
       annotationsOf: (pin) => recorder.annotationsOf(pin),
@@ -178,10 +200,11 @@ export class Observer {
    * before either directory can be read (fs/namei.c, vfs_rename), so whoever misses a name knows then where
    * it went.
    */
-  async #readOtherHalves(survey: MountSurvey): Promise<void> {
-    const { watches, inventory } = this.#parts;
+  async #readOtherHalves(survey: MountSurvey, untilMs: number): Promise<void> {
+    const { watches, inventory, clock } = this.#parts;
     const quiet: Depth = { below: false, attributes: 'quiet' };
     for (let round = 0; round < roundsMax && survey.isUndecided; round++) {
+      if (clock.monotonicMs() >= untilMs) return;
       watches.look();
       const woken = watches.takeWoken();
       for (const place of woken) if (place.mount !== survey.mount.id) watches.wake(place);
@@ -227,6 +250,9 @@ export class Observer {
       for (const path of survey.deferred) this.#defer(survey.mount.id, path);
       if (await writer.writeSurvey(survey, origin, pace)) this.#stirred = 2;
       this.#unread.delete(survey.mount.id);
+      this.#hasUnwatched ||= survey.hasUnwatched;
+      for (const [path, facts] of survey.stamps())
+        this.#settled.note({ mount: survey.mount.id, path }, facts);
     }
     await this.#writeGoneMounts(origin, pace);
   }
@@ -276,6 +302,7 @@ export class Observer {
       await writer.writePins(pins.map(removalOf), origin, pace);
       writer.events([known.eventOf('mount.gone', gone, origin)]);
       inventory.dropMount(id);
+      this.#settled.forget(id);
       watches.forget({ mount: id, path: '' });
       known.drop(id);
     }

@@ -35,7 +35,7 @@ const wanted =
  * a blocking read would keep a thread of the pool for good, and SIGIO would interrupt bpf(2). One read that
  * finds nothing takes about a microsecond.
  */
-const lookEveryMs = 100;
+const lookEveryMs = 200;
 
 /**
  * Reads of one look; what is still there waits for the next one, so that a storm of changes never keeps the
@@ -46,7 +46,7 @@ const readsMax = 16;
 /**
  * Watches directories through one inotify descriptor, which it keeps until it is disposed.
  *
- * `onWake` gets each watch with changes once a look, at most 100 ms late, or `overflow` when the kernel
+ * `onWake` gets each watch with changes once a look, at most 200 ms late, or `overflow` when the kernel
  * dropped events and nothing is known. Watches do not hold a file system: an umount ends them, which wakes
  * too (test/kernel/watcher.test.ts). Does not keep the process alive.
  * @throws PinfoldError overloaded where this user may not have another inotify instance
@@ -59,7 +59,7 @@ export function openWatcher(calls: Calls, onWake: (watch: number | 'overflow') =
   const look = (): void => {
     const woken = new Set<number>();
     for (let reads = 0; reads < readsMax; reads++) {
-      const length = readQueue(calls, inotify, buffer);
+      const length = calls.readIfAny(inotify, buffer);
       if (length === 0) break;
       for (const { watch, mask } of parseEvents(buffer.subarray(0, length))) {
         if ((mask & event.Q_OVERFLOW) !== 0) woken.add(-1);
@@ -115,15 +115,6 @@ export function parseEvents(bytes: Buffer): readonly WatchEvent[] {
     events.push({ watch: bytes.readInt32LE(at), mask: bytes.readUInt32LE(at + 4) });
   }
   return events;
-}
-
-function readQueue(calls: Calls, inotify: Fd, buffer: Buffer): number {
-  try {
-    return calls.read(inotify, buffer);
-  } catch (error) {
-    if (isSystemCallError(error, 'EAGAIN', 'EINTR')) return 0;
-    throw error;
-  }
 }
 
 function openInotify(calls: Calls): Fd {

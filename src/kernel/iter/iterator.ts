@@ -70,12 +70,13 @@ export class Iterator implements Disposable {
 
 /** All that a run of an iterator writes. @throws SystemCallError */
 export function readIterator(calls: Calls, run: Fd): Buffer {
-  const chunks: Buffer[] = [];
+  let room = Buffer.allocUnsafe(READ_BYTES);
+  let used = 0;
   for (;;) {
-    const chunk = Buffer.allocUnsafe(READ_BYTES);
-    const length = readOnce(calls, run, chunk);
-    if (length === 0) return Buffer.concat(chunks);
-    chunks.push(chunk.subarray(0, length));
+    if (room.length - used < READ_BYTES) room = Buffer.concat([room.subarray(0, used)], 2 * room.length);
+    const length = readOnce(calls, run, room.subarray(used, used + READ_BYTES));
+    if (length === 0) return room.subarray(0, used);
+    used += length;
   }
 }
 
