@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import test from 'node:test';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { ObjectHoldFact, ObjectKey } from '../../src/model/holder/facts.ts';
 import { limits } from '../../src/model/limits.ts';
 import { bpftool } from '../support/bpftool.ts';
-import { forFile } from '../support/disposal.ts';
+import { compileBpf } from '../support/c-program.ts';
+import { disposable, forFile } from '../support/disposal.ts';
 import { type Holder, hold } from '../support/hold.ts';
 
 const kernel = forFile(openKernel());
@@ -85,6 +87,30 @@ test('programs in entries of device and CPU maps are told', async () => {
       [['1', 'program', idOf(holder, 4)]],
     ],
   );
+});
+
+test('functions of a struct_ops map are told by name, and that the kernel holds it once it is registered', () => {
+  execFileSync('bpftool', ['struct_ops', 'register', compileBpf('struct-ops-held')], { stdio: 'pipe' });
+  using _registered = disposable(
+    () => void execFileSync('bpftool', ['struct_ops', 'unregister', 'name', 'pf_held'], { stdio: 'pipe' }),
+  );
+  const [shown] = bpftool<readonly { readonly id: number }[]>('struct_ops', 'show', 'name', 'pf_held');
+  const map = { kind: 'map', id: shown?.id ?? 0 } as const;
+  const names = new Map(
+    bpftool<readonly { readonly id: number; readonly name?: string }[]>('prog', 'show').map(
+      ({ id, name }) => [id, name],
+    ),
+  );
+  assert.deepEqual(
+    slotsOf(map).map(({ key, held }) => [key, names.get(held.id)]),
+    [
+      ['ssthresh', 'pf_ssthresh'],
+      ['cong_avoid', 'pf_avoid'],
+      ['undo_cwnd', 'pf_undo'],
+    ],
+  );
+  const { attachments } = kernel.holders.read({ focus: map });
+  assert.deepEqual(attachments, [{ kind: 'struct_ops', object: map, attachType: 'tcp_congestion_ops' }]);
 });
 
 test('a question about what a slot holds finds the map, and all that holds the map', async () => {

@@ -47,6 +47,7 @@ export class KernelHolders implements HolderFactsReader {
     const wanted = focus === undefined ? undefined : holdersAbove(focus, objects.holds);
     const into = new Collection((object) => wanted?.has(object) ?? true);
     into.unavailable.push(...gathered.unavailable);
+    into.attachments.push(...gathered.attachments.filter(({ object }) => into.isWanted(object)));
     into.holds.push(...objects.holds.filter(({ held }) => into.isWanted(held)));
     const held = readHeldFiles(this.#sources, into);
     this.#addFiles(held, objects, into);

@@ -8,7 +8,7 @@ import { Fields } from '../object/fields.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Collection } from './collection.ts';
 import type { HolderSources } from './sources.ts';
-import { structOpsSlots } from './struct-ops.ts';
+import { isRegistered, structOpsName, structOpsSlots } from './struct-ops.ts';
 
 /** struct bpf_map_info, as far as slots need it. */
 const mapInfo = { size: 56, keySize: 8, valueSize: 12, maxEntries: 16, btfVmlinuxValueTypeId: 44 } as const;
@@ -73,7 +73,7 @@ export function addSlots(
     const type = slotTypes.get(map.type);
     if (type === undefined) {
       const valueType = fields.u32(mapInfo.btfVmlinuxValueTypeId) ?? 0;
-      into.holds.push(...readStructOps(sources, { fd, shape, valueType }));
+      addStructOps(sources, { fd, shape, valueType }, into);
       return;
     }
     if (shape.valueSize < type.idAt + 4) return;
@@ -146,17 +146,19 @@ function* chainedKeys(map: MapFd, { keySize, maxEntries }: SlotShape): Generator
   }
 }
 
-function readStructOps(
+function addStructOps(
   { kernelBtf }: HolderSources,
   { fd, shape, valueType }: { readonly fd: MapFd; readonly shape: SlotShape; readonly valueType: number },
-): readonly ObjectHoldFact[] {
-  if ('missing' in kernelBtf || valueType === 0) return [];
+  into: Collection,
+): void {
+  if ('missing' in kernelBtf || valueType === 0) return;
   const value = Buffer.alloc(shape.valueSize);
-  if (!lookupElement(fd, Buffer.alloc(4), value)) return [];
-  return structOpsSlots(kernelBtf.btf, valueType, value).map(({ member, programId }) => ({
-    holder: { kind: 'map', id: shape.id },
-    held: { kind: 'program', id: programId },
-    hold: 'slot',
-    key: member,
-  }));
+  if (!lookupElement(fd, Buffer.alloc(4), value)) return;
+  const { btf } = kernelBtf;
+  const map = { kind: 'map', id: shape.id } as const;
+  for (const { member, programId } of structOpsSlots(btf, valueType, value)) {
+    into.holds.push({ holder: map, held: { kind: 'program', id: programId }, hold: 'slot', key: member });
+  }
+  if (!isRegistered(value)) return;
+  into.attachments.push({ kind: 'struct_ops', object: map, attachType: structOpsName(btf, valueType) });
 }

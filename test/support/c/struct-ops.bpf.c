@@ -31,12 +31,19 @@ void BPF_PROG(pf_avoid, struct sock *sk, __u32 ack, __u32 acked)
 {
 }
 
+/* The kernel has one of each name: another test's file includes this one with another. */
+#ifndef CONGESTION
+#define CONGESTION pf_congestion
+#endif
+#define TEXT(name) #name
+#define TEXT_OF(name) TEXT(name)
+
 SEC(".struct_ops")
-struct tcp_congestion_ops pf_congestion = {
+struct tcp_congestion_ops CONGESTION = {
 	.ssthresh = (void *)pf_ssthresh,
 	.cong_avoid = (void *)pf_avoid,
 	.undo_cwnd = (void *)pf_undo,
-	.name = "pf_congestion",
+	.name = TEXT_OF(CONGESTION),
 };
 
 char LICENSE[] SEC("license") = "GPL";
