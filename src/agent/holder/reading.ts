@@ -106,7 +106,9 @@ function objectsByInode(inventory: Inventory, mount: string): ReadonlyMap<number
   const names = inventory.findMount(mount);
   for (const path of names?.pinPaths.items() ?? []) {
     const pin = names?.findPin(path);
-    if (pin !== undefined) found.set(pin.inode.inode, pin.object);
+    if (pin === undefined) continue;
+    const { kind, id } = pin.object;
+    found.set(pin.inode.inode, { kind, id });
   }
   return found;
 }

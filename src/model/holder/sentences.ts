@@ -4,7 +4,7 @@ import type { Consequence } from './consequence.ts';
 import type { ObjectKey, UnavailableFact } from './facts.ts';
 import { keyOf } from './holders.ts';
 import { type ReasonParts, reasonsFor } from './reasons.ts';
-import { enumerate, objectWords, pathWords } from './words.ts';
+import { attachmentWords, enumerate, objectWords, pathWords } from './words.ts';
 
 /** Everything the sentences tell. */
 export interface Story {
@@ -43,7 +43,7 @@ export function sentencesFor(parts: ReasonParts, story: Story): readonly string[
 
 function whyAlive(parts: ReasonParts, story: Story, own: readonly Consequence[]): readonly string[] {
   const { object, counted } = story;
-  const subject = objectWords(object, parts.labelOf(object));
+  const subject = subjectWords(parts, object);
   const { phrases, count } = reasonsFor(parts, object);
   if (count === 0) {
     const kernel = counted === undefined ? '' : `; the kernel counts ${references(counted)}`;
@@ -52,6 +52,13 @@ function whyAlive(parts: ReasonParts, story: Story, own: readonly Consequence[])
   const verb = count === 1 ? 'holds' : 'hold';
   const outcome = own.length > 0 && isOneOutcome(parts, own) ? `; ${ifUnpinned(parts, own)}` : '';
   return [`${subject} is alive because ${enumerate(phrases, { max: 40 })} ${verb} it${outcome}.`];
+}
+
+/** A link with what it keeps attached: that is what it is for. */
+function subjectWords({ holders, labelOf }: ReasonParts, object: ObjectKey): string {
+  const words = objectWords(object, labelOf(object));
+  const places = object.kind === 'link' ? holders.attachmentsOfLink(object.id).map(attachmentWords) : [];
+  return places.length === 0 ? words : `${words} (attached: ${enumerate(places, { max: 5 })})`;
 }
 
 function isOneOutcome(parts: ReasonParts, own: readonly Consequence[]): boolean {

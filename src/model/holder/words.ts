@@ -30,7 +30,7 @@ export function objectWords(object: ObjectKey, { type, name }: ObjectLabel): str
 
 /** A byte string as it is where nothing in it can be mistaken, else in backticks and escaped. */
 export function pathWords(path: string): string {
-  return /^[\w/:@%+~=-]+$/.test(path) ? path : ticked(escapeName(bytesOf(path)));
+  return /^[\w./:@%+~=-]*[\w/:@%+~=-]$/.test(path) ? path : ticked(escapeName(bytesOf(path)));
 }
 
 /** `pid 812 `bird` (bird.service)`. */
@@ -64,7 +64,8 @@ export function descriptorWords(descriptors: readonly Descriptor[], holders: Hol
 /** `tc ingress of eth0 in netns 4026531840`. */
 export function attachmentWords(attachment: AttachmentFact): string {
   const { kind, attachType, device, cgroup, netns, map, event, filter } = attachment;
-  const how = attachType === undefined ? kind : `${kind} ${escapeText(attachType)}`;
+  const isSaid = attachType?.startsWith(kind) === true;
+  const how = [...(isSaid ? [] : [kind]), ...(attachType === undefined ? [] : [escapeText(attachType)])];
   const places = [
     ...(device === undefined ? [] : [`of ${deviceWords(device)}`]),
     ...(cgroup === undefined ? [] : [`of cgroup ${cgroupWords(cgroup)}`]),
@@ -73,7 +74,7 @@ export function attachmentWords(attachment: AttachmentFact): string {
     ...(netns === undefined ? [] : [`in netns ${netns.inode}`]),
     ...(filter === undefined ? [] : [`(${escapeName(bytesOf(filter))})`]),
   ];
-  return [how, ...places].join(' ');
+  return [...how, ...places].join(' ');
 }
 
 function deviceWords({ ifindex, name }: { readonly ifindex: number; readonly name?: string }): string {
@@ -81,7 +82,7 @@ function deviceWords({ ifindex, name }: { readonly ifindex: number; readonly nam
 }
 
 function cgroupWords({ id, path }: { readonly id: number; readonly path?: string }): string {
-  return path === undefined ? String(id) : ticked(escapeName(bytesOf(path)));
+  return path === undefined ? String(id) : pathWords(path);
 }
 
 /** What is special about where a pin is; undefined for an ordinary, mounted bpffs. */
