@@ -13,7 +13,8 @@ import {
   setScene,
 } from './support/scene.ts';
 
-const times = rounds(3);
+/** Even, so that the other holder of the source is dead in half of the rounds of every step. */
+const times = rounds(4);
 
 for (const death of deaths) {
   test(`killed at ${death.step} (${death.scenario.name}, passing ${death.nth})`, async () => {
