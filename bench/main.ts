@@ -4,10 +4,12 @@ import { dump } from './dump.ts';
 import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { lists } from './lists.ts';
+import { load } from './load.ts';
+import { scrape } from './scrape.ts';
 import type { Figure } from './support/scenario.ts';
 import { why } from './why.ts';
 
-const scenarios = [lists, changes, idle, http, dump, why];
+const scenarios = [lists, changes, idle, http, dump, why, scrape, load];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {
