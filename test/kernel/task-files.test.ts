@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { readKernelBtf } from '../../src/kernel/btf/kernel-btf.ts';
+import { listPids, mergeFiles, readProcFiles } from '../../src/kernel/holder/proc-files.ts';
 import { type HeldFile, HeldFiles } from '../../src/kernel/iter/held-files.ts';
 import { OwnObjects } from '../../src/kernel/iter/own.ts';
 import { Calls } from '../../src/kernel/sys/calls.ts';
@@ -124,6 +125,43 @@ test('without the kernel’s types nothing is told, and the reason is', () => {
   using blind = new HeldFiles(calls, readKernelBtf('/proc/no-such-file'), own);
   assert.match(blind.unavailable ?? '', /cannot be read \(ENOENT\)/);
   assert.throws(() => blind.readFiles(), RangeError);
+});
+
+test('without the iterator /proc tells the same of objects and open inodes, duplicates by kcmp', async () => {
+  using bpffs = mountBpffs();
+  const path = `${bpffs.path}/pf_proc`;
+  using holder = await hold(
+    'map:hash:4:8:16:pf_proc:0',
+    'prog:sk_lookup:pf_proc',
+    'link:netns:1',
+    'dup:0',
+    `pin:0:${path}`,
+    `get:${path}`,
+    `opath:${path}`,
+  );
+  await holder.tell(`unlink:${path}`);
+  const { pid } = holder;
+  const byIterator = [...filesOf(pid).values()];
+  const byProc = mergeFiles([], readProcFiles(pid, -1) ?? []);
+  const withoutFile = (found: readonly HeldFile[]): unknown[] =>
+    found.map(({ file: _, ...rest }) => rest).sort((one, other) => one.fd - other.fd);
+  assert.deepEqual(withoutFile(byProc), withoutFile(byIterator));
+  assert.equal(
+    new Set(byProc.map(({ file }) => file)).size,
+    new Set(byIterator.map(({ file }) => file)).size,
+  );
+  const merged = mergeFiles(byIterator, readProcFiles(pid, -1) ?? []);
+  const pairs = (found: readonly HeldFile[]): string[] => found.map(({ fd, file }) => `${fd} ${file}`).sort();
+  assert.deepEqual(pairs(merged), pairs(byIterator), 'the files are those the iterator knows');
+});
+
+test('a process that is gone has no files in /proc', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_ended:0');
+  assert.equal(readProcFiles(holder.pid, -1)?.length, 1);
+  await holder.release();
+  assert.equal(readProcFiles(holder.pid, -1), undefined);
+  assert.ok(listPids().includes(1));
+  assert.ok(!listPids().includes(process.pid));
 });
 
 test('five thousand files are read in some milliseconds', async () => {

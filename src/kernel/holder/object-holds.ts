@@ -12,8 +12,11 @@ const programInfo = { size: 232, type: 0, nrMapIds: 52, mapIds: 56, btfId: 128 }
 /** More maps than any program has. */
 const mapIdsMax = 1024;
 
+/** What lists objects and opens them. */
+type ObjectSources = Pick<HolderSources, 'lists' | 'objects' | 'calls'>;
+
 /** Every map with what it holds; opened one by one where this kernel has no iterators. */
-export function readMapHolds({ lists, objects, calls }: HolderSources): readonly MapHolds[] {
+export function readMapHolds({ lists, objects, calls }: ObjectSources): readonly MapHolds[] {
   if (lists.unavailable === undefined) return lists.readMaps();
   const maps: MapHolds[] = [];
   for (let id = objects.nextId('map', 0); id !== undefined; id = objects.nextId('map', id)) {
@@ -35,7 +38,7 @@ export function readMapHolds({ lists, objects, calls }: HolderSources): readonly
 }
 
 /** Every program with what it holds. */
-export function readProgramHolds(sources: HolderSources): readonly ProgramHolds[] {
+export function readProgramHolds(sources: ObjectSources): readonly ProgramHolds[] {
   const { lists, objects } = sources;
   if (lists.unavailable === undefined) {
     const programs = lists.readPrograms();
@@ -52,7 +55,7 @@ export function readProgramHolds(sources: HolderSources): readonly ProgramHolds[
   return programs;
 }
 
-function readProgram({ calls }: HolderSources, id: number): ProgramHolds | undefined {
+function readProgram({ calls }: ObjectSources, id: number): ProgramHolds | undefined {
   try {
     using fd = openObjectById('program', id, calls.fds);
     const ids = Buffer.alloc(4 * mapIdsMax);
