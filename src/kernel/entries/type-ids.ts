@@ -8,7 +8,7 @@ export interface TypeIds {
 }
 
 /**
- * The types of a map. The value of a struct_ops map is a type of the kernel, or of a module, and its other BTF
+ * The types of a map. The value of a struct_ops map is a type of the kernel, or of a module; its other BTF
  * is not about it; Linux 6.9 says which BTF that is (bpf_map_get_info_by_fd in kernel/bpf/syscall.c).
  */
 export function typeIdsOf(info: MapInfo): TypeIds {

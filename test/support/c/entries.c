@@ -5,7 +5,9 @@
  *   entries make OBJECT COUNT      the maps of entries.bpf.c and their twins without BTF, up to COUNT entries
  *   entries sizes                  key and value sizes at the edges, one or two entries each
  *   entries special                queues, maps of maps, prog_array, devmap, stack_trace, and what is unreadable
- *   entries churn STABLE           a hash and an lpm_trie with keys 0…STABLE-1, while others come and go
+ *   entries churn MAP STABLE       one of the maps below, its keys 0…STABLE-1 there all the time, while others
+ *                                  come and go; at the end it says how many changes there were
+ *   entries vast                   an array of 10,000,000, a hash that could have as many and has 3, a map of one
  *   entries big COUNT              hash COUNT of u32 to u64
  *   entries bigtyped OBJECT COUNT  b_big of entries-big.bpf.c, a hash of u32 to a structure of 64 bytes
  *
@@ -242,31 +244,91 @@ static void special(void)
 					   closed[i].entries, closed[i].flags));
 }
 
+/* Maps with keys that stay, each changed by a thread of its own beyond those. */
+static const struct churned { int type; const char *name; int key, value, flags, part; } churned[] = {
+	{BPF_MAP_TYPE_HASH, "hash", 4, 8, 0, 1},
+	{BPF_MAP_TYPE_HASH, "sparse", 4, 8, BPF_F_NO_PREALLOC, 1},
+	{BPF_MAP_TYPE_PERCPU_HASH, "percpu_hash", 4, 8, 0, 1},
+	{BPF_MAP_TYPE_ARRAY, "array", 4, 8, 0, 1},
+	{BPF_MAP_TYPE_LPM_TRIE, "lpm_trie", 8, 8, BPF_F_NO_PREALLOC, 100},
+	{BPF_MAP_TYPE_DEVMAP_HASH, "devmap_hash", 4, 4, 0, 100},
+};
+
+enum { CHURNED = sizeof(churned) / sizeof(*churned), PASSING = 8192 };
+
 static volatile int is_over;
 static unsigned int stable;
-static int churned[2];
+static int churned_fds[CHURNED];
 
-/* Inserts and deletes keys beyond the stable ones as fast as it can. */
-static void *churn(void *nothing)
+static void value_for(const struct churned *map, unsigned int i)
 {
-	struct bpf_map_info info[2] = {{.type = BPF_MAP_TYPE_HASH, .key_size = 4},
-				       {.type = BPF_MAP_TYPE_LPM_TRIE, .key_size = 8}};
-	unsigned char key[8], eight[8] = {0};
+	memset(value, 0, 256);
+	if (map->type == BPF_MAP_TYPE_DEVMAP_HASH)
+		*(unsigned int *)value = if_nametoindex("lo");
+	else
+		memcpy(value, &i, 4);
+}
+
+/* Inserts and deletes keys beyond the stable ones in one map as fast as it can. */
+static void *churn(void *which)
+{
+	const struct churned *map = which;
+	int fd = churned_fds[map - churned];
+	struct bpf_map_info info = {.type = map->type, .key_size = map->key};
+	unsigned char key[8], bytes[256] = {0};
+	unsigned int first = stable / map->part, passing = map->type == BPF_MAP_TYPE_LPM_TRIE ? 512 : PASSING / 2;
 	unsigned long rounds = 0;
 
-	while (!is_over)
-		for (unsigned int i = 0; i < 4096 && !is_over; i++, rounds++)
-			for (int m = 0; m < 2; m++) {
-				make_key(key, stable + (m ? i % 512 : i), &info[m]);
-				if (m && rounds % 64)
-					continue;
-				if (rounds % 8192 < 4096)
-					bpf_map_update_elem(churned[m], key, eight, BPF_ANY);
-				else
-					bpf_map_delete_elem(churned[m], key);
-			}
-	printf("{\"rounds\":%lu}\n", rounds);
-	return nothing;
+	if (map->type == BPF_MAP_TYPE_DEVMAP_HASH)
+		*(unsigned int *)bytes = if_nametoindex("lo");
+	for (; !is_over; rounds++) {
+		make_key(key, first + rounds % passing, &info);
+		if (map->type == BPF_MAP_TYPE_ARRAY || rounds / passing % 2 == 0)
+			bpf_map_update_elem(fd, key, bytes, BPF_ANY);
+		else
+			bpf_map_delete_elem(fd, key);
+	}
+	return (void *)rounds;
+}
+
+/* Makes one of these maps, with its stable keys, and says so. */
+static const struct churned *make_churned(const char *name)
+{
+	struct bpf_map_info info = {0};
+	unsigned char key[8];
+	size_t m = 0;
+
+	while (m < CHURNED && strcmp(churned[m].name, name))
+		m++;
+	if (m == CHURNED)
+		fail(name);
+	churned_fds[m] = create(churned[m].type, "pf_churn", churned[m].key, churned[m].value,
+				stable / churned[m].part + PASSING, churned[m].flags);
+	info.type = churned[m].type;
+	info.key_size = churned[m].key;
+	for (unsigned int i = 0; i < stable / churned[m].part; i++) {
+		make_key(key, i, &info);
+		value_for(&churned[m], i);
+		if (bpf_map_update_elem(churned_fds[m], key, value, BPF_ANY))
+			fail("update");
+	}
+	say(name, churned_fds[m]);
+	return &churned[m];
+}
+
+/* The edges of how many entries there may be. */
+static void vast(void)
+{
+	enum { VAST = 10000000 };
+	int array = create(BPF_MAP_TYPE_ARRAY, "pf_vast", 4, 1, VAST, 0);
+	int hash = create(BPF_MAP_TYPE_HASH, "pf_vast", 4, 1, VAST, BPF_F_NO_PREALLOC);
+	int one = create(BPF_MAP_TYPE_HASH, "pf_vast", 1, 65536, 1, 0);
+
+	fill(hash, 3, 0);
+	fill(one, 1, 0);
+	say("vast_array", array);
+	say("vast_hash", hash);
+	say("one", one);
 }
 
 static void big(int fd, unsigned int count, int size)
@@ -283,6 +345,7 @@ int main(int argc, char **argv)
 	const char *mode = argc > 1 ? argv[1] : "";
 	unsigned int count = argc > 2 ? strtoul(argv[argc - 1], NULL, 0) : 0;
 	pthread_t thread;
+	void *rounds;
 	char line[64];
 
 	die_with_parent();
@@ -294,14 +357,10 @@ int main(int argc, char **argv)
 		special();
 	} else if (!strcmp(mode, "churn")) {
 		stable = count;
-		churned[0] = create(BPF_MAP_TYPE_HASH, "pf_churn", 4, 8, count + 8192, 0);
-		churned[1] = create(BPF_MAP_TYPE_LPM_TRIE, "pf_churn", 8, 8, count + 8192, BPF_F_NO_PREALLOC);
-		fill(churned[0], count, 0);
-		fill(churned[1], count / 100, 0);
-		say("hash", churned[0]);
-		say("lpm_trie", churned[1]);
-		if (pthread_create(&thread, NULL, churn, NULL))
+		if (pthread_create(&thread, NULL, churn, (void *)make_churned(argv[2])))
 			fail("thread");
+	} else if (!strcmp(mode, "vast")) {
+		vast();
 	} else if (!strcmp(mode, "big")) {
 		int fd = create(BPF_MAP_TYPE_HASH, "pf_big", 4, 8, count, 0);
 
@@ -319,7 +378,9 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin))
 		;
 	is_over = 1;
-	if (!strcmp(mode, "churn"))
-		pthread_join(thread, NULL);
+	if (!strcmp(mode, "churn")) {
+		pthread_join(thread, &rounds);
+		printf("{\"rounds\":%lu}\n", (unsigned long)rounds);
+	}
 	return 0;
 }

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { DumpHolds } from '../../src/agent/dump/dump-holds.ts';
+import { DumpPool } from '../../src/agent/dump/pool.ts';
+import type { Bounds, JobSummary } from '../../src/agent/dump/protocol.ts';
+import { startWorker } from '../../src/agent/dump/start-worker.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { type FilledMaps, filledMaps } from '../support/entries.ts';
+
+const count = 50_000;
+const noBounds: Bounds = { bytesMax: 2 ** 40, ms: 3_600_000 };
+
+let kernel: Kernel;
+let maps: FilledMaps;
+let pool: DumpPool;
+before(async () => {
+  kernel = openKernel();
+  maps = await filledMaps('big', String(count));
+  const holds = new DumpHolds();
+  pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+});
+after(async () => {
+  await pool.stop();
+  maps[Symbol.dispose]();
+  assert.deepEqual(kernel.fds.transient(), []);
+  kernel[Symbol.dispose]();
+});
+
+/** One dump within bounds: its lines and what it says of itself. */
+async function dump(
+  bounds: Bounds,
+  { position, rowsMax = count }: { readonly position?: string | undefined; readonly rowsMax?: number } = {},
+): Promise<{ readonly lines: readonly string[]; readonly summary: JobSummary }> {
+  const job = pool.start(kernel.objects.holdById('map', maps.id('big')), {
+    possibleCpus: kernel.facts.cpus.possible,
+    choice: {},
+    task: { kind: 'stream', rowsMax, follow: false, ...(position === undefined ? {} : { position }) },
+    bounds,
+  });
+  let text = '';
+  for (let piece = await job.next(); piece !== undefined; piece = await job.next()) {
+    text += Buffer.from(piece).toString('latin1');
+  }
+  const lines = text === '' ? [] : text.trimEnd().split('\n');
+  return { lines, summary: job.summary() };
+}
+
+for (const { stopped, bounds, rowsMax } of [
+  { stopped: 'rows', bounds: noBounds, rowsMax: 7001 },
+  { stopped: 'bytes', bounds: { ...noBounds, bytesMax: 300_000 }, rowsMax: count + 1 },
+] as const) {
+  test(`a dump that may have no more ${stopped} stops, says so, and goes on where it stopped`, async () => {
+    const lines: string[] = [];
+    let position: string | undefined;
+    let dumps = 0;
+    do {
+      const part = await dump(bounds, { position, rowsMax });
+      lines.push(...part.lines);
+      assert.equal(part.summary.count, part.lines.length);
+      position = part.summary.next;
+      assert.equal(part.summary.complete, position === undefined);
+      assert.equal(part.summary.stopped, position === undefined ? undefined : stopped);
+      if (stopped === 'rows') assert.ok(part.lines.length <= rowsMax);
+      dumps++;
+    } while (position !== undefined);
+    assert.ok(dumps > 2, `only ${dumps} dumps`);
+    assert.equal(lines.length, count);
+    assert.equal(new Set(lines).size, count);
+  });
+}
+
+test('a bound that is exactly what there is stops nothing', async () => {
+  const { summary } = await dump(noBounds, { rowsMax: count });
+  assert.equal(summary.complete, true);
+  assert.equal(summary.count, count);
+});
+
+test('a dump whose time is over stops after what it has read, and can be gone on with', async () => {
+  const first = await dump({ ...noBounds, ms: 0 });
+  assert.equal(first.summary.stopped, 'time');
+  assert.ok(first.lines.length > 0 && first.lines.length < count);
+  const rest = await dump(noBounds, { position: first.summary.next });
+  assert.equal(new Set([...first.lines, ...rest.lines]).size, count);
+  assert.equal(first.lines.length + rest.lines.length, count);
+});
