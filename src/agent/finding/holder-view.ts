@@ -65,7 +65,7 @@ function isHeldByFiles(object: ObjectKey, search: Search): boolean {
     if (holder.by === 'object') return isHeldByFiles(holder.hold.holder, search);
     if (holder.by !== 'file') return false;
     for (const { pid } of [...holder.file.descriptors, ...holder.file.mappings]) {
-      search.found.set(pid, { pid, comm: holders.process(pid)?.comm ?? '' });
+      search.found.set(pid, { pid, comm: holders.processOf(pid)?.comm ?? '' });
     }
     return true;
   });

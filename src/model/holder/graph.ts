@@ -131,10 +131,10 @@ class Drawing {
     hold: HolderEdge['hold'],
   ): void {
     for (const pid of new Set(members.map((member) => member.pid))) {
-      const process = this.#holders.process(pid);
-      if (process === undefined) continue;
+      const fact = this.#holders.processOf(pid);
+      if (fact === undefined) continue;
       const key = `process:${pid}`;
-      const { startTime, comm, cgroup } = process;
+      const { startTime, comm, cgroup } = fact;
       this.#node({
         node: 'process',
         key,

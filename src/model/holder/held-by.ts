@@ -33,10 +33,10 @@ function isValueOf(trait: HeldBy['trait'], value: string): boolean {
 const containerDigitsMin = 12;
 
 /** Tells whether a process is one of those chosen. */
-export function isChosen(process: ProcessFact, { trait, value }: HeldBy): boolean {
-  if (trait === 'pid') return process.pid === Number(value);
-  if (trait === 'comm') return textOf(process.comm) === value;
-  const owner = ownerOfCgroup(process.cgroup)[trait];
+export function isChosen(fact: ProcessFact, { trait, value }: HeldBy): boolean {
+  if (trait === 'pid') return fact.pid === Number(value);
+  if (trait === 'comm') return textOf(fact.comm) === value;
+  const owner = ownerOfCgroup(fact.cgroup)[trait];
   if (owner === undefined) return false;
   const isShort = trait === 'container' && value.length >= containerDigitsMin;
   return isShort ? owner.startsWith(value) : owner === value;
@@ -48,7 +48,7 @@ export function isChosen(process: ProcessFact, { trait, value }: HeldBy): boolea
  */
 export function objectsHeldBy(facts: HolderFacts, choice: HeldBy): readonly ObjectKey[] {
   const pids = new Set<number>();
-  for (const process of facts.processes.values()) if (isChosen(process, choice)) pids.add(process.pid);
+  for (const fact of facts.processes.values()) if (isChosen(fact, choice)) pids.add(fact.pid);
   const isHeld = ({ pid }: { readonly pid: number }): boolean => pids.has(pid);
   return [
     ...facts.files.filter((file) => file.descriptors.some(isHeld) || file.mappings.some(isHeld)),

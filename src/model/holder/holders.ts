@@ -71,7 +71,7 @@ export class Holders {
     return this.#filesystems.get(mount);
   }
 
-  process(pid: number): ProcessFact | undefined {
+  processOf(pid: number): ProcessFact | undefined {
     return this.#facts.processes.get(pid);
   }
 

@@ -130,6 +130,6 @@ function fileWords({ holders }: ReasonParts, file: Extract<Holder, { by: 'file' 
     return through === 'iterator' ? `${words} (an iterator)` : words;
   }
   const pids = [...new Set(mappings.map(({ pid }) => pid))];
-  const who = pids.map((pid) => processWords(pid, holders.process(pid)));
+  const who = pids.map((pid) => processWords(pid, holders.processOf(pid)));
   return `a mapping in ${enumerate(who, { max: bounds.named })}`;
 }

@@ -34,16 +34,16 @@ export function pathWords(path: string): string {
 }
 
 /** `pid 812 `bird` (bird.service)`. */
-export function processWords(pid: number, process: ProcessFact | undefined): string {
-  if (process === undefined) return `pid ${pid}`;
-  const { unit, container, pod } = ownerOfCgroup(process.cgroup);
+export function processWords(pid: number, fact: ProcessFact | undefined): string {
+  if (fact === undefined) return `pid ${pid}`;
+  const { unit, container, pod } = ownerOfCgroup(fact.cgroup);
   const owners = [
     ...(unit === undefined || container !== undefined ? [] : [escapeName(bytesOf(unit))]),
     ...(container === undefined ? [] : [`container ${escapeName(bytesOf(container)).slice(0, 12)}`]),
     ...(pod === undefined ? [] : [`pod ${pod}`]),
   ];
   const owner = owners.length === 0 ? '' : ` (${owners.join(', ')})`;
-  return `pid ${pid} ${ticked(escapeName(bytesOf(process.comm)))}${owner}`;
+  return `pid ${pid} ${ticked(escapeName(bytesOf(fact.comm)))}${owner}`;
 }
 
 /** Descriptors by process: `fd 7 of pid 812 `bird``, `fds 7 and 9 of pid …`. */
@@ -56,7 +56,7 @@ export function descriptorWords(descriptors: readonly Descriptor[], holders: Hol
   }
   const each = [...byPid].map(([pid, fds]) => {
     const numbers = enumerate(fds.map(String), { max: 4 });
-    return `${fds.length === 1 ? 'fd' : 'fds'} ${numbers} of ${processWords(pid, holders.process(pid))}`;
+    return `${fds.length === 1 ? 'fd' : 'fds'} ${numbers} of ${processWords(pid, holders.processOf(pid))}`;
   });
   return enumerate(each, { max: 3 });
 }
