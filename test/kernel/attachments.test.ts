@@ -208,7 +208,7 @@ test('what a sockmap runs is found on the map', async () => {
   );
 });
 
-test('perf events and sockets that run a program are found in their process, tracepoints by name', async () => {
+test('perf events and sockets that run a program are found, tracepoints by name', async () => {
   using tracing = mountTracefs();
   const number = readFileSync(`${tracing.path}/events/sched/sched_process_exit/id`, 'utf8').trim();
   using holder = await hold(

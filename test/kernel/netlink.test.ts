@@ -51,7 +51,7 @@ test('more filters than one datagram has room for are all listed', async () => {
   const load = [
     'tc qdisc add dev lo clsact',
     'for i in $(seq 400); do',
-    'echo filter add dev lo egress pref $i bpf direct-action object-pinned /sys/fs/bpf/pf_many; done | tc -batch -',
+    'echo filter add dev lo egress pref $i bpf da object-pinned /sys/fs/bpf/pf_many; done | tc -batch -',
   ];
   spaces.run('sh', '-c', load.join('\n'));
   using socket = socketIn(spaces.pid);

@@ -89,7 +89,7 @@ test('programs in entries of device and CPU maps are told', async () => {
   );
 });
 
-test('functions of a struct_ops map are told by name, and that the kernel holds it once it is registered', () => {
+test('functions of a struct_ops map are told by name, and that it is registered', () => {
   execFileSync('bpftool', ['struct_ops', 'register', compileBpf('struct-ops-held')], { stdio: 'pipe' });
   using _registered = disposable(
     () => void execFileSync('bpftool', ['struct_ops', 'unregister', 'name', 'pf_held'], { stdio: 'pipe' }),

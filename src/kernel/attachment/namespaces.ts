@@ -57,8 +57,8 @@ function inodeOf(path: string): number | undefined {
 /**
  * Runs something with this thread in another network namespace, and comes back.
  *
- * setns(2) moves the calling thread alone, so nothing else of the process notices; what `visit` opens stays of
- * the namespace. Undefined where the namespace has gone.
+ * setns(2) moves the calling thread alone, so nothing else of the process notices; what `visit` opens stays
+ * of the namespace. Undefined where the namespace has gone.
  * @throws SystemCallError EPERM without CAP_SYS_ADMIN
  */
 export function visitNamespace<T>(

@@ -144,7 +144,7 @@ export interface ProgramSpec {
   readonly attachBtfId: number;
 }
 
-/** The verifier gives up with EAGAIN where a signal is waiting (do_check), as a profiler's timer sends them. */
+/** The verifier gives up with EAGAIN where a signal is waiting (do_check), such as a profiler sends. */
 const loadAttemptsMax = 32;
 
 /**

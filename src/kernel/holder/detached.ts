@@ -13,8 +13,8 @@ import type { HolderSources } from './sources.ts';
 const rootInode = 1;
 
 /**
- * Finds the instances that are mounted nowhere and live on by descriptors on their directories: of fsmount(2),
- * or opened before a lazy umount. Their pins are read like any others.
+ * Finds the instances that are mounted nowhere and live on by descriptors on their directories: of
+ * fsmount(2), or opened before a lazy umount. Their pins are read like any others.
  *
  * @param mounted the devices of all instances that mount tables show
  * @returns the devices of those whose names were read

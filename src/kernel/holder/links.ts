@@ -42,8 +42,9 @@ export function readLinks({ objects, calls }: HolderSources): readonly LinkFact[
 /**
  * What links hold: the program they run, and the map they go over, listen to or register.
  *
- * An iterator over elements takes the map with a user reference (bpf_iter_attach_map in kernel/bpf/map_iter.c),
- * and so does a link of a sockmap (bpf_sk_skb... sock_map_link_create in net/core/sock_map.c).
+ * An iterator over elements takes the map with a user reference (bpf_iter_attach_map in
+ * kernel/bpf/map_iter.c), and so does a link of a sockmap (bpf_sk_skb... sock_map_link_create in
+ * net/core/sock_map.c).
  */
 export function linkHolds(links: readonly LinkFact[]): readonly ObjectHoldFact[] {
   return links.flatMap(({ id, type, programId, detail }): ObjectHoldFact[] => {

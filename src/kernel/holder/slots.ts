@@ -22,8 +22,8 @@ interface SlotType {
 }
 
 /**
- * Map types whose entries hold objects, by enum bpf_map_type: prog_array, array_of_maps, hash_of_maps, devmap,
- * cpumap, devmap_hash.
+ * Map types whose entries hold objects, by enum bpf_map_type: prog_array, array_of_maps, hash_of_maps,
+ * devmap, cpumap, devmap_hash.
  *
  * Values of the first three are ids to a reader (bpf_map_value_size in kernel/bpf/syscall.c); struct
  * bpf_devmap_val and struct bpf_cpumap_val have a program in their second half, where a map's values are that

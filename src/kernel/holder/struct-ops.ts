@@ -7,15 +7,18 @@ export interface StructOpsSlot {
   readonly programId: number;
 }
 
-/** BPF_STRUCT_OPS_STATE_INUSE of enum bpf_struct_ops_state: registered by an update of the map, without a link. */
+/**
+ * BPF_STRUCT_OPS_STATE_INUSE of enum bpf_struct_ops_state: registered by an update of the map, without a
+ * link.
+ */
 const IN_USE = 1;
 
 /** `state` in struct bpf_struct_ops_common_value, with which every value begins (include/linux/bpf.h). */
 const STATE = 4;
 
 /**
- * Tells whether the kernel holds the map because it is registered: then it does so until the entry is deleted.
- * A map that links register is held by those instead.
+ * Tells whether the kernel holds the map because it is registered: then it does so until the entry is
+ * deleted. A map that links register is held by those instead.
  */
 export function isRegistered(value: Buffer): boolean {
   return value.length >= STATE + 4 && value.readUInt32LE(STATE) === IN_USE;

@@ -90,7 +90,9 @@ export class IteratorCounters implements CounterReader, Disposable {
   readonly #lists = new Map<PinnableKind, Iterator>();
   readonly #held = new Map<PinnableKind, Iterator>();
   readonly #reasons = new Map<PinnableKind, string>();
-  /** What the last pass read: the same bytes are the same map, which is how a pass at rest makes no garbage. */
+  /**
+   * What the last pass read: the same bytes are the same map, which is how a pass at rest makes no garbage.
+   */
   readonly #last = new Map<PinnableKind, AllCounters>();
   #wanted: WantedCell | undefined;
   #seat: Seat | undefined;

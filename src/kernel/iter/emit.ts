@@ -5,7 +5,9 @@ import { SEQ_WRITE } from './record.ts';
 /** bpf_probe_read_kernel of enum bpf_func_id (Linux 5.5): a read that fails instead of faulting. */
 const PROBE_READ_KERNEL = 113;
 
-/** How programs over objects begin: r6 on what the iterator shows (NULL in its last call), r7 on the seq_file. */
+/**
+ * How programs over objects begin: r6 on what the iterator shows (NULL in its last call), r7 on the seq_file.
+ */
 export function enter(layout: ContextLayout, shown: Field): readonly Line[] {
   return [load(6, 1, shown), jumpIfEqual(6, 0, 'done'), load(7, 1, layout.meta), load(7, 7, layout.seq)];
 }
@@ -31,7 +33,10 @@ export interface ProbeRead {
   readonly at: Field;
 }
 
-/** `bpf_probe_read_kernel(r10 + slot, size, from + offset)`: zeros where nothing can be read; r0 to r5 are lost. */
+/**
+ * `bpf_probe_read_kernel(r10 + slot, size, from + offset)`: zeros where nothing can be read; r0 to r5 are
+ * lost.
+ */
 export function probeRead({ slot, from, at }: ProbeRead): readonly Line[] {
   return [
     move(3, from),

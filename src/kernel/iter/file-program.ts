@@ -31,6 +31,7 @@ export const fileKinds = [
   'perf_event',
   'socket',
 ] as const;
+/** One of them. */
 export type FileKind = (typeof fileKinds)[number];
 
 /**
@@ -230,7 +231,9 @@ function programId({ programAux, ids }: HeldFileLayout, from: Register, slot: nu
   return [...follow(8, from, programAux), ...probe(slot, 8, ids.program)];
 }
 
-/** `to = *(void **)(from + offset)` of a pointer that the verifier knows nothing of; 0 where it leads nowhere. */
+/**
+ * `to = *(void **)(from + offset)` of a pointer that the verifier knows nothing of; 0 where it leads nowhere.
+ */
 function follow(to: Register, from: Register, at: Field): readonly Line[] {
   return [
     ...probe(POINTER, from, { offset: at.offset, size: 8 }),

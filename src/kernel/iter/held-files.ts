@@ -62,7 +62,9 @@ export interface HeldMapping {
 /** Low 32 bits of BPF_FS_MAGIC. */
 const bpfFsMagic = 0xcafe4a11;
 
-/** Iterators whose runs hold the map they go over (bpf_iter_attach_map in kernel/bpf/map_iter.c and its kin). */
+/**
+ * Iterators whose runs hold the map they go over (bpf_iter_attach_map in kernel/bpf/map_iter.c and its kin).
+ */
 const elementTargets = ['bpf_map_elem', 'bpf_sk_storage_map', 'sockmap'];
 
 /**

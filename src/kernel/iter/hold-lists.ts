@@ -32,7 +32,9 @@ export interface ProgramHolds {
   readonly type: number;
   /** 0 where it has none. */
   readonly btfId: number;
-  /** The program it was loaded to replace or to trace, until a link takes that over; 0 where there is none. */
+  /**
+   * The program it was loaded to replace or to trace, until a link takes that over; 0 where there is none.
+   */
   readonly targetId: number;
   readonly mapIds: readonly number[];
   /** How many maps it uses beyond those listed. */

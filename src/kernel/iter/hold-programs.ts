@@ -87,8 +87,8 @@ export function learnProgramHolds(btf: Btf): ProgramHoldsLayout {
 }
 
 /**
- * Tells of every map its type, flags, size and BTF. `btf` is NULL where there is none; a load through it is fault-safe
- * and gives zero.
+ * Tells of every map its type, flags, size and BTF. `btf` is NULL where there is none; a load through it is
+ * fault-safe and gives zero.
  */
 export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
   const { size, id, type, btf, flags, maxEntries } = mapHoldsRecord;

@@ -47,8 +47,8 @@ export function parseDevice(body: Buffer): Device | undefined {
 }
 
 /**
- * Since Linux 5.0 each mode has its own attribute (rtnl_xdp_fill in net/core/rtnetlink.c); before, only the one
- * mode there is.
+ * Since Linux 5.0 each mode has its own attribute (rtnl_xdp_fill in net/core/rtnetlink.c); before, only the
+ * one mode there is.
  */
 function parseXdp(attributes: ReadonlyMap<number, Buffer>): readonly XdpProgram[] {
   const byMode = [

@@ -64,7 +64,9 @@ export function listFilters(socket: RouteSocket): readonly BpfFilter[] {
   );
 }
 
-/** Every act_bpf action of the namespace; none where the kernel has no such actions. @throws SystemCallError */
+/**
+ * Every act_bpf action of the namespace; none where the kernel has no such actions. @throws SystemCallError
+ */
 export function listActions(socket: RouteSocket): readonly BpfAction[] {
   const kind = attribute(TCA_KIND, Buffer.from('bpf\0'));
   const request = Buffer.concat([Buffer.alloc(actions.size), attribute(TCA_ACT_TAB, attribute(1, kind))]);
