@@ -11,9 +11,7 @@ import type { Agent } from './agent.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
-import { EntryBatches } from './edit/batches.ts';
-import { MapCreation } from './edit/create-map.ts';
-import { MapEdits } from './edit/map-edits.ts';
+import { openEdits } from './edit/open-edits.ts';
 import type { AgentFindings } from './finding/findings.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
@@ -144,18 +142,15 @@ export function createAgent(given: AgentOptions): StartedAgent {
   });
   const notReady = () =>
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
-  const programs = new AgentProgramReads(live);
-  const types = new AgentTypeReads(kernel);
-  const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
-  const entries = new MapEntries({ kernel, clock, pool, isPinsOnly: node.isPinsOnly });
   const { isPinsOnly } = node;
+  const programs = new AgentProgramReads({ ...live, isPinsOnly });
+  const types = new AgentTypeReads(kernel, isPinsOnly);
+  const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+  const entries = new MapEntries({ kernel, clock, pool, isPinsOnly });
   const usage = new AgentUsage({ kernel, clock, inventory, isPinsOnly });
   const specifications = new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly });
   const changes = new PinChanges(environment, () => recovery.trySettling());
-  const journal = { environment, announce: statistics.announce.bind(statistics) };
-  const edits = new MapEdits(journal);
-  const batches = new EntryBatches({ ...journal, edits, holds });
-  const creation = new MapCreation({ environment, changes, holds });
+  const announce = statistics.announce.bind(statistics);
   const agent: Agent = {
     reads,
     holders,
@@ -163,9 +158,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
     programs,
     types,
     entries,
-    edits,
-    batches,
-    creation,
+    ...openEdits({ environment, changes, holds, announce }),
     specifications,
     usage,
     changes,
@@ -300,8 +293,8 @@ class Recovery {
     this.#environment = environment;
   }
 
-  run(): RecoveryReport {
-    const report = recover(this.#environment);
+  run(whileRunning = false): RecoveryReport {
+    const report = recover(this.#environment, whileRunning);
     this.#isWaiting = report.waiting.length > 0;
     this.#hasUnsettled = false;
     return report;
@@ -316,7 +309,7 @@ class Recovery {
    * somebody else's, so it fails while this does. @throws PinfoldError storage_full, storage_failed
    */
   settleNow(): void {
-    if (this.#hasUnsettled) this.run();
+    if (this.#hasUnsettled) this.run(true);
   }
 
   /** The same before the next changes; where it fails, they will find out themselves. */
@@ -329,7 +322,7 @@ class Recovery {
   }
 
   tryAgain(): void {
-    if (this.#isWaiting) this.run();
+    if (this.#isWaiting) this.run(true);
   }
 }
 

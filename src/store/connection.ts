@@ -39,7 +39,15 @@ export class Connection {
   prepare<Row = never>(sql: string): Statement<Row> {
     const statement = this.#guard(() => this.#database.prepare<Value[], Row>(sql));
     return {
-      run: (...values) => this.#guard(() => statement.run(...values).changes),
+      // Written out: a change runs a dozen statements, and a closure for each costs as much as a small one.
+      run: (...values) => {
+        if (this.#lost !== undefined) throw this.#lost.failure;
+        try {
+          return statement.run(...values).changes;
+        } catch (thrown) {
+          throw this.#failure(thrown);
+        }
+      },
       get: (...values) => this.#guard(() => statement.get(...values)),
       all: (...values) => this.#guard(() => statement.all(...values)),
     };
@@ -92,10 +100,14 @@ export class Connection {
     try {
       return call();
     } catch (thrown) {
-      const failure = translateFailure(thrown, this.file);
-      if (this.#depth > 0 && !this.#database.inTransaction) this.#lost = { failure };
-      throw failure;
+      throw this.#failure(thrown);
     }
+  }
+
+  #failure(thrown: unknown): unknown {
+    const failure = translateFailure(thrown, this.file);
+    if (this.#depth > 0 && !this.#database.inTransaction) this.#lost = { failure };
+    return failure;
   }
 }
 

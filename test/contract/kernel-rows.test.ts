@@ -80,7 +80,7 @@ test('BPF_OBJ_PIN: what the kernel refuses is answered with its status, code and
       ['a symbolic link is there, even a dangling one', 'dangling', [409, 'symlink', 'ELOOP']],
       ['a dot in the name', 'x.y', [422, 'bad_path', 'EPERM']],
       ['a dot before the name', '.hidden', [422, 'bad_path', 'EPERM']],
-      ['no such parent', 'none/new', [404, 'parent_not_found']],
+      ['no such parent', 'none/new', [404, 'parent_not_found', 'ENOENT']],
       ['a slash at the end', 'new/', [422, 'bad_path']],
       ['no path at all', '', [422, 'bad_path']],
       ['the parent is a pin', 'taken/new', [409, 'not_a_directory', 'ENOTDIR']],
@@ -115,7 +115,7 @@ test('BPF_OBJ_GET: what the kernel refuses is answered with its status, code and
     refused,
   });
   await assertRefused([
-    get('no such name', 'none', [404, 'pin_not_found']),
+    get('no such name', 'none', [404, 'pin_not_found', 'ENOENT']),
     get('no such name, with a dot', 'no.ne', [422, 'bad_path', 'EPERM']),
     get('a directory', 'dir', [409, 'is_a_directory']),
     get('through a pin', 'taken/below', [409, 'not_a_directory', 'ENOTDIR']),
@@ -135,10 +135,10 @@ test('directories: what the kernel refuses is answered with its status, code and
   await assertRefused([
     at('a pin is there', 'put', 'taken', [409, 'not_a_directory']),
     at('a dot in the name', 'put', 'd.d', [422, 'bad_path', 'EPERM']),
-    at('no such parent', 'put', 'none/new', [404, 'parent_not_found']),
+    at('no such parent', 'put', 'none/new', [404, 'parent_not_found', 'ENOENT']),
     at('names in it', 'delete', 'dir', [409, 'directory_not_empty', 'ENOTEMPTY']),
     at('a pin is no directory', 'delete', 'taken', [409, 'not_a_directory']),
-    at('no such directory', 'delete', 'none', [404, 'directory_not_found']),
+    at('no such directory', 'delete', 'none', [404, 'directory_not_found', 'ENOENT']),
   ]);
 });
 
@@ -154,7 +154,7 @@ test('a rename never clobbers what is there, and goes nowhere that is not there'
   await assertRefused([
     move('over another pin', 'other', [409, 'pin_exists', 'EEXIST']),
     move('over a directory', 'dir', [409, 'is_a_directory']),
-    move('to a parent that is not there', 'none/new', [404, 'parent_not_found']),
+    move('to a parent that is not there', 'none/new', [404, 'parent_not_found', 'ENOENT']),
     move('below a pin', 'other/new', [409, 'not_a_directory', 'ENOTDIR']),
   ]);
 });

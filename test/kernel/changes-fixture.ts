@@ -35,6 +35,7 @@ import type { Store } from '../../src/model/store.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
 import { forFile } from '../support/disposal.ts';
+import { databaseOf } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 /** The real clock. */
@@ -48,6 +49,8 @@ export interface Bench extends Disposable {
   readonly bpffs: Bpffs;
   readonly kernel: Kernel;
   readonly store: Store;
+  /** The database of the store, for sqlite3. */
+  readonly database: string;
   readonly changes: ImmediateChanges;
   readonly environment: OperationEnvironment;
   /** Steps passed since the last look, oldest first. */
@@ -119,6 +122,7 @@ export function openBench(options: BenchOptions = {}): Bench {
     bpffs,
     kernel,
     store,
+    database: databaseOf(state.path),
     steps: [] as StepName[],
     onStep: (_step: StepName): void => undefined,
     [Symbol.dispose]: () => {

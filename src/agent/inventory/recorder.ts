@@ -41,6 +41,8 @@ export class ChangeRecorder implements ChangeSink {
   readonly #inventory: Inventory;
   readonly #annotations: AnnotationIndex;
   readonly #announce: Announce;
+  /** Pins that events have just told of, as they were told: whoever asked for the change is told the same. */
+  readonly #told = new WeakMap<PinState, PinDocument>();
   #isObserving = false;
   #onOwnChange: (change: OwnChange) => void = () => undefined;
 
@@ -76,6 +78,8 @@ export class ChangeRecorder implements ChangeSink {
   }
 
   documentOf(pin: PinState): PinDocument {
+    const told = this.#told.get(pin);
+    if (told !== undefined) return told;
     const firstSeen = this.#inventory.namesOfInode(pin)[0]?.firstSeen;
     return pinDocument(firstSeen === undefined ? pin : { ...pin, firstSeen });
   }
@@ -236,12 +240,14 @@ export class ChangeRecorder implements ChangeSink {
     const pin = change.type === 'removed' ? change.before : change.after;
     const from = vacated === undefined ? {} : { renamed_from: pathMembers(vacated.path) };
     const firstSeen = this.#firstSeen(change) ?? origin.at;
+    const after = 'after' in change ? pinDocument({ ...change.after, firstSeen }) : undefined;
+    if (after !== undefined) this.#told.set(pin, after);
     return {
       time: origin.at,
       type: `pin.${change.type}`,
       subject: pinSubject(pin),
       before: 'before' in change ? pinDocument({ firstSeen, ...change.before }) : null,
-      after: 'after' in change ? { ...pinDocument({ ...change.after, firstSeen }), ...from } : null,
+      after: after === undefined ? null : { ...after, ...from },
       actor: origin.actor,
       ...(origin.operationId === undefined ? {} : { operation_id: origin.operationId }),
     };

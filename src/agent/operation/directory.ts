@@ -197,6 +197,8 @@ function notADirectory(site: Site, path: PinPath, found: OpenName | undefined): 
     return new PinfoldError('directory_not_found', {
       ...at,
       detail: `There is no directory at ${quote(path)}.`,
+      syscall: 'openat2',
+      errno: 'ENOENT',
     });
   }
   if (found.type !== 'symlink') {

@@ -1,8 +1,14 @@
-import type { OperationKind } from '../../model/schema/operation.ts';
+import { type OperationKind, operationKinds } from '../../model/schema/operation.ts';
 import { type OnStep, type StepName, steps } from '../../model/step.ts';
 import type { Say } from './move.ts';
 
-const stepByName: ReadonlyMap<string, StepName> = new Map(steps.map((step) => [step, step]));
+/** `pin.staged` by `pin` and then by `staged`: moments are looked up often, and names not made for it. */
+const stepsByKind: ReadonlyMap<string, ReadonlyMap<string, StepName>> = new Map(
+  operationKinds.map((kind) => {
+    const own = steps.filter((step) => step.startsWith(`${kind}.`));
+    return [kind, new Map(own.map((step) => [step.slice(kind.length + 1), step]))];
+  }),
+);
 
 /** What a batch calls each thing that one of its lines makes visible. */
 const visible: ReadonlySet<string> = new Set([
@@ -20,8 +26,9 @@ const visible: ReadonlySet<string> = new Set([
  * silence.
  */
 export function momentsOf(kind: OperationKind, onStep: OnStep): Say {
+  const own = stepsByKind.get(kind);
   return (moment) => {
-    const step = stepByName.get(`${kind}.${kind === 'batch' ? nameInBatch(moment) : moment}`);
+    const step = own?.get(kind === 'batch' ? nameInBatch(moment) : moment);
     if (step !== undefined) onStep(step);
   };
 }

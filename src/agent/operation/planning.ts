@@ -59,7 +59,7 @@ export function planParents(view: View, path: PinPath, mayMake: boolean | undefi
   const [first] = missing;
   if (first === undefined || mayMake === true) return missing;
   const detail = `The directory ${quote(first)} does not exist; "parents" makes what is missing.`;
-  throw new PinfoldError('parent_not_found', { detail, path: escapeBytes(path) });
+  throw new PinfoldError('parent_not_found', { detail, path: escapeBytes(path), ...view.answerAt(first) });
 }
 
 /** Permission bits from their octal text, as ModeText allows it. */

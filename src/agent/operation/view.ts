@@ -55,13 +55,19 @@ export class View {
   get(path: PinPath): Subject {
     const found = this.find(path);
     if (found !== undefined) return found;
-    const missing = this.missingDirectories(parentOf(path));
-    const code = missing.length > 0 ? 'parent_not_found' : 'pin_not_found';
-    const why = missing.length > 0 ? ' Its directory does not exist.' : '';
+    const [missing] = this.missingDirectories(parentOf(path));
+    const code = missing === undefined ? 'pin_not_found' : 'parent_not_found';
+    const why = missing === undefined ? '' : ' Its directory does not exist.';
     throw new PinfoldError(code, {
       detail: `There is no pin at ${quote(path)}.${why}`,
       path: escapeBytes(path),
+      ...this.answerAt(missing ?? path),
     });
+  }
+
+  /** What the kernel has answered for a name that is missing; nothing where only a line of the batch takes it. */
+  answerAt(path: PinPath): { readonly syscall?: string; readonly errno?: string } {
+    return this.#plannedAt(path) === undefined ? { syscall: 'openat2', errno: 'ENOENT' } : {};
   }
 
   /** The directories that a path lacks, outermost first. @throws PinfoldError not_a_directory, symlink, … */

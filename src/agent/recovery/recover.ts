@@ -24,18 +24,21 @@ export interface RecoveryReport {
 }
 
 /**
- * Brings every operation that a dead agent left open to an end, before anybody may ask for another.
+ * Brings every operation that was left open to an end: by a dead agent, before anybody may ask for another; by
+ * this one, `whileRunning`, where the disk was too full to record what had come of it. Changes of maps' contents
+ * may then still be under way, and are left alone.
  *
  * It looks at the kernel to find out how far each had come, and frees no object nobody agreed to lose: what
  * it cannot name again stays in the staging directory and is reported (leftovers.ts). It may itself be killed
  * at any step: the next start finds the same intents, and the kernel as it was left.
  */
-export function recover(environment: OperationEnvironment): RecoveryReport {
+export function recover(environment: OperationEnvironment, whileRunning = false): RecoveryReport {
   const settled: Recovered[] = [];
   const waiting: { operationId: string; why: string }[] = [];
   environment.onStep('recovery.started');
   for (const intent of environment.store.journal.listOpen()) {
     const { operationId, kind } = intent;
+    if (whileRunning && isEdit(intent.plan)) continue;
     try {
       settled.push({ operationId, kind, ...recoverOne(environment, intent) });
     } catch (error) {

@@ -43,11 +43,11 @@ export function resume(interrupted: Interrupted): Ending {
   const { plan, moves } = interrupted;
   switch (directionOf(plan, moves)) {
     case 'nothing':
-      return goBack(interrupted, 'The agent ended before anything was changed.');
+      return goBack(interrupted, 'It was cut short before anything was changed.');
     case 'forward':
       return goForward(interrupted);
     case 'back':
-      return goBack(interrupted, 'The agent ended in the middle; what had been done was taken back.');
+      return goBack(interrupted, 'It was cut short in the middle; what had been done was taken back.');
   }
 }
 
@@ -58,10 +58,7 @@ function goForward(interrupted: Interrupted): Ending {
     for (const move of moves) move.apply(say);
   } catch (error) {
     if (!isPinfoldError(error)) throw error;
-    return goBack(
-      interrupted,
-      `The agent ended in the middle, and it could not be finished: ${error.message}`,
-    );
+    return goBack(interrupted, `It was cut short in the middle, and could not be finished: ${error.message}`);
   }
   return retire(interrupted);
 }
@@ -78,7 +75,7 @@ function retire(interrupted: Interrupted): Ending {
   if (unsafe.length > 0 && nothingIsGone && canDrop) {
     return goBack(
       interrupted,
-      'The agent ended in the middle; finishing would have freed an object, so it was taken back.',
+      'It was cut short in the middle; finishing would have freed an object, so it was taken back.',
     );
   }
   for (const move of moves) {
@@ -88,7 +85,7 @@ function retire(interrupted: Interrupted): Ending {
   const kept = unsafe.map(
     (move) => `what was at ${move.path} stays in the staging directory, because nothing else holds it`,
   );
-  const detail = ['The agent ended in the middle; it was finished at the next start.', ...kept].join(' ');
+  const detail = ['It was cut short in the middle and finished later.', ...kept].join(' ');
   return { outcome: 'applied', detail };
 }
 

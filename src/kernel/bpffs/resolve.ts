@@ -103,7 +103,10 @@ export function openPin(calls: Calls, root: BpffsRoot, path: PinPath): OpenPin {
   try {
     const name = nameOf(path);
     const found = findPin(calls, root, { place: { directory: parent, name }, path });
-    if (found === undefined) throw refusedAt('pin_not_found', path, 'there is no pin at this path');
+    if (found === undefined) {
+      const answer = { syscall: 'openat2', errno: 'ENOENT' };
+      throw refusedAt('pin_not_found', path, 'there is no pin at this path', answer);
+    }
     const close = (): void => {
       found.fd[Symbol.dispose]();
       parent[Symbol.dispose]();
@@ -200,7 +203,12 @@ function crossesMount(name: string): PinfoldError {
   return refusedAt('crosses_mount', name, 'it lies on another file system');
 }
 
-function refusedAt(code: PinfoldError['code'], bytes: string, why: string): PinfoldError {
+function refusedAt(
+  code: PinfoldError['code'],
+  bytes: string,
+  why: string,
+  answer: { readonly syscall?: string; readonly errno?: string } = {},
+): PinfoldError {
   const path = escapeBytes(bytes);
-  return new PinfoldError(code, { detail: `Cannot open "${path}": ${why}.`, path });
+  return new PinfoldError(code, { detail: `Cannot open "${path}": ${why}.`, path, ...answer });
 }
