@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Btf } from '../../src/kernel/btf/btf.ts';
-import { compileCodec } from '../../src/kernel/btf/codec/compile.ts';
+import { compileCodec, type ValueCodec } from '../../src/kernel/btf/codec/compile.ts';
 import { JsonText } from '../../src/kernel/btf/codec/json-text.ts';
 import { btfLimits } from '../../src/kernel/btf/limits.ts';
 import { memberOffset } from '../../src/kernel/btf/member-offset.ts';
 import { parseBtf } from '../../src/kernel/btf/parse.ts';
 import { renderTypes, typeName } from '../../src/kernel/btf/render/c-source.ts';
 import { renderJson } from '../../src/kernel/btf/render/json.ts';
+import { Arena } from '../../src/kernel/json-code/arena.ts';
+import { compileLines, LineWriter } from '../../src/kernel/json-code/line-writer.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
 import type { Json } from '../../src/model/json.ts';
 import { BtfBuilder } from '../support/btf-builder.ts';
@@ -102,6 +104,25 @@ function useValues(btf: Btf, id: number): void {
   const value = codec.decode(bytes);
   assert.deepEqual(JSON.parse(text.view().toString()), value);
   assert.deepEqual(codec.decode(codec.encode(value)), value);
+  if (dice.int(8) === 0) assertSameByCode(codec, bytes, text.view().toString());
+}
+
+/** Code made from damaged BTF writes the same, or leaves it to the closures; it never leaves its memory. */
+function assertSameByCode({ emit, size }: ValueCodec, bytes: Buffer, expected: string): void {
+  const code =
+    emit === undefined
+      ? undefined
+      : compileLines({ keySize: 0, valueSize: size, emit: (json) => emit(json, 0) });
+  if (code === undefined || code.lineBytesMax > 1024 * 1024) return;
+  const arena = new Arena(size + 16 + code.lineBytesMax);
+  const value = arena.take(size + 8);
+  value.set(bytes);
+  const out = arena.take(code.lineBytesMax);
+  const at = arena.addressOf(out) ?? 0;
+  const key = arena.addressOf(value) ?? 0;
+  const lines = { key, value: 0, count: 1, out: at, outEnd: at + 1 };
+  const { count, end } = new LineWriter(arena, code).write(lines);
+  assert.equal(out.toString('utf8', 0, end - at), count === 1 ? `${expected}\n` : '');
 }
 
 test(`${rounds} damaged blobs: refused or used, never a crash, and work is bounded by their size`, () => {

@@ -72,6 +72,7 @@ export class JsonCode {
   literal(text: string): void {
     const bytes = Buffer.from(text);
     this.most += bytes.length;
+    if (this.#pending.length + bytes.length > codeBytesMax) throw new TooMuchCode('too much text');
     for (const byte of bytes) this.#pending.push(byte);
   }
 
