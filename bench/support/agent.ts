@@ -34,12 +34,13 @@ interface RequestOptions {
 
 /**
  * Starts an agent on a bpffs and waits until its first observation is done. `isAlone` hides all other
- * processes from it, who might keep it busy.
+ * processes from it, who might keep it busy. `flags` are further options of `pinfold agent`.
  */
 export async function startAgent(
   bpffs: Bpffs = mountBpffs(),
   connections = 32,
   isAlone = true,
+  flags: readonly string[] = [],
 ): Promise<BenchAgent> {
   const state = tempDir('bench');
   const port = await freePort();
@@ -58,6 +59,7 @@ export async function startAgent(
     `127.0.0.1:${port}`,
     '--log-level',
     'error',
+    ...flags,
   ] as const;
   const [command, ...args] = isAlone ? alone(bpffs.path, words) : words;
   const child = start(command, args, { cwd: state.path });

@@ -266,6 +266,13 @@ export interface PinSample {
   readonly recursionMisses?: number;
 }
 
+/** Selected pins whose series fit, and what did not. */
+export interface SelectedPinSamples {
+  readonly samples: readonly PinSample[];
+  readonly selected: number;
+  readonly seriesDropped: number;
+}
+
 /** Counts for metrics, read without touching the kernel. */
 export interface Statistics {
   objectCounts(): readonly { readonly kind: string; readonly type: string; readonly count: number }[];
@@ -282,8 +289,8 @@ export interface Statistics {
   memoryCounts(): readonly { readonly kind: string; readonly type: string; readonly bytes: number }[];
   /** Open findings of every rule that could be tried, also none. */
   findingCounts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
-  /** Pins that have metrics of their own; asking keeps their samples fresh. */
-  selectedPins(): Iterable<PinSample>;
+  /** Pins that have metrics of their own, as long as their series fit; asking keeps their samples fresh. */
+  selectedPins(seriesMax: number): SelectedPinSamples;
   observation(): {
     readonly ageSeconds: number;
     readonly passes: readonly {

@@ -36,19 +36,12 @@ export function collectSelectedPins(
   });
   return () => {
     for (const metric of series.all) metric.reset();
-    let left = options.seriesMax;
-    let count = 0;
-    let isFull = false;
-    for (const pin of numbers.selectedPins()) {
-      count++;
-      const wanted = sizeOf(pin);
-      // Once one does not fit, none does: which pins are shown depends on their order alone.
-      isFull ||= wanted > left;
-      left -= wanted;
-      if (isFull) dropped.inc(wanted);
-      else series.put(pin, { mount: options.pathOf(pin.mount), path: escapeName(bytesOf(pin.path)) });
+    const found = numbers.selectedPins(options.seriesMax);
+    selected.set(found.selected);
+    dropped.inc(found.seriesDropped);
+    for (const pin of found.samples) {
+      series.put(pin, { mount: options.pathOf(pin.mount), path: escapeName(bytesOf(pin.path)) });
     }
-    selected.set(count);
   };
 }
 
@@ -91,9 +84,4 @@ function makeSeries(registry: Registry) {
       if (pin.recursionMisses !== undefined) misses.inc(at, pin.recursionMisses);
     },
   };
-}
-
-function sizeOf({ references, entries, maxEntries, runs, runSeconds, recursionMisses }: SelectedPin): number {
-  const optional = [entries, maxEntries, runs, runSeconds, recursionMisses];
-  return 1 + references.length + optional.filter((value) => value !== undefined).length;
 }

@@ -6,7 +6,12 @@ export interface Numbers {
   referenceCounts(): readonly { readonly kind: string; readonly holder: string; readonly count: number }[];
   unexplainedCounts(): readonly { readonly kind: string; readonly count: number }[];
   findingCounts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
-  selectedPins(): Iterable<SelectedPin>;
+  /** Those whose series fit, and how many of the others' did not. */
+  selectedPins(seriesMax: number): {
+    readonly samples: readonly SelectedPin[];
+    readonly selected: number;
+    readonly seriesDropped: number;
+  };
   observation(): {
     readonly ageSeconds: number;
     readonly passes: readonly { readonly pass: string; readonly count: number; readonly seconds: number }[];

@@ -111,8 +111,9 @@ export const limits = {
   holderReadingMs: 1000,
   /** Findings of one rule that are kept; how many more there are is told with the rule. */
   findingsPerRuleMax: 1000,
-  /** Rules are tried no more often than this, and BTF beyond this size is not looked into for them. */
+  /** Rules are tried no more often than this, no less often than that (holders: ten times that), and BTF beyond this size is not looked into for them. */
   findingsIntervalMs: 10_000,
+  findingsIntervalMaxMs: 60_000,
   findingBtfBytesMax: 4 * 1024 * 1024,
   /** Selected pins are sampled while somebody has asked for them within this time. */
   pinSamplesKeptMs: 300_000,

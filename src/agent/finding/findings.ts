@@ -14,7 +14,7 @@ import { WorldWatch, type WorldWatchParts } from './world-watch.ts';
 /** Events in one transaction: some 10 ms, so that nothing else waits longer for the database. */
 const chunkSize = 200;
 
-/** Trying the rules may take one part in so many of the time. */
+/** Trying the rules may take one part in so many of the time, as long as it is done every minute. */
 const share = 500;
 
 /** What findings are made from. */
@@ -78,7 +78,7 @@ export class AgentFindings {
       await this.#tryAll(pace, isAsked);
     } finally {
       const took = clock.monotonicMs() - began;
-      this.#dueAtMs = clock.monotonicMs() + Math.max(limits.findingsIntervalMs, took * share);
+      this.#dueAtMs = clock.monotonicMs() + intervalFor(took);
     }
   }
 
@@ -184,9 +184,13 @@ export class AgentFindings {
 function sumUnexplained({ maps, links, holders }: World) {
   const sum = (kind: 'map' | 'link', ids: Iterable<number>) => ({
     kind,
-    count: [...ids].reduce((total, id) => total + (holders.unexplained(kind, id) ?? 0), 0),
+    count: [...ids].reduce((total, id) => total + holders.unexplained(kind, id), 0),
   });
   return [sum('map', maps.keys()), sum('link', links.keys())];
+}
+
+function intervalFor(tookMs: number): number {
+  return Math.min(limits.findingsIntervalMaxMs, Math.max(limits.findingsIntervalMs, tookMs * share));
 }
 
 interface Found {

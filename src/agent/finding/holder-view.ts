@@ -13,36 +13,50 @@ export interface HolderReading {
 
 /** Nothing is known of holders. */
 export const noHolders: WorldHolders = {
-  unexplained: () => undefined,
+  unexplained: () => 0,
   onlyProcesses: () => undefined,
   attached: new Set(),
 };
 
-/**
- * Holders as rules ask about them, from readings shortly after one another: what comes while one is taken is
- * counted and not shown, so that only what all of them cannot explain is unexplained.
- */
-export function holderView(readings: readonly [HolderReading, ...HolderReading[]]): WorldHolders {
-  const [{ facts }] = readings;
+/** References that one reading cannot explain, by object; those with none are left out. */
+export type Unexplained = ReadonlyMap<string, number>;
+
+/** Looks for such references on some objects. What came or went while the reading was taken is passed over. */
+export function unexplainedIn(
+  { holders, countersOf }: HolderReading,
+  objects: Iterable<ObjectKey>,
+): Unexplained {
+  const found = new Map<string, number>();
+  for (const { kind, id } of objects) {
+    const object = { kind, id };
+    const one = unexplainedOf(kind, accountOf(holders.of(object)), countersOf(object));
+    const count = one?.isSettled === true ? one.users + one.kernel : 0;
+    if (count > 0) found.set(keyOf(object), count);
+  }
+  return found;
+}
+
+/** What both readings cannot explain: what comes while one is taken is counted and not shown. */
+export function unexplainedInBoth(first: Unexplained, second: Unexplained): Unexplained {
+  return new Map(
+    [...first].flatMap(([key, count]) => {
+      const other = second.get(key);
+      return other === undefined ? [] : [[key, Math.min(count, other)] as const];
+    }),
+  );
+}
+
+/** Holders as rules ask about them. */
+export function holderView(reading: HolderReading, unexplained: Unexplained): WorldHolders {
+  const { attachments } = reading.facts;
   return {
-    unexplained: (kind, id) => {
-      const counts = readings.flatMap(({ holders, countersOf }) => {
-        const object = { kind, id };
-        const found = unexplainedOf(kind, accountOf(holders.of(object)), countersOf(object));
-        return found?.isSettled === true ? found.users + found.kernel : [];
-      });
-      return counts.length === readings.length ? Math.min(...counts) : undefined;
-    },
+    unexplained: (kind, id) => unexplained.get(keyOf({ kind, id })) ?? 0,
     onlyProcesses: (kind, id) => {
       const found = new Map<number, WorldProcess>();
-      const [reading] = readings;
-      return isHeldByFiles({ kind, id }, { ...reading, found, seen: new Set<string>() })
-        ? [...found.values()]
-        : undefined;
+      const search = { ...reading, found, seen: new Set<string>() };
+      return isHeldByFiles({ kind, id }, search) ? [...found.values()] : undefined;
     },
-    attached: new Set(
-      facts.attachments.flatMap(({ object }) => (object.kind === 'program' ? object.id : [])),
-    ),
+    attached: new Set(attachments.flatMap(({ object: { kind, id } }) => (kind === 'program' ? id : []))),
   };
 }
 

@@ -2,13 +2,20 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Thresholds } from '../../model/finding/thresholds.ts';
 import type { Need, World, WorldHolders } from '../../model/finding/world.ts';
+import type { ObjectKey } from '../../model/holder/facts.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import type { Pace } from '../observer/pace.ts';
 import { ConstantMaps } from './constants.ts';
-import { type HolderReading, holderView, noHolders } from './holder-view.ts';
+import {
+  type HolderReading,
+  holderView,
+  noHolders,
+  unexplainedIn,
+  unexplainedInBoth,
+} from './holder-view.ts';
 import { hasLinkChanged } from './recheck.ts';
 import { readSurroundings } from './surroundings.ts';
 import { makeWorld } from './world.ts';
@@ -118,6 +125,12 @@ export class WorldWatch {
     return pinnableKinds.map(sumOf).join(' ');
   }
 
+  /** Objects whose counters can be explained; one attachment of a program may be several references. */
+  #counted(): readonly ObjectKey[] {
+    const { objects } = this.#parts.inventory;
+    return [...objects.entries('map'), ...objects.entries('link')];
+  }
+
   /** Holders, where they are due; `lacks` where too little of them could be read to conclude anything. */
   async #readHolders(
     pace: Pace,
@@ -129,12 +142,18 @@ export class WorldWatch {
     await pace.rest();
     const first = readHolders();
     await pace.rest();
-    const view = holderView([first, readHolders()]);
+    const candidates = unexplainedIn(first, this.#counted());
+    await pace.rest();
+    const unexplained =
+      candidates.size === 0
+        ? candidates
+        : unexplainedInBoth(candidates, unexplainedIn(readHolders(), this.#counted()));
     await pace.rest();
     this.#isHoldersDue = false;
     const took = clock.monotonicMs() - began;
-    this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, took * holdersShare);
-    return { view, lacks: lackOf(first) };
+    const pause = Math.min(10 * limits.findingsIntervalMaxMs, took * holdersShare);
+    this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, pause);
+    return { view: holderView(first, unexplained), lacks: lackOf(first) };
   }
 }
 

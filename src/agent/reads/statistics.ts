@@ -48,8 +48,10 @@ export class AgentStatistics implements Statistics {
   pinCounts(): ReturnType<Statistics['pinCounts']> {
     return [...this.#parts.inventory.mounts()].flatMap((names) => {
       const counts = new Map<string, number>(pinnableKinds.map((kind) => [kind, 0]));
-      for (const { object } of names.pinsWithin(''))
-        counts.set(object.kind, (counts.get(object.kind) ?? 0) + 1);
+      for (const path of names.pinPaths.items()) {
+        const kind = names.findPin(path)?.object.kind;
+        if (kind !== undefined) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      }
       return [...counts].map(([kind, count]) => ({ mount: names.mount, kind, count }));
     });
   }
@@ -79,8 +81,8 @@ export class AgentStatistics implements Statistics {
     return this.#parts.findings().counts();
   }
 
-  selectedPins(): ReturnType<Statistics['selectedPins']> {
-    return this.#parts.selected.list();
+  selectedPins(seriesMax: number): ReturnType<Statistics['selectedPins']> {
+    return this.#parts.selected.take(seriesMax);
   }
 
   observation(): ReturnType<Statistics['observation']> {

@@ -33,24 +33,32 @@ export class ReferenceTally {
   }
 
   /** Of one object; without counters only what is seen to hold it. */
-  of(kind: PinnableKind, id: number): readonly HolderCount[] {
-    const pins = this.#inventory.countPinnedInodes(kind, id);
-    const seen: HolderCount[] = [{ holder: 'pin', count: pins }];
-    if (kind === 'map') seen.push({ holder: 'program', count: this.#programsOfMap.get(id) ?? 0 });
-    if (kind === 'program') seen.push({ holder: 'link', count: this.#linksOfProgram.get(id) ?? 0 });
+  of(kind: PinnableKind, id: number): Readonly<Partial<Record<ReferenceHolder, number>>> {
+    const pin = this.#inventory.countPinnedInodes(kind, id);
     const counters = this.#inventory.objects.countersOf(kind, id);
-    if (counters === undefined) return seen;
-    if (counters.usercnt !== undefined)
-      seen.push({ holder: 'file', count: Math.max(0, Number(counters.usercnt) - pins) });
-    const explained = seen.reduce((sum, { count }) => sum + count, 0);
-    return [...seen, { holder: 'other', count: Math.max(0, Number(counters.refcnt) - explained) }];
+    const refcnt = Number(counters?.refcnt ?? 0n);
+    if (kind === 'link') {
+      return counters === undefined ? { pin } : { pin, other: Math.max(0, refcnt - pin) };
+    }
+    if (kind === 'program') {
+      const link = this.#linksOfProgram.get(id) ?? 0;
+      return counters === undefined ? { pin, link } : { pin, link, other: Math.max(0, refcnt - pin - link) };
+    }
+    const program = this.#programsOfMap.get(id) ?? 0;
+    if (counters === undefined) return { pin, program };
+    const file = Math.max(0, Number(counters.usercnt ?? 0n) - pin);
+    return { pin, file, program, other: Math.max(0, refcnt - pin - file - program) };
   }
 
   /** Of all objects of a kind together. */
   sum(kind: PinnableKind): readonly HolderCount[] {
     const sums = new Map<ReferenceHolder, number>();
     for (const { id } of this.#inventory.objects.entries(kind)) {
-      for (const { holder, count } of this.of(kind, id)) sums.set(holder, (sums.get(holder) ?? 0) + count);
+      const counts = this.of(kind, id);
+      for (const holder of referenceHolders) {
+        const count = counts[holder];
+        if (count !== undefined) sums.set(holder, (sums.get(holder) ?? 0) + count);
+      }
     }
     return [...sums].map(([holder, count]) => ({ holder, count }));
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { isSelected, type PinSelection } from '../../model/finding/selection.ts';
 import { countsEntries } from '../../model/finding/world.ts';
 import { limits } from '../../model/limits.ts';
-import type { PinSample } from '../agent.ts';
+import type { PinSample, SelectedPinSamples } from '../agent.ts';
 import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { Pace } from '../observer/pace.ts';
@@ -32,12 +32,49 @@ export class SelectedPins {
     this.#parts = parts;
   }
 
-  /** Every selected pin, in the order of mounts and paths; from memory. Samples go on while this is called. */
-  *list(): Iterable<PinSample> {
-    if (this.#parts.selection.selectors.length === 0) return;
-    this.#askedAtMs = this.#parts.clock.monotonicMs();
-    const tally = new ReferenceTally(this.#parts.inventory);
-    for (const pin of this.#selected()) yield this.#sampleOf(pin, tally);
+  /**
+   * Selected pins in the order of mounts and paths, as long as their series fit; from memory. Samples go on
+   * while this is called.
+   */
+  take(seriesMax: number): SelectedPinSamples {
+    const { selection, clock, inventory } = this.#parts;
+    if (selection.selectors.length === 0) return { samples: [], selected: 0, seriesDropped: 0 };
+    this.#askedAtMs = clock.monotonicMs();
+    const tally = new ReferenceTally(inventory);
+    const samples: PinSample[] = [];
+    let [selected, seriesKept, seriesDropped] = [0, 0, 0];
+    for (const pin of this.#selected()) {
+      selected++;
+      const series = this.#seriesOf(pin);
+      // Once one does not fit, none does: which pins are shown depends on their order alone.
+      if (seriesDropped > 0 || seriesKept + series > seriesMax) seriesDropped += series;
+      else {
+        seriesKept += series;
+        samples.push(this.#sampleOf(pin, tally));
+      }
+    }
+    return { samples, selected, seriesDropped };
+  }
+
+  /** How many series a sample of a pin makes, without making one. */
+  #seriesOf({ object: { kind, id, type } }: PinEntry): number {
+    const { objects } = this.#parts.inventory;
+    const hasCounters = objects.countersOf(kind, id) !== undefined;
+    const isKnown = objects.find(kind, id) !== undefined;
+    switch (kind) {
+      case 'map':
+        return (
+          1 + (hasCounters ? 4 : 2) + (isKnown ? 1 : 0) + (this.#entriesOf(type, id) === undefined ? 0 : 1)
+        );
+      case 'program':
+        return 1 + (hasCounters ? 3 : 2) + Object.keys(this.#runs.get(id) ?? {}).length;
+      case 'link':
+        return 1 + (hasCounters ? 2 : 1);
+    }
+  }
+
+  #entriesOf(type: string, id: number): number | undefined {
+    return countsEntries(type) ? this.#entries.get(id) : undefined;
   }
 
   /** Called when a pass of the observer is over: samples what is due, if anybody asks for it. */
@@ -74,7 +111,8 @@ export class SelectedPins {
   #sampleOf({ mount, path, object, annotations }: PinEntry, tally: ReferenceTally): PinSample {
     const { kind, id, type, name } = object;
     const info = this.#parts.inventory.objects.find(kind, id)?.info;
-    const entries = kind === 'map' && countsEntries(type) ? this.#entries.get(id) : undefined;
+    const references = Object.entries(tally.of(kind, id));
+    const entries = kind === 'map' ? this.#entriesOf(type, id) : undefined;
     return {
       mount,
       path,
@@ -82,7 +120,7 @@ export class SelectedPins {
       type,
       name,
       owner: annotations.owner ?? '',
-      references: tally.of(kind, id),
+      references: references.map(([holder, count]) => ({ holder, count })),
       ...(entries === undefined ? {} : { entries }),
       ...(info?.kind === 'map' ? { maxEntries: info.max_entries } : {}),
       ...(kind === 'program' ? this.#runs.get(id) : {}),

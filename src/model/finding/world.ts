@@ -39,8 +39,8 @@ export interface WorldProcess {
 
 /** What was found out about who holds what. */
 export interface WorldHolders {
-  /** References that the kernel counts and nobody shows; undefined where that cannot be said. */
-  unexplained(kind: PinnableKind, id: number): number | undefined;
+  /** References on a map or link that the kernel counts and nobody shows; 0 where that cannot be said. */
+  unexplained(kind: PinnableKind, id: number): number;
   /** The processes whose files alone keep an object; undefined where anything else does, too. */
   onlyProcesses(kind: ObjectKind, id: number): readonly WorldProcess[] | undefined;
   /** Programs that run somewhere, by whatever means. */

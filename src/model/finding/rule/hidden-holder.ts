@@ -24,7 +24,7 @@ export const hiddenHolder: Rule = {
 /** Programs are left out: one attachment may be several references. */
 function* judgeOne(object: WorldObject<MapInfo | LinkInfo>, { holders }: World): Iterable<Judgement> {
   const { info, counters } = object;
-  const unexplained = holders.unexplained(info.kind, info.id) ?? 0;
+  const unexplained = holders.unexplained(info.kind, info.id);
   if (unexplained <= 0) return;
   yield {
     severity: 'warning',
