@@ -3,7 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { pathMembers } from '../../model/path.ts';
-import type { MapSpecification } from '../../model/schema/map-specification.ts';
+import type { EntryInput, MapSpecification } from '../../model/schema/map-specification.ts';
 import type {
   ProgramSpecification,
   SpecifiedKind,
@@ -116,18 +116,34 @@ export class AgentSpecifications {
 
   async #withEntries(specification: MapSpecification, id: number, limit: number): Promise<MapSpecification> {
     try {
-      const { value } = await this.#parts.entries.page(id, { format: 'raw' }, { after: undefined, limit });
-      const entries: unknown = JSON.parse(`[${value.text.toString()}]`);
-      if (!Array.isArray(entries)) throw new TypeError('a page of entries is a list');
-      const isWhole = value.summary.next === undefined;
+      const { entries, isWhole } = await this.#readEntries(id, limit);
+      const whole = { ...specification, format: 'raw' as const, entries: [...entries] };
       const rest = `the others are read with GET /v1/maps/${id}/entries`;
       const reason = `these are the first ${entries.length}; ${rest}`;
-      const whole = { ...specification, format: 'raw' as const, entries };
       return isWhole ? whole : lacking(whole, 'entries', reason);
     } catch (error) {
       if (!isPinfoldError(error, 'not_readable') && !isPinfoldError(error, 'not_supported')) throw error;
       return lacking(specification, 'entries', error.message);
     }
+  }
+
+  /** Up to so many entries; a page may have fewer than it could, because it is read bucket by bucket. */
+  async #readEntries(
+    id: number,
+    limit: number,
+  ): Promise<{ readonly entries: readonly EntryInput[]; readonly isWhole: boolean }> {
+    const entries: EntryInput[] = [];
+    let after: string | undefined;
+    let isEmpty = false;
+    do {
+      const slice = { after, limit: limit - entries.length };
+      const { value } = await this.#parts.entries.page(id, { format: 'raw' }, slice);
+      const items = parseEntries(value.text);
+      entries.push(...items);
+      isEmpty = items.length === 0;
+      after = value.summary.next;
+    } while (after !== undefined && !isEmpty && entries.length < limit);
+    return { entries, isWhole: after === undefined };
   }
 
   #storedMap(choice: SpecifiedChoice, wantsEntries: boolean): MapSpecification {
@@ -181,6 +197,11 @@ export class AgentSpecifications {
     const detail = 'This agent runs with --pins-only, and specifications are asked for by id.';
     throw new PinfoldError('not_supported', { detail });
   }
+}
+
+/** The items of a page, which the reading thread has written as text. */
+function parseEntries(text: Buffer): readonly EntryInput[] {
+  return JSON.parse(`[${text.toString()}]`) as EntryInput[];
 }
 
 /** What the API asks of it. */

@@ -113,19 +113,35 @@ export class SpecificationRecorder {
     const pace = new Pace(this.#parts.clock);
     const gatherer = new Gatherer(this.#parts, limits.specificationPartBytesMax);
     await pace.rest();
+    let details = this.#readDetails();
     while (this.#waiting.size > 0 && !this.#isStopping) {
-      const chunk = [...this.#waiting].slice(0, limits.specificationChunkRows);
-      const records: SpecificationRecord[] = [];
-      const details = this.#readDetails();
-      for (const key of chunk) {
-        const record = await this.#recordOf(key, gatherer, details);
-        if (record !== undefined) records.push(record);
-        await pace.restIfOver();
+      const chunk = this.#take();
+      if (chunk.some((key) => isOfNewMap(key, details))) details = this.#readDetails();
+      try {
+        const records: SpecificationRecord[] = [];
+        for (const key of chunk) {
+          const record = await this.#recordOf(key, gatherer, details);
+          if (record !== undefined) records.push(record);
+          await pace.restIfOver();
+        }
+        this.#parts.store.specifications.put(records);
+      } catch (error) {
+        for (const key of chunk) this.#waiting.add(key);
+        throw error;
       }
-      this.#parts.store.specifications.put(records);
-      for (const key of chunk) this.#waiting.delete(key);
       await pace.rest();
     }
+  }
+
+  /** Those to be stored next; what is wanted again meanwhile is stored again. */
+  #take(): readonly string[] {
+    const chunk: string[] = [];
+    for (const key of this.#waiting) {
+      if (chunk.length >= limits.specificationChunkRows) break;
+      chunk.push(key);
+    }
+    for (const key of chunk) this.#waiting.delete(key);
+    return chunk;
   }
 
   async #recordOf(
@@ -180,6 +196,11 @@ export class SpecificationRecorder {
   #originOf(kind: SpecifiedKind, { id, fingerprint, firstSeen }: ObjectEntry, readAt: string): Origin {
     return { kind, id, fingerprint, state: 'present', read_at: readAt, first_seen: firstSeen };
   }
+}
+
+/** A map that is younger than the details, which are read once for many. */
+function isOfNewMap(key: string, details: ReadonlyMap<number, MapDetails>): boolean {
+  return key.startsWith('map:') && !details.has(Number(key.slice('map:'.length)));
 }
 
 function bytesOf(btf: MapFacts['btf']): Uint8Array | undefined {
