@@ -246,6 +246,12 @@ test('an agent that never uses ids says so instead of listing no objects', async
       [`/v1/${plural}`, `/v1/${plural}`] as const,
       [`/v1/${plural}/{id}`, `/v1/${plural}/${id}`] as const,
     ]),
+    ['/v1/programs/{id}', '/v1/programs/1?statistics=10ms'],
+    ['/v1/programs/{id}/instructions', '/v1/programs/1/instructions'],
+    ['/v1/programs/{id}/instructions', '/v1/programs/1/instructions?image=jited'],
+    ['/v1/btfs/{id}', '/v1/btfs/1?format=c'],
+    ['/v1/btfs/{id}', '/v1/btfs/1?format=json'],
+    ['/v1/btfs/{id}', '/v1/btfs/1?format=raw'],
   ] as const) {
     const refused = await pinsOnly.local.get(url);
     assert.deepEqual([refused.status, refused.body.code], [501, 'not_supported'], url);

@@ -8,13 +8,23 @@ import type { Observed, ProgramListing, ProgramReads } from '../agent.ts';
 import { ImageBudget } from './image-budget.ts';
 import { type LiveParts, readObject } from './live.ts';
 import { jsonChunks, textChunks } from './program-chunks.ts';
+import { assertUsesIds } from './uses-ids.ts';
 
-/** What programs consist of and how they run, always read from the kernel. */
+/** What reading programs needs. */
+export interface ProgramReadsParts extends LiveParts {
+  readonly isPinsOnly: boolean;
+}
+
+/**
+ * What programs consist of and how they run, always read from the kernel.
+ *
+ * @throws PinfoldError not_supported (by every method) with `--pins-only`
+ */
 export class AgentProgramReads implements ProgramReads {
-  readonly #parts: LiveParts;
+  readonly #parts: ProgramReadsParts;
   readonly #budget = new ImageBudget();
 
-  constructor(parts: LiveParts) {
+  constructor(parts: ProgramReadsParts) {
     this.#parts = parts;
   }
 
@@ -43,7 +53,8 @@ export class AgentProgramReads implements ProgramReads {
   }
 
   async measured(id: number, durationMs: number, signal: AbortSignal): Promise<Observed<ObjectDocument>> {
-    const { kernel, clock } = this.#parts;
+    const { kernel, clock, isPinsOnly } = this.#parts;
+    assertUsesIds(isPinsOnly);
     using _measuring = kernel.programs.holdStatistics();
     const before = readObject(this.#parts, 'program', id);
     const startedAt = clock.monotonicMs();
@@ -60,6 +71,7 @@ export class AgentProgramReads implements ProgramReads {
 
   /** Opens a program for as long as `read` takes, with its bytes taken from the budget. */
   #reading<Code>(id: number, read: (held: HeldObject) => Code): { code: Code; taken: Disposable } {
+    assertUsesIds(this.#parts.isPinsOnly);
     using held = this.#parts.kernel.objects.holdById('program', id);
     const { info } = held;
     const bytes = info.kind === 'program' ? (info.xlated_prog_len ?? 0) + (info.jited_prog_len ?? 0) : 0;

@@ -20,6 +20,7 @@ import { type DocumentCache, listPins } from './list-pins.ts';
 import { listTree, type TreeChoice } from './list-tree.ts';
 import { type LiveParts, readObject, readPin } from './live.ts';
 import { type NodeParts, nodeDocument } from './node-document.ts';
+import { assertUsesIds } from './uses-ids.ts';
 
 /** What answers are made from. */
 export interface ReadsParts extends LiveParts, NodeParts {
@@ -63,7 +64,7 @@ export class AgentReads implements Reads {
   }
 
   objects(query: ObjectQuery, slice: Slice): Observed<Page<ObjectDocument>> {
-    this.#assertUsesIds();
+    assertUsesIds(this.#parts.options.isPinsOnly);
     const { inventory, whyNoCounters, holders, findings } = this.#parts;
     const held = query.heldBy === undefined ? undefined : holders.heldBy(query.heldBy);
     const found = query.finding === undefined ? undefined : findings.objectsOf(query.finding);
@@ -72,16 +73,8 @@ export class AgentReads implements Reads {
   }
 
   object(kind: ObjectKind, id: number): Observed<ObjectDocument> {
-    this.#assertUsesIds();
+    assertUsesIds(this.#parts.options.isPinsOnly);
     return readObject(this.#parts, kind, id);
-  }
-
-  /** Without ids only pins are known: an empty list would be untrue. @throws PinfoldError not_supported */
-  #assertUsesIds(): void {
-    if (!this.#parts.options.isPinsOnly) return;
-    throw new PinfoldError('not_supported', {
-      detail: 'This agent runs with --pins-only and never uses ids: it knows pins, and no other objects.',
-    });
   }
 
   /**

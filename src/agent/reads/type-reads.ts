@@ -4,17 +4,25 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { TypeFormat, TypeListing, TypeReads } from '../agent.ts';
 import { chunksOf } from './chunks.ts';
 import { ImageBudget } from './image-budget.ts';
+import { assertUsesIds } from './uses-ids.ts';
 
-/** What BTF objects consist of, always read from the kernel. */
+/**
+ * What BTF objects consist of, always read from the kernel.
+ *
+ * @throws PinfoldError not_supported with `--pins-only`
+ */
 export class AgentTypeReads implements TypeReads {
   readonly #kernel: Kernel;
+  readonly #isPinsOnly: boolean;
   readonly #budget = new ImageBudget();
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, isPinsOnly: boolean) {
     this.#kernel = kernel;
+    this.#isPinsOnly = isPinsOnly;
   }
 
   types(id: number, format: TypeFormat): TypeListing {
+    assertUsesIds(this.#isPinsOnly);
     const { objects, types } = this.#kernel;
     using held = objects.holdById('btf', id);
     const { info } = held;
