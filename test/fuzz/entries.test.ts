@@ -151,7 +151,7 @@ test('malformed single requests are refused with a pointer, and the agent goes o
   }
 });
 
-test('every map of a C program, with its BTF, is copied by its specification and its typed dump', async () => {
+test('every map of a C program is copied by its specification and its typed dump', async () => {
   using maps = await filledMaps('make', entriesObject(), '40');
   let copied = 0;
   for (const name of maps.names) {

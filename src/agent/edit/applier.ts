@@ -115,9 +115,7 @@ export class Applier {
     if (there > 0) this.#begin(action);
     const count = Math.min(there, this.#capacity - this.#gathered);
     for (let index = 0, from = at; index < count; index++, from += entrySize) {
-      const slot = this.#gathered + index;
-      copyBytes(bytes, from, this.#keys, slot * this.#keySize, this.#keySize);
-      copyBytes(bytes, from + this.#keySize, this.#values, slot * valueSize, valueSize);
+      this.#gather(bytes, from, this.#gathered + index, valueSize);
     }
     this.#gathered += count;
     this.#come += count;
@@ -175,6 +173,23 @@ export class Applier {
     }
   }
 
+  /** Buffer.copy takes longer to be called than to copy what most keys and values have. */
+  #gather(bytes: Buffer, from: number, slot: number, valueSize: number): void {
+    const keySize = this.#keySize;
+    const keys = this.#keys;
+    const values = this.#values;
+    const keyAt = slot * keySize;
+    const valueAt = slot * valueSize;
+    const middle = from + keySize;
+    if (keySize + valueSize > 64) {
+      bytes.copy(keys, keyAt, from, middle);
+      bytes.copy(values, valueAt, middle, middle + valueSize);
+      return;
+    }
+    for (let index = 0; index < keySize; index++) keys[keyAt + index] = bytes[from + index] ?? 0;
+    for (let index = 0; index < valueSize; index++) values[valueAt + index] = bytes[middle + index] ?? 0;
+  }
+
   #packedSingle(action: Edit['action'], entry: Buffer): void {
     const key = Buffer.from(entry.subarray(0, this.#keySize));
     if (action === 'remove') {
@@ -208,13 +223,4 @@ export class Applier {
     this.#failed++;
     if (this.#failures.length < limits.editFailuresMax) this.#failures.push(failure);
   }
-}
-
-/** Buffer.copy takes longer to be called than to copy what most keys and values have. */
-function copyBytes(from: Buffer, at: number, into: Buffer, to: number, size: number): void {
-  if (size > 32) {
-    from.copy(into, to, at, at + size);
-    return;
-  }
-  for (let index = 0; index < size; index++) into[to + index] = from[at + index] ?? 0;
 }

@@ -95,8 +95,7 @@ function takeLine(line: Buffer, intake: Intake): void {
 function takeOne(operation: EntryOperation, pointer: string, { parser, applier }: Intake): void {
   try {
     const { op = 'put', key: json, ...given } = operation;
-    // What JSON.parse has given: the map decides what it is.
-    const key = parser.key(json as Parameters<EntryParser['key']>[0], `${pointer}/key`);
+    const key = parser.key(json, `${pointer}/key`);
     if (op === 'put') {
       const { value, reference } = parser.value(given, pointer);
       applier.put(key, value, reference);

@@ -124,6 +124,7 @@ function assertWholeEditable({ editing }: EntryParser, input: BatchInput): void 
   if (input.kind === 'packed' || rule.remove !== true) assertEditable(editing, action);
   if (shape.info.frozen === true) throw editRefusal(editing, action, 'EPERM');
   if (input.kind !== 'packed' || rule.reference?.kind !== 'socket') return;
-  const detail = `Values of map ${shape.info.id} (${shape.info.type}) are sockets, which have no packed form.`;
-  throw new PinfoldError('not_editable', { detail, kind: 'map', id: shape.info.id });
+  const { id, type } = shape.info;
+  const detail = `Values of map ${id} (${type}) are sockets, which have no packed form.`;
+  throw new PinfoldError('not_editable', { detail, kind: 'map', id });
 }

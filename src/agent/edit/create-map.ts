@@ -45,8 +45,8 @@ export class MapCreation {
    * Makes a map, fills and freezes it, and pins it as `PUT /v1/pins/{path}` does.
    *
    * Until its name appears only a descriptor of this process holds the map: killed at any moment before, it
-   * leaves nothing, and after, a map that is whole. A dry run makes the map too, to hear what the kernel says,
-   * and lets it go again.
+   * leaves nothing, and after, a map that is whole. A dry run makes the map too, to hear what the kernel
+   * says, and lets it go again.
    *
    * @throws PinfoldError invalid_input with pointers, pin_exists, parent_not_found, out_of_memory, …
    */
@@ -70,7 +70,7 @@ export class MapCreation {
     const { entries = [], freeze = false } = spec;
     if (entries.length === 0 && !freeze) return;
     const { kernel } = this.#parts.environment;
-    // This flag is of the descriptor, not of the map (bpf_map_flags_retain_permanent): one by its id can write.
+    // The flag is the descriptor's, not the map's (bpf_map_flags_retain_permanent): one by its id can write.
     const isReadOnly = spec.flags?.includes('rdonly') === true;
     using writable = isReadOnly ? openObjectById('map', map.id, kernel.fds) : undefined;
     const target = writable === undefined ? map : { ...map, fd: writable };
@@ -99,8 +99,7 @@ export class MapCreation {
     const slices = new Slices(clock);
     for (const [index, { key: json, ...given }] of spec.entries.entries()) {
       const pointer = `/body/entries/${index}`;
-      // What JSON.parse has given: the map decides what it is.
-      const key = parser.key(json as Parameters<typeof parser.key>[0], `${pointer}/key`);
+      const key = parser.key(json, `${pointer}/key`);
       const { value, reference } = parser.value(given, pointer);
       applier.put(key, value, reference);
       await slices.pause();

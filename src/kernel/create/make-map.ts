@@ -50,7 +50,7 @@ interface Meaning {
   readonly why: string;
 }
 
-/** What the kernel's refusals to make a map mean (map_create in kernel/bpf/syscall.c, and each type's own). */
+/** What the kernel's refusals to make a map mean (map_create in kernel/bpf/syscall.c, each type's own). */
 const meanings: Readonly<Record<string, Meaning>> = {
   EINVAL: {
     code: 'invalid_input',

@@ -3,7 +3,7 @@ export type NumberRule =
   | { readonly oneOf: readonly number[] }
   | { readonly least: number; readonly most?: number; readonly multipleOf?: number };
 
-/** What the kernel wants a type to be made with (the map_alloc_check of each type in kernel/bpf, net/core). */
+/** What the kernel wants a type to be made with (map_alloc_check of each type, kernel/bpf, net/core). */
 export interface TypeRule {
   readonly key: NumberRule;
   readonly value: NumberRule;

@@ -101,7 +101,8 @@ export function editingOf(info: MapInfo, possibleCpus: number): Editing {
   }
   const shape = shapeToWrite(info, rule, possibleCpus);
   if (shape.wireSize > limits.entryBytesMax) {
-    const detail = `A value of map ${info.id} has ${shape.wireSize} bytes; ${limits.entryBytesMax} can be written.`;
+    const { entryBytesMax } = limits;
+    const detail = `A value of map ${info.id} has ${shape.wireSize} bytes; ${entryBytesMax} can be written.`;
     throw new PinfoldError('not_supported', { detail, ...details });
   }
   return { shape, rule };

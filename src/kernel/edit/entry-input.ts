@@ -19,7 +19,7 @@ export interface ParsedEntry {
 export interface EntryParser {
   readonly editing: Editing;
   /** @throws PinfoldError invalid_input, its pointers within `pointer` */
-  key(json: Json | undefined, pointer: string): Buffer | undefined;
+  key(json: unknown, pointer: string): Buffer | undefined;
   /** @throws PinfoldError invalid_input, its pointers within `pointer` */
   value(input: Pick<EntryInput, 'value' | 'values'>, pointer: string): Omit<ParsedEntry, 'key'>;
 }
@@ -37,7 +37,7 @@ export function entryParser(editing: Editing, choice: EntryChoice, findBtf: BtfF
     key: (json, pointer) => {
       if (rule.isKeyless === true) return noKey(shape.info.type, json, pointer);
       if (json === undefined) throw wrong(pointer, 'a key is wanted');
-      return within(pointer, () => form.parseKey(json));
+      return within(pointer, () => form.parseKey(parseGiven(json, pointer)));
     },
     value: (input, pointer) => {
       const { cpuStride } = shape;
@@ -98,12 +98,16 @@ function cpuValues(
 }
 
 function given(json: unknown, pointer: string): Json {
-  if (json === undefined) throw wrong(`${pointer}/value`, 'a value is wanted');
-  // What JSON.parse has given: the schema leaves it open, because the map decides what it is.
+  return parseGiven(json, `${pointer}/value`);
+}
+
+/** What JSON.parse has made: schemas leave it open, because the map decides what it is. */
+function parseGiven(json: unknown, pointer: string): Json {
+  if (json === undefined) throw wrong(pointer, 'a value is wanted');
   return json as Json;
 }
 
-function noKey(type: string, json: Json | undefined, pointer: string): undefined {
+function noKey(type: string, json: unknown, pointer: string): undefined {
   if (json !== undefined) throw wrong(pointer, `entries of a ${type} have no keys`);
   return undefined;
 }

@@ -1,12 +1,12 @@
-import { Value } from 'typebox/value';
 import { PinfoldError } from '../../model/error.ts';
 import type { Json } from '../../model/json.ts';
 import {
-  CpuInput,
-  DeviceInput,
-  MapReference,
-  ProgramReference,
-  SocketInput,
+  isCpuInput,
+  isDeviceInput,
+  isMapReference,
+  isProgramReference,
+  isSocketInput,
+  type ProgramReference,
 } from '../../model/schema/entry-reference.ts';
 import type { Expectation } from '../../model/schema/request.ts';
 import type { ValueMeaning } from '../entries/map-types.ts';
@@ -32,20 +32,20 @@ export function parseMeaning(
   const bytes = Buffer.alloc(wireSize);
   switch (meaning) {
     case 'map': {
-      if (!Value.Check(MapReference, json)) throw unlike('{"kind":"map","id":5}');
+      if (!isMapReference(json)) throw unlike('{"kind":"map","id":5}');
       return named(bytes, 0, { id: json.id, expect: json.expect, kind: 'map' });
     }
     case 'program': {
-      if (!Value.Check(ProgramReference, json)) throw unlike('{"kind":"program","id":7}');
+      if (!isProgramReference(json)) throw unlike('{"kind":"program","id":7}');
       return named(bytes, 0, json);
     }
     case 'device': {
-      if (!Value.Check(DeviceInput, json)) throw unlike('{"ifindex":2}, which may have a "program"');
+      if (!isDeviceInput(json)) throw unlike('{"ifindex":2}, which may have a "program"');
       bytes.writeUInt32LE(json.ifindex);
       return withProgram(bytes, json.program);
     }
     case 'cpu': {
-      if (!Value.Check(CpuInput, json)) throw unlike('{"qsize":192}, which may have a "program"');
+      if (!isCpuInput(json)) throw unlike('{"qsize":192}, which may have a "program"');
       bytes.writeUInt32LE(json.qsize);
       return withProgram(bytes, json.program);
     }
@@ -54,7 +54,7 @@ export function parseMeaning(
 
 /** `{"pid":12,"fd":3}`: the kernel tells sockets by cookies, and takes them only as descriptors. */
 export function parseSocket(json: Json): GivenReference {
-  if (!Value.Check(SocketInput, json)) throw unlike('{"pid":12,"fd":3}, a socket that a process has open');
+  if (!isSocketInput(json)) throw unlike('{"pid":12,"fd":3}, a socket that a process has open');
   const { pid, fd, start_time: startTime } = json;
   return { kind: 'socket', at: 0, pid, fd, ...(startTime === undefined ? {} : { startTime }) };
 }
