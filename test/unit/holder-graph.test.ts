@@ -164,3 +164,16 @@ test('what a process holds is found by pid, name, unit, container and pod, and b
     assert.throws(() => parseHeldBy(bad), { code: 'invalid_input' }, bad);
   }
 });
+
+test('consequences are told of so many pins and no more, those of the object itself first', () => {
+  const most = limits.consequencesMax;
+  const pins = Array.from({ length: most - 1 }, (_, index) => pin(map, `p${index}`, index + 1));
+  const above = { holds: [{ holder: program, held: map, hold: 'uses' as const }] };
+  const given = { ...above, pins: [pin(program, 'above', 9000), ...pins] };
+  const whole = whyDocument(reading(map, given)).if_unpinned;
+  assert.deepEqual([whole.length, whole.at(-1)?.path], [most, 'above']);
+  const cut = whyDocument(
+    reading(map, { ...given, pins: [...given.pins, pin(map, 'more', 8000)] }),
+  ).if_unpinned;
+  assert.deepEqual([cut.length, cut.at(-1)?.path], [most, 'more']);
+});

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { AgentHolderReads } from '../../src/agent/holder/holder-reads.ts';
+import { type ReadingParts, readHoldersOf } from '../../src/agent/holder/reading.ts';
+import { Inventory } from '../../src/agent/inventory/inventory.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { holderGraph } from '../../src/model/holder/document.ts';
+import type { HolderFacts } from '../../src/model/holder/facts.ts';
+import { limits } from '../../src/model/limits.ts';
+import { mountBpffs } from '../support/bpffs.ts';
+import { forFile } from '../support/disposal.ts';
+import { hold } from '../support/hold.ts';
+import { realClock } from '../support/observed.ts';
+import { untilPasses } from '../support/until.ts';
+
+const bpffs = forFile(mountBpffs());
+const kernel = forFile(openKernel());
+
+function partsWith(given: Partial<ReadingParts> = {}): ReadingParts {
+  return {
+    kernel,
+    clock: realClock,
+    inventory: new Inventory(),
+    whyNoCounters: (kind) => (kind === 'btf' ? 'no iterator' : kernel.counters.unavailable(kind)),
+    primaryMount: () => undefined,
+    ...given,
+  };
+}
+
+/** The same kernel, whose readings of holders something happens to before their answer is used. */
+function kernelThat(after: (facts: HolderFacts, reading: number) => HolderFacts): Kernel {
+  let readings = 0;
+  return { ...kernel, holders: { read: (request) => after(kernel.holders.read(request), ++readings) } };
+}
+
+test('a holder that goes while it is being read makes the reading be taken once more', async () => {
+  const path = join(bpffs.path, 'racing');
+  using holder = await hold('map:hash:4:8:16:pf_racing:0', `pin:0:${path}`, `pin:0:${path}-stays`);
+  const id = holder.objects[0]?.id ?? 0;
+  let readings = 0;
+  const racing = kernelThat((facts, reading) => {
+    readings = reading;
+    if (reading === 1) {
+      unlinkSync(path);
+      const deadline = performance.now() + 10_000;
+      while (kernel.counters.readOne('map', id)?.usercnt !== 2n) assert.ok(performance.now() < deadline);
+    }
+    return facts;
+  });
+  const described = kernel.objects.describe('map', id);
+  assert.ok(described !== undefined);
+  const graph = holderGraph(
+    readHoldersOf(partsWith({ kernel: racing }), { kind: 'map', id, info: described.info }),
+  );
+  assert.equal(readings, 2);
+  assert.equal(graph.references.pins, 1);
+  assert.deepEqual(graph.unexplained, { users: 0, kernel: 0 });
+});
+
+test('a reading that stays out of step is given after the second, and never below nothing', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_phantom:0', `pin:0:${join(bpffs.path, 'phantom')}`);
+  const id = holder.objects[0]?.id ?? 0;
+  let readings = 0;
+  const doubling = kernelThat((facts, reading) => {
+    readings = reading;
+    return { ...facts, pins: facts.pins.flatMap((pin) => [pin, { ...pin, inode: -pin.inode }]) };
+  });
+  const described = kernel.objects.describe('map', id);
+  assert.ok(described !== undefined);
+  const subject = { kind: 'map', id, info: described.info } as const;
+  const graph = holderGraph(readHoldersOf(partsWith({ kernel: doubling }), subject));
+  assert.equal(readings, 2);
+  assert.deepEqual(graph.unexplained, { users: 0, kernel: 0 });
+});
+
+test('one reading answers for a second and no longer, and says of when it is', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_second:0');
+  const id = holder.objects[0]?.id ?? 0;
+  let nowMs = 0;
+  const clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs };
+  const reads = new AgentHolderReads({ ...partsWith({ clock }), isPinsOnly: false });
+  const object = { kind: 'map', id } as const;
+  await untilPasses(() => {
+    nowMs += limits.holderReadingMs;
+    assert.equal(reads.referencesOf(object)?.fds, 1);
+  });
+  const readAt = nowMs;
+  await holder.tell(`id:map:${id}`);
+  nowMs = readAt + limits.holderReadingMs - 1;
+  const before = reads.referencesOf(object);
+  assert.deepEqual([before?.fds, before?.holders_observed_at], [1, new Date(readAt).toISOString()]);
+  nowMs = readAt + limits.holderReadingMs;
+  const after = reads.referencesOf(object);
+  assert.deepEqual([after?.fds, after?.holders_observed_at], [2, new Date(nowMs).toISOString()]);
+});
+
+test('reading who holds what leaves no descriptor open, and holds nothing that it reports', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_quiet:0', `pin:0:${join(bpffs.path, 'quiet')}`);
+  const id = holder.objects[0]?.id ?? 0;
+  const reads = new AgentHolderReads({ ...partsWith(), isPinsOnly: false });
+  for (let turn = 0; turn < 5; turn++) {
+    const { references } = reads.why('map', id);
+    assert.deepEqual([references.pins, references.fds, references.unexplained], [1, 1, 0]);
+    assert.deepEqual(kernel.fds.transient(), []);
+  }
+});
