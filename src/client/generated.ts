@@ -285,6 +285,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/maps/{id}/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What keys and values of a map are, in C */
+        get: operations["getMapTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/programs": {
         parameters: {
             query?: never;
@@ -1597,6 +1614,27 @@ export interface components {
                     reason: string;
                 }[];
             };
+        };
+        MapTypes: {
+            btf_id?: number;
+            key?: {
+                /** @description its number in the BTF of the map */
+                type_id: number;
+                /** @description as one writes it in C: `__u32`, `struct flow_key` */
+                name: string;
+                bytes?: number;
+            };
+            value?: {
+                /** @description its number in the BTF of the map */
+                type_id: number;
+                /** @description as one writes it in C: `__u32`, `struct flow_key` */
+                name: string;
+                bytes?: number;
+            };
+            /** @description those types and all that they need, as C */
+            definitions: string;
+            /** @description why there are none */
+            missing?: string;
         };
         Mount: {
             /** @description major:minor */
@@ -3953,6 +3991,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Map"] | components["schemas"]["MapPlan"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMapTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the kernel’s id of the object; ids are reused */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The types, or why there are none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapTypes"];
                 };
             };
             /** @description A refusal; `code` says which. */
