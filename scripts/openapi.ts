@@ -60,7 +60,7 @@ const silent: Agent = {
   holders: { holders: unused, why: unused, heldBy: unused, recent: unused, referencesOf: unused },
   findings: { ask: unused, list: unused, rules: unused, objectsOf: unused, observedAt: unused },
   programs: { instructions: unused, machineCode: unused, measured: unused },
-  types: { types: unused },
+  types: { types: unused, ofMap: unused },
   specifications: { map: unused, program: unused, list: unused },
   usage: { programs: unused, maps: unused },
   changes: {

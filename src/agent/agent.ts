@@ -7,6 +7,7 @@ import type { Caller } from '../model/role.ts';
 import type { EventDocument } from '../model/schema/event.ts';
 import type { FindingDocument, FindingRuleDocument, RuleId } from '../model/schema/finding.ts';
 import type { HolderGraph, WhyDocument } from '../model/schema/holder.ts';
+import type { MapTypes } from '../model/schema/map-types.ts';
 import type { NodeDocument } from '../model/schema/node.ts';
 import type { ObjectDocument, References } from '../model/schema/object.ts';
 import type { OperationDocument } from '../model/schema/operation.ts';
@@ -190,6 +191,8 @@ export type TypeFormat = 'json' | 'c' | 'raw';
 export interface TypeReads {
   /** @throws PinfoldError object_not_found, invalid_input, not_supported, too_many_requests */
   types(id: number, format: TypeFormat): TypeListing;
+  /** Of a map’s keys and values. @throws PinfoldError object_not_found, invalid_input, not_supported */
+  ofMap(id: number): MapTypes;
 }
 
 /** Types, made into bytes of an answer as they are asked for. Disposing makes room for others. */

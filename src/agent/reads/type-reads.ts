@@ -1,9 +1,11 @@
 import { renderC } from '../../kernel/btf/render/c-source.ts';
 import { renderJson } from '../../kernel/btf/render/json.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { MapTypes } from '../../model/schema/map-types.ts';
 import type { TypeFormat, TypeListing, TypeReads } from '../agent.ts';
 import { chunksOf } from './chunks.ts';
 import { ImageBudget } from './image-budget.ts';
+import { readMapTypes } from './map-types.ts';
 import { assertUsesIds } from './uses-ids.ts';
 
 /**
@@ -19,6 +21,10 @@ export class AgentTypeReads implements TypeReads {
   constructor(kernel: Kernel, isPinsOnly: boolean) {
     this.#kernel = kernel;
     this.#isPinsOnly = isPinsOnly;
+  }
+
+  ofMap(id: number): MapTypes {
+    return readMapTypes(this.#kernel, id);
   }
 
   types(id: number, format: TypeFormat): TypeListing {

@@ -9,6 +9,7 @@ import { addFindingRoutes } from './findings.ts';
 import { addHealthRoutes } from './health.ts';
 import { addHoldersRoutes } from './holders.ts';
 import { addLinkRoutes } from './links.ts';
+import { addMapTypesRoute } from './map-types.ts';
 import { addMapRoutes } from './maps.ts';
 import { addMetricsRoute } from './metrics.ts';
 import { addMountsRoute } from './mounts.ts';
@@ -33,6 +34,7 @@ export async function addRoutes(app: App, parts: Parts): Promise<void> {
   addBatchRoute(app, parts);
   addObjectsRoute(app, parts);
   addMapRoutes(app, parts);
+  addMapTypesRoute(app, parts);
   addProgramRoutes(app, parts);
   addLinkRoutes(app, parts);
   addBtfRoutes(app, parts);

@@ -48,6 +48,11 @@ export function typeName(btf: Btf, typeId: number): string {
   return new CPrinter(btf, new Budget(btf)).declare(typeId, '');
 }
 
+/** A variable or member of that type as one declares it in C: `int counts[4]`. */
+export function declaration(btf: Btf, typeId: number, name: string): string {
+  return new CPrinter(btf, new Budget(btf)).declare(typeId, name);
+}
+
 /** How far the definition of a type is; a declaration may have been printed meanwhile. */
 const state = { none: 0, inWork: 1, printed: 2 } as const;
 
