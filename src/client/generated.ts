@@ -2100,6 +2100,8 @@ export interface components {
             refcnt?: number;
             /** @description maps: open files and pinned inodes */
             usercnt?: number;
+            /** @description maps: mappings that may write, and system calls that are writing */
+            writecnt?: number;
             /** @description pinned inodes seen in all reachable instances */
             pins: number;
             /** @description open files, mapped ones and unlinked pins that are open among them */
