@@ -26,7 +26,7 @@ for (const death of deaths) {
 async function dieOnce({ scenario, step, nth }: Death, sourceDies: boolean): Promise<void> {
   using scene = await setScene();
   const before = initialPins(scene);
-  assert.ok(runVictim(scene, { dieAt: step, nth, change: scenario.change(scene) }), `${step} was reached`);
+  assert.ok(runVictim(scene, { dieAt: step, nth, changes: [scenario.change(scene)] }), `${step} was reached`);
   if (sourceDies) killNow(scene.source.pid);
   const { waiting } = restart(scene);
   assert.deepEqual(waiting, []);
@@ -46,7 +46,7 @@ test('killed while a failed batch is taken back, all of it is taken back at the 
     for (const nth of [1, 2, 3]) {
       using scene = await setScene();
       const change = scenarios.batch.change(scene);
-      assert.ok(runVictim(scene, { dieAt: 'batch.step_undone', nth, failAt: 5, change }));
+      assert.ok(runVictim(scene, { dieAt: 'batch.step_undone', nth, failAt: 5, changes: [change] }));
       const { settled } = restart(scene);
       assert.deepEqual(
         settled.map(({ outcome }) => outcome),

@@ -55,7 +55,7 @@ async function dieTwice(
 ): Promise<void> {
   const { scenario, step, outcome } = death;
   using scene = await setScene();
-  assert.ok(runVictim(scene, { dieAt: step, nth: death.nth, change: scenario.change(scene) }));
+  assert.ok(runVictim(scene, { dieAt: step, nth: death.nth, changes: [scenario.change(scene)] }));
   if (sourceDies) killNow(scene.source.pid);
   const isKilled = runVictim(scene, { dieAt, nth });
   assert.ok(isKilled || dieAt === 'recovery.kernel_changed', `${dieAt} was reached`);

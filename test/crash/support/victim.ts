@@ -1,18 +1,27 @@
 /**
- * A process that carries out one change, or a recovery, and kills itself with SIGKILL right after the nth
- * passing of a step.
+ * A process that carries out changes together, or a recovery, and kills itself with SIGKILL right after the
+ * nth passing of a step.
  *
- * victim '{"bpffs":…,"stateDir":…,"dieAt":"pin.staged","nth":1,"change":{…}}'
+ * victim '{"bpffs":…,"stateDir":…,"dieAt":"pin.staged","nth":1,"changes":[…]}'
  *
- * Without `change` it recovers. It ends with 0 where the step was never reached.
+ * Without `changes` it recovers. It ends with 0 where the step was never reached.
  */
 
+import { carryOut } from '../../../src/agent/operation/carry-out.ts';
+import type { OperationEnvironment } from '../../../src/agent/operation/environment.ts';
+import {
+  batchRequest,
+  type ChangeRequest,
+  patchRequest,
+  pinRequest,
+  unpinRequest,
+} from '../../../src/agent/operation/request.ts';
 import { recover } from '../../../src/agent/recovery/recover.ts';
 import { openKernel } from '../../../src/kernel/open-kernel.ts';
 import type { Hazard } from '../../../src/model/hazard.ts';
 import type { BatchOperation, PinPatch, PinRequest } from '../../../src/model/schema/request.ts';
 import type { StepName } from '../../../src/model/step.ts';
-import { asking, environmentOf, ImmediateChanges, openStateIn, path } from '../../kernel/changes-fixture.ts';
+import { asking, environmentOf, openStateIn, path } from '../../kernel/changes-fixture.ts';
 
 /** A change as it travels to the process. */
 export type Change =
@@ -34,26 +43,30 @@ export interface Orders {
   readonly nth: number;
   /** Throws at this passing of a visible step, so that things are taken back. */
   readonly failAt?: number;
-  readonly change?: Change;
+  readonly changes?: readonly Change[];
 }
 
-/** Carries a change out. */
-export function apply(changes: ImmediateChanges, change: Change): void {
+/** A change as an agent gets it. */
+function requestOf(change: Change): ChangeRequest {
+  const asked = { mount: undefined, context: asking() };
   switch (change.do) {
-    case 'pin':
-      return void changes.pin(
-        path(change.path),
-        undefined,
-        change.request,
-        asking({ accept: new Set(change.accept) }),
-      );
+    case 'pin': {
+      const context = asking({ accept: new Set(change.accept) });
+      return pinRequest(path(change.path), change.request, { mount: undefined, context });
+    }
     case 'patch':
-      return void changes.patch(path(change.path), undefined, change.patch, asking());
+      return patchRequest(path(change.path), change.patch, asked);
     case 'unpin':
-      return void changes.unpin(path(change.path), undefined, asking());
+      return unpinRequest(path(change.path), asked);
     case 'batch':
-      return void changes.batch(change.operations, undefined, asking());
+      return batchRequest(change.operations, asked);
   }
+}
+
+/** Carries changes out together, and throws what the first failed with. */
+function apply(environment: OperationEnvironment, changes: readonly Change[]): void {
+  const failed = carryOut(environment, changes.map(requestOf)).find((done) => 'error' in done);
+  if (failed !== undefined && 'error' in failed) throw failed.error;
 }
 
 function main(orders: Orders): void {
@@ -66,8 +79,8 @@ function main(orders: Orders): void {
   const kernel = openKernel();
   const store = openStateIn(orders.stateDir, kernel);
   const environment = environmentOf({ kernel, store, bpffs: { path: orders.bpffs }, onStep });
-  if (orders.change === undefined) recover(environment);
-  else apply(new ImmediateChanges(environment), orders.change);
+  if (orders.changes === undefined) recover(environment);
+  else apply(environment, orders.changes);
   store.close();
   kernel[Symbol.dispose]();
 }
