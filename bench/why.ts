@@ -3,6 +3,7 @@ import { openKernel } from '../src/kernel/open-kernel.ts';
 import { mountBpffs } from '../test/support/bpffs.ts';
 import { hold } from '../test/support/hold.ts';
 import { startAgent } from './support/agent.ts';
+import { cpuSeconds } from './support/cpu.ts';
 import { makePinnedMaps } from './support/maps.ts';
 import { below, median, type Scenario } from './support/scenario.ts';
 
@@ -24,7 +25,9 @@ export const why: Scenario = {
     const page = JSON.parse(await agent.request('GET', '/v1/pins?limit=5000'));
     const ids: number[] = page.items.map(({ id }: { readonly id: number }) => id);
     const times: number[] = [];
+    let cpuFrom = 0;
     for (let round = -10; round < asked; round++) {
+      if (round === 0) cpuFrom = cpuSeconds(agent.pid);
       const id = ids[((round + 10) * 7919) % ids.length];
       const from = performance.now();
       const answer = JSON.parse(await agent.request('GET', `/v1/maps/${id}/why`));
@@ -32,10 +35,12 @@ export const why: Scenario = {
       const { pins, fds, unexplained } = answer.references;
       if (pins !== 1 || fds !== 1 || unexplained !== 0) throw new Error(answer.sentences.join(' '));
     }
+    const cpuMs = ((cpuSeconds(agent.pid) - cpuFrom) * 1000) / asked;
     const world = `${mapsMany} maps, ${processesMany} processes, ${processesMany * filesEach} files`;
     return [
       below(`why over HTTP, p99: ${world}`, percentile(times, 0.99), 50, 'ms'),
       below('why over HTTP, median', median(times), 50, 'ms'),
+      below('why, processor time of the agent for each', cpuMs, 50, 'ms'),
       below(`reference counts of ${mapsMany} maps, one pass`, median(pass), 10, 'ms'),
     ];
   },
