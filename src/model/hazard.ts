@@ -14,6 +14,8 @@ export interface Counters {
   readonly refcnt: bigint;
   /** Maps only: open files and pinned inodes (`bpf_map.usercnt`). */
   readonly usercnt?: bigint;
+  /** Maps only: mappings that may write, and system calls that are writing (`bpf_map.writecnt`, Linux 5.5). */
+  readonly writecnt?: bigint;
 }
 
 /** An object about to lose references that names or we ourselves hold. */

@@ -92,6 +92,26 @@ test('a map counts files, pins, programs and outer maps as the kernel does, step
   await settle('map', id, 'gone');
 });
 
+test('a map counts the mappings that may write to it, and a closed descriptor ends none', async () => {
+  const mmapable = 1 << 10;
+  using holder = await hold(`map:array:4:4096:4:pf_written:${mmapable}`);
+  const id = holder.objects[0]?.id ?? 0;
+  const writers = (): unknown => {
+    const one = counters.readOne('map', id)?.writecnt;
+    assert.equal(counters.readAll('map').get(id)?.writecnt, one);
+    return one;
+  };
+  assert.equal(writers(), 0n);
+  await holder.tell('mmap:0');
+  assert.equal(writers(), 0n, 'it may only be read');
+  await holder.tell('mmap-rw:0');
+  await holder.tell('close:0');
+  assert.equal(writers(), 1n);
+  assert.equal(read('map', id), '1/1');
+  await holder.release();
+  await settle('map', id, 'gone');
+});
+
 test('a program counts its file, pin, prog_array slot and link', async () => {
   using bpffs = mountBpffs();
   using holder = await hold('prog:sk_lookup:pf_counted');

@@ -48,7 +48,7 @@ export function countersWithout(holds: DumpHolds, counters: CounterReader): Coun
     const ours = kind === 'map' ? BigInt(holds.countOf(id)) : 0n;
     if (ours === 0n) return read;
     const { refcnt, usercnt } = read;
-    return { refcnt: refcnt - ours, ...(usercnt === undefined ? {} : { usercnt: usercnt - ours }) };
+    return { ...read, refcnt: refcnt - ours, ...(usercnt === undefined ? {} : { usercnt: usercnt - ours }) };
   };
   return {
     unavailable: (kind) => counters.unavailable(kind),

@@ -67,8 +67,13 @@ export type HeldBy = { readonly counters: Counters } | { readonly unavailable: s
 
 function references(pins: number, held: HeldBy): References {
   if ('unavailable' in held) return { pins, unavailable: held.unavailable };
-  const { refcnt, usercnt } = held.counters;
-  return { refcnt: Number(refcnt), ...(usercnt === undefined ? {} : { usercnt: Number(usercnt) }), pins };
+  const { refcnt, usercnt, writecnt } = held.counters;
+  return {
+    refcnt: Number(refcnt),
+    ...(usercnt === undefined ? {} : { usercnt: Number(usercnt) }),
+    ...(writecnt === undefined ? {} : { writecnt: Number(writecnt) }),
+    pins,
+  };
 }
 
 /** The strong entity tag of an object: its URL is a reusable id, so the tag is the fingerprint. */

@@ -196,7 +196,7 @@ export class IteratorCounters implements CounterReader, Disposable {
   #readBehind(
     iterator: Iterator,
     { kind, id }: WantedObject,
-    through: { readonly fd: Fd; readonly extra: Required<Counters> },
+    through: { readonly fd: Fd; readonly extra: Required<Pick<Counters, 'refcnt' | 'usercnt'>> },
   ): Counters | 'unread' {
     const bytes = this.#seat?.lend(through.fd, (number) => {
       this.#wanted?.want(number + 1);

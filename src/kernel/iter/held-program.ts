@@ -21,7 +21,7 @@ import { putValue, valueSlot, writeRecord } from './record.ts';
 const PROBE_READ_KERNEL = 113;
 
 /** A slot below the record, for a pointer that is followed. */
-const POINTER_SLOT = -32;
+const POINTER_SLOT = -40;
 
 /**
  * The program that an iterator over this process's own files runs for each: it writes the record of the

@@ -59,7 +59,7 @@ const sources = {
 } as const;
 
 const counterNames = {
-  map: ['refcnt.counter', 'usercnt.counter'],
+  map: ['refcnt.counter', 'usercnt.counter', 'writecnt.counter'],
   program: ['refcnt.counter'],
   link: ['refcnt.counter'],
 } as const;

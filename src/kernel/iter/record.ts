@@ -9,12 +9,12 @@ export const SEQ_WRITE = 127;
 const VALUE_SIZE = 8;
 
 /**
- * How many counters follow the id: `usercnt`, of open files and pinned inodes, is something only maps have.
+ * How many counters follow the id: `usercnt`, of open files and pinned inodes, and `writecnt` only maps have.
  */
-const counterCounts = { map: 2, program: 1, link: 1 } as const satisfies Record<PinnableKind, number>;
+const counterCounts = { map: 3, program: 1, link: 1 } as const satisfies Record<PinnableKind, number>;
 
 /**
- * Bytes of the record a program writes for one object: its id, refcnt and, for maps, usercnt, each as a u64.
+ * Bytes of the record a program writes for one object: its id and its counters, each as a u64.
  */
 export function recordSize(kind: PinnableKind): number {
   return VALUE_SIZE * (1 + counterCounts[kind]);
@@ -62,6 +62,7 @@ export class Records {
     const at = index * this.#size + VALUE_SIZE;
     const refcnt = this.#view.getBigInt64(at, true) - extra.refcnt;
     if (this.#kind !== 'map') return { refcnt };
-    return { refcnt, usercnt: this.#view.getBigInt64(at + VALUE_SIZE, true) - extra.usercnt };
+    const usercnt = this.#view.getBigInt64(at + VALUE_SIZE, true) - extra.usercnt;
+    return { refcnt, usercnt, writecnt: this.#view.getBigInt64(at + 2 * VALUE_SIZE, true) };
   }
 }

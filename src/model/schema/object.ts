@@ -19,6 +19,9 @@ export const References = Type.Object(
       Type.Integer({ description: 'everything that keeps it, our own references left out' }),
     ),
     usercnt: Type.Optional(Type.Integer({ description: 'maps: open files and pinned inodes' })),
+    writecnt: Type.Optional(
+      Type.Integer({ description: 'maps: mappings that may write, and system calls that are writing' }),
+    ),
     pins: Type.Integer({ description: 'pinned inodes seen in all reachable instances' }),
     fds: Type.Optional(
       Type.Integer({ description: 'open files, mapped ones and unlinked pins that are open among them' }),

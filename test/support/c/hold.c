@@ -19,7 +19,7 @@
  *   perf:PROG  filter:PROG  reuseport:PROG         a perf event, or a socket, that runs program object PROG
  *   prog-at:TYPE:NUMBER:NAME                       a program for this place of enum bpf_attach_type
  *   put-pair:MAP:KEY:NUMBER:OBJECT                 a value of a number and a program, as device maps have
- *   mmap:MAP  unlink:PATH  bind:PROG:MAP
+ *   mmap:MAP  mmap-rw:MAP  unlink:PATH  bind:PROG:MAP
  *   attach:PROG:NUMBER:TARGET                      at a place of enum bpf_attach_type; TARGET is `map:MAP`,
  *                                                  `dev:IFNAME`, `here` (this network namespace) or a path
  *   link:tcx:PROG:IFNAME   tracepoint:PROG:ID      the tracepoint with this number, as a perf event
@@ -301,8 +301,11 @@ static int act(const char *op, char *rest)
 	if (!strcmp(op, "attach"))
 		return attach(rest);
 	first = strsep(&rest, ":");
-	if (!strcmp(op, "mmap"))
-		return mmap(NULL, 4096, PROT_READ, MAP_SHARED, object(first), 0) == MAP_FAILED ? -1 : 0;
+	if (!strcmp(op, "mmap") || !strcmp(op, "mmap-rw")) {
+		int access = op[4] ? PROT_READ | PROT_WRITE : PROT_READ;
+
+		return mmap(NULL, 4096, access, MAP_SHARED, object(first), 0) == MAP_FAILED ? -1 : 0;
+	}
 	if (!strcmp(op, "bind"))
 		return bpf_prog_bind_map(object(first), object(rest), NULL);
 	if (!strcmp(op, "pin"))

@@ -40,7 +40,10 @@ export const ringbufOneSided: Rule = {
 };
 
 /** A process has it where there are more user references than pins; the others are programs. */
-function sidesOf(map: WorldObject<MapInfo>, { refcnt, usercnt }: Required<Counters>) {
+function sidesOf(
+  map: WorldObject<MapInfo>,
+  { refcnt, usercnt }: Required<Pick<Counters, 'refcnt' | 'usercnt'>>,
+) {
   return { hasProcess: usercnt > BigInt(map.pinnedInodes), hasProgram: refcnt > usercnt };
 }
 
