@@ -28,6 +28,9 @@ export async function liveCandidates(cli: Cli, words: readonly string[]): Promis
   if (command === 'tree' || command === 'rmdir') return await directories(cli, current);
   if (command === 'pin')
     return position === 0 ? await sources(cli, current) : await directories(cli, current);
+  const meant = objectOfCommand(command, typed);
+  if (meant !== undefined) return await names(cli, meant);
+  if (command === 'create' && position === 1) return await directories(cli, current);
   if (command !== 'get' && command !== 'describe') return [];
   if (position === 0) {
     const nouns = command === 'get' ? gettableNouns : describableNouns;
@@ -36,6 +39,16 @@ export async function liveCandidates(cli: Cli, words: readonly string[]): Promis
   const resource = resources.find((candidate) => candidate.words.includes(typed[0] ?? ''));
   if (resource === pinResource) return await pins(cli, current);
   return resource === undefined || !resource.canFind ? [] : await names(cli, resource);
+}
+
+/** The kind of object that is being typed, in commands that want one by its id. */
+function objectOfCommand(command: string, typed: readonly string[]): Resource | undefined {
+  const position = typed.length - 1;
+  if (['dump', 'count', 'freeze'].includes(command) && position >= 0) return mapResource;
+  if (command === 'instructions' && position === 0) return programResource;
+  if (command === 'entry' && position === 1) return mapResource;
+  if (command !== 'spec' || position !== 1) return undefined;
+  return typed[0] === 'map' ? mapResource : programResource;
 }
 
 async function pins(cli: Cli, current: string): Promise<readonly Candidate[]> {

@@ -4,6 +4,7 @@ import type { Pin } from '../../client/documents.ts';
 import { parsePathArgument } from '../argument.ts';
 import { forEachOf, readPin } from '../change.ts';
 import { type Cli, mountOf } from '../cli.ts';
+import { type Detail, readDetails } from '../describe/details.ts';
 import { UsageError } from '../exit.ts';
 import { describeDocument } from '../format/describe.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
@@ -22,12 +23,26 @@ export function describeCommand(cli: Cli): Command {
       let isFirst = true;
       await forEachOf(cli, eachOf(wanted), async (name) => {
         const document = await read(cli, noun, name);
-        if (wantsDocument(cli)) return await printDocument(cli, document);
+        const details = await detailsOf(cli, document);
+        if (wantsDocument(cli)) return await printDocument(cli, withDetails(document, details));
         if (!isFirst) await cli.out.line('');
         isFirst = false;
         for (const line of describeDocument(document, cli.io.now())) await cli.out.line(line);
+        for (const line of details.flatMap(({ lines }) => lines)) await cli.out.line(line);
       });
     });
+}
+
+/** Of an object, or of the one that a pin holds. */
+async function detailsOf(cli: Cli, document: object): Promise<readonly Detail[]> {
+  const subject = 'object' in document ? Object(document.object) : document;
+  return await readDetails(await cli.client(), subject);
+}
+
+/** Details are members beside the object's own, under a name of theirs. */
+function withDetails(document: object, details: readonly Detail[]): object {
+  if (details.length === 0) return document;
+  return { ...document, details: Object.fromEntries(details.map(({ member, value }) => [member, value])) };
 }
 
 async function read(cli: Cli, noun: string, name: string): Promise<object> {
