@@ -1,4 +1,5 @@
 import { AT_FDCWD, type Calls, open } from '../sys/calls.ts';
+import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 
 /**
@@ -21,13 +22,24 @@ export class Seat implements Disposable {
     this.#nobody = openRoot('nobody');
   }
 
-  /** Lends the number under which a descriptor is open too until `use` returns. */
+  /** Lends the number under which a descriptor is open too until `use` returns; its own once there is none. */
   lend<Result>(fd: Fd, use: (number: number) => Result): Result {
-    this.#calls.dup3(fd, this.#place);
+    if (!this.#place.isOpen || !this.#sit(fd)) return use(fd.number);
     try {
       return use(this.#place.number);
     } finally {
-      this.#calls.dup3(this.#nobody, this.#place);
+      // Nothing may be held by accident: close(2) lets go even where it reports an error.
+      if (!this.#sit(this.#nobody)) this.#place[Symbol.dispose]();
+    }
+  }
+
+  #sit(fd: Fd): boolean {
+    try {
+      this.#calls.dup3(fd, this.#place);
+      return true;
+    } catch (error) {
+      if (isSystemCallError(error)) return false;
+      throw error;
     }
   }
 
