@@ -2,7 +2,7 @@ import { createIterator, createLink, loadBtf, loadProgram } from '../bpf/create.
 import type { Calls } from '../sys/calls.ts';
 import { check } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
-import type { Fd } from '../sys/fd.ts';
+import type { Fd, FdTable } from '../sys/fd.ts';
 import { raw } from '../sys/prototypes.ts';
 import type { HeldFileLayout } from './file-layout.ts';
 import { type FileKind, learningProgram, learningRecord } from './file-program.ts';
@@ -47,7 +47,7 @@ export function learnFileOperations(layout: HeldFileLayout, map: Fd, calls: Call
     attachBtfId: layout.functionId,
   };
   using loaded = loadProgram(program, calls);
-  using link = createLink(loaded, { attachType: iteratorAttachType, tid: process.pid }, { fds });
+  using link = linkToOurFiles(loaded, fds);
   using run = createIterator(link, calls);
   using btf = loadBtf(smallBtf, { fds });
   using socket = fds.adopt(check('socket', raw.socket(...socketArguments)), 'socket');
@@ -68,6 +68,16 @@ export function learnFileOperations(layout: HeldFileLayout, map: Fd, calls: Call
       return value === undefined ? [] : [[kind, value] as const];
     }),
   );
+}
+
+/** Before Linux 6.1 an iterator goes over the files of all processes, and refuses to be told of one. */
+function linkToOurFiles(program: Fd, fds: FdTable): Fd {
+  try {
+    return createLink(program, { attachType: iteratorAttachType, tid: process.pid }, { fds });
+  } catch (error) {
+    if (!isSystemCallError(error, 'E2BIG', 'EINVAL')) throw error;
+    return createLink(program, { attachType: iteratorAttachType }, { fds });
+  }
 }
 
 function operationsByFd(records: Buffer): ReadonlyMap<number, bigint> {

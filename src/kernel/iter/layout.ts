@@ -58,8 +58,9 @@ const sources = {
   link: { target: 'bpf_link', object: 'link', further: [], holder: 'bpf_link' },
 } as const;
 
+/** `writecnt` was a plain number before Linux 5.16 made it atomic64_t; a load of its place reads both. */
 const counterNames = {
-  map: ['refcnt.counter', 'usercnt.counter', 'writecnt.counter'],
+  map: ['refcnt.counter', 'usercnt.counter', 'writecnt'],
   program: ['refcnt.counter'],
   link: ['refcnt.counter'],
 } as const;
