@@ -174,6 +174,28 @@ test('a client that goes in the middle leaves what was done, told as such, and n
   await until('everything is closed', () => agent.running.kernel.fds.transient().length === 0);
 });
 
+test('eight batches run at one time, and a ninth is told to come again', async () => {
+  const id = await makeMap(agent, 'many', {});
+  const open = Array.from({ length: 8 }, () => {
+    const headers = { 'content-type': packedType };
+    const sent = request({ socketPath: agent.socket, method: 'POST', path: batchUrl(id), headers });
+    const ended = new Promise<number>((resolve, reject) => {
+      sent.on('error', reject);
+      sent.on('response', (response) => resolve(response.resume().statusCode ?? 0));
+    });
+    sent.write(Buffer.alloc(6));
+    return { sent, ended };
+  });
+  const isFull = async () => {
+    const answer = await agent.local.post(batchUrl(id)).send({ operations: [] });
+    return answer.status === 429 && answer.headers['retry-after'] === '1';
+  };
+  await until('all eight are being read', isFull);
+  for (const { sent } of open) sent.end(Buffer.alloc(6));
+  assert.deepEqual(await Promise.all(open.map(({ ended }) => ended)), Array(8).fill(200));
+  await agent.local.post(batchUrl(id)).send({ operations: [] }).expect(200);
+});
+
 test('others are answered meanwhile, and no turn of the event loop takes long', async () => {
   const id = await makeMap(agent, 'fair', { max_entries: 400_000 });
   const body = packedEntries('hash', 8, 400_000);

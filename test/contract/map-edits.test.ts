@@ -229,3 +229,24 @@ test('changing contents is for operators, and of maps that are there', async () 
     }
   }
 });
+
+for (const [flag, outcome] of [
+  ['read-only', '409 read_only'],
+  ['pins-only', '501 not_supported'],
+] as const) {
+  test(`an agent with --${flag} changes and makes no maps, and says so`, async () => {
+    await using other = await testAgent({ settings: { [flag]: true } });
+    const id = await makeMap(agent, `of-${flag}`, {});
+    const spec = { type: 'array', key_size: 4, value_size: 8, max_entries: 1, pin: { path: 'never' } };
+    for (const ask of [
+      () => other.local.put(`/v1/maps/${id}/entries/01000000`).send({ value: value(1) }),
+      () => other.local.delete(`/v1/maps/${id}/entries/01000000`),
+      () => other.local.post(`/v1/maps/${id}/entries/batch`).send({ operations: [] }),
+      () => other.local.post(`/v1/maps/${id}/freeze`),
+      () => other.local.post('/v1/maps').send(spec),
+    ]) {
+      assert.equal(outcomeOf(await ask()), outcome);
+    }
+    assert.equal(bpftoolValue(id, '01000000'), undefined);
+  });
+}

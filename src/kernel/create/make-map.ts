@@ -60,7 +60,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   EOVERFLOW: { code: 'invalid_input', why: 'all entries together are larger than it allows' },
   ENOENT: { code: 'invalid_input', why: 'a type or a file that it names is not there' },
   EBADF: { code: 'invalid_input', why: 'a map or BTF that it needs is not there' },
-  ENOTSUPP: { code: 'invalid_input', why: 'this type does not take such BTF, or such an inner map' },
+  ENOTSUPP: { code: 'invalid_input', why: 'this type does not take such flags, BTF or inner map' },
   EOPNOTSUPP: { code: 'not_supported', why: 'this kernel does not have it' },
   ENOMEM: { code: 'out_of_memory', why: 'there is no memory for it' },
   EPERM: { code: 'permission_denied', why: 'it takes CAP_BPF, and CAP_NET_ADMIN for maps of the network' },
