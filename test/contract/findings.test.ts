@@ -113,7 +113,7 @@ test('after a restart a finding is as old as it was, and is not told again', asy
   assert.equal(body.items.length, 1);
 });
 
-test('with --pins-only rules about objects say that they cannot be tried, and rules about mounts are', async () => {
+test('with --pins-only rules about objects say that they cannot be tried; others are', async () => {
   await using at = await testAgent({ file: impatient, settings: { 'pins-only': true } });
   const { body } = await at.local.get('/v1/findings?fresh=true').expect(200);
   assert.ok(body.items.some(({ subject }: { subject: { mount: string } }) => subject.mount === at.mount));

@@ -20,7 +20,7 @@ async function scrape(at: TestAgent): Promise<ReadonlyMap<string, number>> {
 /** Labels that place a pin, as they are written. */
 const placed = (at: TestAgent, path: string): string => `mount="${at.bpffs.path}",path="${path}"`;
 
-test('a selected map has its references by holder, its entries and what it holds; others have nothing', async () => {
+test('a selected map has its references by holder and its entries; others have nothing', async () => {
   await using at = await testAgent({ file: { metrics: { pins: [{ prefix: 'team' }] } } });
   const { path } = at.bpffs;
   mkdirSync(`${path}/team`);
@@ -54,7 +54,7 @@ test('a selected map has its references by holder, its entries and what it holds
   assert.equal([...samples.keys()].filter((name) => name.includes('teams/')).length, 0);
 });
 
-test('a selected program counts its runs and their time in seconds, as the kernel measured them', async () => {
+test('a selected program counts its runs and their seconds as the kernel measured them', async () => {
   const settings = { 'program-stats': true };
   await using at = await testAgent({ settings, file: { metrics: { pins: [{ prefix: 'prog' }] } } });
   using dir = tempDir('packet');

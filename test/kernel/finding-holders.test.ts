@@ -9,7 +9,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { findingAgent, idsOf } from './finding-fixture.ts';
 
-test('hidden_holder: descriptors on their way or in a ring; not an open file, nor a pin open without a name', async () => {
+test('hidden_holder: descriptors on their way or in a ring; not open files, nor nameless pins', async () => {
   await using at = await findingAgent();
   using dir = tempDir('ways');
   const places = { bpffs: at.bpffs.path, directory: dir.path };

@@ -14,7 +14,7 @@ const word = (value: number, bytes: number): Buffer => {
   return buffer;
 };
 
-test('prog_array_single_user: one pin while a program uses it; not with two pins, nor without a program', async () => {
+test('prog_array_single_user: one pin and a program; not with two pins, nor without a program', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   using holder = await hold(
@@ -32,7 +32,7 @@ test('prog_array_single_user: one pin while a program uses it; not with two pins
   assert.deepEqual(await at.idsOf('prog_array_single_user', maps), [relied]);
 });
 
-test('program_outdated: another program of that name runs; not the same one, nor one of another name', async () => {
+test('program_outdated: another of that name runs; not the same, nor one of another name', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   using groups = makeCgroups(3);
@@ -102,7 +102,7 @@ test('ringbuf_one_sided: what is being set up is left in peace', async () => {
   assert.deepEqual(await at.idsOf('ringbuf_one_sided', idsOf(holder.objects)), []);
 });
 
-test('map_near_full: nine of ten and ten of ten; not eight, not a map that evicts, not an array', async () => {
+test('map_near_full: nine of ten and ten; not eight, not a map that evicts, not an array', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   const recipes = [
@@ -129,7 +129,7 @@ test('map_near_full: nine of ten and ten of ten; not eight, not a map that evict
   );
 });
 
-test('program_duplicated: more copies than allowed; not that many, not those of other names or groups', async () => {
+test('program_duplicated: more copies than allowed; not as many, not other names or groups', async () => {
   await using at = await findingAgent({ programCopiesMax: 3 });
   const copies = (count: number, program: (index: number) => string) =>
     Array.from({ length: count }, (_, index) => program(index));
@@ -148,7 +148,7 @@ test('program_duplicated: more copies than allowed; not that many, not those of 
   );
 });
 
-test('map_not_frozen: open constants; not frozen ones, not variables, not where one of them may change', async () => {
+test('map_not_frozen: open constants; not frozen ones, not variables, not where one may change', async () => {
   await using at = await findingAgent();
   const directory = `${at.bpffs.path}/constants`;
   mkdirSync(directory);

@@ -13,7 +13,7 @@ import { findingAgent, idsOf } from './finding-fixture.ts';
 
 const hour = 3_600_000;
 
-test('orphan_pin: what only its pins hold; not what a process, a program or the clock speaks for', async () => {
+test('orphan_pin: what only its pins hold; not what a process or a program holds, too', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   const orphan = createMap(`${path}/orphan`, { name: 'pf_orphan' });
@@ -57,7 +57,7 @@ test('orphan_pin: nothing younger than the configured age', async () => {
   assert.deepEqual(await at.idsOf('orphan_pin', [id]), []);
 });
 
-test('link_single_pin: one pin alone; not with a second pin, nor with a process that has it open', async () => {
+test('link_single_pin: one pin alone; not with a second pin, nor open in a process', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   using groups = makeCgroups(3);
@@ -81,7 +81,7 @@ test('link_single_pin: one pin alone; not with a second pin, nor with a process 
   );
 });
 
-test('dead_link: a link whose control group went, also when nobody asks; not one whose group is empty', async () => {
+test('dead_link: its control group went, found also when nobody asks; not an empty group', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   using groups = makeCgroups(2);
@@ -140,7 +140,7 @@ test('bpffs_shadowed: what another mount hides everywhere; not what is also moun
   }
 });
 
-test('memory_budget: a directory or owner above it; each map once, and no neighbour of a like name', async () => {
+test('memory_budget: a directory above it; each map once, and no neighbour of a like name', async () => {
   const bytes = 100_000;
   const [team, tea] = ['team', 'tea'].map((prefix) => ({ of: { prefix: parsePath(prefix) }, bytes }));
   const owner = { of: { owner: 'net' }, bytes };

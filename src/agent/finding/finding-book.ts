@@ -22,8 +22,6 @@ export interface Tried {
 /** Findings of one rule, by key, in the order in which it gave them. */
 type Findings = ReadonlyMap<string, FindingDocument>;
 
-const none: Findings = new Map();
-
 /**
  * Which findings are open, since when; across restarts of the agent, but not of the kernel: ids and pins of
  * another boot are others.
@@ -40,7 +38,7 @@ export class FindingBook {
 
   /** The open findings of a rule. */
   of(rule: RuleId): readonly FindingDocument[] {
-    return [...(this.#byRule.get(rule) ?? none).values()];
+    return [...(this.#byRule.get(rule)?.values() ?? [])];
   }
 
   /** Reads what was open when the agent stopped; answers the end of what was open under another kernel. */
@@ -50,7 +48,7 @@ export class FindingBook {
     if (stored.boot_id !== this.#bootId)
       return stored.findings.map((finding) => eventOf('finding.resolved', finding, at));
     for (const finding of stored.findings) {
-      const others = this.#byRule.get(finding.rule) ?? none;
+      const others = this.#byRule.get(finding.rule) ?? [];
       this.#byRule.set(
         finding.rule,
         new Map([...others, [findingKey(finding.rule, finding.subject), finding]]),
@@ -61,7 +59,7 @@ export class FindingBook {
 
   /** Takes what a rule has found: what is not among it any more is resolved. Answers what came and went. */
   settle({ rule, judgements, at }: Tried): readonly NewEvent[] {
-    const before = new Map(this.#byRule.get(rule.id) ?? none);
+    const before = new Map(this.#byRule.get(rule.id));
     const now = new Map<string, FindingDocument>();
     const events: NewEvent[] = [];
     for (const judgement of judgements) {

@@ -21,7 +21,7 @@ export const noHolders: WorldHolders = {
 /** References that one reading cannot explain, by object; those with none are left out. */
 export type Unexplained = ReadonlyMap<string, number>;
 
-/** Looks for such references on some objects. What came or went while the reading was taken is passed over. */
+/** Looks for such references on some objects; what went while the reading was taken is passed over. */
 export function unexplainedIn(
   { holders, countersOf }: HolderReading,
   objects: Iterable<ObjectKey>,

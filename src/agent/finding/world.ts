@@ -49,8 +49,6 @@ export function makeWorld(inventory: Inventory, { entryCounts, ...others }: Worl
   return { ...others, maps, programs, links, entries };
 }
 
-const noPins: readonly WorldPin[] = [];
-
 function objectOf<Info>(inventory: Inventory, entry: ObjectEntry, info: Info): WorldObject<Info> {
   const { kind, id, firstSeen } = entry;
   const pins = pinsOf(inventory, entry);
@@ -58,7 +56,7 @@ function objectOf<Info>(inventory: Inventory, entry: ObjectEntry, info: Info): W
     info,
     firstSeenMs: Date.parse(firstSeen),
     counters: inventory.objects.countersOf(kind, id),
-    pins: pins.length === 0 ? noPins : pins.map(pinOf),
+    pins: pins.map(pinOf),
     pinnedInodes: pins.length < 2 ? pins.length : inventory.countPinnedInodes(kind, id),
   };
 }

@@ -1,7 +1,7 @@
 import type { PinnableKind } from '../../model/kind.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 
-/** Who holds: a pin, an open file, a program that uses a map, a link that runs a program, or anything else. */
+/** Who holds: a pin, an open file, a program that uses it, a link that runs it, or anything else. */
 export const referenceHolders = ['pin', 'file', 'program', 'link', 'other'] as const;
 /** One of `referenceHolders`. */
 export type ReferenceHolder = (typeof referenceHolders)[number];

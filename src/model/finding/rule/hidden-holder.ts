@@ -11,9 +11,9 @@ export const hiddenHolder: Rule = {
   severities: ['warning'],
   needs: ['objects', 'counters', 'holders'],
   meaning:
-    'The kernel counts more references on the object than pins, files, programs and slots that can be found. ' +
+    'The kernel counts more references on the object than pins, files, programs and slots can be found. ' +
     'Something holds it where no tool looks: a descriptor on its way through a socket, a file registered ' +
-    'with io_uring, a bpffs that no mount shows. It may keep the object alive after everything visible is gone.',
+    'with io_uring. It may keep the object alive after everything that is seen has gone.',
   advice: 'See what is known with `pinfold why`; look for processes that pass descriptors or use io_uring.',
   *judge(world: World): Iterable<Judgement> {
     for (const map of world.maps.values()) yield* judgeOne(map, world);

@@ -27,14 +27,14 @@ function* judgeOne(object: WorldObject<PinnableInfo>, world: World): Iterable<Ju
   const { info, pinnedInodes, firstSeenMs } = object;
   const ageMs = world.nowMs - firstSeenMs;
   if (pinnedInodes > 0 || ageMs < world.thresholds.minAgeMs) return;
-  const [process, ...others] = world.holders.onlyProcesses(info.kind, info.id) ?? [];
-  if (process === undefined || others.length > 0 || process.pid === initPid) return;
-  const comm = escapeBytes(process.comm);
+  const [holder, ...others] = world.holders.onlyProcesses(info.kind, info.id) ?? [];
+  if (holder === undefined || others.length > 0 || holder.pid === initPid) return;
+  const comm = escapeBytes(holder.comm);
   const age = spanWords(ageMs);
   yield {
     severity: 'info',
     subject: objectSubject(object),
-    summary: `Only process ${process.pid} (${comm}) holds ${objectWords(info)}, known for ${age}.`,
-    evidence: { pid: process.pid, comm, age_seconds: Math.floor(ageMs / 1000) },
+    summary: `Only process ${holder.pid} (${comm}) holds ${objectWords(info)}, known for ${age}.`,
+    evidence: { pid: holder.pid, comm, age_seconds: Math.floor(ageMs / 1000) },
   };
 }
