@@ -15,6 +15,7 @@ import { openEdits } from './edit/open-edits.ts';
 import type { AgentFindings } from './finding/findings.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
+import type { ReadingParts } from './holder/reading.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
@@ -91,12 +92,9 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const selected = new SelectedPins({ kernel, clock, inventory, selection });
   const counted = { kernel, clock, inventory, findings: () => findings, selected };
   const statistics = new AgentStatistics({ ...counted, ...progress });
-  const recorder = new ChangeRecorder({
-    store,
-    inventory,
-    annotations: loadAnnotations(store, kernel.facts.bootId),
-    announce: (events) => statistics.announce(events),
-  });
+  const announce: Announce = (events) => statistics.announce(events);
+  const annotations = loadAnnotations(store, kernel.facts.bootId);
+  const recorder = new ChangeRecorder({ store, inventory, annotations, announce });
   const mounts = new MountTable(kernel, options.bpffsPath);
   const parts: SharedParts = { options, inventory, known, recorder, mounts, statistics };
   const observed = makeObserver(parts, () => schedule.wake());
@@ -115,21 +113,11 @@ export function createAgent(given: AgentOptions): StartedAgent {
     },
     onFailure: options.onFailure,
   });
-  const specified = node.isPinsOnly
-    ? undefined
-    : new SpecificationRecorder({ kernel, store, clock, inventory, onFailure: options.onFailure });
-  statistics.onEvents((events) => specified?.note(events));
+  const specified = openSpecified(parts);
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly) };
   const primaryMount = () => known.primaryId;
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
-  const findings: AgentFindings = makeFindings({
-    ...{ ...counting, primaryMount, store, known, isPinsOnly: node.isPinsOnly },
-    announce: (events) => statistics.announce(events),
-    observe: () => schedule.refresh(),
-    onFailure: options.onFailure,
-    thresholds: options.thresholds,
-  });
-  statistics.onEvents(() => findings.noteMoved());
+  const findings = openFindings(parts, { ...counting, primaryMount, observe: () => schedule.refresh() });
   const live: LiveParts = { ...parts, ...counting, holders, sink: recorder };
   const reads = new AgentReads({
     ...parts,
@@ -142,31 +130,62 @@ export function createAgent(given: AgentOptions): StartedAgent {
   });
   const notReady = () =>
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
-  const { isPinsOnly } = node;
-  const programs = new AgentProgramReads({ ...live, isPinsOnly });
-  const types = new AgentTypeReads(kernel, isPinsOnly);
-  const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
-  const entries = new MapEntries({ kernel, clock, pool, isPinsOnly });
-  const usage = new AgentUsage({ kernel, clock, inventory, isPinsOnly });
-  const specifications = new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly });
+  const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
-  const announce = statistics.announce.bind(statistics);
   const agent: Agent = {
     reads,
     holders,
     findings,
-    programs,
-    types,
-    entries,
+    ...contents,
     ...openEdits({ environment, changes, holds, announce }),
-    specifications,
-    usage,
     changes,
     store,
     statistics,
     notReady,
   };
   return { agent, ...makeLife({ options, recovery, schedule, observed, pool, specified }) };
+}
+
+/** Remembers what maps and programs were made with; undefined with `--pins-only`. */
+function openSpecified({ options, inventory, statistics }: SharedParts): SpecificationRecorder | undefined {
+  const { kernel, store, clock, node, onFailure } = options;
+  if (node.isPinsOnly) return undefined;
+  const specified = new SpecificationRecorder({ kernel, store, clock, inventory, onFailure });
+  statistics.onEvents((events) => specified.note(events));
+  return specified;
+}
+
+/** Tries rules after passes; what came or went has it look closer. */
+function openFindings(
+  { options, known, statistics }: SharedParts,
+  reading: ReadingParts & { readonly observe: () => Promise<void> },
+): AgentFindings {
+  const { store, node, onFailure, thresholds } = options;
+  const announce: Announce = (events) => statistics.announce(events);
+  const { isPinsOnly } = node;
+  const findings = makeFindings({ ...reading, store, known, isPinsOnly, announce, onFailure, thresholds });
+  statistics.onEvents(() => findings.noteMoved());
+  return findings;
+}
+
+/** Everything that reads what objects consist of, when somebody asks. */
+function openContents(
+  live: LiveParts,
+  { options, holds }: { readonly options: AgentOptions; readonly holds: DumpHolds },
+) {
+  const { kernel, store, clock, node } = options;
+  const { isPinsOnly } = node;
+  const { inventory } = live;
+  const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+  const entries = new MapEntries({ kernel, clock, pool, isPinsOnly });
+  const contents = {
+    programs: new AgentProgramReads({ ...live, isPinsOnly }),
+    types: new AgentTypeReads(kernel, isPinsOnly),
+    entries,
+    usage: new AgentUsage({ kernel, clock, inventory, isPinsOnly }),
+    specifications: new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly }),
+  };
+  return { pool, contents };
 }
 
 /** What dumps hold is left out of every count, so that nothing else need know of them. */
