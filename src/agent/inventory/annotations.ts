@@ -36,6 +36,12 @@ export class AnnotationIndex {
   }
 }
 
+/** Whether two say the same; labels in another order count as different. */
+export function isSameSaying(one: Annotations, other: Annotations): boolean {
+  const said = ({ labels, owner, managed }: Annotations) => JSON.stringify([labels, owner, managed]);
+  return one === other || said(one) === said(other);
+}
+
 /** The boot an instance belongs to; `BpffsRoot.instance` begins with it. */
 export function bootOf(instance: string): string {
   return instance.slice(0, instance.indexOf('/'));

@@ -11,10 +11,10 @@ import type {
   PinChange,
   PinState,
 } from '../operation/sink.ts';
-import type { AnnotationIndex } from './annotations.ts';
+import { type AnnotationIndex, isSameSaying } from './annotations.ts';
 import { missedBefore } from './catch-up.ts';
 import { modeText, pinDocument, pinSubject } from './documents.ts';
-import { isSameInode, type PinEntry } from './entry.ts';
+import { hasOtherAttributes, hasOtherFacts, isSameInode, type PinEntry } from './entry.ts';
 import type { Inventory } from './inventory.ts';
 import type { KeptPin, SettledChange } from './pair-changes.ts';
 
@@ -181,7 +181,9 @@ export class ChangeRecorder implements ChangeSink {
     record: PinRecord,
     changed: ReadonlyMap<string, unknown>,
   ): readonly PinRecord[] {
-    const others = this.#inventory.namesOfInode(pin).filter((other) => !changed.has(keyOf(other)));
+    const others = this.#inventory
+      .namesOfInode(pin)
+      .filter((other) => !changed.has(keyOf(other)) && hasOtherRow(other, pin));
     return others.map(({ path, firstSeen, instance }) => ({ ...record, instance, path, firstSeen }));
   }
 
@@ -207,6 +209,8 @@ export class ChangeRecorder implements ChangeSink {
     this.#inventory.set(mount, pin.path, { entry: 'pin', pin: { ...pin, firstSeen } });
     if (pin.inode.links < 2) return;
     for (const other of this.#inventory.namesOfInode(pin)) {
+      if (!hasOtherFacts(other.inode, pin.inode) && isSameSaying(other.annotations, pin.annotations))
+        continue;
       const fresher = { ...other, inode: pin.inode, annotations: pin.annotations };
       this.#inventory.set(mount, other.path, { entry: 'pin', pin: fresher });
     }
@@ -270,6 +274,13 @@ function leftBy({ change, vacated }: SettledChange): readonly PinState[] {
     ...('before' in change && change.type !== 'changed' ? [change.before] : []),
     ...(vacated === undefined ? [] : [vacated]),
   ];
+}
+
+/** Whether what the names of an inode share in their rows is other than it was. */
+function hasOtherRow(before: PinState, after: PinState): boolean {
+  return (
+    hasOtherAttributes(before.inode, after.inode) || !isSameSaying(before.annotations, after.annotations)
+  );
 }
 
 function keyOf({ mount, path }: PinState): string {
