@@ -83,7 +83,7 @@ function streamOf<Item>(asked: {
   const first = read({ after, limit: Math.min(itemsMax, limits.pageItemsDefault) });
   const release = parts.streams.take();
   reply.type('application/x-ndjson');
-  return streamLines(batches({ first, read, cursor, itemsMax }), release);
+  return streamLines(batches({ first, read, cursor, itemsMax }), parts.streams, release);
 }
 
 /** Observes, but keeps nobody waiting for ever. @throws PinfoldError overloaded */

@@ -2,9 +2,13 @@ import { Readable } from 'node:stream';
 import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
 
-/** Counts the streams that are open, so that slow readers cannot pile them up. */
+/**
+ * Counts the streams that are open, so that slow readers cannot pile them up, and gives them turns, so that
+ * fast readers leave time for everybody else.
+ */
 export class StreamSlots {
   #open = 0;
+  readonly #waiting: (() => void)[] = [];
 
   /** Takes one of the slots until the answer's function is called. @throws PinfoldError too_many_requests */
   take(): () => void {
@@ -22,6 +26,25 @@ export class StreamSlots {
       isHeld = false;
     };
   }
+
+  /**
+   * Does a piece of a stream's work soon: between two rounds of the event loop all streams together work for
+   * limits.streamSliceMs, however many are open.
+   */
+  turn(work: () => void): void {
+    this.#waiting.push(work);
+    if (this.#waiting.length === 1) setImmediate(() => this.#serve());
+  }
+
+  #serve(): void {
+    const end = performance.now() + limits.streamSliceMs;
+    for (let work = this.#waiting[0]; work !== undefined; work = this.#waiting[0]) {
+      work();
+      this.#waiting.shift();
+      if (performance.now() >= end) break;
+    }
+    if (this.#waiting.length > 0) setImmediate(() => this.#serve());
+  }
 }
 
 /** Items in batches, and at last what the stream came to. */
@@ -30,31 +53,45 @@ export type Batches<Item> = Generator<readonly Item[], Readonly<Record<string, u
 /**
  * Writes items one a line and ends with a `{"summary":…}` line, so that a cut stream is visible.
  *
- * Lines are joined to chunks of about 64 KiB, and the next batch is asked for only when the socket has
- * drained: what waits in memory is bounded, however slow the reader is.
+ * Lines are joined to chunks of about 64 KiB, and the next one is made in a turn of its own, when the socket
+ * has drained: what waits in memory is bounded, however slow the reader is.
  */
-export function streamLines<Item>(batches: Batches<Item>, onEnd: () => void): Readable {
-  const stream = Readable.from(chunksOf(batches), {
-    objectMode: false,
+export function streamLines<Item>(batches: Batches<Item>, slots: StreamSlots, onEnd: () => void): Readable {
+  const chunks = chunksOf(batches);
+  const stream = new Readable({
     highWaterMark: limits.streamChunkBytes,
+    read: () =>
+      slots.turn(() => {
+        if (!stream.destroyed) pushNext(stream, chunks);
+      }),
   });
   stream.once('close', onEnd);
   return stream;
 }
 
+function pushNext(stream: Readable, chunks: Iterator<Buffer>): void {
+  try {
+    const { done, value } = chunks.next();
+    stream.push(done === true ? null : value);
+  } catch (error) {
+    stream.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
 function* chunksOf<Item>(batches: Batches<Item>): Generator<Buffer, void, undefined> {
-  let lines = '';
   for (;;) {
     const step = batches.next();
     if (step.done === true) {
-      yield Buffer.from(`${lines}${JSON.stringify({ summary: step.value })}\n`);
+      yield Buffer.from(`${JSON.stringify({ summary: step.value })}\n`);
       return;
     }
+    let lines = '';
     for (const item of step.value) {
       lines += `${JSON.stringify(item)}\n`;
       if (lines.length < limits.streamChunkBytes) continue;
       yield Buffer.from(lines);
       lines = '';
     }
+    if (lines !== '') yield Buffer.from(lines);
   }
 }

@@ -56,6 +56,8 @@ export const limits = {
   inotifyWatchesMax: 100_000,
   /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
   streamChunkBytes: 64 * 1024,
+  /** How long streams together may keep the event loop in one round of it. */
+  streamSliceMs: 5,
   streamsMax: 64,
   /** Streams of map contents at one time; each holds its map. */
   dumpsMax: 8,
