@@ -11,7 +11,7 @@ import type { Agent } from './agent.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
-import { openEdits } from './edit/open-edits.ts';
+import { type OpenEdits, openEdits } from './edit/open-edits.ts';
 import type { AgentFindings } from './finding/findings.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
@@ -132,18 +132,19 @@ export function createAgent(given: AgentOptions): StartedAgent {
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
   const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
+  const editing = openEdits({ environment, changes, holds, announce });
   const agent: Agent = {
     reads,
     holders,
     findings,
     ...contents,
-    ...openEdits({ environment, changes, holds, announce }),
+    ...editing.parts,
     changes,
     store,
     statistics,
     notReady,
   };
-  return { agent, ...makeLife({ options, recovery, schedule, observed, pool, specified }) };
+  return { agent, ...makeLife({ options, recovery, schedule, observed, pool, editing, specified }) };
 }
 
 /** Remembers what maps and programs were made with; undefined with `--pins-only`. */
@@ -263,6 +264,7 @@ function makeLife({
   schedule,
   observed,
   pool,
+  editing,
   specified,
 }: {
   readonly options: AgentOptions;
@@ -270,6 +272,7 @@ function makeLife({
   readonly schedule: Schedule;
   readonly observed: ObserverParts;
   readonly pool: DumpPool;
+  readonly editing: OpenEdits;
   readonly specified: SpecificationRecorder | undefined;
 }): Pick<StartedAgent, 'start' | 'stop'> {
   const { store, clock, kernel } = options;
@@ -289,6 +292,7 @@ function makeLife({
     },
     stop: async () => {
       await pool.stop();
+      await editing.stop();
       await stopRetention();
       await schedule.stop();
       await specified?.stop();

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { databaseOf, sqlite3Rows } from '../support/store.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { bpftoolItems, streamOf } from './entries-fixture.ts';
 import { bpftoolValue, makeMap, outcomeOf } from './map-edits-fixture.ts';
@@ -195,6 +197,25 @@ test('eight batches run at one time, and a ninth is told to come again', async (
   assert.deepEqual(await Promise.all(open.map(({ ended }) => ended)), Array(8).fill(200));
   await agent.local.post(batchUrl(id)).send({ operations: [] }).expect(200);
 });
+
+test('an agent that is stopped settles the batch under way first', async () => {
+  using state = tempDir('state');
+  const id = await makeMap(agent, 'stopped', {});
+  {
+    await using other = await testAgent({ stateDir: state.path });
+    const headers = { 'content-type': packedType };
+    const sent = request({ socketPath: other.socket, method: 'POST', path: batchUrl(id), headers });
+    sent.on('error', () => undefined);
+    sent.write(packedEntries('hash', 8, 10));
+    await until('the batch is read', () => sqlite3Rows(databaseOf(state.path), select).length === 1);
+  }
+  const [operation] = sqlite3Rows(databaseOf(state.path), select);
+  assert.equal(operation?.['outcome'], 'applied');
+  assert.match(String(operation?.['detail']), /^10 entries were changed, 0 failed\. It ended early/);
+  assert.notEqual(bpftoolValue(id, '09000000'), undefined);
+});
+
+const select = "SELECT outcome, detail FROM operation WHERE kind = 'entries_batch'";
 
 test('others are answered meanwhile, and no turn of the event loop takes long', async () => {
   const id = await makeMap(agent, 'fair', { max_entries: 400_000 });

@@ -35,7 +35,7 @@ export type BatchOutcome = EntryBatchResult | { readonly plan: readonly EditStep
 export class EntryBatches {
   readonly #parts: BatchParts;
   readonly #journal: EditJournal;
-  #running = 0;
+  readonly #running = new Set<Promise<BatchOutcome>>();
 
   constructor(parts: BatchParts) {
     this.#parts = parts;
@@ -49,22 +49,28 @@ export class EntryBatches {
    * @throws PinfoldError object_not_found, not_editable, map_frozen, too_many_requests, body_too_large, …
    */
   async run(target: BatchTarget, input: BatchInput, context: ChangeContext): Promise<BatchOutcome> {
-    if (this.#running >= limits.editBatchesMax) {
+    if (this.#running.size >= limits.editBatchesMax) {
       const detail = `${limits.editBatchesMax} batches are being carried out already.`;
       throw new PinfoldError('too_many_requests', { detail, limit: 'batches', retry_after: 1 });
     }
     const startedMs = this.#parts.environment.clock.monotonicMs();
-    this.#running++;
+    const running = this.#carryOut(target, input, context);
+    this.#running.add(running);
     try {
-      const outcome = await this.#carryOut(target, input, context);
+      const outcome = await running;
       this.#journal.tell('entries_batch', startedMs, undefined);
       return outcome;
     } catch (error) {
       this.#journal.tell('entries_batch', startedMs, error);
       throw error;
     } finally {
-      this.#running--;
+      this.#running.delete(running);
     }
+  }
+
+  /** Waits until every batch is settled; to be called when their bodies come to an end. */
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.#running);
   }
 
   async #carryOut(target: BatchTarget, input: BatchInput, context: ChangeContext): Promise<BatchOutcome> {

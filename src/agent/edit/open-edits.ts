@@ -10,9 +10,15 @@ export interface EditParts {
   readonly creation: Creation;
 }
 
+/** The same with its end: what still runs is settled before the store is closed. */
+export interface OpenEdits {
+  readonly parts: EditParts;
+  stop(): Promise<void>;
+}
+
 /** Makes them from what they stand on. */
-export function openEdits(parts: JournalParts & CreationParts): EditParts {
-  const edits = new MapEdits(parts);
-  const batches = new EntryBatches({ ...parts, edits });
-  return { edits, batches, creation: new MapCreation(parts) };
+export function openEdits(from: JournalParts & CreationParts): OpenEdits {
+  const edits = new MapEdits(from);
+  const batches = new EntryBatches({ ...from, edits });
+  return { parts: { edits, batches, creation: new MapCreation(from) }, stop: () => batches.stop() };
 }
