@@ -16,7 +16,7 @@ import type { EntryReads } from '../reads/entries.ts';
 import { Gatherer } from './gather.ts';
 import { type MapFacts, mapSpecification, type Origin } from './of-map.ts';
 import { programSpecification } from './of-program.ts';
-import { mapFromStored, programFromStored } from './stored.ts';
+import { parseStoredMap, parseStoredProgram } from './stored.ts';
 
 /** What answers are made from. */
 export interface SpecificationParts {
@@ -159,7 +159,7 @@ export class AgentSpecifications {
             },
             origin,
           )
-        : mapFromStored({ document: stored?.document, parts: stored?.parts ?? {} });
+        : parseStoredMap({ document: stored?.document, parts: stored?.parts ?? {} });
     const dated = { ...whole, about: { ...origin, not_recoverable: whole.about?.not_recoverable ?? [] } };
     return wantsEntries ? lacking(dated, 'entries', 'what was in it went with it') : dated;
   }
@@ -175,7 +175,7 @@ export class AgentSpecifications {
       const facts = { info, image: fact, loaded: undefined, btf, expectedAttachType: fact };
       return programSpecification({ ...facts, attachName: {}, maps, links: [] }, origin);
     }
-    const whole = programFromStored({ document: stored?.document, parts: stored?.parts ?? {} });
+    const whole = parseStoredProgram({ document: stored?.document, parts: stored?.parts ?? {} });
     return { ...whole, about: { ...whole.about, ...origin } };
   }
 

@@ -25,7 +25,7 @@ export function toStored(
 ): Stored {
   const document = structuredClone(specification);
   const parts: Record<string, Uint8Array> = {};
-  for (const { holder, text, part } of holders(document)) {
+  for (const { holder, text, part } of readHolders(document)) {
     const bytes = part === 'btf' && btf !== undefined ? btf : Buffer.from(holder[text] ?? '', 'base64');
     holder[text] = '';
     if (bytes.length <= limits.specificationPartBytesMax) parts[part] = bytes;
@@ -34,18 +34,18 @@ export function toStored(
 }
 
 /** A map's specification as it was stored, whole again; what was not stored is named. */
-export function mapFromStored(stored: Stored): MapSpecification {
-  return restored(stored) as MapSpecification;
+export function parseStoredMap(stored: Stored): MapSpecification {
+  return parseStored(stored) as MapSpecification;
 }
 
 /** The same of a program's. */
-export function programFromStored(stored: Stored): ProgramSpecification {
-  return restored(stored) as ProgramSpecification;
+export function parseStoredProgram(stored: Stored): ProgramSpecification {
+  return parseStored(stored) as ProgramSpecification;
 }
 
-function restored({ document, parts }: Stored): unknown {
+function parseStored({ document, parts }: Stored): unknown {
   const copy = structuredClone(document) as Document;
-  for (const { holder, text, member, part } of holders(copy)) {
+  for (const { holder, text, member, part } of readHolders(copy)) {
     const bytes = parts[part];
     if (bytes !== undefined) {
       holder[text] = Buffer.from(bytes).toString('base64');
@@ -69,7 +69,7 @@ interface Holder {
 }
 
 /** The members of a document that hold bytes. */
-function holders(document: object): readonly Holder[] {
+function readHolders(document: object): readonly Holder[] {
   const members = document as Readonly<Record<string, Record<string, string> | undefined>>;
   return places.flatMap(({ member, text, part }) => {
     const holder = members[member];
