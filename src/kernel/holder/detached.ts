@@ -1,46 +1,57 @@
 import type { Descriptor } from '../../model/holder/facts.ts';
 import { limits } from '../../model/limits.ts';
+import { readInode } from '../bpffs/inode.ts';
 import type { HeldFile } from '../iter/held-files.ts';
 import type { BpffsRoot } from '../kernel.ts';
 import { AT_FDCWD, open } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 import { isDirectory } from './files.ts';
-import { type PinWalk, walkInstance } from './pins.ts';
+import { type PinWalk, type ReadInstances, walkInstance } from './pins.ts';
 import type { HolderSources } from './sources.ts';
 
 /** The inode of a bpffs's root (fs/libfs.c, simple_fill_super). */
 const rootInode = 1;
 
 /**
- * Finds the instances that are mounted nowhere and live on by descriptors on their directories: of
- * fsmount(2), or opened before a lazy umount. Their pins are read like any others.
+ * Reads the instances to which no path leads and which descriptors on their directories show: those mounted
+ * nowhere (of fsmount(2), or open when they were lazily unmounted), and those that another mount lies over.
  *
- * @param mounted the devices of all instances that mount tables show
  * @returns the devices of those whose names were read
  */
 export function readDetached(
   walk: PinWalk,
   held: readonly HeldFile[],
-  mounted: ReadonlySet<string>,
+  { mounted, walked }: ReadInstances,
 ): ReadonlySet<string> {
-  const byDevice = new Map<string, HeldFile[]>();
+  const found = new Set<string>();
+  for (const [device, files] of byDevice(held)) {
+    if (walked.has(device)) continue;
+    const isDetached = !mounted.has(device);
+    if (isDetached) {
+      const descriptors = files.map(({ pid, fd }) => ({ pid, fd }));
+      walk.into.filesystems.push({ mount: device, state: 'detached', paths: [], descriptors });
+    }
+    const directories = files.filter(({ inode }) => inode !== undefined && isDirectory(inode.mode));
+    if (walkFirst(walk, device, directories)) found.add(device);
+    else if (isDetached) {
+      const reason = 'it is mounted nowhere and no descriptor leads to its root';
+      walk.into.lacks(`pins of bpffs ${device}`, reason);
+    }
+  }
+  return found;
+}
+
+/** Files on a bpffs by its device. */
+function byDevice(held: readonly HeldFile[]): ReadonlyMap<string, readonly HeldFile[]> {
+  const found = new Map<string, HeldFile[]>();
   for (const file of held) {
-    if (file.inode === undefined || mounted.has(file.inode.device)) continue;
-    const others = byDevice.get(file.inode.device);
-    if (others === undefined) byDevice.set(file.inode.device, [file]);
+    if (file.inode === undefined) continue;
+    const others = found.get(file.inode.device);
+    if (others === undefined) found.set(file.inode.device, [file]);
     else others.push(file);
   }
-  const walked = new Set<string>();
-  for (const [device, files] of byDevice) {
-    const descriptors = files.map(({ pid, fd }) => ({ pid, fd }));
-    walk.into.filesystems.push({ mount: device, state: 'detached', paths: [], descriptors });
-    const directories = files.filter(({ inode }) => inode !== undefined && isDirectory(inode.mode));
-    if (walkFirst(walk, device, directories)) walked.add(device);
-    else
-      walk.into.lacks(`pins of bpffs ${device}`, 'it is mounted nowhere and no descriptor leads to its root');
-  }
-  return walked;
+  return found;
 }
 
 function walkFirst(walk: PinWalk, device: string, directories: readonly Descriptor[]): boolean {
@@ -54,12 +65,16 @@ function walkFirst(walk: PinWalk, device: string, directories: readonly Descript
   return false;
 }
 
-/** Goes up from a directory to the root of its instance; undefined where that is out of reach. */
+/**
+ * Goes up from a directory to the root of its instance; undefined where that is out of reach, such as where
+ * another mount lies over it: then the way up leads into that one.
+ */
 function openRootAbove(sources: HolderSources, path: string, device: string): BpffsRoot | undefined {
   let directory = openDirectory(sources, AT_FDCWD, path);
   for (let depth = 0; directory !== undefined && depth <= limits.depthMax; depth++) {
-    const { inode } = sources.bpffs.stat(directory);
-    if (inode === rootInode) return rootOf(directory, path, device);
+    const found = readInode(directory);
+    if (found.device !== device) break;
+    if (found.facts.inode === rootInode) return rootOf(directory, path, device);
     const above = openDirectory(sources, directory, '..');
     directory[Symbol.dispose]();
     directory = above;

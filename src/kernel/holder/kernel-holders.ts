@@ -79,9 +79,12 @@ export class KernelHolders implements HolderFactsReader {
 
   #addPins(request: HolderRequest, held: readonly HeldFile[], into: Collection): void {
     const walk = { sources: this.#sources, request, into };
-    const { mounted, walked } = readPins(walk);
-    const detached = readDetached(walk, held, mounted);
-    const isWalked = (device: string): boolean => walked.has(device) || detached.has(device);
+    const instances = readPins(walk);
+    const others = readDetached(walk, held, instances);
+    for (const [mount, reason] of instances.reasons) {
+      if (!others.has(mount)) into.lacks(`pins of bpffs ${mount}`, reason);
+    }
+    const isWalked = (device: string): boolean => instances.walked.has(device) || others.has(device);
     addOpenInodes(this.#sources, held, { into, isWalked });
   }
 }

@@ -19,6 +19,8 @@ export interface PinWalk {
 export interface ReadInstances {
   readonly mounted: ReadonlySet<string>;
   readonly walked: ReadonlySet<string>;
+  /** Why the others could not be read, ending a sentence. */
+  readonly reasons: ReadonlyMap<string, string>;
 }
 
 /**
@@ -28,6 +30,7 @@ export interface ReadInstances {
 export function readPins(walk: PinWalk): ReadInstances {
   const mounts = walk.sources.bpffs.scanMounts();
   const walked = new Set<string>();
+  const reasons = new Map<string, string>();
   for (const mount of mounts) {
     walk.into.filesystems.push({
       mount: mount.id,
@@ -40,20 +43,22 @@ export function readPins(walk: PinWalk): ReadInstances {
       })),
       descriptors: [],
     });
-    if (readMount(walk, mount)) walked.add(mount.id);
+    const reason = readMount(walk, mount);
+    if (reason === undefined) walked.add(mount.id);
+    else reasons.set(mount.id, reason);
   }
-  return { mounted: new Set(mounts.map(({ id }) => id)), walked };
+  return { mounted: new Set(mounts.map(({ id }) => id)), walked, reasons };
 }
 
-function readMount(walk: PinWalk, mount: BpffsMount): boolean {
+/** Why it cannot be read; undefined where it was. */
+function readMount(walk: PinWalk, mount: BpffsMount): string | undefined {
   try {
     using root = walk.sources.bpffs.openRoot(mount);
     walkInstance(walk, root);
-    return true;
+    return undefined;
   } catch (error) {
     if (!isPinfoldError(error)) throw error;
-    walk.into.lacks(`pins of bpffs ${mount.id}`, endOfSentence(error.message));
-    return false;
+    return endOfSentence(error.message);
   }
 }
 
