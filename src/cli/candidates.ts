@@ -16,6 +16,10 @@ const candidatesMax = 500;
 /** Commands whose arguments are pins of the agent. */
 const pinCommands = ['unpin', 'rm', 'mv', 'set'];
 
+/** What can be asked for with `why`. */
+const heldResources = [mapResource, programResource, linkResource];
+const heldKinds = heldResources.map(({ singular }) => ({ value: singular, description: '' }));
+
 /**
  * What could stand where a shell's cursor is, from what the agent knows now. @throws ClientError, UsageError
  */
@@ -28,6 +32,7 @@ export async function liveCandidates(cli: Cli, words: readonly string[]): Promis
   if (command === 'tree' || command === 'rmdir') return await directories(cli, current);
   if (command === 'pin')
     return position === 0 ? await sources(cli, current) : await directories(cli, current);
+  if (command === 'why' && position === 0) return [...heldKinds, ...(await pins(cli, current))];
   const meant = objectOfCommand(command, typed);
   if (meant !== undefined) return await names(cli, meant);
   if (command === 'create' && position === 1) return await directories(cli, current);
@@ -47,7 +52,9 @@ function objectOfCommand(command: string, typed: readonly string[]): Resource | 
   if (['dump', 'count', 'freeze'].includes(command) && position >= 0) return mapResource;
   if (command === 'instructions' && position === 0) return programResource;
   if (command === 'entry' && position === 1) return mapResource;
-  if (command !== 'spec' || position !== 1) return undefined;
+  if (position !== 1) return undefined;
+  if (command === 'why') return heldResources.find(({ words }) => words.includes(typed[0] ?? ''));
+  if (command !== 'spec') return undefined;
   return typed[0] === 'map' ? mapResource : programResource;
 }
 

@@ -70,6 +70,7 @@ const volatile: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/'"[\w-]{27}"'/g, '<ETAG>'],
   [/\b\d+:\d+\b/g, '<MOUNT>'],
   [new RegExp(`\\b${id}\\b`, 'g'), '<ID>'],
+  [/\b(map[: ]|id: +|ID: +)\d+/g, '$1<ID>'],
   [/(inode"?: +)\d+/gi, '$1<INODE>'],
   [/(Memlock: +)\d+/g, '$1<BYTES>'],
   [/(?<=[^:\s]) {3,}(?=\S)/g, '   '],
@@ -143,6 +144,9 @@ test('shells can load the completion scripts, and are offered commands, nouns an
   assert.match(offered('describe', 'prog'), /^program\t/m);
   assert.match(offered('unpin', 'compl'), /^complete_me\tmap \d+ hash pf_golden$/m);
   assert.match(offered('pin', 'ma'), /^map:\t/m);
+  assert.match(offered('why', ''), /^complete_me\tmap \d+ hash pf_golden$/m);
+  assert.match(offered('why', 'ma'), /^map\b/m);
+  assert.match(offered('why', 'map', ''), /^map:\d+\t/m);
   assert.match(offered('get', 'pins', '--output', 'wi'), /^wide\t/m);
 });
 
