@@ -29,15 +29,17 @@ export interface WorldParts {
   readonly missing: Readonly<Partial<Record<Need, string>>>;
 }
 
-/** The inventory as of this moment, for rules that may take several slices of time. */
+/** The inventory as of this moment, by id, for rules that may take several slices of time. */
 export function makeWorld(inventory: Inventory, { entryCounts, ...others }: WorldParts): World {
   const maps = new Map<number, WorldObject<MapInfo>>();
   const programs = new Map<number, WorldObject<ProgramInfo>>();
   const links = new Map<number, WorldObject<LinkInfo>>();
   const entries = new Map<number, number>();
   for (const kind of pinnableKinds) {
-    for (const entry of inventory.objects.entries(kind)) {
-      const { id, info } = entry;
+    for (const id of inventory.objects.ids(kind).items()) {
+      const entry = inventory.objects.find(kind, id);
+      if (entry === undefined) continue;
+      const { info } = entry;
       if (info.kind === 'program') programs.set(id, objectOf(inventory, entry, info));
       if (info.kind === 'link') links.set(id, objectOf(inventory, entry, info));
       if (info.kind !== 'map') continue;
