@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { kernelBtfPath, readKernelBtf } from '../../src/kernel/btf/kernel-btf.ts';
+import { KernelHolders } from '../../src/kernel/holder/kernel-holders.ts';
+import { openHolderIterators } from '../../src/kernel/holder/open-holders.ts';
+import { parseCgroupOfAny } from '../../src/kernel/holder/processes.ts';
+import { OwnObjects } from '../../src/kernel/iter/own.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { HolderFacts, ObjectKey } from '../../src/model/holder/facts.ts';
 import { mountBpffs } from '../support/bpffs.ts';
@@ -60,4 +66,49 @@ test('pins whose inode is known are not opened again, and others are', async () 
   });
   assert.deepEqual(again.pins, pins);
   for (const { mount, inode } of pins) assert.ok(asked.includes(`${mount} ${inode}`));
+});
+
+test('in a pid namespace /proc tells who has what open, and what is lost is said', async () => {
+  const { calls, objects, bpffs, cgroups } = kernel;
+  const kernelBtf = readKernelBtf(kernelBtfPath);
+  using iterators = openHolderIterators(calls, kernelBtf, new OwnObjects());
+  const sources = { calls, objects, bpffs, cgroups, kernelBtf, seesAllProcesses: false, ...iterators };
+  using holder = await hold('map:array:4:8:1:pf_inside:1024', 'dup:0', 'map:hash:4:8:1:pf_other:0');
+  const [map, , other] = holder.objects.map(({ id }) => id);
+  const again = await holder.tell(`id:map:${map}`);
+  const facts = new KernelHolders(sources).read({ focus: { kind: 'map', id: map ?? 0 } });
+  const fds = facts.files.map(({ descriptors }) => descriptors.map(({ fd }) => fd));
+  assert.deepEqual(fds, [[holder.objects[0]?.fd, holder.objects[1]?.fd], [again.fd]]);
+  assert.ok(facts.files.every(({ object }) => object.id === map && object.id !== other));
+  const lost = facts.unavailable.map(({ what }) => what);
+  assert.ok(lost.includes('programs of open iterators, perf events and sockets'));
+  assert.ok(lost.includes('mappings of maps'));
+  for (const { reason } of facts.unavailable) assert.doesNotMatch(reason, /\.$/);
+});
+
+test('every process that facts name is told with its start, name and control group', async () => {
+  using holder = await hold('map:hash:4:8:1:pf_process:0');
+  const { processes } = factsOf(holder.objects[0]?.id ?? 0);
+  const stat = readFileSync(`/proc/${holder.pid}/stat`, 'utf8');
+  const process = processes.get(holder.pid);
+  assert.equal(process?.comm, 'hold');
+  assert.equal(process?.startTime, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]));
+  const cgroups = readFileSync(`/proc/${holder.pid}/cgroup`, 'utf8');
+  assert.ok(
+    cgroups.split('\n').some((line) => line.endsWith(`:${process?.cgroup}`)),
+    process?.cgroup,
+  );
+});
+
+test('the control group is the unified one, else the first of version 1 that is not the root', () => {
+  assert.equal(
+    parseCgroupOfAny('12:cpu:/a\n1:name=systemd:/b\n0::/system.slice/x.service\n'),
+    '/system.slice/x.service',
+  );
+  assert.equal(
+    parseCgroupOfAny('12:cpu:/\n11:memory:/docker/abc:def\n1:name=systemd:/b\n0::/\n'),
+    '/docker/abc:def',
+  );
+  assert.equal(parseCgroupOfAny('4:memory:/\n0::/\n'), '/');
+  assert.equal(parseCgroupOfAny(''), '/');
 });
