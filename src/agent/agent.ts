@@ -130,7 +130,7 @@ export interface Reads {
 export interface HolderReads {
   /** @throws PinfoldError object_not_found, not_supported with `--pins-only` */
   holders(kind: PinnableKind, id: number): HolderGraph;
-  /** The same with sentences, and with what each pin's removal would cost. @throws PinfoldError as `holders` */
+  /** The same with sentences, and what each pin's removal would cost. @throws PinfoldError as `holders` */
   why(kind: PinnableKind, id: number): WhyDocument;
   /** Keys (`map:5`) of what some processes hold, of a reading up to a second old. @throws PinfoldError */
   heldBy(choice: HeldBy): ReadonlySet<string>;

@@ -20,7 +20,7 @@ async function get(path: string, template: string) {
   return answer.body;
 }
 
-test('the graph of a map has its pins, the program that uses it, and the process behind a descriptor', async () => {
+test('the graph of a map has its pins, the program that uses it, and who has it open', async () => {
   using holder = await hold(
     'map:hash:4:8:16:pf_graph:0',
     `pin:0:${join(agent.bpffs.path, 'graph')}`,

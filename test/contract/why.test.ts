@@ -32,7 +32,7 @@ function at(name: string): string {
   return join(agent.bpffs.path, name);
 }
 
-test('what is said of a pin’s removal is what its removal is refused for, and then what happens', async () => {
+test('what is said of a pin’s removal is what that is refused for, and then what happens', async () => {
   using holder = await hold(
     'map:hash:4:8:16:pf_last:0',
     `pin:0:${at('last')}`,

@@ -233,7 +233,7 @@ function indexOf(at: Descriptor): string {
   return at.slice(at.indexOf('/') + 1);
 }
 
-test(`after each of ${steps} random steps our numbers are those of a model, and those a C program reads`, async (t) => {
+test(`after each of ${steps} random steps our numbers are a model’s and those of a C program`, async (t) => {
   using bpffs = mountBpffs();
   using kernel = openKernel();
   using sampler = counterSampler();

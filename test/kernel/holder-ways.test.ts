@@ -151,7 +151,7 @@ const ways: readonly Expectation[] = [
   },
 ];
 
-test('every way of holding that this kernel allows is found: its holder, all of it, and nothing unexplained', async (t) => {
+test('every way of holding is found: its holders, all of them, and nothing unexplained', async (t) => {
   await using started = await startAgent(bpffs.path, tempDirFor(t));
   const refused: string[] = [];
   for (const expected of ways) {

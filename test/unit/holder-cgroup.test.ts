@@ -18,7 +18,7 @@ const shapes: readonly (readonly [path: string, expected: object])[] = [
   [`/machine.slice/libpod-${id}.scope/container`, { unit: `libpod-${id}.scope`, container: id }],
   [`/machine.slice/libpod-conmon-${id}.scope`, { unit: `libpod-conmon-${id}.scope` }],
   [
-    `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${uidText}.slice/cri-containerd-${id}.scope`,
+    `/kubepods.slice/kubepods-burstable-pod${uidText}.slice/cri-containerd-${id}.scope`,
     { unit: `cri-containerd-${id}.scope`, container: id, pod: uid },
   ],
   [

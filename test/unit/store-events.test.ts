@@ -79,6 +79,24 @@ test('numbers have no holes after rollbacks and are not used again after clean-u
   });
 });
 
+test('beyond the newest million, events go however young they are, and no sooner', () => {
+  withStore((store, database) => {
+    store.events.append([eventOf(), eventOf()]);
+    // The database gives numbers without holes; here most of those rows are imagined.
+    sqlite3(database, `UPDATE store SET event_seq = ${limits.eventsMax - 1}`);
+    store.events.append([eventOf()]);
+    assert.equal(store.prune(), 0);
+    store.events.append([eventOf()]);
+    assert.equal(store.prune(), 1);
+    assert.equal(store.prune(), 0);
+    const { eventsMax } = limits;
+    assert.equal(
+      sqlite3(database, 'SELECT group_concat(seq) FROM event'),
+      [2, eventsMax, eventsMax + 1].join(','),
+    );
+  });
+});
+
 const choices = {
   type: ['pin.created', 'pin.removed', 'object.gone'] as const,
   path: ['a', 'a/b', 'a/b/c', 'a-b', 'ab', 'a0', 'b', '\xff', '\xff/x'],

@@ -1,15 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { isPinfoldError } from '../../src/model/error.ts';
@@ -220,17 +211,4 @@ test('a database that sqlite3 has vacuumed still opens', () => {
   using dir = usedDir();
   sqlite3(databaseOf(dir.path), 'VACUUM');
   openTestStore(dir.path).close();
-});
-
-test('a fresh store proves that it can be written, again and again', () => {
-  using dir = tempDir('store-writable');
-  mkdirSync(join(dir.path, 'state'));
-  chmodSync(join(dir.path, 'state'), 0o755);
-  const store = openTestStore(join(dir.path, 'state'));
-  for (let round = 0; round < 3; round++) store.assertWritable();
-  assert.equal(
-    sqlite3(databaseOf(join(dir.path, 'state')), 'SELECT count(*), length(ballast) FROM probe'),
-    '1|65536',
-  );
-  store.close();
 });

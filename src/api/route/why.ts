@@ -5,7 +5,7 @@ import type { App, Parts } from '../app.ts';
 import { IdParams, NoQuery } from '../params.ts';
 import { heldKinds } from './holders.ts';
 
-/** Why an object is alive: `/v1/maps/{id}/why` and its sisters, for programs and, as plain text, for people. */
+/** Why an object is alive: `/v1/maps/{id}/why` and its sisters, for programs and, as text, for people. */
 export function addWhyRoutes(app: App, parts: Parts): void {
   for (const { kind, plural, title } of heldKinds) {
     const answer = json('The sentences, the graph, and what each pin’s removal would cost.', WhyDocument);

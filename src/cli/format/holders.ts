@@ -64,7 +64,7 @@ function labelOf(node: Node): string {
     case 'process':
       return [`pid ${node.pid}`, escapeText(node.comm), ownerOf(node)].filter(isKnown).join(' ');
     case 'filesystem':
-      return `bpffs ${node.mount}, ${node.state === 'detached' ? 'mounted nowhere' : 'another mount lies over it'}`;
+      return `bpffs ${node.mount}, ${node.state === 'detached' ? 'mounted nowhere' : 'mounted over'}`;
     case 'attachment':
       return `attached: ${escapeText(node.text)}`;
   }

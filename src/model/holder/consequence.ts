@@ -25,7 +25,8 @@ export interface ConsequenceParts extends LifeParts {
 
 /**
  * What each pin's removal would cost, for the pins on the way to an object: its own first, then those of what
- * holds it. At most `limits.consequencesMax` pins; an inode with several names loses nothing with one of them.
+ * holds it. At most `limits.consequencesMax` pins; an inode with several names loses nothing with one of
+ * them.
  */
 export function consequencesFor(parts: ConsequenceParts, object: ObjectKey): readonly Consequence[] {
   const objects = parts.holders.above(object);

@@ -85,8 +85,8 @@ export interface FilesystemFact {
 }
 
 /**
- * How one object holds another: `uses` (program on map: prog_info.map_ids), `slot` (prog_array, devmap, cpumap
- * on program; map-in-map on map; struct_ops map on program), `runs` (link on program), `target` (link on the
+ * How one object holds another: `uses` (program on map: prog_info.map_ids), `slot` (prog_array, devmap,
+ * cpumap on program; map-in-map on map; struct_ops map on program), `runs` (link on program), `target` (link on the
  * map it iterates, registers or listens to; link or program on the program it replaces), `types` (map or
  * program on BTF).
  */
@@ -121,6 +121,7 @@ export const attachmentKinds = [
   'tracing',
   'netfilter',
 ] as const;
+/** One of `attachmentKinds`. */
 export type AttachmentKind = (typeof attachmentKinds)[number];
 
 /** A place in the kernel where a program runs, or a struct_ops map is registered. */
@@ -182,8 +183,8 @@ export interface HolderRequest {
    */
   readonly focus?: ObjectKey;
   /**
-   * The object behind an inode, if it is known from before: an inode of a bpffs leads to one object as long as
-   * it lives. Spares a BPF_OBJ_GET for each pin; names and inodes are still read from the directories.
+   * The object behind an inode, if it is known from before: an inode of a bpffs leads to one object as long
+   * as it lives. Spares a BPF_OBJ_GET for each pin; names and inodes are still read from the directories.
    */
   readonly knownPin?: (pin: { readonly mount: string; readonly inode: number }) => ObjectKey | undefined;
 }

@@ -90,7 +90,8 @@ function outcomeWords(parts: ReasonParts, consequence: Consequence): string {
     ...(perhapsFreed.length === 0
       ? []
       : [
-          `${enumerate(perhapsFreed.map(words), { max: 5 })} may be freed, as it cannot be told what else holds the program`,
+          `${enumerate(perhapsFreed.map(words), { max: 5 })} may be freed, ` +
+            'as it cannot be told what else holds the program',
         ]),
   ];
   return losses.length === 0 ? nothingLost : enumerate(losses, { max: 5 });
@@ -111,8 +112,8 @@ function hiddenSentence(unexplained: Unexplained | undefined): readonly string[]
   const found: string[] = [];
   if (users > 0) {
     found.push(
-      `The kernel counts ${references(users)} from user space that nobody shows: a descriptor on its way through ` +
-        'a socket, a file registered with io_uring, or a process or mount that cannot be seen from here.',
+      `The kernel counts ${references(users)} from user space that nobody shows: ` +
+        'a descriptor on its way through a socket, a file registered with io_uring, or a process or mount that cannot be seen from here.',
     );
   }
   if (kernel > 0) {
