@@ -233,7 +233,7 @@ function indexOf(at: Descriptor): string {
   return at.slice(at.indexOf('/') + 1);
 }
 
-test(`after each of ${steps} random steps our numbers are a model’s and those of a C program`, async (t) => {
+test(`after each of ${steps} random steps a model, a C program and we count the same`, async (t) => {
   using bpffs = mountBpffs();
   using kernel = openKernel();
   using sampler = counterSampler();

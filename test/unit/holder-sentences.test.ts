@@ -45,8 +45,8 @@ test('a map says its pins, the program that uses it, the process, and that a pin
   );
   assert.deepEqual(told, [
     'map 5 `acl` is alive because 2 pins (tc/globals/acl and x/y), program 12 `ingress` (attached: tc ' +
-      'ingress of eth0 in netns 4026531840) and fd 7 of pid 812 `bird` (bird.service) hold it; if you unpin ' +
-      'tc/globals/acl or x/y nothing is lost.',
+      'ingress of eth0 in netns 4026531840) and fd 7 of pid 812 `bird` (bird.service) hold it; if you ' +
+      'unpin tc/globals/acl or x/y nothing is lost.',
   ]);
 });
 

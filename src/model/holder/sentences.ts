@@ -113,7 +113,8 @@ function hiddenSentence(unexplained: Unexplained | undefined): readonly string[]
   if (users > 0) {
     found.push(
       `The kernel counts ${references(users)} from user space that nobody shows: ` +
-        'a descriptor on its way through a socket, a file registered with io_uring, or a process or mount that cannot be seen from here.',
+        'a descriptor on its way through a socket, a file registered with io_uring, ' +
+        'or a process or mount that cannot be seen from here.',
     );
   }
   if (kernel > 0) {
