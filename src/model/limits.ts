@@ -39,6 +39,8 @@ export const limits = {
   idempotencyKeepMs: 24 * 3600 * 1000,
   idempotencyBodyBytesMax: 1024 * 1024,
   tokensMax: 1000,
+  /** Events that are kept, however young: some 800 bytes each. */
+  eventsMax: 1_000_000,
   /** Rows one write transaction of clean-up removes, so that readers and writers never wait long. */
   deleteChunkRows: 500,
   /** A state database up to this size is checked whole at each start (2 ms a MiB), a bigger one in part. */
@@ -105,6 +107,10 @@ export const limits = {
   specificationChunkRows: 100,
   /** Slots of prog_arrays, maps of maps and their like that one reading of holders looks at. */
   holderSlotsMax: 16_384,
+  /** Network namespaces, devices in all of them and control groups that it asks what is attached. */
+  holderNamespacesMax: 1024,
+  holderDevicesMax: 8192,
+  holderCgroupsMax: 10_000,
   /** Nodes of a graph of holders; what is past them is counted, not shown. */
   holderNodesMax: 10_000,
   /** Pins for which an answer says what their removal would cost. */

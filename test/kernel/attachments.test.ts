@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import test from 'node:test';
+import { seeCgroups } from '../../src/kernel/attachment/cgroups.ts';
+import { type NetworkBounds, seeNetwork } from '../../src/kernel/attachment/network.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { AttachmentFact } from '../../src/model/holder/facts.ts';
 import { bpftool } from '../support/bpftool.ts';
@@ -245,4 +247,25 @@ test('what is detached is found no more', async () => {
   assert.equal(attachmentsOf(idOf(holder, 0)).length, 1);
   await holder.tell('close:1');
   await until('the link is gone', () => attachmentsOf(idOf(holder, 0)).length === 0);
+});
+
+test('no more namespaces, devices and control groups are asked than is allowed, and that is said', async () => {
+  using spaces = await openNamespaces({ net: true });
+  using group = makeCgroup();
+  using holder = await holdInside(spaces, 'prog:sched_cls:pf_bounds', 'link:tcx:0:lo');
+  const { calls } = kernel;
+  const parts = { tc: true, xdp: false, netns: false };
+  const inode = netnsOf(spaces.pid);
+  const isSeen = (bounds: NetworkBounds): boolean =>
+    seeNetwork(calls, parts, bounds).sightings.some(({ object }) => object.id === idOf(holder, 0));
+  assert.ok(isSeen({ namespacesMax: 1000, devicesMax: 1000 }));
+  assert.ok(!isSeen({ namespacesMax: 1, devicesMax: 1000 }));
+  assert.ok(!isSeen({ namespacesMax: 1000, devicesMax: 0 }));
+  const { unavailable } = seeNetwork(calls, parts, { namespacesMax: 1000, devicesMax: 0 });
+  assert.ok(unavailable.some(({ what }) => what === `tcx and netkit in netns ${inode}`));
+  const [left] = seeNetwork(calls, parts, { namespacesMax: 1, devicesMax: 1000 }).unavailable;
+  assert.match(`${left?.what}: ${left?.reason}`, /^\d+ network namespaces: no more than 1 are looked into$/);
+  const groups = seeCgroups(calls, new Set(['cgroup_skb']), 1);
+  assert.match(groups.unavailable[0]?.what ?? '', /^\d+ control groups$/);
+  assert.deepEqual(seeCgroups(calls, new Set(['cgroup_skb']), 10_000).unavailable, [], group.name);
 });

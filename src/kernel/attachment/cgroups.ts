@@ -1,4 +1,5 @@
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { limits } from '../../model/limits.ts';
 import { ProgramQuery } from '../bpf/query.ts';
 import { parseMountInfo } from '../bpffs/mountinfo.ts';
 import { typeName, typeNumber, typeNumbers } from '../object/names.ts';
@@ -6,9 +7,6 @@ import { AT_FDCWD, type Calls, open } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
 import type { Sighting } from './sighting.ts';
-
-/** Control groups that one reading asks. */
-const cgroupsMax = 10_000;
 
 /** BPF_F_ALLOW_OVERRIDE, BPF_F_ALLOW_MULTI and BPF_F_PREORDER of include/uapi/linux/bpf.h. */
 const flagNames = [
@@ -49,7 +47,11 @@ export interface CgroupSightings {
  * Asks every control group of the unified hierarchy what is attached to it, of the given types of programs
  * only: a few microseconds for each group and place.
  */
-export function seeCgroups(calls: Calls, programTypes: ReadonlySet<string>): CgroupSightings {
+export function seeCgroups(
+  calls: Calls,
+  programTypes: ReadonlySet<string>,
+  cgroupsMax: number = limits.holderCgroupsMax,
+): CgroupSightings {
   const places = placesOf(programTypes);
   if (places.length === 0) return { sightings: [], unavailable: [] };
   const root = cgroupRoot();

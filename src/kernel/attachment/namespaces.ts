@@ -9,9 +9,6 @@ import { raw } from '../sys/prototypes.ts';
 /** CLONE_NEWNET of include/uapi/linux/sched.h. */
 const CLONE_NEWNET = 0x40000000;
 
-/** Network namespaces that one reading enters; there is a limit so that an answer comes. */
-export const namespacesMax = 1024;
-
 /** A network namespace, and a path by which it can be entered. */
 export interface NetNamespace {
   readonly inode: number;

@@ -1,3 +1,4 @@
+import { limits } from '../../model/limits.ts';
 import { ProgramQuery } from '../bpf/query.ts';
 import { type Device, listDevices } from '../netlink/devices.ts';
 import { listActions, listFilters } from '../netlink/filters.ts';
@@ -6,7 +7,7 @@ import { typeNumber } from '../object/names.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
-import { listNetNamespaces, namespacesMax, visitNamespace } from './namespaces.ts';
+import { listNetNamespaces, visitNamespace } from './namespaces.ts';
 import type { Sighting } from './sighting.ts';
 
 /** Which attachments of the network are looked for. */
@@ -35,16 +36,33 @@ const devicePlaces = [
 /** Programs of a whole namespace (Linux 4.20 and 5.9). */
 const namespacePlaces = ['flow_dissector', 'sk_lookup'] as const;
 
+/** How much one reading may look at: anybody can make namespaces with many devices. */
+export interface NetworkBounds {
+  readonly namespacesMax: number;
+  /** Of all namespaces together. */
+  readonly devicesMax: number;
+}
+
+const usualBounds: NetworkBounds = {
+  namespacesMax: limits.holderNamespacesMax,
+  devicesMax: limits.holderDevicesMax,
+};
+
 /** Looks into every network namespace: about 100 µs each, and some for every device. */
-export function seeNetwork(calls: Calls, parts: NetworkParts): NetworkSightings {
+export function seeNetwork(calls: Calls, parts: NetworkParts, bounds = usualBounds): NetworkSightings {
   const sightings: Sighting[] = [];
   const unavailable: { what: string; reason: string }[] = [];
   if (!parts.tc && !parts.xdp && !parts.netns) return { sightings, unavailable };
+  const { namespacesMax, devicesMax } = bounds;
   const namespaces = listNetNamespaces();
-  const query = new ProgramQuery();
+  const looking = { parts, query: new ProgramQuery(), devicesLeft: devicesMax };
   for (const namespace of namespaces.slice(0, namespacesMax)) {
     try {
-      const seen = visitNamespace(calls, namespace, (fd) => seeNamespace(calls, fd, { parts, query }));
+      const seen = visitNamespace(calls, namespace, (fd) => seeNamespace(calls, fd, looking));
+      if (looking.devicesLeft < 0) {
+        const reason = `no more than ${devicesMax} devices are asked`;
+        unavailable.push({ what: `tcx and netkit in netns ${namespace.inode}`, reason });
+      }
       const netns = {
         inode: namespace.inode,
         ...(namespace.name === undefined ? {} : { name: namespace.name }),
@@ -65,9 +83,12 @@ export function seeNetwork(calls: Calls, parts: NetworkParts): NetworkSightings 
 interface Looking {
   readonly parts: NetworkParts;
   readonly query: ProgramQuery;
+  /** Negative where a namespace had more than were left. */
+  devicesLeft: number;
 }
 
-function seeNamespace(calls: Calls, namespace: Fd, { parts, query }: Looking): readonly Sighting[] {
+function seeNamespace(calls: Calls, namespace: Fd, looking: Looking): readonly Sighting[] {
+  const { parts, query } = looking;
   const seen: Sighting[] = parts.netns ? [...seeWholeNamespace(namespace, query)] : [];
   if (!parts.tc && !parts.xdp) return seen;
   using socket = new RouteSocket(calls);
@@ -75,7 +96,10 @@ function seeNamespace(calls: Calls, namespace: Fd, { parts, query }: Looking): r
   if (parts.xdp) seen.push(...devices.flatMap(xdpOf));
   if (parts.tc) {
     seen.push(...seeTrafficControl(socket, devices));
-    for (const device of devices) seen.push(...seeDevice(device, query));
+    for (const device of devices.slice(0, Math.max(looking.devicesLeft, 0))) {
+      seen.push(...seeDevice(device, query));
+    }
+    looking.devicesLeft -= devices.length;
   }
   return seen;
 }
