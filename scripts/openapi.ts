@@ -88,7 +88,6 @@ const silent: Agent = {
     idempotency: { find: unused, put: unused, prune: unused },
     settings: { get: unused, set: unused },
     transaction: unused,
-    assertWritable: unused,
     prune: unused,
     backup: unused,
     close: unused,

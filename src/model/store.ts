@@ -22,8 +22,6 @@ export interface Store {
   readonly settings: Settings;
   /** All of it or nothing; nested calls join the outer one. */
   transaction<Result>(body: () => Result): Result;
-  /** Proves that a row can be written now. @throws PinfoldError storage_full, storage_failed */
-  assertWritable(): void;
   /**
    * One round of clean-up of what retention no longer keeps: a small transaction a table,
    * limits.deleteChunkRows rows each. Answers how many rows went; 0 means nothing is left to remove.
@@ -216,7 +214,7 @@ export interface EventLog {
   list(query: EventQuery): readonly EventDocument[];
   count(query: Omit<EventQuery, 'limit' | 'afterSeq'>): number;
   lastSeq(): number;
-  /** Removes what is older, at most `rowsMax` rows; answers how many went. */
+  /** Removes what is older, or beyond the newest limits.eventsMax, at most `rowsMax` rows; says how many. */
   prune(olderThan: string, rowsMax: number): number;
 }
 

@@ -1,3 +1,4 @@
+import { limits } from '../model/limits.ts';
 import { pathMembers } from '../model/path.ts';
 import type { EventDocument, EventSubject, EventType, NewEvent } from '../model/schema/event.ts';
 import type { EventLog, EventQuery } from '../model/store.ts';
@@ -40,6 +41,7 @@ export class SqliteEventLog implements EventLog {
   readonly #lastSeq: Statement<{ readonly event_seq: number }>;
   readonly #insert: Statement;
   readonly #prune: Statement;
+  readonly #pruneSurplus: Statement;
   readonly #queries = new Map<string, Statement<EventRow>>();
   readonly #counts = new Map<string, Statement<{ readonly count: number }>>();
 
@@ -54,6 +56,9 @@ export class SqliteEventLog implements EventLog {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#prune = connection.prepare(
       'DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE time < ? ORDER BY time LIMIT ?)',
+    );
+    this.#pruneSurplus = connection.prepare(
+      'DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE seq <= ? ORDER BY seq LIMIT ?)',
     );
   }
 
@@ -89,7 +94,8 @@ export class SqliteEventLog implements EventLog {
   }
 
   prune(olderThan: string, rowsMax: number): number {
-    return this.#prune.run(storedTime(olderThan), rowsMax);
+    const old = this.#prune.run(storedTime(olderThan), rowsMax);
+    return old + this.#pruneSurplus.run(this.lastSeq() - limits.eventsMax, rowsMax - old);
   }
 
   #appendOne(event: NewEvent, seq: number): EventDocument {

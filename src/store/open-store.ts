@@ -2,7 +2,7 @@ import type { Clock } from '../model/clock.ts';
 import type { Store } from '../model/store.ts';
 import { takeAgentLock } from './agent-lock.ts';
 import { backupDatabase } from './backup.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { openDatabaseFile } from './database-file.ts';
 import { SqliteEventLog } from './event-log.ts';
 import { SqliteIdempotencyRecords } from './idempotency-records.ts';
@@ -26,9 +26,6 @@ export interface StoreOptions {
   /** How long events, settled operations and gone records are kept. */
   readonly retentionMs: number;
 }
-
-/** What assertWritable writes: as much as settling a change takes, so that a change begun can be settled. */
-const probeBytes = 64 * 1024;
 
 /**
  * Opens the store of a state directory, alone: a second agent there is refused until this one closes or dies.
@@ -62,7 +59,6 @@ class SqliteStore implements Store {
   readonly #connection: Connection;
   readonly #lock: Disposable;
   readonly #retention: Retention;
-  readonly #probe: Statement;
 
   constructor(connection: Connection, lock: Disposable, options: StoreOptions) {
     this.#connection = connection;
@@ -76,15 +72,10 @@ class SqliteStore implements Store {
     this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
     this.settings = new SqliteSettings(connection);
     this.#retention = new Retention(connection, this, options);
-    this.#probe = connection.prepare('INSERT OR REPLACE INTO probe (one, ballast) VALUES (1, zeroblob(?))');
   }
 
   transaction<Result>(body: () => Result): Result {
     return this.#connection.transaction(body);
-  }
-
-  assertWritable(): void {
-    this.#probe.run(probeBytes);
   }
 
   prune(): number {
