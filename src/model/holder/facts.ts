@@ -86,9 +86,9 @@ export interface FilesystemFact {
 
 /**
  * How one object holds another: `uses` (program on map: prog_info.map_ids), `slot` (prog_array, devmap,
- * cpumap on program; map-in-map on map; struct_ops map on program), `runs` (link on program), `target` (link on
- * the map it iterates, registers or listens to; link or program on the program it replaces), `types` (map or
- * program on BTF).
+ * cpumap on program; map-in-map on map; struct_ops map on program), `runs` (link on program), `target` (link
+ * on the map it iterates, registers or listens to; link or program on the program it replaces), `types` (map
+ * or program on BTF).
  */
 export type Hold = 'uses' | 'slot' | 'runs' | 'target' | 'types';
 
