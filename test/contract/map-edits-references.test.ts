@@ -8,6 +8,7 @@ import { type TestAgent, testAgent } from '../support/agent.ts';
 import { isAlive } from '../support/bpftool.ts';
 import { type LoadedProgram, loadPrograms } from '../support/programs.ts';
 import { until } from '../support/until.ts';
+import { bpftoolItems, streamOf } from './entries-fixture.ts';
 import { bpftoolValue, makeMap, outcomeOf } from './map-edits-fixture.ts';
 
 let agent: TestAgent;
@@ -62,6 +63,27 @@ for (const type of ['hash_of_maps', 'array_of_maps']) {
     assert.equal(agent.running.kernel.fds.transient().length, 0);
   });
 }
+
+test('a dump of a map of maps puts the same maps into another', async () => {
+  const spec = { type: 'hash_of_maps', value_size: 4, inner };
+  const ids = [await makeMap(agent, 'member-1', inner), await makeMap(agent, 'member-2', inner)];
+  const entries = ids.map((id, index) => ({ key: `0${index}000000`, value: { kind: 'map', id } }));
+  const from = await makeMap(agent, 'members', { ...spec, entries });
+  const to = await makeMap(agent, 'members-too', spec);
+  const { lines } = await streamOf(agent, from);
+  const answer = await agent.local
+    .post(`/v1/maps/${to}/entries/batch`)
+    .set('content-type', 'application/x-ndjson')
+    .send(lines.join('\n'));
+  assert.deepEqual([answer.body.done, answer.body.failed], [2, 0], answer.text);
+  assert.deepEqual(bpftoolItems(to), bpftoolItems(from));
+  const ids4 = Buffer.concat(ids.map((id, index) => Buffer.from(`0${index}000000${bytesOf(id)}`, 'hex')));
+  const packed = await agent.local
+    .post(`/v1/maps/${await makeMap(agent, 'members-packed', spec)}/entries/batch`)
+    .set('content-type', 'application/vnd.pinfold.entries')
+    .send(ids4);
+  assert.deepEqual([packed.body.done, packed.body.failed], [2, 0], packed.text);
+});
 
 test('a map that is unlike the template, or not the expected one, or not there, is not put in', async () => {
   const outer = await makeMap(agent, 'strict', { type: 'hash_of_maps', value_size: 4, inner });

@@ -116,6 +116,9 @@ test('a full map, a slot beyond the last and a frozen map each say what they are
     .expect(201);
   const more = await agent.local.put(`/v1/maps/${full}/entries/02000000`).send({ value: value(1) });
   assert.equal(outcomeOf(more), '409 map_full');
+  const short = await agent.local.put(`/v1/maps/${full}/entries/01`).send({ value: value(1) });
+  assert.equal(outcomeOf(short), '422 invalid_input');
+  assert.equal(short.body.errors[0].pointer, '/params/hex');
   const array = await makeMap(agent, 'slots', { type: 'array', max_entries: 2 });
   const beyond = await agent.local.put(`/v1/maps/${array}/entry?key=2`).send({ value: value(1) });
   assert.equal(outcomeOf(beyond), '422 invalid_input');

@@ -2,7 +2,6 @@ import { assertEditable, type Editing, editingOf } from '../../kernel/edit/edit-
 import { type EditMode, tryFreeze } from '../../kernel/edit/elements.ts';
 import { type EntryParser, entryParser } from '../../kernel/edit/entry-input.ts';
 import { editRefusal } from '../../kernel/edit/refusal.ts';
-import { parseHex } from '../../kernel/entries/write/hex.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { Hazard } from '../../model/hazard.ts';
@@ -172,7 +171,7 @@ function keyOf(parser: EntryParser, { key }: EntryAddress): Buffer {
     const detail = `Entries of map ${id} (${type}) have no keys: add them with a batch.`;
     throw new PinfoldError('not_editable', { detail, kind: 'map', id, map_type: type });
   }
-  if ('hex' in key) return parseHex(key.hex, shape.keySize);
+  if ('hex' in key) return parser.keyOfDigits(key.hex, '/params/hex');
   const parsed = parser.key(key.json, '/query/key');
   if (parsed === undefined) throw new TypeError('a map with keys was asked for one without');
   return parsed;

@@ -3,6 +3,7 @@ import type { Json } from '../../model/json.ts';
 import type { EntryChoice } from '../../model/schema/entry.ts';
 import type { EntryInput } from '../../model/schema/map-specification.ts';
 import { type BtfFinder, type EntryForm, entryForm } from '../entries/write/entry-form.ts';
+import { parseHex } from '../entries/write/hex.ts';
 import type { Editing } from './edit-types.ts';
 import { type GivenReference, parseMeaning, parseSocket, referenceIn } from './reference-input.ts';
 
@@ -20,6 +21,8 @@ export interface EntryParser {
   readonly editing: Editing;
   /** @throws PinfoldError invalid_input, its pointers within `pointer` */
   key(json: unknown, pointer: string): Buffer | undefined;
+  /** The bytes of a key from their digits. @throws PinfoldError invalid_input, its pointers within `pointer` */
+  keyOfDigits(hex: string, pointer: string): Buffer;
   /** @throws PinfoldError invalid_input, its pointers within `pointer` */
   value(input: Pick<EntryInput, 'value' | 'values'>, pointer: string): Omit<ParsedEntry, 'key'>;
 }
@@ -39,6 +42,7 @@ export function entryParser(editing: Editing, choice: EntryChoice, findBtf: BtfF
       if (json === undefined) throw wrong(pointer, 'a key is wanted');
       return within(pointer, () => form.parseKey(parseGiven(json, pointer)));
     },
+    keyOfDigits: (hex, pointer) => within(pointer, () => parseHex(hex, shape.keySize)),
     value: (input, pointer) => {
       const { cpuStride } = shape;
       if (cpuStride !== undefined) {
