@@ -85,7 +85,7 @@ const advices: Readonly<Record<string, readonly string[]>> = {
   forbidden: ['A token or user with a higher role is needed; `pinfold get tokens` lists them.'],
   host_not_allowed: ['Start the agent with --allow-host NAME to be reached by this name.'],
   permission_denied: ['`pinfold doctor` on that machine says which capability or mode is missing.'],
-  pin_exists: ['To put the new object in its place without a gap, repeat it with --replace.'],
+  pin_exists: ['`pinfold pin` with --replace puts another object in its place, without a gap.'],
   parent_not_found: ['To make missing directories, repeat it with --parents.'],
   precondition_failed: ['Somebody changed it in between; look at it again, then repeat.'],
   identity_mismatch: ['Somebody changed it in between; look at it again, then repeat.'],

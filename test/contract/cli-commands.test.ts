@@ -132,7 +132,7 @@ test('a path that holds something else is a conflict, replaced only when asked',
   const other = makeMap('replace', 'other');
   const refused = await pinfold(['pin', `map:${other.id}`, old.path]);
   assert.equal(refused.code, 4);
-  assert.match(refused.err, /repeat it with --replace/);
+  assert.match(refused.err, /with --replace puts another object in its place/);
   const hazard = await pinfold(['pin', `map:${other.id}`, old.path, '--replace']);
   assert.equal(hazard.code, 4);
   assert.match(hazard.err, /--accept last_reference/);

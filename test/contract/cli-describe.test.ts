@@ -56,7 +56,7 @@ test('describe says why a map cannot be counted or has no layout, and shows its 
   const [, outer, ring] = holder.objects.map(({ id }) => String(id));
   const shown = (await pinfold('describe', 'map', outer ?? '')).out;
   assert.match(shown, /^Takes maps like: {2}type array, key size 4, value size 8, max entries 3$/m);
-  assert.match(shown, /^Layout: {2}unknown: it was made without types$/m);
+  assert.match(shown, /^Layout: {2}none: it was made without types$/m);
   assert.match((await pinfold('describe', 'map', ring ?? '')).out, /^Entries: {2}unknown: .+ring/m);
 });
 
@@ -66,6 +66,8 @@ test('describe pin shows the object behind it just so', async () => {
   updateEntry(path, Uint8Array.of(1, 0, 0, 0), Uint8Array.of(0, 0, 0, 0));
   const { out, code } = await pinfold('describe', 'pin', 'described');
   assert.equal(code, 0);
+  const byName = await pinfold('describe', 'map', 'pf_described');
+  assert.equal(byName.code, 0, byName.err);
   assert.match(out, /^Path: +described$/m);
   assert.match(out, /^Entries: {2}1 of 4 \(25\.0 %\)$/m);
 });

@@ -117,7 +117,9 @@ export class AgentSpecifications {
   async #withEntries(specification: MapSpecification, id: number, limit: number): Promise<MapSpecification> {
     try {
       const { entries, isWhole } = await this.#readEntries(id, limit);
-      const whole = { ...specification, format: 'raw' as const, entries: [...entries] };
+      const { about, ...shape } = specification;
+      const contents = { format: 'raw' as const, entries: [...entries] };
+      const whole = { ...shape, ...contents, ...(about === undefined ? {} : { about }) };
       const rest = `the others are read with GET /v1/maps/${id}/entries`;
       const reason = `these are the first ${entries.length}; ${rest}`;
       return isWhole ? whole : lacking(whole, 'entries', reason);

@@ -7,7 +7,12 @@ import { type Cli, mountOf } from '../cli.ts';
 import { type Detail, readDetails } from '../describe/details.ts';
 import { UsageError } from '../exit.ts';
 import { describeDocument } from '../format/describe.ts';
+import { resolveMap } from '../map-argument.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
+import { resolveProgram } from '../program-argument.ts';
+import { mapResource } from '../resource/map.ts';
+import { programResource } from '../resource/program.ts';
+import type { Resource } from '../resource/resource.ts';
 import { describableNouns, resourceNamed } from '../resource/resources.ts';
 
 /** `pinfold describe`: everything about single things, to be read. */
@@ -28,6 +33,7 @@ export function describeCommand(cli: Cli): Command {
         if (!isFirst) await cli.out.line('');
         isFirst = false;
         for (const line of describeDocument(document, cli.io.now())) await cli.out.line(line);
+        if (details.length > 0) await cli.out.line('');
         for (const line of details.flatMap(({ lines }) => lines)) await cli.out.line(line);
       });
     });
@@ -51,8 +57,14 @@ async function read(cli: Cli, noun: string, name: string): Promise<object> {
   if (find === undefined)
     throw new UsageError(`A single ${resource.singular} cannot be described; list them.`);
   if (resource.singular === 'pin') return await readPinWithObject(cli, name);
-  const { document } = await find(await cli.client(), name, mountOf(cli));
+  const { document } = await find(await cli.client(), await idOf(cli, resource, name), mountOf(cli));
   return Object(document);
+}
+
+/** Maps and programs are found by pins too, and maps by names that only one has. */
+async function idOf(cli: Cli, resource: Resource, name: string): Promise<string> {
+  if (resource === mapResource) return await resolveMap(cli, name);
+  return resource === programResource ? await resolveProgram(cli, name) : name;
 }
 
 /**

@@ -37,7 +37,8 @@ function layout(types: {
   readonly definitions: string;
   readonly missing?: string;
 }): Detail {
-  if (types.missing !== undefined) return reason('types', 'Layout', types.missing);
+  if (types.missing !== undefined)
+    return { member: 'types', value: types, lines: [`Layout:  none: ${escapeText(types.missing)}`] };
   const named = (['key', 'value'] as const).flatMap((side) => {
     const type = types[side];
     const size = type?.bytes === undefined ? '' : `, ${type.bytes} bytes`;
