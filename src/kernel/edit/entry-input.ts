@@ -21,7 +21,7 @@ export interface EntryParser {
   readonly editing: Editing;
   /** @throws PinfoldError invalid_input, its pointers within `pointer` */
   key(json: unknown, pointer: string): Buffer | undefined;
-  /** The bytes of a key from their digits. @throws PinfoldError invalid_input, its pointers within `pointer` */
+  /** The bytes of a key from their digits. @throws PinfoldError invalid_input, its pointer `pointer` */
   keyOfDigits(hex: string, pointer: string): Buffer;
   /** @throws PinfoldError invalid_input, its pointers within `pointer` */
   value(input: Pick<EntryInput, 'value' | 'values'>, pointer: string): Omit<ParsedEntry, 'key'>;
