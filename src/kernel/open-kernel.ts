@@ -19,7 +19,7 @@ import { FdTable } from './sys/fd.ts';
  * Opens everything Pinfold asks of the kernel; disposing unloads the iterators again.
  *
  * What the kernel lacks or does not permit does not fail here: `facts.features` and `counters.unavailable`
- * say it. Takes about 30 ms, nearly all of it for the kernel's type information.
+ * say it. Takes about 60 ms: half for the kernel's type information, half for having the iterators verified.
  *
  * @throws PinfoldError not_supported without openat2
  */
