@@ -48,6 +48,7 @@ export async function listen(request: ListenRequest): Promise<Listener> {
     api.handle(incoming, response);
   });
   addParserRefusals(server, request.onLimit);
+  server.on('drop', () => request.onLimit('connections'));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(request.at, () => {
