@@ -1,4 +1,4 @@
-import { type CompiledLines, compiledLines } from '../../kernel/entries/compiled-lines.ts';
+import { type CompiledLines, compiledLines, type TakeArena } from '../../kernel/entries/compiled-lines.ts';
 import type { MapFd } from '../../kernel/entries/elements.ts';
 import { readBtfById } from '../../kernel/entries/map-btf.ts';
 import { shapeOf } from '../../kernel/entries/map-shape.ts';
@@ -27,6 +27,8 @@ export interface Reading extends OpenReader {
 export interface Readings {
   readonly possibleCpus: number;
   readonly fds: FdTable;
+  /** Memory for code, which whoever runs the job takes back when it has ended. */
+  readonly takeArena: TakeArena;
 }
 
 /**
@@ -36,13 +38,14 @@ export interface Readings {
  */
 export function beginReading(
   { map, choice }: Pick<JobSpec, 'map' | 'choice'>,
-  { possibleCpus, fds }: Readings,
+  { possibleCpus, fds, takeArena }: Readings,
   position?: Buffer,
   asLines = false,
 ): Reading {
   const shape = shapeOf(map.info, possibleCpus);
   const form = entryForm(shape, choice, btfFinder(fds));
-  const lines = asLines ? compiledLines(shape, form.lineCode(), limits.dumpChunkBytes) : undefined;
+  const memory = { takeArena, textBytes: limits.dumpChunkBytes };
+  const lines = asLines ? compiledLines(shape, form.lineCode(), memory) : undefined;
   const allocate = lines === undefined ? undefined : (size: number): Buffer => lines.allocate(size);
   const opened = openReader(mapFd(map), shape, position, allocate);
   const { keys, values } = opened.reader;

@@ -1,4 +1,6 @@
 import { parentPort } from 'node:worker_threads';
+import type { Arena } from '../../kernel/json-code/arena.ts';
+import { Arenas } from '../../kernel/json-code/arenas.ts';
 import { FdTable } from '../../kernel/sys/fd.ts';
 import { isPinfoldError } from '../../model/error.ts';
 import { describeError } from '../../model/log.ts';
@@ -16,6 +18,7 @@ interface RunningJob {
 /** Carries out jobs side by side: each has its turn whenever another waits for its reader. */
 function serve(send: (message: FromWorker) => void): (message: ToWorker) => void {
   const running = new Map<number, RunningJob>();
+  const arenas = new Arenas();
   const run = async (job: number, spec: JobSpec): Promise<void> => {
     const output = new Output((piece) => send({ type: 'piece', job, piece }));
     const state: RunningJob = { output, opened: () => undefined };
@@ -27,15 +30,23 @@ function serve(send: (message: FromWorker) => void): (message: ToWorker) => void
         }),
       close: ({ fd }) => send({ type: 'close', job, fd }),
     };
+    const taken: Arena[] = [];
+    const takeArena = (bytes: number): Arena | undefined => {
+      const arena = arenas.take(bytes);
+      if (arena !== undefined) taken.push(arena);
+      return arena;
+    };
     running.set(job, state);
     try {
       const { possibleCpus } = spec;
-      const summary = await produce(spec, { output, opener, possibleCpus, fds: new FdTable() });
+      const fds = new FdTable();
+      const summary = await produce(spec, { output, opener, possibleCpus, fds, takeArena });
       send({ type: 'done', job, summary });
     } catch (error) {
       send({ type: 'failed', job, failure: failureOf(error) });
     } finally {
       running.delete(job);
+      for (const arena of taken) arenas.give(arena);
     }
   };
   return (message) => {

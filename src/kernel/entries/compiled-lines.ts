@@ -1,5 +1,5 @@
 import type { JsonText } from '../btf/codec/json-text.ts';
-import { Arena } from '../json-code/arena.ts';
+import type { Arena } from '../json-code/arena.ts';
 import { type LineCode, LineWriter } from '../json-code/line-writer.ts';
 import { batchBytes } from './batch-reader.ts';
 import type { MapShape } from './map-shape.ts';
@@ -22,13 +22,11 @@ export class CompiledLines {
   readonly #text: Buffer;
   readonly #textBytes: number;
 
-  constructor(shape: MapShape, code: LineCode, textBytes: number) {
-    const room = textBytes + code.lineBytesMax;
-    const entries = Math.max(batchBytes, shape.keySize + shape.wireSize);
-    this.#arena = new Arena(room + entries + 2 * behindValue);
-    this.#writer = new LineWriter(this.#arena, code);
+  constructor(shape: MapShape, code: LineCode, { arena, textBytes }: Memory) {
+    this.#arena = arena;
+    this.#writer = new LineWriter(arena, code);
     this.#shape = shape;
-    this.#text = this.#arena.take(room);
+    this.#text = arena.take(textBytes + code.lineBytesMax);
     this.#textBytes = textBytes;
   }
 
@@ -61,12 +59,26 @@ export class CompiledLines {
   }
 }
 
-/** Code for a reading, where there is any and its lines are not too long. */
+/** Where a reading's code works, and how long the text in it should get. */
+interface Memory {
+  readonly arena: Arena;
+  readonly textBytes: number;
+}
+
+/** Gives an arena with so much room, or undefined where there is none. */
+export type TakeArena = (bytes: number) => Arena | undefined;
+
+/**
+ * The code of a reading, at work in an arena that is taken for it; undefined where there is no code, its
+ * lines are too long, or there is no memory.
+ */
 export function compiledLines(
   shape: MapShape,
   code: LineCode | undefined,
-  textBytes: number,
+  { takeArena, textBytes }: { readonly takeArena: TakeArena; readonly textBytes: number },
 ): CompiledLines | undefined {
   if (code === undefined || code.lineBytesMax > lineBytesMax) return undefined;
-  return new CompiledLines(shape, code, textBytes);
+  const entries = Math.max(batchBytes, shape.keySize + shape.wireSize);
+  const arena = takeArena(textBytes + code.lineBytesMax + entries + 2 * behindValue);
+  return arena === undefined ? undefined : new CompiledLines(shape, code, { arena, textBytes });
 }

@@ -33,11 +33,14 @@ export const tables = {
  * is fixed, so that buffers in it stay good.
  */
 export class Arena {
+  /** Bytes it was made for. */
+  readonly size: number;
   readonly #memory: WasmMemory;
   #taken: number = tables.end;
 
-  /** Room for buffers of these sizes together. */
+  /** Room for so many bytes of buffers. @throws RangeError where they cannot be had */
   constructor(bytes: number) {
+    this.size = bytes;
     this.#memory = new WebAssembly.Memory({ initial: Math.ceil((tables.end + bytes) / pageBytes) });
     const memory = Buffer.from(this.#memory.buffer);
     for (let value = 0; value < 100; value++) {
@@ -53,6 +56,11 @@ export class Arena {
     const buffer = Buffer.from(this.#memory.buffer, this.#taken, size);
     this.#taken += size;
     return buffer;
+  }
+
+  /** Makes all room free again. */
+  clear(): void {
+    this.#taken = tables.end;
   }
 
   /** Where a buffer begins, as code says it; undefined for a buffer that is elsewhere. */
