@@ -21,11 +21,20 @@ export interface BenchAgent extends Disposable {
   readonly url: string;
   readonly token: string;
   readonly pool: Pool;
-  /** Reads an answer to its end and gives its text; fails on anything but 2xx. */
-  request(method: 'GET' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<string>;
+  /** Over TCP, with the admin token. */
+  readonly request: Request;
+  /** Over the unix socket, as root. */
+  readonly localRequest: Request;
   /** Milliseconds from its start until it was ready. */
   readonly readyMs: number;
 }
+
+/** Reads an answer to its end and gives its text; fails on anything but 2xx. */
+export type Request = (
+  method: 'GET' | 'PUT' | 'DELETE',
+  path: string,
+  options?: RequestOptions,
+) => Promise<string>;
 
 interface RequestOptions {
   readonly body?: unknown;
@@ -69,8 +78,11 @@ export async function startAgent(
   const pid = isAlone ? onlyChildOf(child.pid) : child.pid;
   const token = readFileSync(join(state.path, 'state/admin.token'), 'utf8').trim();
   const pool = new Pool(url, { connections, pipelining: 1 });
+  const socketPath = join(state.path, 'run/agent.sock');
+  const local = new Pool('http://localhost', { connections, pipelining: 1, socketPath });
   const release = disposable(() => {
     void pool.destroy();
+    void local.destroy();
     child[Symbol.dispose]();
     bpffs[Symbol.dispose]();
     state[Symbol.dispose]();
@@ -84,21 +96,27 @@ export async function startAgent(
     pool,
     readyMs,
     ...release,
-    request: async (method, path, { body, accept } = {}) => {
-      const answer = await pool.request({
-        method,
-        path,
-        headers: {
-          authorization: `Bearer ${token}`,
-          ...(accept === undefined ? {} : { accept }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await answer.body.text();
-      if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
-      return text;
-    },
+    request: requestOver(pool, { authorization: `Bearer ${token}` }),
+    localRequest: requestOver(local, {}),
+  };
+}
+
+/** Asks and reads the answer to its end. @throws Error for anything but 2xx */
+function requestOver(pool: Pool, who: Readonly<Record<string, string>>): Request {
+  return async (method, path, { body, accept } = {}) => {
+    const answer = await pool.request({
+      method,
+      path,
+      headers: {
+        ...who,
+        ...(accept === undefined ? {} : { accept }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
+    return text;
   };
 }
 

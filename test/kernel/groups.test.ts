@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, mkdirSync, readdirSync } from 'node:fs';
 import test from 'node:test';
 import { carryOut, type Done } from '../../src/agent/operation/carry-out.ts';
@@ -15,7 +16,7 @@ import { limits } from '../../src/model/limits.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { sqlite3 } from '../support/store.ts';
-import { asking, benchForFile, path, stagedIn } from './changes-fixture.ts';
+import { asking, benchForFile, openBench, path, stagedIn } from './changes-fixture.ts';
 
 const bench = benchForFile();
 const at = (name: string): string => `${bench.bpffs.path}/${name}`;
@@ -126,6 +127,22 @@ test('a defect in the middle of one takes back that one, and the others are appl
   );
   const outcomes = sqlite3(bench.database, 'SELECT outcome FROM operation ORDER BY seq DESC LIMIT 3');
   assert.deepEqual(outcomes.split('\n'), ['applied', 'not_applied', 'applied']);
+});
+
+test('what was done in a mount that goes while others are at work is taken back', async () => {
+  using own = openBench();
+  using holder = await hold('map:hash:4:8:16:pf_gone:0');
+  const id = holder.objects[0]?.id ?? 0;
+  let passed = 0;
+  own.onStep = (step) => {
+    if (step === 'pin.named' && ++passed === 3) execFileSync('umount', ['-l', own.bpffs.path]);
+  };
+  const done = carryOut(own.environment, [pin('g1', id), pin('g2', id), pin('g3', id)]);
+  assert.deepEqual(done.map(codeOf), Array(3).fill('mount_unavailable'));
+  const outcomes = sqlite3(own.database, 'SELECT DISTINCT outcome FROM operation');
+  assert.equal(outcomes, 'not_applied');
+  assert.deepEqual(own.store.pins.listPresent(), []);
+  assert.deepEqual(own.kernel.fds.transient(), []);
 });
 
 test('changes of one path keep their order, whatever else is asked for in the same turn', async () => {

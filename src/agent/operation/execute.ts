@@ -45,8 +45,23 @@ export function execute(environment: OperationEnvironment, operations: readonly 
   for (const { intent } of operations)
     momentsOf(intent.kind, environment.onStep)(readyMoments[intent.kind] ?? 'ready');
   environment.store.transaction(() => operations.forEach(begin));
-  const ended = operations.map(carryOut);
-  return settleAll(environment, ended);
+  return settleAll(environment, whileVisible(operations.map(carryOut)));
+}
+
+/** Each has looked whether it can be seen; what has become invisible while others were at work is taken back. */
+function whileVisible(ended: readonly Ended[]): readonly Ended[] {
+  const site = ended.length > 1 ? ended[0]?.operation.site : undefined;
+  try {
+    site?.kernel.bpffs.assertStillVisible(site.root);
+    return ended;
+  } catch (error) {
+    const back = ended.toReversed().map((one) => {
+      if (one.error !== undefined) return one;
+      const { kind } = one.operation.intent;
+      return takeBack(one.operation, momentsOf(kind, one.operation.environment.onStep), error);
+    });
+    return back.toReversed();
+  }
 }
 
 function carryOut(operation: Operation): Ended {
@@ -76,16 +91,15 @@ function perform(operation: Operation, say: Say): void {
   for (const move of moves) move.stage(say);
   if (moves.length > 1) amend(operation, 'moving');
   for (const move of moves) move.apply(say);
-  site.assertStillVisible();
+  // Before anything goes for good; where nothing does, the look at the end is the same.
+  if (moves.some((move) => move.losing() !== undefined)) site.assertStillVisible();
   refuseNow(operation, moves);
   say(intent.kind === 'replace' ? 'checked' : 'checked_again');
   if (moves.length > 1) amend(operation, 'retiring');
   say('committed');
   const guardOf = guardsOf(operation);
-  const isLosing = moves.some((move) => move.losing() !== undefined);
   for (const move of moves) move.retire(guardOf(move), say);
-  // Where nothing is displaced, no name has changed since it was looked at.
-  if (isLosing) site.assertStillVisible();
+  site.assertStillVisible();
 }
 
 function begin(operation: Operation): void {

@@ -29,6 +29,7 @@ const at = {
 } as const;
 
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_INO = 0x100;
 
 /** Flags of statx (include/uapi/linux/fcntl.h): nothing is mounted by the look. */
 const AT_NO_AUTOMOUNT = 0x800;
@@ -46,27 +47,41 @@ export function readInode(fd: Fd): Inode {
   return parseStatx(stat);
 }
 
+/** Which inode something is. */
+export interface InodeName {
+  readonly device: string;
+  readonly inode: number;
+}
+
 /**
- * The same of what a name in an open directory leads to, a symbolic link itself; of an absolute path
- * (AT_FDCWD), where links are followed. One system call, nothing opened.
+ * Which inode a name in an open directory leads to, a symbolic link itself; an absolute path (AT_FDCWD) where
+ * links are followed. One system call, nothing opened, and no time turned into a big integer.
  *
  * @throws SystemCallError
  */
-export function readInodeAt({ directory, name }: Place): Inode {
+export function readInodeAt({ directory, name }: Place): InodeName {
   const stat = Buffer.allocUnsafe(at.size);
   const from = directory === AT_FDCWD ? AT_FDCWD : directory.number;
   const flags = AT_NO_AUTOMOUNT | (directory === AT_FDCWD ? 0 : AT_SYMLINK_NOFOLLOW);
-  check('statx', raw.statx(from, cString(name), flags, STATX_BASIC_STATS, stat));
-  return parseStatx(stat);
+  check('statx', raw.statx(from, cString(name), flags, STATX_INO, stat));
+  return { device: deviceOf(stat), inode: numberOf(stat) };
+}
+
+function deviceOf(stat: Buffer): string {
+  return `${stat.readUInt32LE(at.deviceMajor)}:${stat.readUInt32LE(at.deviceMinor)}`;
+}
+
+function numberOf(stat: Buffer): number {
+  return stat.readUInt32LE(at.inode) + stat.readUInt32LE(at.inode + 4) * 2 ** 32;
 }
 
 function parseStatx(stat: Buffer): Inode {
   const mode = stat.readUInt16LE(at.mode);
   return {
-    device: `${stat.readUInt32LE(at.deviceMajor)}:${stat.readUInt32LE(at.deviceMinor)}`,
+    device: deviceOf(stat),
     type: typeOf(mode),
     facts: {
-      inode: stat.readUInt32LE(at.inode) + stat.readUInt32LE(at.inode + 4) * 2 ** 32,
+      inode: numberOf(stat),
       mtimeNs: nanoseconds(stat, at.mtime),
       ctimeNs: nanoseconds(stat, at.ctime),
       mode: mode & 0o7777,

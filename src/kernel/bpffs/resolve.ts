@@ -4,7 +4,7 @@ import type { BpffsRoot, OpenName, OpenPin, PinPlace } from '../kernel.ts';
 import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
 import { isSystemCallError, SystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
-import { type Inode, readInode, readInodeAt } from './inode.ts';
+import { type InodeName, readInode, readInodeAt } from './inode.ts';
 import { refusal } from './refusal.ts';
 
 /** Never out of the directory, never through a symbolic link of any sort, never into another mount. */
@@ -64,17 +64,18 @@ export function isStillThere(
 ): boolean {
   const place = { directory: root.directory, name: directory.path };
   try {
-    const { device, facts } = directory.path.includes('/') ? lookBeneath(calls, place) : readInodeAt(place);
-    return device === root.mount && facts.inode === directory.inode;
+    const found = directory.path.includes('/') ? lookBeneath(calls, place) : readInodeAt(place);
+    return found.device === root.mount && found.inode === directory.inode;
   } catch (error) {
     if (isSystemCallError(error, ...elsewhere)) return false;
     throw refusal(error, { attempt: 'resolve', path: directory.path });
   }
 }
 
-function lookBeneath(calls: Calls, place: Place): Inode {
+function lookBeneath(calls: Calls, place: Place): InodeName {
   using fd = openBeneath(calls, place, open.PATH | open.DIRECTORY);
-  return readInode(fd);
+  const { device, facts } = readInode(fd);
+  return { device, inode: facts.inode };
 }
 
 /** Opens a directory so that it can be listed; `''` is the root itself. One system call. */

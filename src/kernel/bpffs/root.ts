@@ -64,8 +64,7 @@ export function openRoot(calls: Calls, bootId: string, mount: BpffsMount): Bpffs
 export function assertStillVisible(root: BpffsRoot): void {
   const { openedBy: path, mount } = root;
   const state = naming(path, mount, () => {
-    const { device, facts } = readInodeAt({ directory: AT_FDCWD, name: path });
-    return whyNot({ device, inode: facts.inode }, mount);
+    return whyNot(readInodeAt({ directory: AT_FDCWD, name: path }), mount);
   });
   if (state !== undefined) throw unavailable(mount, `${escapeBytes(path)} is now ${state}`);
 }
