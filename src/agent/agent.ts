@@ -147,7 +147,9 @@ export interface FindingReads {
   /** Everything that is open, by rule. */
   list(): readonly FindingDocument[];
   rules(): readonly FindingRuleDocument[];
-  /** Keys (`map:5`) of the objects a rule objects to. */
+  /** That a rule was tried, so that no finding means that there is none. @throws PinfoldError */
+  assertTried(rule: RuleId): void;
+  /** Keys (`map:5`) of the objects a rule objects to. @throws PinfoldError not_ready, not_supported */
   objectsOf(rule: RuleId): ReadonlySet<string>;
   /** When rules were tried last; undefined before the first time. */
   observedAt(): Date | undefined;

@@ -120,6 +120,8 @@ test('with --pins-only rules about objects say that they cannot be tried; others
   const rulesBody = (await at.local.get('/v1/findings/rules').expect(200)).body;
   const [orphans] = rulesBody.items;
   assert.equal(orphans.unavailable, 'the agent runs with --pins-only');
+  const refused = await at.local.get('/v1/findings?rule=orphan_pin').expect(501);
+  assert.equal(refused.body.code, 'not_supported');
 });
 
 test('the command line shows findings, and doctor fails on them where that was asked for', async () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
+import { Calls } from '../../src/kernel/sys/calls.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, updateEntry } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
@@ -15,6 +17,21 @@ async function scrape(at: TestAgent): Promise<ReadonlyMap<string, number>> {
   assert.deepEqual([judged.status, judged.stderr], [0, '']);
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+}
+
+/** Tells of every system call of this process that goes through src/kernel, until it is disposed. */
+function watchCalls(onCall: (name: string) => void): Disposable {
+  const originals = Object.getOwnPropertyDescriptors(Calls.prototype);
+  for (const [name, descriptor] of Object.entries(originals)) {
+    const original: unknown = descriptor.value;
+    if (typeof original !== 'function' || name === 'constructor') continue;
+    const value = function (this: Calls, ...given: unknown[]): unknown {
+      onCall(name);
+      return original.apply(this, given);
+    };
+    Object.defineProperty(Calls.prototype, name, { ...descriptor, value });
+  }
+  return { [Symbol.dispose]: () => Object.defineProperties(Calls.prototype, originals) };
 }
 
 /** Labels that place a pin, as they are written. */
@@ -120,6 +137,24 @@ test('pins that do not fit have no series at all, and what was left out is count
   assert.equal(first.get('pinfold_pins_selected'), 4);
   assert.equal(first.get('pinfold_pin_series_dropped_total'), 2 * seriesOfOne);
   assert.equal((await scrape(at)).get('pinfold_pin_series_dropped_total'), 4 * seriesOfOne);
+});
+
+test('a scrape asks the kernel nothing', async () => {
+  const own = `asks${process.pid}`;
+  await using at = await testAgent({ file: { metrics: { pins: [{ prefix: own }] } } });
+  mkdirSync(`${at.bpffs.path}/${own}`);
+  createMap(`${at.bpffs.path}/${own}/map`, { name: 'pf_asks' });
+  await at.local.get('/v1/findings?fresh=true').expect(200);
+  const calls: string[] = [];
+  using _ = watchCalls((name) => calls.push(name));
+  const options = { pathOf: (mount: string) => mount, version: '0.0.0', pinSeriesMax: 1000 };
+  using metrics = createMetrics({ numbers: at.agent.statistics, ...options });
+  // Nothing but promises is waited for here: no timer of the agent can come in between.
+  const text = await metrics.render('prometheus');
+  assert.deepEqual(calls, []);
+  assert.match(text, /^pinfold_pin_info\{/m);
+  await at.agent.reads.refresh();
+  assert.ok(calls.length > 0, 'calls would have been seen');
 });
 
 test('findings, memory and unexplained references are told by what they are of', async () => {

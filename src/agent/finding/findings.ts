@@ -1,3 +1,4 @@
+import { PinfoldError } from '../../model/error.ts';
 import type { Judgement, Rule } from '../../model/finding/rule.ts';
 import { rules } from '../../model/finding/rules.ts';
 import type { World } from '../../model/finding/world.ts';
@@ -106,8 +107,25 @@ export class AgentFindings {
     });
   }
 
-  /** The objects a rule objects to, as `kind:id`. */
+  /**
+   * An empty list of what could not be looked for would be untrue.
+   *
+   * @throws PinfoldError not_ready before the first time, not_supported
+   */
+  assertTried(rule: RuleId): void {
+    const state = this.#states.get(rule);
+    if (state === undefined) {
+      throw new PinfoldError('not_ready', { detail: 'The rules have not been tried yet.', retry_after: 1 });
+    }
+    if (state.unavailable === undefined) return;
+    throw new PinfoldError('not_supported', {
+      detail: `The rule ${rule} cannot be tried here: ${state.unavailable}.`,
+    });
+  }
+
+  /** The objects a rule objects to, as `kind:id`. @throws PinfoldError not_ready, not_supported */
   objectsOf(rule: RuleId): ReadonlySet<string> {
+    this.assertTried(rule);
     return new Set(
       this.#book.of(rule).flatMap(({ subject: { kind, id } }) => (id === undefined ? [] : `${kind}:${id}`)),
     );

@@ -48,6 +48,7 @@ export function addFindingRoutes(app: App, parts: Parts): void {
       const prefix = parsePrefix(query);
       if (query.fresh === true) parts.agent.findings.ask();
       return sendList(parts, request, reply, (slice) => {
+        if (query.rule !== undefined) parts.agent.findings.assertTried(query.rule);
         const found = parts.agent.findings.list().filter((finding) => matches(finding, query, prefix));
         return { value: pageOf(found, slice), observedAt: observedAt(parts.agent) };
       });

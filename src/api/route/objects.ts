@@ -56,6 +56,7 @@ export function addObjectsRoute(app: App, parts: Parts): void {
     handler: (request, reply) => {
       const { kind, type, name, pinned, held_by: heldBy, finding } = request.query;
       const query = objectQueryOf({ kind, type, name, pinned, heldBy, finding });
+      if (finding !== undefined && request.query.fresh === true) parts.agent.findings.ask();
       return sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
@@ -82,6 +83,7 @@ export function addKindList(app: App, parts: Parts, { kind, plural, document }: 
     handler: (request, reply) => {
       const { type, name, pinned, held_by: heldBy, finding } = request.query;
       const query = objectQueryOf({ kind, type, name, pinned, heldBy, finding });
+      if (finding !== undefined && request.query.fresh === true) parts.agent.findings.ask();
       return sendList(parts, request, reply, (slice) => parts.agent.reads.objects(query, slice));
     },
   });
