@@ -249,7 +249,7 @@ test('what is detached is found no more', async () => {
   await until('the link is gone', () => attachmentsOf(idOf(holder, 0)).length === 0);
 });
 
-test('no more namespaces, devices and control groups are asked than is allowed, and that is said', async () => {
+test('only so many namespaces, devices and control groups are asked, and that is said', async () => {
   using spaces = await openNamespaces({ net: true });
   using group = makeCgroup();
   using holder = await holdInside(spaces, 'prog:sched_cls:pf_bounds', 'link:tcx:0:lo');
