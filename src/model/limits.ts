@@ -119,9 +119,10 @@ export const limits = {
   holderReadingMs: 1000,
   /** Findings of one rule that are kept; how many more there are is told with the rule. */
   findingsPerRuleMax: 1000,
-  /** Rules are tried no more often than this, no less often than that (holders: ten times that), and BTF beyond this size is not looked into for them. */
+  /** How often rules are tried, at most and at least; those about holders at a tenth of that, if need be. */
   findingsIntervalMs: 10_000,
   findingsIntervalMaxMs: 60_000,
+  /** BTF beyond this size is not looked into for rules. */
   findingBtfBytesMax: 4 * 1024 * 1024,
   /** Selected pins are sampled while somebody has asked for them within this time. */
   pinSamplesKeptMs: 300_000,
