@@ -249,6 +249,7 @@ test('an agent that never uses ids says so instead of listing no objects', async
     ['/v1/programs/{id}', '/v1/programs/1?statistics=10ms'],
     ['/v1/programs/{id}/instructions', '/v1/programs/1/instructions'],
     ['/v1/programs/{id}/instructions', '/v1/programs/1/instructions?image=jited'],
+    ['/v1/maps/{id}/types', `/v1/maps/${id}/types`],
     ['/v1/btfs/{id}', '/v1/btfs/1?format=c'],
     ['/v1/btfs/{id}', '/v1/btfs/1?format=json'],
     ['/v1/btfs/{id}', '/v1/btfs/1?format=raw'],

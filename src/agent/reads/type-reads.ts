@@ -24,6 +24,7 @@ export class AgentTypeReads implements TypeReads {
   }
 
   ofMap(id: number): MapTypes {
+    assertUsesIds(this.#isPinsOnly);
     return readMapTypes(this.#kernel, id);
   }
 
