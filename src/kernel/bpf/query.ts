@@ -92,8 +92,8 @@ export interface TaskFdAnswer {
 const taskFdTypes = ['raw_tracepoint', 'tracepoint', 'kprobe', 'kretprobe', 'uprobe', 'uretprobe'] as const;
 
 /**
- * BPF_TASK_FD_QUERY (Linux 4.18). Undefined where the descriptor runs no program, or one of type perf_event, of
- * which the kernel tells nothing (bpf_get_perf_event_info).
+ * BPF_TASK_FD_QUERY (Linux 4.18). Undefined where the descriptor runs no program, or one of type perf_event,
+ * of which the kernel tells nothing (bpf_get_perf_event_info).
  */
 export function queryTaskFd(pid: number, fd: number): TaskFdAnswer | undefined {
   const text = Buffer.alloc(512);
