@@ -124,12 +124,8 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const observed = started.start();
     await Promise.race([observed, undefined]);
 
-    const metrics = createMetrics({
-      numbers: agent.statistics,
-      pathOf: mountPath(agent),
-      version,
-      pinSeriesMax: config.pinSeries.seriesMax,
-    });
+    const naming = { pathOf: mountPath(agent), pinSeriesMax: config.pinSeries.seriesMax };
+    const metrics = createMetrics({ numbers: agent.statistics, ...naming, version });
     closers.push(() => metrics[Symbol.dispose]());
     const api = await buildApi(config, { agent, metrics, log });
     const serving = await serve({
@@ -262,7 +258,7 @@ async function runAgent(flags: Settings): Promise<number> {
 }
 
 function greet({ agent, addresses, tokenFile, secret }: RunningAgent, config: AgentConfig): void {
-  const { pins, objects } = agent.reads.node();
+  const { pins, objects, mounts } = agent.reads.node();
   process.stdout.write(
     greetingText({
       version,
@@ -270,6 +266,7 @@ function greet({ agent, addresses, tokenFile, secret }: RunningAgent, config: Ag
       addresses,
       tokenFile,
       pins,
+      mounts: mounts.total,
       objects: Object.values(objects).reduce((sum, number) => sum + number, 0),
       secret: process.stdout.isTTY ? secret : undefined,
     }),
