@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { PassThrough, Readable } from 'node:stream';
 import test, { after, before } from 'node:test';
+import { localMachine } from '../../src/agent/machine/local-machine.ts';
+import { runCli } from '../../src/cli/run-cli.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, updateEntry } from '../support/bpftool.ts';
-import { commandLine, type Ran } from '../support/command-line.ts';
+import { cliVersion, commandLine, type Ran } from '../support/command-line.ts';
 import { hold } from '../support/hold.ts';
+import { realClock } from '../support/observed.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 let agent: TestAgent;
@@ -65,6 +69,32 @@ test('top programs measures what runs while it looks', async () => {
   assert.ok(seen.duration_ms >= 1500 && seen.duration_ms < 10_000);
   const table = await pinfold('top', 'programs', '--once', '--interval', '50ms');
   assert.match(table.out, /^\d+ programs, measured for [\d.]+ s\n.*RUNS +TIME +AVERAGE +CPU +TYPE +NAME/);
+});
+
+test('on a terminal it looks again and again, until nobody reads any more', async () => {
+  const stdout = new PassThrough();
+  let text = '';
+  stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+    if (text.split('\u001b[H\u001b[J').length > 3) stdout.destroy();
+  });
+  const io = {
+    stdin: Readable.from([]),
+    stdout,
+    stderr: new PassThrough(),
+    env: {},
+    isTTY: { stdin: true, stdout: true, stderr: true },
+    columns: 100,
+    now: () => new Date(),
+  };
+  const words = ['top', 'maps', '--interval', '20ms', '--address', agent.socket];
+  const local = { version: cliVersion, ...localMachine(realClock, cliVersion) };
+  const code = await runCli(words, io, { ...local, runAgent: () => Promise.reject(new Error('no agent')) });
+  assert.equal(code, 0);
+  assert.ok(text.startsWith('\u001b[H\u001b[J'));
+  assert.match(text, /J\d{4}-\d\d-\d\dT[\d:.]+Z\n\d+ maps, /);
+  const once = await commandLine(['top', 'maps', '--once', '--address', agent.socket], { isTerminal: true });
+  assert.deepEqual([once.code, once.out.includes('\u001b[H')], [0, false]);
 });
 
 test('top says what it cannot take', async () => {
