@@ -6,7 +6,9 @@ export interface Greeting {
   readonly tokenFile: string;
   /** On a terminal only: shown once, and never written to a log. */
   readonly secret: string | undefined;
+  /** On all mounts together. */
   readonly pins: number;
+  readonly mounts: number;
   readonly objects: number;
 }
 
@@ -18,7 +20,8 @@ export interface Greeting {
 export function greetingText(greeting: Greeting): string {
   const { addresses, secret } = greeting;
   const web = addresses.find((address) => address.startsWith('http'));
-  const seen = `${count(greeting.pins, 'pin')} and ${count(greeting.objects, 'object')}`;
+  const pins = `${count(greeting.pins, 'pin')} on ${count(greeting.mounts, 'mount')}`;
+  const seen = `${pins} and ${count(greeting.objects, 'object')}`;
   const lines = [
     `Pinfold ${greeting.version} on ${greeting.node} sees ${seen}.`,
     ...addresses.map((address) => `  API    ${address}`),

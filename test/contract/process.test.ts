@@ -64,7 +64,10 @@ test('an agent says where it is and what it sees, and stops within its time', as
   const url = await urlOf(agent);
   await agent.line(/token/);
   const [first = ''] = agent.lines;
-  assert.match(first, /^Pinfold \d+\.\d+\.\d+ on \S+ sees \d+ pins? and [\d,]+ objects?\.$/);
+  assert.match(
+    first,
+    /^Pinfold \d+\.\d+\.\d+ on \S+ sees [\d,]+ pins? on [\d,]+ mounts? and [\d,]+ objects?\.$/,
+  );
   const tokenFile = join(at.dir, 'state', 'admin.token');
   assert.ok(agent.lines.some((line) => line.includes(tokenFile)));
   assert.deepEqual(
