@@ -1,7 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { compileBpf, compileC } from '../test/support/c-program.ts';
 import { filledMaps } from '../test/support/entries.ts';
 import { tempDir } from '../test/support/temp-dir.ts';
@@ -10,6 +12,7 @@ import { below, type Figure, faster, inTurn, median, type Scenario } from './sup
 
 const entries = 1_000_000;
 const rounds = 7;
+const slowSeconds = 120;
 /** What is written goes to memory on both sides: a disk would be what is measured. */
 const memory = '/dev/shm';
 
@@ -34,7 +37,7 @@ export const dump: Scenario = {
       valueSize: 64,
       bpftoolTarget: 10,
     });
-    return [...plain, ...typed];
+    return [...plain, ...typed, await slowReader(agent)];
   },
 };
 
@@ -64,7 +67,7 @@ async function measure(agent: BenchAgent, dir: string, what: Case): Promise<Figu
   const floor = (): void => {
     execFileSync(compileC('batch-floor'), [String(id), '4', String(what.valueSize)]);
   };
-  const idleKib = residentKib(agent);
+  const idleKib = await warmKib(agent);
   const clocks = [dumpOurs, bpftool, floor].map((side) => new CpuClock(agent, side));
   const sides = clocks.map((clock) => async () => await clock.run());
   const [mine = [], tool = [], least = []] = await inTurn(sides, rounds);
@@ -105,14 +108,42 @@ async function sideEffects(
   }, 20);
   const others: number[] = [];
   await loopDelayMs(agent);
+  await pause(1000);
+  const atRestMs = await loopDelayMs(agent);
   for (let round = 0; round < rounds; round++) others.push(...(await latenciesDuring(agent, run)));
   const delayMs = await loopDelayMs(agent);
   clearInterval(watch);
+  console.error(`${name}: the event loop is late by ${atRestMs} ms (p99) with nothing to do`);
   return [
     below(`${name}: memory over idle`, (peakKib - idleKib) / 1024, 48, 'MiB'),
     below(`${name}: delay of the event loop, p99`, delayMs, 20, 'ms'),
     below(`${name}: other GETs meanwhile, p99`, percentile(others, 0.99), 50, 'ms'),
   ];
+}
+
+/** Memory of an agent that has answered requests before, none of them a dump: a heap takes its share once. */
+async function warmKib(agent: BenchAgent): Promise<number> {
+  for (let nth = 0; nth < 500; nth++) await agent.request('GET', '/v1/mounts');
+  return residentKib(agent);
+}
+
+/** What the agent's memory grows by while somebody reads a kilobyte of a large dump each second. */
+async function slowReader(agent: BenchAgent): Promise<Figure> {
+  using maps = await filledMaps('big', String(entries));
+  const headers = { authorization: `Bearer ${agent.token}`, accept: 'application/x-ndjson' };
+  const request = get(`${agent.url}/v1/maps/${maps.id('big')}/entries`, { headers });
+  const [response]: IncomingMessage[] = await once(request, 'response');
+  if (response?.statusCode !== 200) throw new Error(`the slow reader got ${response?.statusCode}`);
+  const readings: number[] = [];
+  for (let second = 0; second < slowSeconds; second++) {
+    await pause(1000);
+    response.read(1024);
+    readings.push(residentKib(agent));
+  }
+  response.destroy();
+  const [first = 0] = readings;
+  const name = `memory that grows while a dump is read at 1 KiB/s for ${slowSeconds} s`;
+  return below(name, (Math.max(...readings) - first) / 1024, 16, 'MiB');
 }
 
 /** The processor time a side takes: of the programs it runs, and of the agent meanwhile. */

@@ -67,21 +67,18 @@ export const word = {
   and: binary(0x71),
   or: binary(0x72),
   shiftLeft: binary(0x74),
-  shiftRight: binary(0x76),
   /** From 64 bits. */
   of: unary(0xa7),
 } as const;
 
 /** Operations on 64 bits. */
 export const wide = {
-  equal: binary(0x51),
   below: binary(0x54),
   belowSigned: binary(0x53),
   leadingZeros: unary(0x79),
   subtract: binary(0x7d),
   multiply: binary(0x7e),
   divide: binary(0x80),
-  and: binary(0x83),
   shiftLeft: binary(0x86),
   shiftRight: binary(0x88),
   shiftRightSigned: binary(0x87),
