@@ -292,6 +292,39 @@ test('whatever happens to the mount in a change, success means that it can be se
   assert.ok(cases >= 200);
 });
 
+test('in the middle of a change a plain umount is refused as busy, and right after it works', async () => {
+  await using stage = await openFaultStage();
+  const { path } = stage;
+  const umount = () => spawnSync('umount', [path], { encoding: 'utf8' });
+  let cases = 0;
+  for (const [name, change] of Object.entries(changes)) {
+    const ask = change(stage);
+    const { steps, after } = await rehearse(stage, ask);
+    for (const [nth, step] of steps.entries()) {
+      const at = `${name}, umount at ${step} (${nth})`;
+      const known = await setUp(stage);
+      const attempts: string[] = [];
+      let passed = 0;
+      stage.onStep = () => {
+        if (passed++ === nth) attempts.push(umount().stderr);
+      };
+      const answer = await stage.caller.ask(ask);
+      stage.onStep = () => undefined;
+      assert.equal(answer.code, 'ok', `${at}: ${JSON.stringify(answer.body)}`);
+      assert.equal(attempts.length, 1, at);
+      assert.match(attempts[0] ?? '', /busy/, at);
+      assert.equal(picture(path, known), after, at);
+      // A slice of observation may have the root open just now.
+      await until(`an umount after ${at}`, umount, ({ status }) => status === 0, { timeoutMs: 5000 });
+      const gone = await stage.caller.ask(ask);
+      assert.equal(gone.code, 'mount_unavailable', `${at}: ${JSON.stringify(gone.body)}`);
+      mountAt(path);
+      cases++;
+    }
+  }
+  assert.ok(cases >= 20, `${cases} cases`);
+});
+
 test('what is in reach again is used by the very next change, not only after the next scan', async () => {
   await using stage = await openFaultStage();
   const { caller, path } = stage;
