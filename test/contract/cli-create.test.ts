@@ -81,7 +81,7 @@ test('create map takes types of another map, and another map as its template', a
   assert.match(alone.err, /--btf-of/);
 });
 
-test('a dry run makes nothing, a name that is taken is a conflict, and nonsense is a usage error', async () => {
+test('create map: a dry run makes nothing, a name that is taken conflicts, nonsense is refused', async () => {
   const planned = await pinfold(['create', 'map', 'planned', '--type', 'array', ...sizes, '--dry-run']);
   assert.equal(planned.code, 0, planned.err);
   assert.match(planned.out, /^would /);

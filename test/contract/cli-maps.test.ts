@@ -51,7 +51,7 @@ test('entry put --mode keeps to what it says: 4 where the entry is there, 3 wher
   assert.equal(lookupEntry(path, Uint8Array.of(2, 0, 0, 0)), undefined);
 });
 
-test('entry rm removes the keys it is given, also on standard input, and says which are not there', async () => {
+test('entry rm removes the keys it is given, also on stdin, and says which are not there', async () => {
   const { id, path } = mapAt('removed', { value: 4 });
   for (const key of ['01', '02', '03'])
     await pinfold(['entry', 'put', String(id), `hex:${key}000000`, 'hex:00000000']);
