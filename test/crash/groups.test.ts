@@ -56,7 +56,7 @@ const deaths: readonly (readonly [step: StepName, nth: number])[] = [
 ];
 
 for (const [step, nth] of deaths) {
-  test(`killed in a group at ${step}, passing ${nth}: each change is done as a whole or not at all`, async () => {
+  test(`killed in a group at ${step}, passing ${nth}: each change is whole or not done`, async () => {
     for (let round = 0; round < times; round++) await dieOnce({ step, nth }, round % 2 === 1);
   });
 }

@@ -47,7 +47,7 @@ function openIntentsAt(step: string, act: () => void): readonly number[] {
   return seen;
 }
 
-test('all intents of a group are on disk before the first name changes, and all outcomes after the last', async () => {
+test('all intents of a group are on disk before the first of its names changes', async () => {
   using holder = await hold('map:hash:4:8:16:pf_group:0');
   const id = holder.objects[0]?.id ?? 0;
   const requests = numbers(5).map((index) => pin(`together${index}`, id));

@@ -27,7 +27,7 @@ function fill(file: string): void {
   }
 }
 
-test('what a disk that is full left unsettled is settled as soon as there is room, and told once', async () => {
+test('what a full disk left unsettled is settled as soon as there is room, and told once', async () => {
   using bpffs = mountBpffs();
   using disk = tempDir('unsettled');
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=0700', 'pf-unsettled', disk.path]);

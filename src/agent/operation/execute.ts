@@ -48,7 +48,7 @@ export function execute(environment: OperationEnvironment, operations: readonly 
   return settleAll(environment, whileVisible(operations.map(carryOut)));
 }
 
-/** Each has looked whether it can be seen; what has become invisible while others were at work is taken back. */
+/** Each has looked whether it can be seen; what became invisible while others worked is taken back. */
 function whileVisible(ended: readonly Ended[]): readonly Ended[] {
   const site = ended.length > 1 ? ended[0]?.operation.site : undefined;
   try {

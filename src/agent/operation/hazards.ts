@@ -106,7 +106,8 @@ function countersOf(
   if (typeof known.counters === 'string') return known.counters;
   const more = BigInt(ours - known.ours);
   const { refcnt, usercnt } = known.counters;
-  return { ...known.counters, refcnt: refcnt + more, ...(usercnt === undefined ? {} : { usercnt: usercnt + more }) };
+  const users = usercnt === undefined ? {} : { usercnt: usercnt + more };
+  return { ...known.counters, refcnt: refcnt + more, ...users };
 }
 
 function readCounters(

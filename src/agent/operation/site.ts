@@ -17,8 +17,8 @@ const slotsKeptMax = 16;
  * are changed in it.
  *
  * Paths are resolved beneath the root and through no link. Anybody may move what is on the way, so a
- * directory once resolved stays the one until the operation has ended: what was taken from it is given back to
- * it, wherever it is then. Entries of the staging directory (slots) are names only this user can reach.
+ * directory once resolved stays the one until the operation has ended: what was taken from it is given back
+ * to it, wherever it is then. Entries of the staging directory (slots) are names only this user can reach.
  */
 export class Site implements Disposable {
   readonly kernel: Kernel;

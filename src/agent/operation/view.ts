@@ -65,7 +65,7 @@ export class View {
     });
   }
 
-  /** What the kernel has answered for a name that is missing; nothing where only a line of the batch takes it. */
+  /** What the kernel has answered for a missing name; nothing where only a line of the batch takes it. */
   answerAt(path: PinPath): { readonly syscall?: string; readonly errno?: string } {
     return this.#plannedAt(path) === undefined ? { syscall: 'openat2', errno: 'ENOENT' } : {};
   }

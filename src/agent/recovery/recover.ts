@@ -24,9 +24,9 @@ export interface RecoveryReport {
 }
 
 /**
- * Brings every operation that was left open to an end: by a dead agent, before anybody may ask for another; by
- * this one, `whileRunning`, where the disk was too full to record what had come of it. Changes of maps' contents
- * may then still be under way, and are left alone.
+ * Brings every operation that was left open to an end: by a dead agent, before anybody may ask for another;
+ * by this one, `whileRunning`, where the disk was too full to record what had come of it. Changes of maps'
+ * contents may then still be under way, and are left alone.
  *
  * It looks at the kernel to find out how far each had come, and frees no object nobody agreed to lose: what
  * it cannot name again stays in the staging directory and is reported (leftovers.ts). It may itself be killed

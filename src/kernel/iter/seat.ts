@@ -22,7 +22,7 @@ export class Seat implements Disposable {
     this.#nobody = openRoot('nobody');
   }
 
-  /** Lends the number under which a descriptor is open too until `use` returns; its own once there is none. */
+  /** Lends the number under which a descriptor is open too until `use` returns; else its own. */
   lend<Result>(fd: Fd, use: (number: number) => Result): Result {
     if (!this.#place.isOpen || !this.#sit(fd)) return use(fd.number);
     try {
