@@ -37,7 +37,7 @@ function reasons({ about }: MapSpecification | ProgramSpecification): readonly s
   return (about?.not_recoverable ?? []).map(({ member }) => member);
 }
 
-test('a map’s specification has what its info structure does not: template, memory node, frozen', async () => {
+test('a map’s specification has what no info structure tells: template, memory node, frozen', async () => {
   await using agent = await testAgent();
   using holder = await hold(
     'map:array:4:8:3:pf_inner:0x1000',
