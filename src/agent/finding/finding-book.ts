@@ -73,6 +73,15 @@ export class FindingBook {
     return events;
   }
 
+  /** Keeps what a rule found before, but for what is gone. Answers what went. */
+  keep(rule: RuleId, at: string, isThere: (finding: FindingDocument) => boolean): readonly NewEvent[] {
+    const before = [...(this.#byRule.get(rule) ?? [])];
+    const gone = before.filter(([, finding]) => !isThere(finding));
+    if (gone.length === 0) return [];
+    this.#byRule.set(rule, new Map(before.filter(([, finding]) => isThere(finding))));
+    return gone.map(([, finding]) => eventOf('finding.resolved', finding, at));
+  }
+
   /** Stores what is open, for the next start. */
   remember(): void {
     const findings = [...this.#byRule.values()].flatMap((each) => [...each.values()]);

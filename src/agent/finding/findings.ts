@@ -4,7 +4,12 @@ import { rules } from '../../model/finding/rules.ts';
 import type { World } from '../../model/finding/world.ts';
 import { limits } from '../../model/limits.ts';
 import type { NewEvent } from '../../model/schema/event.ts';
-import type { FindingDocument, FindingRuleDocument, RuleId } from '../../model/schema/finding.ts';
+import type {
+  FindingDocument,
+  FindingRuleDocument,
+  FindingSubject,
+  RuleId,
+} from '../../model/schema/finding.ts';
 import type { Store } from '../../model/store.ts';
 import type { Announce } from '../inventory/recorder.ts';
 import type { PassKind } from '../observer/observer.ts';
@@ -165,9 +170,10 @@ export class AgentFindings {
     if (isHoldersNew) this.#unexplained = world.missing.holders === undefined ? sumUnexplained(world) : [];
     for (const rule of rules) {
       const isOfHolders = rule.needs.includes('holders');
-      // What was found when holders were read last stands until they are read again.
-      if (isOfHolders && !isHoldersNew && world.missing.holders === undefined) continue;
-      events.push(...this.#tryOne(rule, world, at));
+      // What was found when holders were read last stands until they are read again, or the object is gone.
+      const isKept = isOfHolders && !isHoldersNew && world.missing.holders === undefined;
+      const isThere = ({ subject }: FindingDocument) => isIn(world, subject);
+      events.push(...(isKept ? this.#book.keep(rule.id, at, isThere) : this.#tryOne(rule, world, at)));
       await pace.restIfOver();
     }
     await this.#write(events, pace);
@@ -197,6 +203,11 @@ export class AgentFindings {
       await pace.rest();
     }
   }
+}
+
+function isIn({ maps, programs, links }: World, { kind, id = 0 }: FindingSubject): boolean {
+  if (kind === 'map') return maps.has(id);
+  return kind === 'program' ? programs.has(id) : links.has(id);
 }
 
 function sumUnexplained({ maps, links, holders }: World) {

@@ -51,6 +51,7 @@ export class WorldWatch {
   #hasMoved = true;
   #isHoldersDue = true;
   #mark = '';
+  #attached: WorldHolders['attached'] = new Set();
   #holdersDueAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: WorldWatchParts) {
@@ -80,6 +81,7 @@ export class WorldWatch {
       mustObserve = await hasLinkChanged(kernel, inventory, pace);
     }
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
+    if (holders !== undefined) this.#attached = holders.view.attached;
     const world = makeWorld(inventory, {
       nowMs: clock.now().getTime(),
       thresholds,
@@ -87,7 +89,8 @@ export class WorldWatch {
       cgroups: surroundings.cgroups,
       entryCounts: missing.entries === undefined ? kernel.entryCounts.readAll() : new Map(),
       writableConstants: missing.frozen === undefined ? this.#constants.writable() : new Map(),
-      holders: holders?.view ?? noHolders,
+      // Rules that need no other holders go by the programs that were attached when these were read.
+      holders: holders?.view ?? { ...noHolders, attached: this.#attached },
       missing: holders?.lacks === undefined ? missing : { ...missing, holders: holders.lacks },
     });
     await pace.restIfOver();
