@@ -100,7 +100,7 @@ test('dead_link: its control group went, found also when nobody asks; not an emp
     'the end of the link in history',
     () => at.observed.eventsOf(at.mount).filter(({ type }) => type === 'finding.opened'),
     (events) => events.some(({ after }) => after?.['rule'] === 'dead_link'),
-    { timeoutMs: 60_000, everyMs: 200 },
+    { timeoutMs: 120_000, everyMs: 200 },
   );
   assert.equal(opened.find(({ after }) => after?.['rule'] === 'dead_link')?.subject.id, dead);
   assert.deepEqual(await at.idsOf('dead_link', [dead, alive]), [dead]);

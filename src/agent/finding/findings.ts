@@ -177,7 +177,9 @@ export class AgentFindings {
       await pace.restIfOver();
     }
     await this.#write(events, pace);
-    if (mustObserve) this.#parts.observe().catch(this.#parts.onFailure);
+    if (!mustObserve) return;
+    this.#isAsked = true;
+    this.#parts.observe().catch(this.#parts.onFailure);
   }
 
   #tryOne(rule: Rule, world: World, at: string): readonly NewEvent[] {
