@@ -31,7 +31,7 @@ test('links, BTF objects and why a program or a link lives are told as bpftool s
   assert.match(JSON.stringify(ofLink.body), new RegExp(`\\b${holder.pid}\\b`), 'its holder is named');
 });
 
-test('the types of a map without BTF are said to be missing, and an entry goes by its typed key', async () => {
+test('types of a map without BTF are said to be missing, and an entry goes by its typed key', async () => {
   await using at = await testAgent();
   const path = `${at.bpffs.path}/kinds`;
   const { id, bytes_value: size } = createMap(path, { name: 'pf_kinds' });

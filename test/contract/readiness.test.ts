@@ -11,7 +11,7 @@ import { mountBpffs } from '../support/bpffs.ts';
 import { nameChanger } from '../support/name-changes.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-test('until the first observation is over the agent is alive but not ready, and no list is told', async () => {
+test('until the first observation is over the agent is alive but not ready, and lists nothing', async () => {
   using bpffs = mountBpffs();
   using dir = tempDir('ready');
   using changer = await nameChanger(bpffs.path, 'pf_ready');

@@ -51,7 +51,7 @@ function asks(node: ts.Node): readonly Request[] {
   return request(said.get('method')?.toLowerCase() ?? '', said.get('url'));
 }
 
-/** A parameter stands for any one segment, a path for as many as there are; fixed segments must be written. */
+/** A parameter stands for one segment, a path for as many as there are; fixed segments must be written. */
 function matcherOf(template: string): RegExp {
   const source = template
     .split('/')

@@ -42,7 +42,7 @@ export class ObjectSurvey {
   readonly #kernel: Kernel;
   readonly #objects: ObjectInventory;
   readonly #highest = new Map<ObjectKind, number>();
-  /** What the inventory was compared with last; the kernel's reader gives the same map while nothing moves. */
+  /** What the inventory was compared with; while nothing moves the kernel's reader gives the same map. */
   readonly #compared = new Map<ObjectKind, ReadonlyMap<number, Counters>>();
 
   constructor(kernel: Kernel, objects: ObjectInventory) {
