@@ -178,3 +178,21 @@ test('what is asked for in one turn waits for its end; more than the limit is tu
   const codes = ends.map((end) => (end.status === 'rejected' ? end.reason.code : 'ok'));
   assert.deepEqual([new Set(codes.slice(0, -1)), codes.at(-1)], [new Set(['pin_not_found']), 'overloaded']);
 });
+
+test('a defect before a turn’s changes is told to all who wait, and the next turn works', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_next:0');
+  const source = { kind: 'map', id: holder.objects[0]?.id ?? 0 } as const;
+  let isBroken = true;
+  const changes = new PinChanges(bench.environment, () => {
+    if (isBroken) throw new Error('a defect');
+  });
+  const ask = () => changes.pin(path('next'), undefined, { source }, asking());
+  const refused = await Promise.allSettled([ask(), ask()]);
+  assert.deepEqual(
+    refused.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+  isBroken = false;
+  const [first, again] = await Promise.all([ask(), ask()]);
+  assert.deepEqual([first.created, again.created, again.operationId], [true, false, undefined]);
+});

@@ -4,7 +4,7 @@ import type { PinPath } from '../../model/path.ts';
 import type { OperationDocument } from '../../model/schema/operation.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../../model/schema/request.ts';
 import type { ChangeContext, ChangeResult, Changes, MountChoice } from '../agent.ts';
-import { carryOut } from './carry-out.ts';
+import { carryOut, type Done } from './carry-out.ts';
 import type { OperationEnvironment } from './environment.ts';
 import {
   batchRequest,
@@ -88,15 +88,21 @@ export class PinChanges implements Changes {
   #carryOut(): void {
     const now = this.#waiting.splice(0, limits.changesAGroupMax);
     if (this.#waiting.length > 0) setImmediate(() => this.#carryOut());
-    this.#beforeChanges();
-    const done = carryOut(
-      this.#environment,
-      now.map(({ request }) => request),
-    );
+    const done = this.#outcomesOf(now.map(({ request }) => request));
     for (const [index, { resolve, reject }] of now.entries()) {
       const outcome = done[index];
       if (outcome !== undefined && 'result' in outcome) resolve(outcome.result);
       else reject(outcome?.error);
+    }
+  }
+
+  /** A defect is an answer to those who wait, not the end of the agent. */
+  #outcomesOf(requests: readonly ChangeRequest[]): readonly Done[] {
+    try {
+      this.#beforeChanges();
+      return carryOut(this.#environment, requests);
+    } catch (error) {
+      return requests.map(() => ({ error }));
     }
   }
 }
