@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { linkSync, mkdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import test from 'node:test';
@@ -63,10 +64,11 @@ test('as many streams may be open as the limit says; one more is 429', async () 
   try {
     for (let index = 0; index < limits.streamsMax; index++) {
       const socket = connect(at.socket);
-      socket.on('error', () => undefined).pause();
+      slow.push(socket.on('error', () => undefined));
+      const hasBegun = once(socket, 'readable');
       // More than the buffers of a socket hold, and nobody reads it: the stream stays open.
       socket.write('GET /v1/pins HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n');
-      slow.push(socket);
+      await hasBegun;
     }
     const over = await until('a stream to be refused', stream, ({ status }) => status === 429);
     assert.equal(JSON.parse(over.text).limit, 'streams');
