@@ -70,6 +70,7 @@ const silent: Agent = {
   types: { types: unused, ofMap: unused },
   specifications: { map: unused, program: unused, list: unused },
   usage: { programs: unused, maps: unused },
+  waits: { wait: unused, release: unused },
   changes: {
     pin: unused,
     patch: unused,

@@ -14,6 +14,7 @@ import type { OperationDocument } from '../model/schema/operation.ts';
 import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.ts';
 import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
+import type { WaitCondition, WaitDocument } from '../model/schema/wait.ts';
 import type { Store } from '../model/store.ts';
 import type { BatchEdits } from './edit/batches.ts';
 import type { Creation } from './edit/create-map.ts';
@@ -45,6 +46,8 @@ export interface Agent {
   readonly specifications: Specifications;
   /** Who takes most. */
   readonly usage: UsageReads;
+  /** Who waits for a pin. */
+  readonly waits: Waits;
   readonly changes: Changes;
   readonly store: Store;
   readonly statistics: Statistics;
@@ -276,6 +279,30 @@ export interface SelectedPinSamples {
   readonly samples: readonly PinSample[];
   readonly selected: number;
   readonly seriesDropped: number;
+}
+
+/** What somebody waits for, and for how long. */
+export interface WaitQuestion {
+  readonly path: PinPath;
+  readonly mount: MountChoice;
+  readonly wanted: WaitCondition;
+  readonly timeoutMs: number;
+  /** `changed` counts from these tags, or from this event; otherwise from what is there now. */
+  readonly etags?: string | undefined;
+  readonly since?: number | undefined;
+}
+
+/** Answers when a pin is as somebody wants it, decided by what the kernel says when something moved. */
+export interface Waits {
+  /**
+   * Resolves when the condition is met, or when the time is over. Rejects when the signal aborts.
+   *
+   * @throws PinfoldError mount_not_found, invalid_input for `attached` of a map, not_supported,
+   * too_many_requests, not_ready when the agent stops
+   */
+  wait(question: WaitQuestion, signal: AbortSignal): Promise<WaitDocument>;
+  /** Answers all who wait that the agent stops, and whoever comes from now on. */
+  release(): void;
 }
 
 /** Counts for metrics, read without touching the kernel. */

@@ -45,6 +45,7 @@ import { type RecoveryReport, recover } from './recovery/recover.ts';
 import { SelectedPins } from './selection/selected-pins.ts';
 import { AgentSpecifications } from './specification/reads.ts';
 import { SpecificationRecorder } from './specification/recorder.ts';
+import { PinWaits, type WaitParts } from './wait/pin-waits.ts';
 
 /** What an agent is made from. The kernel and the store stay their maker's to close, after `stop`. */
 export interface AgentOptions {
@@ -133,12 +134,14 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
   const editing = openEdits({ environment, changes, holds, announce });
+  const waits = openWaits(parts, { reads, holders, primaryMount });
   const agent: Agent = {
     reads,
     holders,
     findings,
     ...contents,
     ...editing.parts,
+    waits,
     changes,
     store,
     statistics,
@@ -167,6 +170,18 @@ function openFindings(
   const findings = makeFindings({ ...reading, store, known, isPinsOnly, announce, onFailure, thresholds });
   statistics.onEvents(() => findings.noteMoved());
   return findings;
+}
+
+/** Answers who waits for pins; every committed event may be what they wait for. */
+function openWaits(
+  { options, statistics }: SharedParts,
+  looking: Pick<WaitParts, 'reads' | 'holders' | 'primaryMount'>,
+): PinWaits {
+  const { store, clock } = options;
+  const monotonicMs = () => clock.monotonicMs();
+  const waits = new PinWaits({ ...looking, events: store.events, monotonicMs });
+  statistics.onEvents((events) => waits.note(events));
+  return waits;
 }
 
 /** Everything that reads what objects consist of, when somebody asks. */

@@ -9,6 +9,7 @@ import { limits } from '../model/limits.ts';
 export class StreamSlots {
   #open = 0;
   readonly #waiting: (() => void)[] = [];
+  readonly #endless = new Set<() => void>();
 
   /** Takes one of the slots until the answer's function is called. @throws PinfoldError too_many_requests */
   take(): () => void {
@@ -25,6 +26,17 @@ export class StreamSlots {
       if (isHeld) this.#open--;
       isHeld = false;
     };
+  }
+
+  /** Takes note of a stream that has no end of its own; call what it answers when it has been closed. */
+  endWithAll(end: () => void): () => void {
+    this.#endless.add(end);
+    return () => void this.#endless.delete(end);
+  }
+
+  /** The agent stops: streams without an end come to theirs; the others may finish. */
+  endAll(): void {
+    for (const end of this.#endless) end();
   }
 
   /**

@@ -98,6 +98,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     connections,
     stopServing: () => {
       isServing = false;
+      parts.agent.waits.release();
+      parts.streams.endAll();
     },
     handle: (request, response) => app.routing(request, response),
   };

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isClientError } from '../client/client-error.ts';
 import type { Pin } from '../client/documents.ts';
-import { readData } from '../client/pinfold-client.ts';
+import { getPin } from '../client/get-pin.ts';
 import { escapeName, escapeText } from '../model/escape.ts';
 import { hazards } from '../model/hazard.ts';
 import { bytesOf, type PinPath, urlOf } from '../model/path.ts';
@@ -71,9 +71,7 @@ export function hazardQuery(flags: ChangeFlags): HazardQuery {
 
 /** The pin at a path as it is now, whose tag a change then sends. @throws ClientError pin_not_found… */
 export async function readPin(cli: Cli, path: PinPath): Promise<Pin> {
-  const client = await cli.client();
-  const params = { path: { path: urlOf(path) }, query: mountOf(cli) };
-  return await readData(client.api.GET('/v1/pins/{path}', { params }));
+  return await getPin(await cli.client(), urlOf(path), mountOf(cli));
 }
 
 /** The same, undefined where there is no pin. */

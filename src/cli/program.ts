@@ -27,6 +27,7 @@ import { topCommand } from './command/top.ts';
 import { treeCommand } from './command/tree.ts';
 import { unpinCommand } from './command/unpin.ts';
 import { versionCommand } from './command/version.ts';
+import { waitCommand } from './command/wait.ts';
 import { whyCommand } from './command/why.ts';
 import type { Io } from './io.ts';
 
@@ -94,6 +95,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   instructionsCommand,
   specCommand,
   topCommand,
+  waitCommand,
   createCommand,
   freezeCommand,
   pinCommand,

@@ -1,4 +1,5 @@
 import type { PinRequest } from '../client/documents.ts';
+import { getPin } from '../client/get-pin.ts';
 import { readData } from '../client/pinfold-client.ts';
 import { escapeText } from '../model/escape.ts';
 import { urlOf } from '../model/path.ts';
@@ -70,9 +71,7 @@ async function pinSource(
   const path = parsePathArgument(text);
   const at = mount ?? cli.globals().mount;
   const place = at === undefined ? {} : { mount: at };
-  const { api } = await cli.client();
-  const params = { path: { path: urlOf(path) }, query: place };
-  const pin = await readData(api.GET('/v1/pins/{path}', { params }));
+  const pin = await getPin(await cli.client(), urlOf(path), place);
   const seen = pin.fingerprint === undefined ? {} : { fingerprint: pin.fingerprint };
   const where = pin.path_bytes === undefined ? { pin: pin.path } : { pin_bytes: pin.path_bytes };
   return { source: { ...where, ...place, expect: { ...seen, ...expect } }, words: objectOf(pin) };

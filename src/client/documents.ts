@@ -25,6 +25,11 @@ export type Event = ItemOf<'/v1/events'>;
 export type Token = ItemOf<'/v1/tokens'>;
 /** The machine whose agent answers. */
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
+/** How a wait for a pin ended. */
+export type Wait = Extract<
+  paths['/v1/pins/{path}']['get']['responses'][200]['content']['application/json'],
+  { readonly condition: string }
+>;
 /** Why an object is alive: who holds it, in sentences and as a graph. */
 export type Why = paths['/v1/maps/{id}/why']['get']['responses'][200]['content']['application/json'];
 /** The programs that run longest. */

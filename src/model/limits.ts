@@ -61,6 +61,13 @@ export const limits = {
   /** How long streams together may keep the event loop in one round of it. */
   streamSliceMs: 5,
   streamsMax: 64,
+  /** Events that a live stream reads from the log at a time, and how often it shows that it is alive. */
+  streamEventsMax: 100,
+  streamHeartbeatMs: 15_000,
+  /** Requests that wait for a pin at one time; a listener's connections leave room beside them. */
+  waitersMax: 2000,
+  waitMsMax: 300_000,
+  waitMsDefault: 30_000,
   /** Streams of map contents at one time; each holds its map. */
   dumpsMax: 8,
   /** Other reads of map contents at one time: pages, single entries, counts. */

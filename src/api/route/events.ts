@@ -1,20 +1,29 @@
-import { Type } from 'typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
 import type { Observed, Page, Slice } from '../../agent/agent.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { parsePath } from '../../model/path.ts';
 import { listOf, ObjectKindSchema, Time } from '../../model/schema/common.ts';
 import { EventDocument, eventTypes } from '../../model/schema/event.ts';
 import type { EventLog, EventQuery } from '../../model/store.ts';
-import { answers, list } from '../answers.ts';
+import { type Answer, answers, list } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { mountQuery } from '../change.ts';
 import { pageQuery, sendList } from '../list.ts';
+import { EventFollowers, eventStreamType, type OnEvents } from '../sse.ts';
+
+/** The number of an event, as queries and `Last-Event-ID` carry it. */
+const seqPattern = '^\\d{1,15}$';
 
 const EventsQuery = Type.Object(
   {
     ...pageQuery,
     ...mountQuery,
-    since: Type.Optional(Time),
+    since: Type.Optional(
+      Type.Union([Time, Type.String({ pattern: seqPattern })], {
+        description: 'from this time on; or after the event of this number',
+      }),
+    ),
     until: Type.Optional(Time),
     pin: Type.Optional(Type.String({ description: 'path of a pin' })),
     prefix: Type.Optional(Type.String({ description: 'path of a directory: events of it and of all below' })),
@@ -29,20 +38,47 @@ const EventsQuery = Type.Object(
 );
 type EventsQuery = Type.Static<typeof EventsQuery>;
 
-/** History, oldest first. */
+const EventsHeaders = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({ pattern: `${seqPattern}|^$`, description: 'of a live stream: go on after this event' }),
+  ),
+});
+
+const page = list('Events.', listOf(EventDocument));
+
+const listOrStream: Answer = {
+  ...page,
+  content: {
+    ...page.content,
+    [eventStreamType]: {
+      schema: Type.String({
+        description:
+          'server-sent events: `id` is the number, `event` the type, `data` the event; ' +
+          '`pinfold.gap` says that events after `after` and before `next` are not kept',
+      }),
+    },
+  },
+};
+
+/** History, oldest first; and as a live stream. */
 export function addEventsRoute(app: App, parts: Parts): void {
-  const { events } = parts.agent.store;
+  const { agent, streams: slots } = parts;
+  const { events } = agent.store;
+  const onEvents: OnEvents = (listener) => agent.statistics.onEvents(listener);
+  const followers = new EventFollowers({ events, slots, onEvents });
   app.get('/v1/events', {
-    config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
+    config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson', eventStreamType] },
     schema: {
       operationId: 'listEvents',
-      summary: 'What changed, newest last',
+      summary: 'What changed, newest last; as a live stream with Accept: text/event-stream',
       tags: ['time'],
       querystring: EventsQuery,
-      response: answers({ 200: list('Events.', listOf(EventDocument)) }),
+      headers: EventsHeaders,
+      response: answers({ 200: listOrStream }),
     },
     handler: (request, reply) => {
       const query = eventQueryOf(request.query);
+      if (request.media === eventStreamType) return sendStream(followers, query, request, reply);
       return sendList(parts, request, reply, (slice) =>
         pageOfEvents({ events, query, slice, at: parts.clock.now() }),
       );
@@ -50,14 +86,36 @@ export function addEventsRoute(app: App, parts: Parts): void {
   });
 }
 
-function eventQueryOf(given: EventsQuery): Omit<EventQuery, 'limit' | 'afterSeq'> {
+/**
+ * Begins a live stream after `Last-Event-ID`, else where `since` says, else with what comes next.
+ *
+ * @throws PinfoldError invalid_input, too_many_requests
+ */
+function sendStream(
+  followers: EventFollowers,
+  { afterSeq: sinceSeq, ...query }: AskedEvents,
+  request: FastifyRequest<{ Querystring: EventsQuery; Headers: Static<typeof EventsHeaders> }>,
+  reply: FastifyReply,
+): unknown {
+  const { limit, cursor } = request.query;
+  if (limit !== undefined || cursor !== undefined) {
+    throw new PinfoldError('invalid_input', { detail: 'limit and cursor are for pages, not for a stream.' });
+  }
+  const known = request.headers['last-event-id'] || undefined;
+  const begin = query.since === undefined ? undefined : 0;
+  reply.type(eventStreamType).header('x-accel-buffering', 'no');
+  if (request.method === 'HEAD') return reply.send();
+  return followers.open({ query, afterSeq: known === undefined ? (sinceSeq ?? begin) : Number(known) });
+}
+
+function eventQueryOf(given: EventsQuery): AskedEvents {
   const { since, until, pin, prefix, kind, id, type, actor, mount } = given;
   if (pin !== undefined && prefix !== undefined) {
     throw new PinfoldError('invalid_input', { detail: 'Give pin or prefix, not both.' });
   }
   const path = pin ?? prefix;
   return {
-    ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
+    ...parseSince(since),
     ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
     ...(path === undefined ? {} : { path: parsePath(path), within: prefix !== undefined }),
     ...(mount === undefined ? {} : { mount }),
@@ -66,6 +124,13 @@ function eventQueryOf(given: EventsQuery): Omit<EventQuery, 'limit' | 'afterSeq'
     ...(type === undefined ? {} : { types: parseTypes(type) }),
     ...(actor === undefined ? {} : { actor }),
   };
+}
+
+/** A time, or the number of an event. */
+function parseSince(since: string | undefined): Pick<AskedEvents, 'since' | 'afterSeq'> {
+  if (since === undefined) return {};
+  if (new RegExp(seqPattern).test(since)) return { afterSeq: Number(since) };
+  return { since: new Date(since).toISOString() };
 }
 
 function parseTypes(text: string): readonly string[] {
@@ -79,6 +144,9 @@ function parseTypes(text: string): readonly string[] {
   });
 }
 
+/** What is asked for, and after which event. */
+type AskedEvents = Omit<EventQuery, 'limit'>;
+
 /**
  * A page of history; a position is the number of the last event before it.
  *
@@ -87,12 +155,12 @@ function parseTypes(text: string): readonly string[] {
  */
 function pageOfEvents(wanted: {
   readonly events: EventLog;
-  readonly query: Omit<EventQuery, 'limit' | 'afterSeq'>;
+  readonly query: AskedEvents;
   readonly slice: Slice;
   readonly at: Date;
 }): Observed<Page<EventDocument>> {
   const { events, query, slice, at } = wanted;
-  const afterSeq = slice.after === undefined ? 0 : Number(slice.after);
+  const afterSeq = slice.after === undefined ? (query.afterSeq ?? 0) : Number(slice.after);
   if (!Number.isSafeInteger(afterSeq) || afterSeq < 0) throw new PinfoldError('bad_cursor');
   const found = events.list({ ...query, afterSeq, limit: slice.limit + 1 });
   const items = found.slice(0, slice.limit);

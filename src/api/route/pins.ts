@@ -4,6 +4,7 @@ import { parseUrlPath, urlOf } from '../../model/path.ts';
 import { listOf, PinnableKindSchema } from '../../model/schema/common.ts';
 import { PinDocument } from '../../model/schema/pin.ts';
 import { PinPatch, PinRequest } from '../../model/schema/request.ts';
+import { WaitDocument } from '../../model/schema/wait.ts';
 import { answers, changed, empty, json, list, tagged } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import {
@@ -19,6 +20,7 @@ import { ReadHeaders, sendTagged } from '../etag.ts';
 import { freshQuery, pageQuery, sendList } from '../list.ts';
 import { PathParams } from '../params.ts';
 import { labelQuery, parseLabelQuery, parsePrefix, prefixQuery } from '../query.ts';
+import { parseWait, sendWait, waitQuery } from '../wait.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -86,15 +88,22 @@ function addGet(app: App, { agent }: Parts): void {
     config: { role: 'viewer' },
     schema: {
       operationId: 'getPin',
-      summary: 'What is behind a path, read from the kernel',
+      summary: 'What is behind a path, read from the kernel; or wait until that is as `for` says',
       tags: ['pins'],
       params: PathParams,
-      querystring: Type.Object({ ...mountQuery }, closed),
+      querystring: Type.Object({ ...mountQuery, ...waitQuery }, closed),
       headers: ReadHeaders,
-      response: answers({ 200: tagged('The pin.', PinDocument), 304: empty('It is as If-None-Match says.') }),
+      response: answers({
+        200: tagged('The pin; or with `for`, how the wait ended.', Type.Union([PinDocument, WaitDocument])),
+        304: empty('It is as If-None-Match says.'),
+      }),
     },
     handler: async (request, reply) => {
-      const { value } = agent.reads.pin(parseUrlPath(request.params.path), request.query.mount);
+      const path = parseUrlPath(request.params.path);
+      const { mount, ...waiting } = request.query;
+      const wait = parseWait(waiting);
+      if (wait !== undefined) return await sendWait(agent.waits, { ...wait, path, mount }, request, reply);
+      const { value } = agent.reads.pin(path, mount);
       return sendTagged(request, reply, value);
     },
   });

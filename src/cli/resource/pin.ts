@@ -1,5 +1,5 @@
 import type { Pin } from '../../client/documents.ts';
-import { readData } from '../../client/pinfold-client.ts';
+import { getPin } from '../../client/get-pin.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument, parsePinnableKind, prefixQuery } from '../argument.ts';
 import { ageColumn, shown, shownLabels, shownPath } from './cell.ts';
@@ -34,8 +34,7 @@ export const pinResource = defineResource<Pin>({
   },
   find: (client, name, { mount }) => {
     const path = urlOf(parsePathArgument(name));
-    const query = mount === undefined ? {} : { mount };
-    return readData(client.api.GET('/v1/pins/{path}', { params: { path: { path }, query } }));
+    return getPin(client, path, mount === undefined ? {} : { mount });
   },
   nameOf: shownPath,
 });

@@ -1,0 +1,18 @@
+import { ClientError } from './client-error.ts';
+import type { Pin } from './documents.ts';
+import { type PinfoldClient, readData } from './pinfold-client.ts';
+
+/**
+ * The pin at a path, which is percent-encoded already; the same route answers waits with another document.
+ *
+ * @throws ClientError pin_not_found, mount_not_found…
+ */
+export async function getPin(
+  { api }: PinfoldClient,
+  path: string,
+  query: { readonly mount?: string },
+): Promise<Pin> {
+  const pin = await readData(api.GET('/v1/pins/{path}', { params: { path: { path }, query } }));
+  if (!('condition' in pin)) return pin;
+  throw new ClientError('not_pinfold', 'The server answered with a wait where a pin was due.');
+}
