@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is behind a path, read from the kernel */
+        /** What is behind a path, read from the kernel; or wait until that is as `for` says */
         get: operations["getPin"];
         /** Make it so that this path holds this object */
         put: operations["putPin"];
@@ -666,7 +666,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What changed, newest last */
+        /** What changed, newest last; as a live stream with Accept: text/event-stream */
         get: operations["listEvents"];
         put?: never;
         post?: never;
@@ -2218,6 +2218,15 @@ export interface components {
         Types: {
             types: unknown[];
         };
+        Wait: {
+            condition: "exists" | "absent" | "changed" | "attached";
+            /** @description false where the time was over first */
+            met: boolean;
+            /** @description null where the path holds no pin */
+            pin: components["schemas"]["Pin"] | null;
+            /** @description last event of history then; `since` of the next wait */
+            seq: number;
+        };
         Why: {
             object: {
                 kind: "map" | "program" | "link" | "btf";
@@ -2616,6 +2625,11 @@ export interface operations {
             query?: {
                 /** @description major:minor of the bpffs instance */
                 mount?: string;
+                for?: "exists" | "absent" | "changed" | "attached";
+                /** @description at most so long, 30s unless told, up to 5m */
+                wait?: string;
+                /** @description `for=changed`: changes after this event count */
+                since?: number;
             };
             header?: {
                 /** @description entity tags the caller has */
@@ -2629,14 +2643,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The pin. */
+            /** @description The pin; or with `for`, how the wait ended. */
             200: {
                 headers: {
                     ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Pin"];
+                    "application/json": components["schemas"]["Pin"] | components["schemas"]["Wait"];
                 };
             };
             /** @description It is as If-None-Match says. */
@@ -5119,6 +5133,7 @@ export interface operations {
                 cursor?: string;
                 /** @description major:minor of the bpffs instance */
                 mount?: string;
+                /** @description from this time on; or after the event of this number */
                 since?: string;
                 until?: string;
                 /** @description path of a pin */
@@ -5131,7 +5146,10 @@ export interface operations {
                 type?: string;
                 actor?: string;
             };
-            header?: never;
+            header?: {
+                /** @description of a live stream: go on after this event */
+                "last-event-id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5151,6 +5169,7 @@ export interface operations {
                         total: number;
                     };
                     "application/x-ndjson": string;
+                    "text/event-stream": string;
                 };
             };
             /** @description A refusal; `code` says which. */
