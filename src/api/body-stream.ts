@@ -14,12 +14,19 @@ export function streamOf(body: unknown): AsyncIterable<Buffer> | undefined {
   return body instanceof Readable ? pieces(body) : undefined;
 }
 
-/** @throws PinfoldError bad_request where the client goes before the end */
+/**
+ * Where the reader stops early, the rest is thrown away as it comes: nobody else would read on, and a client
+ * that sends all before it looks for the answer would wait until its connection is cut.
+ *
+ * @throws PinfoldError bad_request where the client goes before the end
+ */
 async function* pieces(body: Readable): AsyncGenerator<Buffer, void, undefined> {
   try {
-    for await (const piece of body) yield piece;
+    for await (const piece of body.iterator({ destroyOnReturn: false })) yield piece;
   } catch (error) {
     throw new PinfoldError('bad_request', { detail: 'The body ended before it was whole.' }, error);
+  } finally {
+    body.resume();
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -251,6 +252,17 @@ test('what does not go together is refused before anything is read', async () =>
   assert.equal(outcomeOf(await post(sockets, packedType, Buffer.alloc(12))), '409 not_editable');
   const long = await post(id, lineType, `{"key":"${'0'.repeat(5 * 1024 * 1024)}"}`);
   assert.equal(outcomeOf(long), '413 body_too_large');
+});
+
+test('what is behind a line that is too long is thrown away, and the connection goes on', async () => {
+  const id = await makeMap(agent, 'long', {});
+  const body = `{"key":"${'0'.repeat(12 * 1024 * 1024)}"}\n`;
+  const head = [`Host: ${new URL(agent.url).host}`, `Authorization: Bearer ${agent.secret}`];
+  const post = [`POST ${batchUrl(id)} HTTP/1.1`, ...head, `Content-Type: ${lineType}`];
+  const lines = [...post, `Content-Length: ${body.length}`, '', body];
+  const get = [`GET /v1/maps/${id} HTTP/1.1`, ...head, '', ''].join('\r\n');
+  const { text } = await sendRaw(agent.url, lines.join('\r\n') + get, 5000);
+  assert.match(text, /^HTTP\/1\.1 413 [^]*HTTP\/1\.1 200 /);
 });
 
 /** Entries as the packed form has them; values of all CPUs where the type is per-CPU. */
