@@ -46,7 +46,7 @@ const names = ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'];
 /** Starts a process of another user that exchanges two names as fast as it can. */
 function startSwapping(one: string, other: string): Child {
   const user = ['--reuid', String(attacker), '--regid', String(attacker), '--clear-groups'];
-  return start('setpriv', [...user, compileC('swap'), one, other]);
+  return start('setpriv', [...user, compileC('swap'), one, other, String(swapsAtLeast)]);
 }
 
 /** Stops it once it has exchanged often enough; answers how often it did. */
@@ -89,10 +89,9 @@ function anyChange(from: Random, maps: readonly number[]): Ask {
   }
 }
 
-/** Asks for many changes, a few at a time, and answers how often each code came back. */
-async function bombard(agent: TestAgent, asks: readonly Ask[]): Promise<ReadonlyMap<string, number>> {
+/** Asks for many changes, a few at a time, and counts how often each code comes back. */
+async function bombard(agent: TestAgent, asks: readonly Ask[], tally: Map<string, number>): Promise<void> {
   using caller = callerOf(agent.socket);
-  const tally = new Map<string, number>();
   const waiting = [...asks];
   const work = async (): Promise<void> => {
     for (let ask = waiting.pop(); ask !== undefined; ask = waiting.pop()) {
@@ -102,7 +101,6 @@ async function bombard(agent: TestAgent, asks: readonly Ask[]): Promise<Readonly
     }
   };
   await Promise.all([work(), work(), work(), work()]);
-  return tally;
 }
 
 /** An ordinary tree with the names that pins and directories have, which nobody may be led into. */
@@ -140,8 +138,11 @@ async function attack({ agent, holder, target, untouched }: Scene, from: Random)
   const before = untouched();
   using swapping = startSwapping(join(path, 'd'), join(path, 'l'));
   await swapping.line(/^ready$/);
-  const asks = Array.from({ length: operationsEach }, () => anyChange(from, maps));
-  const tally = await bombard(agent, asks);
+  const tally = new Map<string, number>();
+  do {
+    const asks = Array.from({ length: operationsEach }, () => anyChange(from, maps));
+    await bombard(agent, asks, tally);
+  } while (!swapping.lines.includes('enough'));
   const swaps = await stopSwapping(swapping);
   process.stdout.write(`${swaps} swaps: ${JSON.stringify(Object.fromEntries([...tally].sort()))}\n`);
   assert.equal(untouched(), before, 'nothing that the link leads to was touched');

@@ -1,7 +1,8 @@
 /*
  * Makes two names change places as fast as it can until its standard input ends, then says how often it did.
  *
- * Arguments: the two paths. Says `ready` after the first exchange.
+ * Arguments: the two paths, and how often is enough. Says `ready` after the first exchange, `enough` after so
+ * many.
  */
 #include "common.h"
 #include <fcntl.h>
@@ -13,13 +14,15 @@ int main(int argc, char **argv)
 	unsigned long swaps = 0;
 
 	die_with_parent();
-	if (argc != 3)
+	if (argc != 4)
 		return 2;
 	for (;; swaps++) {
 		if (syscall(__NR_renameat2, AT_FDCWD, argv[1], AT_FDCWD, argv[2], 2 /* RENAME_EXCHANGE */))
 			fail("renameat2");
 		if (!swaps)
 			puts("ready");
+		if (swaps == strtoul(argv[3], NULL, 10))
+			puts("enough");
 		if (swaps % 64 == 0 && poll(&input, 1, 0) > 0)
 			break;
 	}
