@@ -356,7 +356,9 @@ test('doctor finds nothing wrong with a sound agent, and leave refuses while it 
     '--run-dir',
     agent.config.runDir,
   ];
-  const { items } = JSON.parse(await succeed(['doctor', ...places, '-o', 'json']));
+  // Whatever else is on this machine has findings of its own: only the exit code knows of those.
+  const told = await succeed(['doctor', ...places, '--fail-on', 'never', '-o', 'json']);
+  const { items } = JSON.parse(told);
   const severities = new Map(
     items.map((check: { name: string; severity: string }) => [check.name, check.severity]),
   );
