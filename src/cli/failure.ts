@@ -77,6 +77,7 @@ const advices: Readonly<Record<string, readonly string[]>> = {
     'then 0710). What you may do there is a role, from users: or groups: in the configuration of the agent.',
   ],
   not_pinfold: ['Check --address (or PINFOLD_ADDRESS).'],
+  forgotten: ['Retention is set with --retention; list what is kept with pinfold get events.'],
   cut_short: ['What was printed is incomplete; try again.'],
   timed_out: ['Try again, or wait longer with --timeout 5m.'],
   unauthenticated: [

@@ -12,6 +12,7 @@ import { describeCommand } from './command/describe.ts';
 import { doctorCommand } from './command/doctor.ts';
 import { dumpCommand } from './command/dump.ts';
 import { entryCommand } from './command/entry.ts';
+import { eventsCommand } from './command/events.ts';
 import { freezeCommand } from './command/freeze.ts';
 import { getCommand } from './command/get.ts';
 import { instructionsCommand } from './command/instructions.ts';
@@ -94,6 +95,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   countCommand,
   instructionsCommand,
   specCommand,
+  eventsCommand,
   topCommand,
   waitCommand,
   createCommand,

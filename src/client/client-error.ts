@@ -2,7 +2,13 @@
  * What went wrong before or beyond an answer of the server; all other codes are the server's own
  * (docs/errors.md).
  */
-export type TransportCode = 'unreachable' | 'socket_denied' | 'timed_out' | 'cut_short' | 'not_pinfold';
+export type TransportCode =
+  | 'unreachable'
+  | 'socket_denied'
+  | 'timed_out'
+  | 'cut_short'
+  | 'forgotten'
+  | 'not_pinfold';
 
 /** The members of problem+json (RFC 9457) that every refusal carries, and those that some do. */
 export interface Problem {

@@ -2,6 +2,7 @@ import { errorOf } from './client-error.ts';
 import type { paths } from './generated.ts';
 import { readNdjson } from './ndjson.ts';
 import { type ListPage, readPages } from './pages.ts';
+import { readEventStream, type StreamMessage } from './sse.ts';
 import type { Transport } from './transport.ts';
 
 /** The routes that answer with a page of items. */
@@ -57,8 +58,24 @@ export async function* readList<Path extends ListPath>(
   }, itemsMax);
 }
 
-async function get(transport: Transport, pathAndQuery: string, accept: string): Promise<Response> {
-  const headers = { ...transport.headers, accept };
+/** History as it is written, after an event. @throws ClientError what the server refused, or cut_short */
+export async function* followEvents(
+  transport: Transport,
+  filters: FiltersOf<'/v1/events'>,
+  afterSeq: string,
+): AsyncGenerator<StreamMessage, void, undefined> {
+  const target = `/v1/events${queryText({ ...filters })}`;
+  const response = await get(transport, target, 'text/event-stream', { 'last-event-id': afterSeq });
+  yield* readEventStream(response.body ?? new ReadableStream<Uint8Array>());
+}
+
+async function get(
+  transport: Transport,
+  pathAndQuery: string,
+  accept: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const headers = { ...transport.headers, ...more, accept };
   const response = await transport.fetch(new Request(`${transport.baseUrl}${pathAndQuery}`, { headers }));
   if (response.ok) return response;
   throw errorOf(response.status, await response.json().catch(() => undefined));

@@ -1,7 +1,8 @@
 import createClient, { type Client } from 'openapi-fetch';
 import { ClientError, errorOf } from './client-error.ts';
 import type { paths } from './generated.ts';
-import { type FiltersOf, type ItemOf, type ListPath, readList } from './list.ts';
+import { type FiltersOf, followEvents, type ItemOf, type ListPath, readList } from './list.ts';
+import type { StreamMessage } from './sse.ts';
 import { openTransport, type TransportOptions } from './transport.ts';
 
 /** One agent (or manager), spoken to by its own OpenAPI document. */
@@ -18,6 +19,8 @@ export interface PinfoldClient {
     filters: FiltersOf<Path>,
     itemsMax?: number,
   ): AsyncGenerator<ItemOf<Path>, void, undefined>;
+  /** What happens from an event on, until the server ends the stream; come again after the last `id`. */
+  follow(filters: FiltersOf<'/v1/events'>, afterSeq: string): AsyncGenerator<StreamMessage, void, undefined>;
   close(): Promise<void>;
 }
 
@@ -31,6 +34,7 @@ export function openClient(options: TransportOptions): PinfoldClient {
   return {
     api: createClient<paths>({ baseUrl, headers, fetch, pathSerializer: serializePath }),
     list: (path, filters, itemsMax) => readList(transport, path, { filters, itemsMax }),
+    follow: (filters, afterSeq) => followEvents(transport, filters, afterSeq),
     close: () => transport.close(),
   };
 }

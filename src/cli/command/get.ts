@@ -12,13 +12,15 @@ import {
 } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { Exit, type ExitCode, UsageError } from '../exit.ts';
+import { followRows } from '../follow.ts';
 import { printRows } from '../print-rows.ts';
 import type { FilterName, Filters, Resource, Row } from '../resource/resource.ts';
 import { gettableNouns, resourceNamed } from '../resource/resources.ts';
 import { tellFailure } from '../tell.ts';
 import { watchRows } from '../watch.ts';
 
-interface GetFlags {
+/** What lists are narrowed by, as it was typed. */
+export interface GetFlags {
   readonly prefix?: string;
   readonly kind?: string;
   readonly type?: string;
@@ -77,6 +79,12 @@ export function getCommand(cli: Cli): Command {
     });
 }
 
+/** Lists what a noun means. @throws UsageError, ClientError */
+export async function listNoun(cli: Cli, noun: string, flags: GetFlags): Promise<void> {
+  const resource = resourceNamed(noun);
+  await getList(cli, { resource, filters: parseFilters(cli, resource, flags), flags });
+}
+
 interface Listed {
   readonly resource: Resource;
   readonly filters: Filters;
@@ -91,12 +99,18 @@ async function getList(cli: Cli, { resource, filters, flags }: Listed): Promise<
   const isAll = limit === undefined || limit === 'all';
   const max = isAll ? undefined : parseNumber(limit, { min: 1, max: 1e9 });
   const client = await cli.client();
+  const { format } = cli.globals();
+  const isForPeople = format === 'table' || format === 'wide';
+  if (flags.watch === true && resource.follow !== undefined) {
+    const isCut = limit === undefined && isForPeople;
+    const rows = list(client, filters, isCut ? newestMax : max);
+    const { follow } = resource;
+    return await followRows(cli, resource, { rows, follow: (after) => follow(client, filters, after) });
+  }
   if (flags.watch === true) {
     const everyMs = parseDuration(flags.interval);
     return await watchRows(cli, resource, { look: () => list(client, filters, max), everyMs });
   }
-  const { format } = cli.globals();
-  const isForPeople = format === 'table' || format === 'wide';
   if (limit !== undefined || newestMax === undefined || !isForPeople)
     return await printRows(cli, resource, list(client, filters, max));
   const rows = list(client, filters, newestMax + 1);

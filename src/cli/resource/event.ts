@@ -2,8 +2,9 @@ import type { Event } from '../../client/documents.ts';
 import type { PinfoldClient } from '../../client/pinfold-client.ts';
 import { parseTextPath } from '../argument.ts';
 import { shown, shownPath } from './cell.ts';
-import { newestEvents } from './newest-events.ts';
-import { defineResource } from './resource.ts';
+import { followedEvents } from './followed-events.ts';
+import { type EventFilters, newestEvents } from './newest-events.ts';
+import { defineResource, type Filters } from './resource.ts';
 
 /** An event, and the instance whose paths need no mention of it. */
 interface ShownEvent {
@@ -28,16 +29,24 @@ export const eventResource = defineResource<ShownEvent>({
   newestMax: 50,
   documentOf: ({ event }) => event,
   list: async function* (client, filters, itemsMax) {
-    const { since, until, pin, kind, id, type, actor, mount } = filters;
-    const prefix = filters.prefix === undefined ? undefined : parseTextPath(filters.prefix);
-    const query = { since, until, pin, prefix, kind, id, type, actor, mount };
+    const query = queryOf(filters);
     const primary = await primaryOf(client);
     const events =
       itemsMax === undefined ? client.list('/v1/events', query) : newestEvents(client, query, itemsMax);
     for await (const event of events) yield { event, primary };
   },
+  follow: async function* (client, filters, after) {
+    const primary = await primaryOf(client);
+    for await (const event of followedEvents(client, queryOf(filters), after)) yield { event, primary };
+  },
   nameOf: ({ event }) => shown(event.seq),
 });
+
+function queryOf(filters: Filters): EventFilters {
+  const { since, until, pin, kind, id, type, actor, mount } = filters;
+  const prefix = filters.prefix === undefined ? undefined : parseTextPath(filters.prefix);
+  return { since, until, pin, prefix, kind, id, type, actor, mount };
+}
 
 async function primaryOf(client: PinfoldClient): Promise<string | undefined> {
   for await (const mount of client.list('/v1/mounts', {})) if (mount.primary) return mount.id;

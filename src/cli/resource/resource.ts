@@ -54,6 +54,8 @@ export interface ResourceSpec<Item> {
   documentOf?(item: Item): unknown;
   /** Those of `itemsMax` are the last ones where `newestMax` is told, otherwise the first. */
   list?(client: PinfoldClient, filters: Filters, itemsMax?: number): AsyncIterable<Item>;
+  /** What comes after an item, named by `nameOf`, as it happens; `0` is before all. @throws ClientError */
+  follow?(client: PinfoldClient, filters: Filters, after: string): AsyncIterable<Item>;
   /** One by the name that people type. @throws ClientError, UsageError */
   find?(client: PinfoldClient, name: string, filters: Filters): Promise<Item>;
   /** What `-o name` prints, and what can be typed as an argument again. Printable. */
@@ -80,12 +82,14 @@ export interface Resource {
   headings(isWide: boolean): readonly Heading[];
   /** Undefined where there is no list, only items by name. */
   list: ((client: PinfoldClient, filters: Filters, itemsMax?: number) => AsyncIterable<Row>) | undefined;
+  /** Undefined where changes are found by looking again. */
+  follow: ((client: PinfoldClient, filters: Filters, after: string) => AsyncIterable<Row>) | undefined;
   find: ((client: PinfoldClient, name: string, filters: Filters) => Promise<Row>) | undefined;
 }
 
 /** Makes a resource of what one file says about its noun. */
 export function defineResource<Item>(spec: ResourceSpec<Item>): Resource {
-  const { list, find, columns } = spec;
+  const { list, follow, find, columns } = spec;
   const shown = (isWide: boolean): readonly Column<Item>[] =>
     columns.filter((column) => isWide || column.isWide !== true);
   const rowOf = (item: Item): Row => ({
@@ -109,6 +113,10 @@ export function defineResource<Item>(spec: ResourceSpec<Item>): Resource {
     headings: shown,
     list:
       list === undefined ? undefined : (client, filters, max) => mapRows(list(client, filters, max), rowOf),
+    follow:
+      follow === undefined
+        ? undefined
+        : (client, filters, after) => mapRows(follow(client, filters, after), rowOf),
     find:
       find === undefined
         ? undefined

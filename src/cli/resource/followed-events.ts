@@ -1,0 +1,47 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ClientError, isClientError, isOutOfReach } from '../../client/client-error.ts';
+import type { Event } from '../../client/documents.ts';
+import type { PinfoldClient } from '../../client/pinfold-client.ts';
+import type { EventFilters } from './newest-events.ts';
+
+/** Before a stream that has ended is opened again. */
+const retryMs = 1000;
+
+/**
+ * Events after one, as they happen, each once and in order. An agent that restarts is waited for: the stream
+ * goes on after the last event that came.
+ *
+ * @throws ClientError what the server refuses, unreachable where it was never reached, forgotten where events
+ * in between are not kept any more
+ */
+export async function* followedEvents(
+  client: PinfoldClient,
+  filters: EventFilters,
+  after: string,
+): AsyncGenerator<Event, never, undefined> {
+  let place = after;
+  for (let isFirst = true; ; ) {
+    try {
+      for await (const { id, event, data } of client.follow(filters, place)) {
+        isFirst = false;
+        place = id ?? place;
+        if (event === 'pinfold.gap') throw forgotten(data);
+        if (data !== undefined) yield data as Event;
+      }
+    } catch (error) {
+      const isPassing = isOutOfReach(error) || passing.some((code) => isClientError(error, code));
+      if (!isPassing || isFirst) throw error;
+    }
+    await pause(retryMs);
+  }
+}
+
+const passing = ['cut_short', 'timed_out', 'not_ready'] as const;
+
+function forgotten(data: unknown): ClientError {
+  const { after, next }: { readonly after?: unknown; readonly next?: unknown } = Object(data);
+  return new ClientError(
+    'forgotten',
+    `Events after ${String(after)} and before ${String(next)} are not kept any more.`,
+  );
+}
