@@ -126,13 +126,22 @@ test('devices and CPUs are put in as they are shown', async () => {
     assert.deepEqual((await agent.local.get(url).expect(200)).body.value, { ifindex: loopback });
     assert.equal(bpftoolValue(id, '01000000'), bytesOf(loopback));
     assert.equal(outcomeOf(await put(2147483647)), '422 invalid_input');
+    assert.equal(outcomeOf(await put(0)), '422 invalid_input', type);
+    assert.equal(bpftoolValue(id, '01000000'), bytesOf(loopback));
     assert.equal(outcomeOf(await agent.local.delete(url)), '204');
   }
   const cpus = await makeMap(agent, 'cpumap', { type: 'cpumap', value_size: 4, max_entries: 2 });
   const url = `/v1/maps/${cpus}/entry?key=0`;
   assert.equal(outcomeOf(await agent.local.put(url).send({ value: { qsize: 192 } })), '201');
   assert.deepEqual((await agent.local.get(url).expect(200)).body.value, { qsize: 192 });
-  assert.equal(outcomeOf(await agent.local.put(url).send({ value: { qsize: 99999 } })), '422 invalid_input');
+  for (const value of [{ qsize: 99999 }, { qsize: 0 }]) {
+    assert.equal(outcomeOf(await agent.local.put(url).send({ value })), '422 invalid_input');
+  }
+  assert.equal(
+    outcomeOf(await agent.local.put(`${url}&dry_run=true`).send({ value: { qsize: 0 } })),
+    '422 invalid_input',
+  );
+  assert.deepEqual((await agent.local.get(url).expect(200)).body.value, { qsize: 192 });
   assert.equal(outcomeOf(await agent.local.delete(url)), '204');
 });
 

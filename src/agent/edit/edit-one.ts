@@ -38,6 +38,7 @@ export type Edit =
  */
 export function editOne(bench: EditBench, edit: Edit): void {
   const { kernel, map, editing, acceptance } = bench;
+  assertFills(editing, edit);
   if (editing.rule.reference === undefined || edit.key === undefined) {
     apply(bench, edit);
     return;
@@ -63,9 +64,18 @@ export function editOne(bench: EditBench, edit: Edit): void {
 
 /** Why an edit would lose an object, as its dry run tells; undefined where nothing would be lost. */
 export function foreseeLoss({ kernel, map, editing }: EditBench, edit: Edit): string | undefined {
+  assertFills(editing, edit);
   if (editing.rule.reference === undefined || edit.key === undefined) return undefined;
   using displaced = holdDisplaced(kernel, editing, currentValue(map.fd, editing, edit.key));
   return displaced === undefined || isKept(edit, displaced.id) ? undefined : whyLost(kernel, displaced, 1);
+}
+
+/** What is written is there afterwards; the kernel takes some zeros for a removal. @throws PinfoldError */
+function assertFills({ shape, rule }: Editing, edit: Edit): void {
+  if (edit.action === 'remove' || rule.isEmptiedByZero !== true || edit.value.readUInt32LE() !== 0) return;
+  const { id, type } = shape.info;
+  const detail = `Cannot write to map ${id} (${type}): a 0 would empty the slot; remove the entry instead.`;
+  throw new PinfoldError('invalid_input', { detail, kind: 'map', id });
 }
 
 function isKept(edit: Edit, id: number): boolean {

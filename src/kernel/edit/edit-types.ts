@@ -16,6 +16,8 @@ export interface EditRule {
   readonly isKeyless?: true;
   /** Keys are slot numbers, so that one beyond the last is a wrong key and not a full map. */
   readonly hasSlots?: true;
+  /** A value whose first number is 0 empties its slot, as removing does. */
+  readonly isEmptiedByZero?: true;
   /** What must be a descriptor, `at` bytes into a value that is written; it is an id where it is read. */
   readonly reference?:
     | { readonly kind: 'map' | 'program'; readonly at: number }
@@ -53,9 +55,9 @@ const rules: Readonly<Record<string, EditRule>> = {
   prog_array: { ...slots, modes: false, reference: { kind: 'program', at: 0 } },
   lpm_trie: hash,
   stack_trace: { put: 'only programs write stacks', remove: true, hasSlots: true },
-  devmap: { ...slots, reference: programAt4 },
+  devmap: { ...slots, isEmptiedByZero: true, reference: programAt4 },
   devmap_hash: { put: true, remove: true, reference: programAt4 },
-  cpumap: { ...slots, reference: programAt4 },
+  cpumap: { ...slots, isEmptiedByZero: true, reference: programAt4 },
   sockmap: sockets,
   sockhash: { put: true, remove: true, reference: socket },
   xskmap: sockets,
