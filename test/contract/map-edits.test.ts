@@ -119,6 +119,8 @@ test('a full map, a slot beyond the last and a frozen map each say what they are
   const short = await agent.local.put(`/v1/maps/${full}/entries/01`).send({ value: value(1) });
   assert.equal(outcomeOf(short), '422 invalid_input');
   assert.equal(short.body.errors[0].pointer, '/params/hex');
+  const none = await agent.local.put(`/v1/maps/${full}/entries/01000000`).send({});
+  assert.deepEqual(none.body.errors, [{ pointer: '/body/value', detail: 'a value is wanted' }]);
   const array = await makeMap(agent, 'slots', { type: 'array', max_entries: 2 });
   const beyond = await agent.local.put(`/v1/maps/${array}/entry?key=2`).send({ value: value(1) });
   assert.equal(outcomeOf(beyond), '422 invalid_input');

@@ -49,7 +49,8 @@ export function entryParser(editing: Editing, choice: EntryChoice, findBtf: BtfF
         return { value: cpuValues(editing, form, { input, stride: cpuStride, pointer }) };
       }
       if (input.values !== undefined) throw wrong(`${pointer}/values`, 'the map is not per-CPU');
-      return within(`${pointer}/value`, () => oneValue(editing, form, given(input.value, pointer)));
+      const json = given(input.value, pointer);
+      return within(`${pointer}/value`, () => oneValue(editing, form, json));
     },
   };
 }
