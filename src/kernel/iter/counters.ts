@@ -142,7 +142,7 @@ export class IteratorCounters implements CounterReader, Disposable {
       const id = records.id(index);
       if (!this.own.has(kind, id)) counters.set(id, records.counters(index, listExtra));
     }
-    this.#last.set(kind, { bytes, counters });
+    this.#last.set(kind, { bytes: Buffer.from(bytes), counters });
     return counters;
   }
 

@@ -56,7 +56,7 @@ export class IteratorDetails<Details extends { readonly id: number }> implements
       const details = parse(bytes.subarray(at, at + recordSize));
       objects.set(details.id, details);
     }
-    this.#last = { bytes, objects };
+    this.#last = { bytes: Buffer.from(bytes), objects };
     return { isSame: false, objects };
   }
 

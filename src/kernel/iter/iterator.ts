@@ -35,6 +35,8 @@ export class Iterator implements Disposable {
   readonly tid: number;
   readonly #link: Fd;
   readonly #calls: Calls;
+  /** Where passes are read to, and grows to the longest: one each second would else be garbage. */
+  #room: Buffer = Buffer.alloc(0);
 
   /** Loads the program and links it. @throws SystemCallError where the kernel refuses */
   constructor(spec: IteratorSpec, calls: Calls) {
@@ -46,10 +48,12 @@ export class Iterator implements Disposable {
     this.tid = info.length >= linkInfo.tid + 4 ? info.readUInt32LE(linkInfo.tid) : 0;
   }
 
-  /** One pass: all that the program writes. @throws SystemCallError */
+  /** One pass: all that the program writes, lent until the next pass. @throws SystemCallError */
   readAll(): Buffer {
     using run = createIterator(this.#link, this.#calls);
-    return readIterator(this.#calls, run);
+    const bytes = readIterator(this.#calls, run, this.#room);
+    if (bytes.buffer !== this.#room.buffer) this.#room = Buffer.from(bytes.buffer);
+    return bytes;
   }
 
   /**
@@ -68,12 +72,16 @@ export class Iterator implements Disposable {
   }
 }
 
-/** All that a run of an iterator writes. @throws SystemCallError */
-export function readIterator(calls: Calls, run: Fd): Buffer {
-  let room = Buffer.allocUnsafe(READ_BYTES);
+/** All that a run of an iterator writes, in the room given where that is enough. @throws SystemCallError */
+export function readIterator(calls: Calls, run: Fd, given: Buffer = Buffer.alloc(0)): Buffer {
+  let room = given.length < READ_BYTES ? Buffer.from(new ArrayBuffer(READ_BYTES)) : given;
   let used = 0;
   for (;;) {
-    if (room.length - used < READ_BYTES) room = Buffer.concat([room.subarray(0, used)], 2 * room.length);
+    if (room.length - used < READ_BYTES) {
+      const larger = Buffer.from(new ArrayBuffer(2 * room.length));
+      room.copy(larger, 0, 0, used);
+      room = larger;
+    }
     const length = readOnce(calls, run, room.subarray(used, used + READ_BYTES));
     if (length === 0) return room.subarray(0, used);
     used += length;
