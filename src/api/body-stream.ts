@@ -5,7 +5,12 @@ import type { App } from './app.ts';
 /** Routes within may be sent bodies of these types, which they read as they come; no limit is set here. */
 export function acceptStreams(app: App, types: readonly string[]): void {
   for (const type of types) {
-    app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
+    app.addContentTypeParser(type, (request, payload, done) => {
+      const encoding = request.headers['content-encoding'] ?? 'identity';
+      if (encoding === 'identity') return done(null, payload);
+      const detail = 'The body must come as it is, without a Content-Encoding.';
+      done(new PinfoldError('unsupported_media_type', { detail }));
+    });
   }
 }
 

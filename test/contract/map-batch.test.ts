@@ -246,6 +246,9 @@ test('what does not go together is refused before anything is read', async () =>
   assert.equal(outcomeOf(keyed), '422 invalid_input');
   const text = await post(id, 'text/plain', 'x');
   assert.equal(outcomeOf(text), '415 unsupported_media_type');
+  const packed = await post(id, packedType, Buffer.alloc(12)).set('content-encoding', 'gzip');
+  assert.equal(outcomeOf(packed), '415 unsupported_media_type');
+  assert.equal(bpftoolValue(id, '00000000'), undefined);
   const array = await makeMap(agent, 'no-delete', { type: 'array' });
   assert.equal(outcomeOf(await post(array, packedType, Buffer.alloc(4), '?op=delete')), '409 not_editable');
   const sockets = await makeMap(agent, 'no-packed', { type: 'sockmap' });
