@@ -38,11 +38,25 @@ export function collectSelectedPins(
     for (const metric of series.all) metric.reset();
     const found = numbers.selectedPins(options.seriesMax);
     selected.set(found.selected);
-    dropped.inc(found.seriesDropped);
+    let seriesDropped = found.seriesDropped;
+    const told = new Set<string>();
     for (const pin of found.samples) {
-      series.put(pin, { mount: options.pathOf(pin.mount), path: escapeName(bytesOf(pin.path)) });
+      const at = { mount: options.pathOf(pin.mount), path: escapeName(bytesOf(pin.path)) };
+      const key = JSON.stringify([at.mount, at.path]);
+      // An instance of another namespace at the same path must not write over the numbers of the first.
+      if (told.has(key)) seriesDropped += seriesOf(pin);
+      else series.put(pin, at);
+      told.add(key);
     }
+    dropped.inc(seriesDropped);
   };
+}
+
+/** How many series a pin makes. */
+function seriesOf(pin: SelectedPin): number {
+  const { entries, maxEntries, runs, runSeconds, recursionMisses } = pin;
+  const single = [entries, maxEntries, runs, runSeconds, recursionMisses];
+  return 1 + pin.references.length + single.filter((value) => value !== undefined).length;
 }
 
 function makeSeries(registry: Registry) {

@@ -4,6 +4,7 @@ import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { Calls } from '../../src/kernel/sys/calls.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
+import { parsePath } from '../../src/model/path.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, updateEntry } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
@@ -137,6 +138,25 @@ test('pins that do not fit have no series at all, and what was left out is count
   assert.equal(first.get('pinfold_pins_selected'), 4);
   assert.equal(first.get('pinfold_pin_series_dropped_total'), 2 * seriesOfOne);
   assert.equal((await scrape(at)).get('pinfold_pin_series_dropped_total'), 4 * seriesOfOne);
+});
+
+test('a pin of another namespace at the same path does not write over the series of the first', async (t) => {
+  const common = { path: parsePath('acl'), kind: 'map' as const, type: 'hash', owner: '', references: [] };
+  const samples = [
+    { ...common, mount: '0:40', name: 'first', entries: 9, maxEntries: 10 },
+    { ...common, mount: '0:41', name: 'second', entries: 0, maxEntries: 99 },
+  ];
+  await using at = await testAgent();
+  const { statistics } = at.agent;
+  t.mock.method(statistics, 'selectedPins', () => ({ samples, selected: 2, seriesDropped: 0 }));
+  const given = { pathOf: () => '/sys/fs/bpf', version: '0', pinSeriesMax: 100 };
+  using metrics = createMetrics({ numbers: statistics, ...given });
+  const text = await metrics.render('prometheus');
+  const place = '{mount="/sys/fs/bpf",path="acl"';
+  assert.ok(text.includes(`pinfold_pin_map_max_entries${place}} 10\n`));
+  assert.ok(text.includes(`pinfold_pin_map_entries${place}} 9\n`));
+  assert.equal(text.split('pinfold_pin_info{').length, 2);
+  assert.ok(text.includes('pinfold_pin_series_dropped_total 3\n'));
 });
 
 test('a scrape asks the kernel nothing', async () => {
