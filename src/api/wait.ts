@@ -12,7 +12,9 @@ export const waitQuery = {
   for: Type.Optional(oneOf(waitConditions)),
   wait: Type.Optional(
     Type.String({
-      description: `at most so long, ${limits.waitMsDefault / 1000}s unless told, up to ${limits.waitMsMax / 60_000}m`,
+      description:
+        `at most so long, ${limits.waitMsDefault / 1000}s unless told, ` +
+        `up to ${limits.waitMsMax / 60_000}m`,
     }),
   ),
   since: Type.Optional(

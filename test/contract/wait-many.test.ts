@@ -31,7 +31,7 @@ async function client(socketPath: string, path: string): Promise<WaitingClient> 
   return waiting;
 }
 
-test('2,000 who wait for one path are answered soon after it holds a pin, and leave nothing behind', async (t) => {
+test('2,000 who wait for one path are answered soon, and leave nothing behind', async (t) => {
   await using at = await testAgent();
   const { id } = createMap(`${at.bpffs.path}/source`, { name: 'pf_many' });
   const clients: WaitingClient[] = [];

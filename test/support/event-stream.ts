@@ -18,7 +18,7 @@ export interface EventStream extends Disposable {
   readonly hasEnded: () => boolean;
 }
 
-/** Opens one over a unix socket and reads it. Blocks are split by hand: nothing of Pinfold's client is used. */
+/** Opens one over a unix socket and reads it; blocks are split by hand, without Pinfold's client. */
 export async function openEventStream(
   socketPath: string,
   query = '',

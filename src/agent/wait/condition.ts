@@ -16,7 +16,7 @@ export interface Sight {
 /** Decides of what was read whether it is what somebody waits for. @throws PinfoldError */
 export type Condition = (sight: Sight) => boolean;
 
-/** Makes a waiter's condition; `changed` compares with the tags that are known, or with what was first there. */
+/** Makes a waiter's condition; `changed` compares with the tags that are known, or with what was there. */
 export function conditionOf(
   wanted: WaitCondition,
   hasChangedSince: () => boolean,
