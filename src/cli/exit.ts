@@ -23,6 +23,14 @@ export class UsageError extends Error {
   }
 }
 
+/** What the person named is not there: exit code 3. The message is printable and one sentence. */
+export class NotFoundError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NotFoundError';
+  }
+}
+
 /** A command that has said all there is to say already, and ends with this code. */
 export class Exit extends Error {
   readonly code: number;

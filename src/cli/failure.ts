@@ -1,7 +1,7 @@
 import { ClientError } from '../client/client-error.ts';
 import { isPinfoldError } from '../model/error.ts';
 import { escapeText } from '../model/escape.ts';
-import { type ExitCode, exitCodes, UsageError } from './exit.ts';
+import { type ExitCode, exitCodes, NotFoundError, UsageError } from './exit.ts';
 
 /** How a failure is told: what happened, what to do about it, and the exit code. Printable lines. */
 export interface Failure {
@@ -14,6 +14,8 @@ export interface Failure {
 export function failureOf(thrown: unknown): Failure | undefined {
   if (thrown instanceof UsageError)
     return { sentence: thrown.message, advice: [], exitCode: exitCodes.usage };
+  if (thrown instanceof NotFoundError)
+    return { sentence: thrown.message, advice: [], exitCode: exitCodes.notFound };
   if (thrown instanceof ClientError) return failureOfClient(thrown);
   if (isPinfoldError(thrown, 'bad_path')) {
     const advice = ['Give the path inside the bpffs, such as tc/globals/my_map.'];

@@ -3,7 +3,7 @@ import { escapeText } from '../model/escape.ts';
 import { parseId, parsePathArgument } from './argument.ts';
 import { readPin } from './change.ts';
 import type { Cli } from './cli.ts';
-import { UsageError } from './exit.ts';
+import { NotFoundError, UsageError } from './exit.ts';
 
 /** What every command says of its argument that is a map. */
 export const mapHelp = 'an id (5 or map:5), the path of a pin, or a name that only one map has';
@@ -11,7 +11,7 @@ export const mapHelp = 'an id (5 or map:5), the path of a pin, or a name that on
 /**
  * The id of the map a person means: `5`, `map:5`, the path of a pin, or a name that only one map has.
  *
- * @throws UsageError where it means no map, or several; ClientError
+ * @throws NotFoundError where it means no map, UsageError where it means several; ClientError
  */
 export async function resolveMap(cli: Cli, text: string): Promise<string> {
   if (/^(map:)?\d+$/.test(text)) return parseId(text, 'map');
@@ -21,7 +21,7 @@ export async function resolveMap(cli: Cli, text: string): Promise<string> {
   const ids: number[] = [];
   for await (const map of client.list('/v1/maps', { name: text, fresh: true })) ids.push(map.id);
   const [id, ...others] = ids;
-  if (id === undefined) throw new UsageError(`${escapeText(text)} is no pin, and no map has that name.`);
+  if (id === undefined) throw new NotFoundError(`${escapeText(text)} is no pin, and no map has that name.`);
   if (others.length === 0) return String(id);
   throw new UsageError(
     `${ids.length} maps are called ${escapeText(text)}: ${ids.join(', ')}. Say which by its id.`,

@@ -33,7 +33,7 @@ test('dump finds a map by its id, its pin or its name', async () => {
   const twins = await pinfold('dump', 'pf_twin');
   assert.equal(twins.code, 2);
   assert.match(twins.err, /maps are called pf_twin: .*Say which by its id/);
-  assert.equal((await pinfold('dump', 'pf_no_such_map')).code, 2);
+  assert.equal((await pinfold('dump', 'pf_no_such_map')).code, 3);
 });
 
 test('dump --format bpftool -o ndjson prints what bpftool prints', async () => {
@@ -44,7 +44,8 @@ test('dump --format bpftool -o ndjson prints what bpftool prints', async () => {
 
 test('dump prints documents, and stops where it is told to', async () => {
   const id = String(maps.id('twin_hash'));
-  const { out } = await pinfold('dump', id, '--key-as', 'u32', '--limit', '2', '-o', 'json');
+  const { out, err } = await pinfold('dump', id, '--key-as', 'u32', '--limit', '2', '-o', 'json');
+  assert.match(err, /^pinfold: 2 entries, not complete, rows ended it; consistency \w+\.$/m);
   const { items } = JSON.parse(out);
   assert.equal(items.length, 2);
   assert.ok(items.every(({ key }: { key: unknown }) => typeof key === 'number'));

@@ -45,17 +45,21 @@ export function dumpCommand(cli: Cli): Command {
       }),
     );
     const summary = await printEntries(cli, readNdjson<Entry>(body ?? new ReadableStream<Uint8Array>()));
-    if (summary['complete'] === true || summary['stopped'] === 'rows') return;
     await cli.out.flush();
-    await cli.err.line(
-      `pinfold: The dump is not complete: ${escapeText(String(summary['stopped']))} ended it.`,
-    );
-    throw new Exit(exitCodes.error);
+    await cli.err.line(`pinfold: ${sentenceOf(summary)}`);
+    if (summary['complete'] !== true && summary['stopped'] !== 'rows') throw new Exit(exitCodes.error);
   });
 }
 
 type Entries = ReturnType<typeof readNdjson<Entry>>;
 type Summary = Entries extends AsyncGenerator<Entry, infer Result> ? Result : never;
+
+/** How many entries there were, what they can be relied on for, and what ended a dump that is not whole. */
+function sentenceOf({ count, complete, consistency, stopped }: Summary): string {
+  const number = count === 1 ? '1 entry' : `${String(count)} entries`;
+  const whole = complete === true ? 'complete' : `not complete, ${escapeText(String(stopped))} ended it`;
+  return `${number}, ${whole}; consistency ${escapeText(String(consistency))}.`;
+}
 
 /** Prints entries as they arrive, so that a large map takes no memory; a document needs all of them. */
 async function printEntries(cli: Cli, entries: Entries): Promise<Summary> {
