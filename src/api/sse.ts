@@ -43,7 +43,7 @@ export class EventFollowers {
     this.#parts = parts;
   }
 
-  /** Opens a stream; it ends when its reader goes or the agent stops. @throws PinfoldError too_many_requests */
+  /** Opens a stream, until its reader goes or the agent stops. @throws PinfoldError too_many_requests */
   open(following: Following): Readable {
     const { slots, events, onEvents } = this.#parts;
     const release = slots.take();
