@@ -14,7 +14,7 @@ export interface Counters {
   readonly refcnt: bigint;
   /** Maps only: open files and pinned inodes (`bpf_map.usercnt`). */
   readonly usercnt?: bigint;
-  /** Maps only: mappings that may write, and system calls that are writing (`bpf_map.writecnt`, Linux 5.5). */
+  /** Maps only: mappings that may write, and calls that are writing (`bpf_map.writecnt`, Linux 5.5). */
   readonly writecnt?: bigint;
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import supertest from 'supertest';
 import { startAgent } from '../../src/main.ts';
 import { mergeConfig } from '../../src/model/config.ts';
@@ -10,6 +9,7 @@ import { assertDeclared } from '../support/answer-check.ts';
 import { mountBpffs } from '../support/bpffs.ts';
 import { nameChanger } from '../support/name-changes.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { turn } from '../support/turn.ts';
 
 test('until the first observation is over the agent is alive but not ready, and lists nothing', async () => {
   using bpffs = mountBpffs();
@@ -27,7 +27,7 @@ test('until the first observation is over the agent is alive but not ready, and 
   try {
     let before = 0;
     while (!hasStarted) {
-      await setImmediate();
+      await turn();
       const ready = await local.get('/readyz').catch(() => undefined);
       if (ready?.status !== 503) continue;
       before++;

@@ -73,7 +73,11 @@ test('tc pins a map that ingress and egress share, exits, and the agent finds it
   const map = (await agent.local.get(`/v1/maps/${shared.id}`).expect(200)).body;
   assert.deepEqual([map.type, map.key_size, map.value_size, map.max_entries], ['hash', 4, 8, 64]);
   const { refcnt, usercnt, writecnt, pins } = map.references;
-  assert.deepEqual([refcnt, usercnt, writecnt, pins], [3, 1, 0, 1], 'one pin and two programs, not ourselves');
+  assert.deepEqual(
+    [refcnt, usercnt, writecnt, pins],
+    [3, 1, 0, 1],
+    'one pin and two programs, not ourselves',
+  );
   for (const direction of ['ingress', 'egress'] as const) {
     const id = attachedProgram(direction);
     const program = (await agent.local.get(`/v1/programs/${id}`).expect(200)).body;

@@ -138,7 +138,11 @@ const naming: readonly Row[] = [
   { case: 'a directory with a dot', act: mkdir('ma.de'), answer: [422, 'bad_path', 'EPERM'] },
   { case: 'a directory where a pin is', act: mkdir('pin'), answer: [409, 'not_a_directory'] },
   { case: 'a directory below a pin', act: mkdir('pin/x'), answer: [409, 'not_a_directory'] },
-  { case: 'a directory below a missing one', act: mkdir('no/x'), answer: [404, 'parent_not_found', 'ENOENT'] },
+  {
+    case: 'a directory below a missing one',
+    act: mkdir('no/x'),
+    answer: [404, 'parent_not_found', 'ENOENT'],
+  },
   {
     case: 'removing a directory that is not there',
     act: rmdir('missing'),
@@ -169,7 +173,11 @@ const naming: readonly Row[] = [
     answer: [409, 'crosses_mount', 'EXDEV'],
   },
   { case: 'unpinning a missing name', act: unpin('missing'), answer: [404, 'pin_not_found', 'ENOENT'] },
-  { case: 'unpinning below a missing directory', act: unpin('no/where'), answer: [404, 'parent_not_found', 'ENOENT'] },
+  {
+    case: 'unpinning below a missing directory',
+    act: unpin('no/where'),
+    answer: [404, 'parent_not_found', 'ENOENT'],
+  },
   { case: 'unpinning a missing dotted name', act: unpin('no.where'), answer: [422, 'bad_path', 'EPERM'] },
   { case: 'unpinning a directory', act: unpin('dir'), answer: [409, 'is_a_directory'] },
   { case: 'unpinning a link', act: unpin('dangling'), answer: [409, 'symlink', 'ELOOP'] },

@@ -96,66 +96,25 @@ test('each change of a name moves the change time of its directories, by which t
   };
   const only = [true, false];
   const both = [true, true];
-  assert.deepEqual(
-    moved(() => createMap(`${one}/new`)),
-    only,
-    'a pin',
-  );
-  assert.deepEqual(
-    moved(() => mkdirSync(`${one}/directory`)),
-    only,
-    'a directory',
-  );
-  assert.deepEqual(
-    moved(() => symlinkSync('map', `${one}/symlink`)),
-    only,
-    'a symbolic link',
-  );
-  assert.deepEqual(
-    moved(() => linkSync(`${one}/map`, `${one}/link`)),
-    only,
-    'a hard link',
-  );
-  assert.deepEqual(
-    moved(() => renameSync(`${one}/map`, `${one}/renamed`)),
-    only,
-    'a rename',
-  );
-  assert.deepEqual(
-    moved(() => renameSync(`${one}/renamed`, `${one}/other`)),
-    only,
-    'a rename over a pin',
-  );
-  assert.deepEqual(
-    moved(() => renameSync(`${one}/other`, `${two}/there`)),
-    both,
-    'a move',
-  );
-  assert.deepEqual(
-    moved(() => renameSync(`${one}/directory`, `${two}/moved`)),
-    both,
-    'a directory moved',
-  );
-  assert.deepEqual(
-    moved(() => kernel.calls.renameat2(at(`${one}/new`), at(`${two}/there`), rename.EXCHANGE)),
-    both,
-    'an exchange',
-  );
-  assert.deepEqual(
-    moved(() => rmSync(`${one}/new`)),
-    only,
-    'an unlink',
-  );
-  assert.deepEqual(
-    moved(() => rmSync(`${one}/symlink`)),
-    only,
-    'an unlink of a symbolic link',
-  );
-  assert.deepEqual(
-    moved(() => rmdirSync(`${two}/moved`)),
-    [false, true],
-    'an rmdir',
-  );
+  const changes: readonly (readonly [string, readonly boolean[], () => void])[] = [
+    ['a pin', only, () => createMap(`${one}/new`)],
+    ['a directory', only, () => mkdirSync(`${one}/directory`)],
+    ['a symbolic link', only, () => symlinkSync('map', `${one}/symlink`)],
+    ['a hard link', only, () => linkSync(`${one}/map`, `${one}/link`)],
+    ['a rename', only, () => renameSync(`${one}/map`, `${one}/renamed`)],
+    ['a rename over a pin', only, () => renameSync(`${one}/renamed`, `${one}/other`)],
+    ['a move', both, () => renameSync(`${one}/other`, `${two}/there`)],
+    ['a directory moved', both, () => renameSync(`${one}/directory`, `${two}/moved`)],
+    [
+      'an exchange',
+      both,
+      () => kernel.calls.renameat2(at(`${one}/new`), at(`${two}/there`), rename.EXCHANGE),
+    ],
+    ['an unlink', only, () => rmSync(`${one}/new`)],
+    ['an unlink of a symbolic link', only, () => rmSync(`${one}/symlink`)],
+    ['an rmdir', [false, true], () => rmdirSync(`${two}/moved`)],
+  ];
+  for (const [name, expected, change] of changes) assert.deepEqual(moved(change), expected, name);
 });
 
 test('after an overflow everything is read again, attributes too', async () => {

@@ -8,7 +8,7 @@ export interface TempDir extends Disposable {
   readonly path: string;
 }
 
-/** Makes a private directory, under TMPDIR unless told; its name has `label`, so that a leftover tells whose. */
+/** Makes a private directory, under TMPDIR unless told; `label` is in its name: a leftover tells whose. */
 export function tempDir(label = 'dir', under = tmpdir()): TempDir {
   const path = mkdtempSync(join(under, `pf-${label}-`));
   return { path, ...disposable(() => rmSync(path, { recursive: true, force: true })) };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { type Batches, StreamSlots, streamLines } from '../../src/api/ndjson.ts';
 import { limits } from '../../src/model/limits.ts';
+import { turn } from '../support/turn.ts';
 
 /** Keeps the event loop for more than streams may in one round of it. */
 function work(): void {
@@ -27,7 +27,7 @@ test('however many streams are read at full speed, others get the event loop aft
   for (let index = 0; index < streams; index++) streamLines(batches(), slots, () => open--).resume();
   let most = 0;
   for (let before = drawn; open > 0; before = drawn) {
-    await setImmediate();
+    await turn();
     most = Math.max(most, drawn - before);
   }
   assert.deepEqual([drawn, most], [streams * batchesEach, 1]);
@@ -53,7 +53,7 @@ test('a large batch leaves in chunks, and others get the event loop between them
     chunks.push(chunk.toString());
   });
   const ended = once(stream, 'close').then(() => true);
-  while (!(await Promise.race([ended, setImmediate(false)]))) round++;
+  while (!(await Promise.race([ended, turn(false)]))) round++;
   const line = `"${text}"\n`;
   assert.deepEqual(chunks, [
     ...Array.from({ length: count }, () => line),
