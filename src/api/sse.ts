@@ -52,6 +52,7 @@ export class EventFollowers {
     const place = new PlaceInLog(events, following);
     let isWanted = false;
     let isDue = false;
+    let silentMs = 0;
     const give = (): void => {
       isDue = false;
       if (stream.destroyed || stream.readableEnded || !isWanted) return;
@@ -69,11 +70,14 @@ export class EventFollowers {
       highWaterMark: limits.streamChunkBytes,
       read: () => {
         isWanted = true;
+        silentMs = 0;
         wake();
       },
     });
     const heartbeat = setInterval(() => {
+      silentMs = isWanted ? 0 : silentMs + limits.streamHeartbeatMs;
       if (isWanted) stream.push(place.heartbeat());
+      else if (silentMs >= limits.connectionTimeoutMs) stream.destroy(new Error('nobody reads the stream'));
     }, limits.streamHeartbeatMs);
     const forget = slots.endWithAll(() => stream.push(null));
     this.#wakes.add(wake);

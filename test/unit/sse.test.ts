@@ -85,3 +85,37 @@ test('a stream without events shows that it is alive, and where in history it is
     store.close();
   }
 });
+
+test('a reader that takes nothing for a minute is cut off, and its slot is free', async () => {
+  using dir = tempDir('sse');
+  const store = openTestStore(dir.path);
+  store.events.append(Array.from({ length: 200 }, (_, index) => thickEvent(index)));
+  const slots = new StreamSlots();
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    const followers = new EventFollowers({ events: store.events, slots, onEvents: () => undefined });
+    const streams = Array.from({ length: limits.streamsMax }, () =>
+      followers.open({ query: {}, afterSeq: 0 }),
+    );
+    const [stalled] = streams;
+    stalled?.on('error', () => undefined).read();
+    for (const stream of streams.slice(1)) stream.resume();
+    const length = () => stalled?.readableLength ?? 0;
+    await until('a page that nobody takes', () => length() > limits.streamChunkBytes);
+    assert.throws(() => slots.take(), { code: 'too_many_requests' });
+    for (let ms = 0; ms < limits.connectionTimeoutMs; ms += limits.streamHeartbeatMs) {
+      assert.equal(stalled?.destroyed, false);
+      mock.timers.tick(limits.streamHeartbeatMs);
+      await someRounds();
+    }
+    assert.deepEqual(
+      [stalled?.destroyed, streams.slice(1).some(({ destroyed }) => destroyed)],
+      [true, false],
+    );
+    slots.take();
+    for (const stream of streams) stream.destroy();
+  } finally {
+    mock.timers.reset();
+    store.close();
+  }
+});
