@@ -1,6 +1,6 @@
-import type { Kernel } from '../../kernel/kernel.ts';
+import type { HeldObject, Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
-import { PinfoldError } from '../../model/error.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { ObjectKind } from '../../model/kind.ts';
 import type { PinPath } from '../../model/path.ts';
 import type { ObjectDocument } from '../../model/schema/object.ts';
@@ -44,16 +44,16 @@ export function readPin(parts: LiveParts, path: PinPath, mount: MountChoice): Ob
 export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Observed<ObjectDocument> {
   const { kernel, inventory } = parts;
   const observedAt = parts.clock.now();
-  const described = kernel.objects.isOwn(kind, id) ? undefined : kernel.objects.describe(kind, id);
-  const held = described === undefined ? undefined : readHolders(parts, kind, id);
-  if (described === undefined || held === undefined) {
+  const read = kernel.objects.isOwn(kind, id) ? undefined : readOnce(parts, kind, id);
+  if (read === undefined) {
     throw new PinfoldError('object_not_found', { detail: `There is no ${kind} with id ${id}.`, kind, id });
   }
+  const { described, heldBy } = read;
   const known = inventory.objects.find(kind, id);
   const isKnown = known?.fingerprint === described.fingerprint;
   const entry = { kind, id, ...described, firstSeen: isKnown ? known.firstSeen : observedAt.toISOString() };
   if (isKnown) inventory.objects.set(entry);
-  const document = objectDocument(entry, inventory, held);
+  const document = objectDocument(entry, inventory, heldBy);
   const references = { ...document.references, ...parts.holders.referencesOf({ kind, id }) };
   return { value: withTarget(kernel, { ...document, references }), observedAt };
 }
@@ -65,10 +65,30 @@ function withTarget(kernel: Kernel, document: ObjectDocument): ObjectDocument {
   return path === undefined ? document : { ...document, cgroup_path: path };
 }
 
-/** Undefined where the object went away in between. */
-function readHolders({ kernel, whyNoCounters }: LiveParts, kind: ObjectKind, id: number): HeldBy | undefined {
+/**
+ * What it is and how it is counted, by opening it once: each time a prog_array without users is closed the
+ * kernel empties it again, and may lose a reference to it where that had not been done yet
+ * (kernel/bpf/arraymap.c, prog_array_map_clear). Undefined where it is gone.
+ */
+function readOnce(parts: LiveParts, kind: ObjectKind, id: number) {
+  try {
+    using held = parts.kernel.objects.holdById(kind, id);
+    const { info, fingerprint } = held;
+    const heldBy = readHolders(parts, held);
+    return heldBy && { described: { info, fingerprint }, heldBy };
+  } catch (error) {
+    if (isPinfoldError(error, 'object_not_found')) return undefined;
+    throw error;
+  }
+}
+
+/** Its counters but for the descriptor it is held by. Undefined where the kernel does not show it. */
+function readHolders({ kernel, whyNoCounters }: LiveParts, { kind, id, fd }: HeldObject): HeldBy | undefined {
   const unavailable = whyNoCounters(kind);
   if (unavailable !== undefined || kind === 'btf') return { unavailable: unavailable ?? '' };
-  const counters = kernel.counters.readOne(kind, id);
-  return counters === undefined ? undefined : { counters };
+  const read = kernel.counters.readOne(kind, id, fd);
+  if (read === undefined) return undefined;
+  const { refcnt, usercnt } = read;
+  const others = usercnt === undefined ? {} : { usercnt: usercnt - 1n };
+  return { counters: { ...read, refcnt: refcnt - 1n, ...others } };
 }
