@@ -26,7 +26,7 @@ export async function* followedEvents(
         isFirst = false;
         place = id ?? place;
         if (event === 'pinfold.gap') throw forgotten(data);
-        if (data !== undefined) yield data as Event;
+        if (data !== undefined) yield parseEvent(data);
       }
     } catch (error) {
       const isPassing = isOutOfReach(error) || passing.some((code) => isClientError(error, code));
@@ -34,6 +34,11 @@ export async function* followedEvents(
     }
     await pause(retryMs);
   }
+}
+
+/** What the server promises of a message that is neither a heartbeat nor a gap. */
+function parseEvent(data: unknown): Event {
+  return data as Event;
 }
 
 const passing = ['cut_short', 'timed_out', 'not_ready'] as const;
