@@ -58,9 +58,11 @@ function readOnce(parts: ReadingParts, { kind, id, info }: Subject): Reading {
   const observedAt = clock.now();
   const facts = kernel.holders.read({ ...requestOf(inventory), focus: object });
   const why = whyNoCounters(kind);
-  const counters = why === undefined ? kernel.counters.readOne(kind, id) : undefined;
   const described = new Described(kernel, info);
   const others = allCounters(parts);
+  // Counting one opens it, which costs a prog_array without users a reference (kernel/bpf/arraymap.c).
+  const isListed = why === undefined && info.type === 'prog_array';
+  const counters = isListed || why !== undefined ? others(object) : kernel.counters.readOne(kind, id);
   return {
     object,
     observedAt,

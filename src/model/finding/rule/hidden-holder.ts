@@ -14,7 +14,9 @@ export const hiddenHolder: Rule = {
     'The kernel counts more references on the object than pins, files, programs and slots can be found. ' +
     'Something holds it where no tool looks: a descriptor on its way through a socket, a file registered ' +
     'with io_uring. It may keep the object alive after everything that is seen has gone.',
-  advice: 'See what is known with `pinfold why`; look for processes that pass descriptors or use io_uring.',
+  advice:
+    'See what is known with `pinfold why`; look for processes that pass descriptors or use io_uring. ' +
+    'A prog_array without users may have lost references in the kernel itself.',
   *judge(world: World): Iterable<Judgement> {
     for (const map of world.maps.values()) yield* judgeOne(map, world);
     for (const link of world.links.values()) yield* judgeOne(link, world);
