@@ -24,7 +24,11 @@ test('hidden_holder: descriptors on their way or in a ring; not open files, nor 
     );
     held.child.end();
     await held.child.exit();
-    assert.deepEqual(await at.idsOf('hidden_holder', [held.subject.id]), [], way);
+    await until(
+      `the end of the hidden holder, ${way}`,
+      () => at.idsOf('hidden_holder', [held.subject.id]),
+      (ids) => ids.length === 0,
+    );
   }
   using holder = await hold(
     'map:hash:4:8:4:pf_plain:0',

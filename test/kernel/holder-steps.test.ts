@@ -136,7 +136,7 @@ class World {
   }
 
   async openById(): Promise<boolean> {
-    const things = this.model.things();
+    const things = this.model.things().filter((one) => !isVaguelyCounted(one, this.model.expectedOf(one)));
     if (things.length === 0) return false;
     const thing = this.#random.pick(things);
     const process = this.#process();
