@@ -35,8 +35,9 @@ test('a reader that takes nothing for a minute is cut off, and its slot is free'
     );
     slots.take();
   } finally {
-    mock.timers.reset();
     for (const stream of streams) stream.destroy();
+    await someRounds();
+    mock.timers.reset();
     store.close();
   }
 });

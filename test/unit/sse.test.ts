@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import test from 'node:test';
 import { StreamSlots } from '../../src/api/ndjson.ts';
 import { EventFollowers } from '../../src/api/sse.ts';
@@ -8,6 +10,12 @@ import { tempDir } from '../support/temp-dir.ts';
 import { thickEvent } from '../support/thick-event.ts';
 import { someRounds, turn } from '../support/turn.ts';
 import { until } from '../support/until.ts';
+
+/** Ends a stream; its timer is cleared by the same clock that set it. */
+async function closed(stream: Readable): Promise<void> {
+  stream.destroy();
+  await once(stream, 'close');
+}
 
 test('a reader that is slow falls behind in the log, not in memory, and misses nothing', async () => {
   using dir = tempDir('sse');
@@ -37,7 +45,7 @@ test('a reader that is slow falls behind in the log, not in memory, and misses n
     seen,
     Array.from({ length: count }, (_, index) => index + 1),
   );
-  stream.destroy();
+  await closed(stream);
   store.close();
 });
 
@@ -63,7 +71,7 @@ test('a stream without events shows that it is alive, and where in history it is
     mock.timers.tick(1);
     await someRounds();
     assert.equal(text, 'retry: 1000\n\n: alive\nid: 1\n\n');
-    stream.destroy();
+    await closed(stream);
   } finally {
     mock.timers.reset();
     store.close();
