@@ -221,21 +221,27 @@ const select = "SELECT outcome, detail FROM operation WHERE kind = 'entries_batc
 test('others are answered meanwhile, and no turn of the event loop takes long', async () => {
   const id = await makeMap(agent, 'fair', { max_entries: 400_000 });
   const body = packedEntries('hash', 8, 400_000);
-  const delays: number[] = [];
-  let last = performance.now();
+  const turns: number[] = [];
+  const cpuMs = (): number => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  let last = cpuMs();
+  // Processor time: how long others on this machine keep it from us says nothing of how long a turn is.
   const timer = setInterval(() => {
-    delays.push(performance.now() - last);
-    last = performance.now();
+    const now = cpuMs();
+    turns.push(now - last);
+    last = now;
   }, 1);
   const answer = await post(id, packedType, body);
   clearInterval(timer);
   assert.equal(answer.body.done, 400_000, answer.text);
-  delays.sort((a, b) => a - b);
+  turns.sort((a, b) => a - b);
   assert.ok(
-    (delays[Math.floor(delays.length * 0.9)] ?? 0) < 400,
-    `delays: ${delays.slice(-20).map(Math.round)}`,
+    (turns[Math.floor(turns.length * 0.9)] ?? 0) < 40,
+    `processor time: ${turns.slice(-20).map(Math.round)}`,
   );
-  assert.ok(delays.length > 20, `${delays.length} turns`);
+  assert.ok(turns.length > 20, `${turns.length} turns`);
 });
 
 test('what does not go together is refused before anything is read', async () => {
