@@ -88,9 +88,7 @@ interface Named {
 
 function testObjects(): string[] {
   const isOurs = (object: Named): boolean => object.name?.startsWith('pf_') === true;
-  // The kernel itself may keep a prog_array for ever that somebody opens while it is emptied, as bpftool does
-  // here (kernel/bpf/arraymap.c, prog_array_map_clear).
-  const maps = list('map').filter((map) => isOurs(map) && map.type !== 'prog_array');
+  const maps = list('map').filter((map) => isOurs(map) && !isKeptByTheKernel(map));
   const programs = list('prog').filter(isOurs);
   const ids = new Set(programs.map((program) => program.id));
   const links = list('link').filter((link) => link.prog_id !== undefined && ids.has(link.prog_id));
@@ -99,6 +97,24 @@ function testObjects(): string[] {
     ...programs.map((program) => `program ${program.id} ${program.name}`),
     ...links.map((link) => `link ${link.id} of program ${link.prog_id}`),
   ];
+}
+
+/**
+ * The kernel may keep a prog_array for ever that somebody opens while it is emptied, as bpftool does here
+ * (kernel/bpf/arraymap.c, prog_array_map_clear). One that a process has open was left by that process; one
+ * that is pinned, or that a program uses, shows by its mount and its program.
+ */
+function isKeptByTheKernel({ id, type }: Named): boolean {
+  return type === 'prog_array' && !processes().some(({ pid }) => hasMapOpen(pid, id));
+}
+
+function hasMapOpen(pid: number, id: number): boolean {
+  try {
+    const maps = [...openFds(pid)].filter(([, target]) => target === 'anon_inode:bpf-map');
+    return maps.some(([fd]) => readText(`/proc/${pid}/fdinfo/${fd}`).includes(`map_id:\t${id}\n`));
+  } catch {
+    return false;
+  }
 }
 
 /** bpftool stops at an object that is freed while it lists; then it is asked again. */

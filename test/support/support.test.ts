@@ -184,3 +184,10 @@ test('a mount, a pinned map and an object left behind are named', () => {
   assert.ok(left.includes(`bpffs mounted at ${bpffs.path}`), left.join());
   assert.ok(left.includes(`map ${map.id} pf_left`), left.join());
 });
+
+test('a tail-call table left behind is named while a process has it open', async () => {
+  const before = machineState();
+  using holder = await hold('map:prog_array:4:4:4:pf_left:0');
+  const id = holder.objects[0]?.id;
+  assert.ok(leftBehind(before, machineState()).includes(`map ${id} pf_left`));
+});
