@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type Address, parseAddress, showAddress } from '../client/address.ts';
 import { ClientError, isOutOfReach } from '../client/client-error.ts';
 import { openClient, type PinfoldClient, readData } from '../client/pinfold-client.ts';
 import { escapeText } from '../model/escape.ts';
 import { UsageError } from './exit.ts';
+import { readText } from './read-text.ts';
 
 /** Where an agent is looked for when nobody says: what `pinfold agent` uses when nobody says. */
 export const defaultPlaces = {
@@ -85,13 +86,4 @@ function openAt(address: Address, options: ConnectOptions): PinfoldClient {
     ...(options.clientKey === undefined ? {} : { key: readText(options.clientKey) }),
   };
   return openClient({ address, timeoutMs, tls, ...(address.kind === 'unix' ? {} : token) });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new UsageError(`${escapeText(file)} cannot be read (${why}).`);
-  }
 }

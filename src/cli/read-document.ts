@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { escapeText } from '../model/escape.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 import { readAll } from './read-lines.ts';
+import { readText } from './read-text.ts';
 
 /**
  * What a YAML or JSON file holds, or standard input for `-`; what it means is for others to judge.
@@ -16,13 +16,4 @@ export async function readDocument(io: Io, file: string): Promise<unknown> {
   if (problem !== undefined)
     throw new UsageError(`The file is neither YAML nor JSON: ${escapeText(problem.message)}`);
   return document.toJS();
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new UsageError(`${escapeText(file)} cannot be read (${why}).`);
-  }
 }

@@ -10,6 +10,7 @@ import { type CommandOptions, commandLine, type Ran } from '../support/command-l
 import { hold } from '../support/hold.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { watching } from '../support/watching.ts';
 
 const agent: TestAgent = await testAgent();
 after(() => agent[Symbol.asyncDispose]());
@@ -308,22 +309,6 @@ test('tokens are made, used, listed and revoked; a backup is written', async () 
 
 test('a watch prints what is there, then each change, until nobody reads', async () => {
   const { path, id } = makeMap('watched');
-  const lines: string[] = [];
-  const { PassThrough, Readable } = await import('node:stream');
-  const { runCli } = await import('../../src/cli/run-cli.ts');
-  const stdout = new PassThrough();
-  stdout.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trimEnd().split('\n')));
-  const io = {
-    stdin: Readable.from([]),
-    stdout,
-    stderr: new PassThrough(),
-    env: {},
-    columns: 80,
-    now: () => new Date(),
-    isTTY: { stdin: false, stdout: false, stderr: false },
-  };
-  const absent = (): never => assert.fail('not asked here');
-  const local = { version: '0', runAgent: absent, inspect: absent, leave: absent };
   const words = [
     'get',
     'pins',
@@ -336,15 +321,15 @@ test('a watch prints what is there, then each change, until nobody reads', async
     '--address',
     agent.socket,
   ];
-  const watching = runCli(words, io, local);
+  const { lines, ended, close } = watching(words);
   await until('the first list', () => lines.some((line) => line.includes(path)));
   pinById('map', id, at('watched/second'));
   await until('the new pin', () => lines.some((line) => /^added +watched\/second/.test(line)));
   await succeed(['set', 'watched/second', '--owner', 'me']);
   await until('the change', () => lines.some((line) => /^modified +watched\/second .* me /.test(line)));
-  stdout.destroy(Object.assign(new Error('gone'), { code: 'EPIPE' }));
+  close();
   await succeed(['unpin', 'watched/second']);
-  assert.equal(await watching, 0);
+  assert.equal(await ended, 0);
 });
 
 test('doctor finds nothing wrong with a sound agent, and leave refuses while it runs', async () => {

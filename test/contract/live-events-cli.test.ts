@@ -1,32 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { PassThrough, Readable } from 'node:stream';
 import test from 'node:test';
-import { runCli } from '../../src/cli/run-cli.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { until } from '../support/until.ts';
-
-/** A command line that runs on, and the lines it has printed. */
-function watching(words: readonly string[]) {
-  const stdout = new PassThrough();
-  const lines: string[] = [];
-  stdout.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trimEnd().split('\n')));
-  const io = {
-    stdin: Readable.from([]),
-    stdout,
-    stderr: new PassThrough(),
-    env: {},
-    columns: 80,
-    now: () => new Date(),
-    isTTY: { stdin: false, stdout: false, stderr: false },
-  };
-  const absent = (): never => assert.fail('not asked here');
-  const local = { version: '0', runAgent: absent, inspect: absent, leave: absent };
-  const ended = runCli(words, io, local);
-  const close = (): void => void stdout.destroy(Object.assign(new Error('gone'), { code: 'EPIPE' }));
-  return { lines, ended, close };
-}
+import { watching } from '../support/watching.ts';
 
 test('events -w prints what there is and what happens, each once, and goes on after a restart', async () => {
   const first: TestAgent = await testAgent();

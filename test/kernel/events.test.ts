@@ -7,6 +7,7 @@ import { createMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { nameChanger } from '../support/name-changes.ts';
 import { everyPin, mountId, startAgent } from '../support/observed.ts';
+import { operatorContext } from '../support/operator.ts';
 import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -107,21 +108,12 @@ test('labels and owner follow a rename made meanwhile, and end with a replacemen
   using dir = tempDir('state');
   for (const name of ['a', 'b']) createMap(`${bpffs.path}/${name}`);
   const first = await startAgent(bpffs.path, dir.path);
-  const context = {
-    caller: { actor: 'api:test', role: 'operator' },
-    requestId: null,
-    ifMatch: undefined,
-    createOnly: false,
-    accept: new Set<never>(),
-    force: false,
-    dryRun: false,
-  } as const;
   for (const pin of everyPin(first.agent)) {
     await first.agent.changes.patch(
       parsePath(pin.path),
       undefined,
       { labels: { was: pin.path }, owner: 'me' },
-      context,
+      operatorContext,
     );
   }
   await first.stop();

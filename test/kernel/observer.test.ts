@@ -18,6 +18,7 @@ import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { nameChanger } from '../support/name-changes.ts';
 import { everyPin, mountId, startAgent, type TestAgent } from '../support/observed.ts';
+import { operatorContext } from '../support/operator.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
 
@@ -251,15 +252,6 @@ test('what operations do is seen at once and told once', async () => {
   await using observed = await startAgent(bpffs.path, dir.path);
   const { reads } = observed.agent;
   const since = observed.store.events.lastSeq();
-  const context = {
-    caller: { actor: 'api:test', role: 'operator' },
-    requestId: null,
-    ifMatch: undefined,
-    createOnly: false,
-    accept: new Set<never>(),
-    force: false,
-    dryRun: false,
-  } as const;
   const source = everyPin(observed.agent)[0];
   assert.ok(source !== undefined);
   await observed.agent.changes.pin(
@@ -271,7 +263,7 @@ test('what operations do is seen at once and told once', async () => {
       labels: { a: 'b' },
       owner: 'me',
     },
-    context,
+    operatorContext,
   );
   const shown = (pin: PinDocument) => [pin.path, pin.id, pin.owner, pin.managed];
   assert.deepEqual(everyPin(observed.agent).map(shown), [

@@ -3,11 +3,12 @@ import { findType, type OpenBtf, openMapBtf } from '../../kernel/create/map-btf.
 import { recipeOf, type Wanted } from '../../kernel/create/recipe.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
-import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { PinfoldError } from '../../model/error.ts';
 import { parsePath } from '../../model/path.ts';
 import type { InnerMap, MapBtf, MapSpecification } from '../../model/schema/map-specification.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import { holdObjectAt } from '../operation/pin-state.ts';
+import { asSource } from '../operation/source.ts';
 
 /**
  * Makes the map of a specification, empty. Templates and BTF that were opened for it are closed again: the
@@ -99,18 +100,11 @@ function findMap(
   { map, pin }: { readonly map?: number; readonly pin?: string },
   pointer: string,
 ): HeldObject {
-  try {
+  return asSource({ pointer }, () => {
     if (map !== undefined) return kernel.objects.holdById('map', map);
     using root = kernel.bpffs.openRoot(mounts.findMount(undefined));
     return holdObjectAt(kernel, root, parsePath(pin ?? ''));
-  } catch (error) {
-    const isMissing =
-      isPinfoldError(error, 'object_not_found') ||
-      isPinfoldError(error, 'pin_not_found') ||
-      isPinfoldError(error, 'parent_not_found');
-    if (!isMissing) throw error;
-    throw new PinfoldError('source_not_found', { ...error.details, pointer }, error);
-  }
+  });
 }
 
 function notA(what: string, pointer: string): PinfoldError {

@@ -1,5 +1,5 @@
 import type { HeldObject } from '../../kernel/kernel.ts';
-import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { type ErrorDetails, isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { Expectation, Source } from '../../model/schema/request.ts';
 import type { OperationEnvironment } from './environment.ts';
@@ -81,8 +81,18 @@ function holdFromPin(context: SourceContext, path: PinPath, mount: string | unde
   });
 }
 
-/** What is missing is the source, not the pin that the request is about. */
 function naming(what: string, hold: () => HeldObject): HeldObject {
+  return asSource({ detail: `There is no ${what} to pin.` }, hold);
+}
+
+/**
+ * Holds what a request takes something from: where that is missing, it is the source, not what the request is
+ * about.
+ *
+ * @param details - what is said besides
+ * @throws PinfoldError source_not_found, and all other that `hold` throws
+ */
+export function asSource(details: ErrorDetails, hold: () => HeldObject): HeldObject {
   try {
     return hold();
   } catch (error) {
@@ -91,11 +101,7 @@ function naming(what: string, hold: () => HeldObject): HeldObject {
       isPinfoldError(error, 'pin_not_found') ||
       isPinfoldError(error, 'parent_not_found');
     if (!isMissing) throw error;
-    throw new PinfoldError(
-      'source_not_found',
-      { ...error.details, detail: `There is no ${what} to pin.` },
-      error,
-    );
+    throw new PinfoldError('source_not_found', { ...error.details, ...details }, error);
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
 import type { ObjectDocument } from '../../model/schema/object.ts';
@@ -7,6 +6,7 @@ import type { ProgramInfo } from '../../model/schema/program-info.ts';
 import type { Observed, ProgramListing, ProgramReads } from '../agent.ts';
 import { ImageBudget } from './image-budget.ts';
 import { type LiveParts, readObject } from './live.ts';
+import { measuringTime } from './measuring-time.ts';
 import { jsonChunks, textChunks } from './program-chunks.ts';
 import { assertUsesIds } from './uses-ids.ts';
 
@@ -58,7 +58,7 @@ export class AgentProgramReads implements ProgramReads {
     using _measuring = kernel.programs.holdStatistics();
     const before = readObject(this.#parts, 'program', id);
     const startedAt = clock.monotonicMs();
-    await wait(durationMs, signal);
+    await measuringTime(durationMs, signal);
     const after = readObject(this.#parts, 'program', id);
     if (before.value.fingerprint !== after.value.fingerprint) {
       const detail = `Program ${id} went away while it was measured, and another has its id.`;
@@ -102,14 +102,4 @@ function difference(before: ProgramInfo, after: ProgramInfo, durationMs: number)
     run_time_ns: since('run_time_ns'),
     ...(after.recursion_misses === undefined ? {} : { recursion_misses: since('recursion_misses') }),
   };
-}
-
-/** @throws PinfoldError not_ready where the caller has gone or the agent stops */
-async function wait(durationMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await setTimeout(durationMs, undefined, { signal });
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    throw new PinfoldError('not_ready', { detail: 'The measurement was cut short.' }, error);
-  }
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
@@ -9,6 +8,7 @@ import type { MapOrder, MapUsage, ProgramUsage, TopMaps, TopPrograms } from '../
 import type { Inventory } from '../inventory/inventory.ts';
 import { Pace } from '../observer/pace.ts';
 import { countedTypes } from './entries.ts';
+import { measuringTime } from './measuring-time.ts';
 
 /** What measuring everything needs. */
 export interface UsageParts {
@@ -40,7 +40,7 @@ export class AgentUsage {
     using _measuring = kernel.programs.holdStatistics();
     const before = await this.#readPrograms();
     const startedAt = clock.monotonicMs();
-    await wait(durationMs, signal);
+    await measuringTime(durationMs, signal);
     const after = await this.#readPrograms();
     const spentMs = clock.monotonicMs() - startedAt;
     const used = [...after].flatMap(([key, info]) => {
@@ -147,13 +147,3 @@ export class AgentUsage {
 
 /** What the API asks of it. */
 export type UsageReads = Pick<AgentUsage, keyof AgentUsage>;
-
-/** @throws PinfoldError not_ready where the caller has gone or the agent stops */
-async function wait(durationMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await setTimeout(durationMs, undefined, { signal });
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    throw new PinfoldError('not_ready', { detail: 'The measurement was cut short.' }, error);
-  }
-}
