@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { hostname, uptime } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
@@ -50,7 +50,11 @@ export interface RunningAgent {
 
 const version = readVersion();
 
-const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
+const clock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+  bootMs: () => uptime() * 1000,
+};
 
 /**
  * What only an agent needs. A command line that asks one does not wait for it: the foreign function layer,

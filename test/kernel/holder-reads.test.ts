@@ -80,7 +80,7 @@ test('one reading answers for a second and no longer, and says of when it is', a
   using holder = await hold('map:hash:4:8:16:pf_second:0');
   const id = holder.objects[0]?.id ?? 0;
   let nowMs = 0;
-  const clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs };
+  const clock = { now: () => new Date(nowMs), monotonicMs: () => nowMs, bootMs: () => nowMs };
   const reads = new AgentHolderReads({ ...partsWith({ clock }), isPinsOnly: false });
   const object = { kind: 'map', id } as const;
   await untilPasses(() => {

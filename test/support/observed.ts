@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import type { Agent } from '../../src/agent/agent.ts';
 import { type AgentOptions, createAgent } from '../../src/agent/create-agent.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
@@ -20,7 +21,11 @@ export interface TestAgent {
 }
 
 /** The time of the machine. */
-export const realClock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
+export const realClock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+  bootMs: () => uptime() * 1000,
+};
 
 /**
  * Starts an agent and waits for its first observation. Stop it in a `finally`, or with `await using`.

@@ -9,17 +9,26 @@ import { openStore, type StoreOptions } from '../../src/store/open-store.ts';
 
 /** A clock that stands still until a test moves it. */
 export interface TestClock extends Clock {
+  /** Sets the clock of the day, and nothing else. */
   set(time: string): void;
+  /** Lets time pass on all clocks. */
+  pass(ms: number): void;
 }
 
 /** Makes a clock that says `time`. */
 export function testClock(time = '2026-11-23T10:00:00.000Z'): TestClock {
   let now = new Date(time);
+  let sinceBootMs = 60_000;
   return {
     now: () => now,
     monotonicMs: () => performance.now(),
+    bootMs: () => sinceBootMs,
     set: (later) => {
       now = new Date(later);
+    },
+    pass: (ms) => {
+      now = new Date(now.getTime() + ms);
+      sinceBootMs += ms;
     },
   };
 }
