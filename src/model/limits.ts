@@ -68,12 +68,29 @@ export const limits = {
   waitersMax: 2000,
   waitMsMax: 300_000,
   waitMsDefault: 30_000,
+  /** Bytes of an owner's name. */
+  claimOwnerBytesMax: 253,
+  claimsMax: 10_000,
+  /** Paths of one claim: its release is one batch. */
+  claimPinsMax: 1000,
+  /** Owners, paths and labels of all claims together; they are kept in memory. */
+  claimsBytesMax: 64 * 1024 * 1024,
+  leaseMsMin: 1000,
+  leaseMsMax: 366 * 24 * 3600 * 1000,
+  /** Paths in one page of claims: it ends with the claim that reaches this. */
+  claimPagePinsMax: 10_000,
+  /** Paths of a claim that one event lists; it counts all. */
+  claimEventPinsMax: 100,
+  /** Renewals that change nothing but a deadline are told in history this often, for each claim. */
+  claimRenewalToldMs: 3_600_000,
   /** Streams of map contents at one time; each holds its map. */
   dumpsMax: 8,
   /** Other reads of map contents at one time: pages, single entries, counts. */
   contentReadsMax: 64,
   /** Threads that read map contents; the first is started when it is needed. */
   dumpWorkersMax: 2,
+  /** Hashes with room for so many entries are dumped by two threads, where no other dump runs. */
+  dumpSplitEntriesMin: 65_536,
   /** How long a thread without work stays. */
   dumpWorkerIdleMs: 10_000,
   /** Bytes handed from such a thread to the main one at a time, and how many pieces may be on their way. */
@@ -131,9 +148,54 @@ export const limits = {
   findingsIntervalMaxMs: 60_000,
   /** BTF beyond this size is not looked into for rules. */
   findingBtfBytesMax: 4 * 1024 * 1024,
+  /** Pins that one clean-up takes; what is past them is left to the next. */
+  gcPinsMax: 20_000,
+  /** Pins that stay although a rule objects to them, which an answer lists. */
+  gcPassedMax: 1000,
+  /** Pins a second that are moved into quarantine, and out of it for good; unless told, and at most. */
+  gcPinsASecondDefault: 200,
+  gcPinsASecondMax: 10_000,
+  /** Pins that are moved together; nobody else waits longer than they take. */
+  gcChunkPins: 32,
+  gcPoliciesMax: 32,
+  gcEveryMsMin: 60_000,
   /** Selected pins are sampled while somebody has asked for them within this time. */
   pinSamplesKeptMs: 300_000,
   /** Series of selected pins in one scrape, unless told, and at most. */
   pinSeriesDefault: 1400,
   pinSeriesMax: 50_000,
+  /** Characters of the name of a node, a pin set or a manager. */
+  clusterNameCharsMax: 253,
+  /** Bytes of one value in the cluster store; etcd refuses requests of 1.5 MiB. */
+  clusterValueBytesMax: 1024 * 1024,
+  /** Conditions, and changes, of one transaction of the cluster store; etcd takes 128 operations. */
+  clusterTxnOperationsMax: 64,
+  /** For so long one call to the cluster store is waited for. */
+  clusterCallMs: 5000,
+  /** Changes that the store of a single machine keeps for watches that come back. */
+  clusterHistoryRows: 10_000,
+  /** Keys of one prefix that are read; a fleet has this many nodes at most. */
+  clusterKeysMax: 20_000,
+  selectorCharsMax: 1024,
+  /** Receivers of events, the secrets of each, and the types that one can name. */
+  webhooksMax: 64,
+  webhookSecretsMax: 4,
+  webhookTypesMax: 64,
+  webhookUrlCharsMax: 2048,
+  /** From the name to the head of the answer; and what of an answer's body is taken before it is cut off. */
+  webhookTimeoutMs: 5000,
+  webhookAnswerBytesMax: 64 * 1024,
+  /** The first pause after a failure, to be doubled, and the longest; and the longest Retry-After obeyed. */
+  webhookRetryMs: 1000,
+  webhookRetryMaxMs: 300_000,
+  webhookRetryAfterMaxMs: 3600 * 1000,
+  /** Requests to all receivers together, and names that are looked up, at one time. */
+  webhookSendsMax: 16,
+  webhookLookupsMax: 2,
+  /** Events that are read from the log at a time, for each. */
+  webhookEventsAhead: 100,
+  /** Pings and repetitions that wait for one receiver. */
+  webhookErrandsMax: 16,
+  /** What was sent is kept to be looked at: so many of each. */
+  webhookDeliveriesMax: 1000,
 } as const;

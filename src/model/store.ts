@@ -1,9 +1,12 @@
+import type { ClusterStore } from './cluster/store.ts';
+import type { Claim } from './claim/claim.ts';
 import type { ObjectKind, PinnableKind } from './kind.ts';
 import type { Role } from './role.ts';
 import type { EventDocument, NewEvent } from './schema/event.ts';
 import type { ObjectInfo } from './schema/object.ts';
 import type { OperationDocument, OperationKind, Outcome } from './schema/operation.ts';
 import type { SpecifiedKind } from './schema/specification.ts';
+import type { WebhookRecords } from './webhook/records.ts';
 
 /**
  * What is kept on disk. `src/store` implements it on SQLite; everybody else knows only these words.
@@ -16,10 +19,13 @@ export interface Store {
   readonly pins: PinRecords;
   readonly objects: ObjectRecords;
   readonly specifications: SpecificationRecords;
+  readonly claims: ClaimRecords;
   readonly events: EventLog;
+  readonly quarantine: QuarantineRecords;
   readonly tokens: TokenRecords;
   readonly idempotency: IdempotencyRecords;
   readonly settings: Settings;
+  readonly webhooks: WebhookRecords;
   /** All of it or nothing; nested calls join the outer one. */
   transaction<Result>(body: () => Result): Result;
   /**
@@ -33,6 +39,10 @@ export interface Store {
    * @throws PinfoldError already_exists, invalid_input, storage_full, storage_failed
    */
   backup(file: string): Promise<{ readonly bytes: number }>;
+  /**
+   * The fleet's store for a machine without etcd, kept here. `nowMs` is CLOCK_BOOTTIME, which leases go by.
+   */
+  openCluster(boot: { readonly bootId: string; readonly nowMs: () => number }): ClusterStore;
   close(): void;
 }
 
@@ -189,6 +199,16 @@ export interface SpecificationRecords {
   count(query: Omit<SpecificationQuery, 'limit' | 'before'>): number;
 }
 
+/** The claims there are; an agent reads them once and keeps them in memory. */
+export interface ClaimRecords {
+  list(): readonly Claim[];
+  /** Inserts, or puts it in place of the owner's claim. */
+  put(claim: Claim): void;
+  /** Stores the deadline alone, with when it was set and by whom. */
+  renew(claim: Claim): void;
+  remove(claim: Claim): void;
+}
+
 /** Which events are wanted; members that are absent do not restrict. */
 export interface EventQuery {
   readonly afterSeq?: number;
@@ -216,6 +236,69 @@ export interface EventLog {
   lastSeq(): number;
   /** Removes what is older, or beyond the newest limits.eventsMax, at most `rowsMax` rows; says how many. */
   prune(olderThan: string, rowsMax: number): number;
+}
+
+/** A pin that was moved aside: its name is gone, an entry of the staging directory still holds its object. */
+export interface QuarantineRecord {
+  /** Of the operation that moved it, and `-<n>` for further ones of it. */
+  readonly id: string;
+  /** Its name in the staging directory; byte string. */
+  readonly slot: string;
+  readonly bootId: string;
+  readonly instance: string;
+  readonly mount: string;
+  /** Where it was; byte string. */
+  readonly path: string;
+  readonly kind: PinnableKind;
+  readonly objectId: number;
+  /** The pin as it was; its shape belongs to src/agent/journal. JSON. */
+  readonly pin: unknown;
+  /** By which rule; null where nobody meant to move it. */
+  readonly rule: string | null;
+  readonly why: string;
+  /** The operation of the clean-up that took it. */
+  readonly run: string | null;
+  readonly minAgeMs: number;
+  readonly quarantinedAt: string;
+  /** When it may go for good, on CLOCK_BOOTTIME of that boot; null: never by itself. */
+  readonly dueBoottimeMs: number | null;
+}
+
+/** Which quarantined pins are wanted; members that are absent do not restrict. */
+export interface QuarantineQuery {
+  readonly run?: string;
+  readonly mount?: string;
+  /** Byte string; itself, and with `within` everything below it. */
+  readonly path?: string;
+  readonly within?: boolean;
+  /** Those after this one, in the order in which they came. */
+  readonly afterSeq?: number;
+  readonly limit: number;
+}
+
+/** A record, and the number of its row. */
+export interface QuarantineRow {
+  readonly seq: number;
+  readonly record: QuarantineRecord;
+}
+
+/** The pins in quarantine. */
+export interface QuarantineRecords {
+  /** Inserts, or replaces what has the same id. */
+  put(record: QuarantineRecord): void;
+  /** Answers whether there was one. */
+  remove(id: string): boolean;
+  find(id: string): QuarantineRecord | undefined;
+  /** The newest that was at this path. */
+  findAt(mount: string, path: string): QuarantineRecord | undefined;
+  /** Those whose object this is. */
+  ofObject(kind: PinnableKind, objectId: number): readonly QuarantineRecord[];
+  list(query: QuarantineQuery): readonly QuarantineRow[];
+  count(query: Omit<QuarantineQuery, 'limit' | 'afterSeq'>): number;
+  /** Those whose time is over at this moment of this boot, oldest first. */
+  listDue(bootId: string, boottimeMs: number, limit: number): readonly QuarantineRecord[];
+  /** Removes what was in quarantine under other kernels, whose pins went with them; says how many. */
+  forgetOtherBoots(bootId: string): number;
 }
 
 /** A bearer token; of the secret only its SHA-256 is kept. */

@@ -1,5 +1,9 @@
 import { initialSchema } from './migration-0001.ts';
 import { specificationSchema } from './migration-0002.ts';
+import { quarantineSchema } from './migration-0004.ts';
+import { claimSchema } from './migration-0003.ts';
+import { webhookSchema } from './migration-0006.ts';
+import { clusterSchema } from './migration-0007.ts';
 
 /** One step of the schema; `PRAGMA user_version` is the number of the last one done. */
 export interface Migration {
@@ -14,6 +18,10 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, sql: initialSchema },
   { version: 2, sql: specificationSchema },
+  { version: 3, sql: claimSchema },
+  { version: 6, sql: webhookSchema },
+  { version: 4, sql: quarantineSchema },
+  { version: 7, sql: clusterSchema },
 ];
 
 /** The version this program reads and writes. */

@@ -1,7 +1,10 @@
 import type { Clock } from '../model/clock.ts';
+import type { ClusterStore } from '../model/cluster/store.ts';
 import type { Store } from '../model/store.ts';
 import { takeAgentLock } from './agent-lock.ts';
 import { backupDatabase } from './backup.ts';
+import { SqliteClaimRecords } from './claim-records.ts';
+import { type BootTime, SqliteClusterStore } from './cluster-store.ts';
 import type { Connection } from './connection.ts';
 import { openDatabaseFile } from './database-file.ts';
 import { SqliteEventLog } from './event-log.ts';
@@ -10,11 +13,13 @@ import { judgeFailure } from './inspect.ts';
 import { SqliteJournal } from './journal.ts';
 import { SqliteObjectRecords } from './object-records.ts';
 import { SqlitePinRecords } from './pin-records.ts';
+import { SqliteQuarantineRecords } from './quarantine-records.ts';
 import { Retention } from './retention.ts';
 import { SqliteSettings } from './settings.ts';
 import { SqliteSpecificationRecords } from './specification-records.ts';
 import { secureStateDir, stateFiles } from './state-dir.ts';
 import { SqliteTokenRecords } from './token-records.ts';
+import { SqliteWebhookRecords } from './webhook-records.ts';
 
 /** What the store must know of its agent. */
 export interface StoreOptions {
@@ -52,10 +57,13 @@ class SqliteStore implements Store {
   readonly pins: SqlitePinRecords;
   readonly objects: SqliteObjectRecords;
   readonly specifications: SqliteSpecificationRecords;
+  readonly claims: SqliteClaimRecords;
   readonly events: SqliteEventLog;
+  readonly quarantine: SqliteQuarantineRecords;
   readonly tokens: SqliteTokenRecords;
   readonly idempotency: SqliteIdempotencyRecords;
   readonly settings: SqliteSettings;
+  readonly webhooks: SqliteWebhookRecords;
   readonly #connection: Connection;
   readonly #lock: Disposable;
   readonly #retention: Retention;
@@ -67,10 +75,13 @@ class SqliteStore implements Store {
     this.pins = new SqlitePinRecords(connection);
     this.objects = new SqliteObjectRecords(connection);
     this.specifications = new SqliteSpecificationRecords(connection);
+    this.claims = new SqliteClaimRecords(connection);
     this.events = new SqliteEventLog(connection, options);
+    this.quarantine = new SqliteQuarantineRecords(connection);
     this.tokens = new SqliteTokenRecords(connection);
     this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
     this.settings = new SqliteSettings(connection);
+    this.webhooks = new SqliteWebhookRecords(connection);
     this.#retention = new Retention(connection, this, options);
   }
 
@@ -84,6 +95,10 @@ class SqliteStore implements Store {
 
   backup(file: string): Promise<{ readonly bytes: number }> {
     return backupDatabase(this.#connection.file, file);
+  }
+
+  openCluster(boot: BootTime): ClusterStore {
+    return new SqliteClusterStore(this.#connection, boot);
   }
 
   close(): void {

@@ -20,10 +20,16 @@ export const operationKinds = [
   'mkdir',
   'rmdir',
   'batch',
+  'claim',
+  'release',
   'entry_put',
   'entry_delete',
   'entries_batch',
   'freeze',
+  'quarantine',
+  'restore',
+  'discard',
+  'gc',
 ] as const;
 /** One of `operationKinds`. */
 export type OperationKind = (typeof operationKinds)[number];
