@@ -37,6 +37,10 @@ export interface Surroundings {
   readonly onStep?: OnStep;
 }
 
+  /** Time, if not the machine's. */
+  readonly clock?: Clock;
+  /** How names of receivers become addresses, if not as the system does it. */
+  readonly resolve?: Resolve;
 /** An agent that serves. */
 export interface RunningAgent {
   readonly agent: Agent;
@@ -50,7 +54,7 @@ export interface RunningAgent {
 
 const version = readVersion();
 
-const clock: Clock = {
+const processClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
   bootMs: () => uptime() * 1000,
@@ -93,12 +97,14 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     assertAble(config, kernel);
     prepareBpffs(config, kernel, log);
     if (config.programStats) {
+    const clock = surroundings.clock ?? { ...processClock, bootMs: () => kernel.sinceBootMs() };
       const measuring = kernel.programs.holdStatistics();
       closers.push(() => measuring[Symbol.dispose]());
     }
 
-    const { stateDir, node, retentionMs } = config;
-    const store = openStore({ stateDir, node, bootId: kernel.facts.bootId, clock, retentionMs });
+    const { stateDir, node, retentionMs, retentionBytes } = config;
+    const { bootId } = kernel.facts;
+    const store = openStore({ stateDir, node, bootId, clock, retentionMs, retentionBytes });
     closers.push(() => store.close());
     const tokenFile = join(stateDir, 'admin.token');
     const secret = ensureAdminToken({ store, clock, file: tokenFile });
@@ -129,9 +135,16 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     await Promise.race([observed, undefined]);
 
     const naming = { pathOf: mountPath(agent), pinSeriesMax: config.pinSeries.seriesMax };
-    const metrics = createMetrics({ numbers: agent.statistics, ...naming, version });
+    const metrics = createMetrics({
+      numbers: agent.statistics,
+      webhooks: { source: webhooks, now: () => clock.now() },
+      ...naming,
+      version,
+    });
     closers.push(() => metrics[Symbol.dispose]());
-    const api = await buildApi(config, { agent, metrics, log });
+    const webhooks = await startWebhooks(config, agent, { ...surroundings, clock });
+    closers.push(async () => await webhooks.stop());
+    const api = await buildApi(config, { agent, metrics, log, webhooks, clock });
     const serving = await serve({
       api,
       config,
@@ -152,7 +165,21 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
 /** The API over an agent: who may call by the unix socket, where backups go, and all routes. */
 async function buildApi(
   config: AgentConfig,
-  { agent, metrics, log }: Pick<Parts, 'agent' | 'metrics' | 'log'>,
+/** Has events sent to those who want them. */
+async function startWebhooks(
+  config: AgentConfig,
+  agent: Agent,
+  { log, resolve, clock }: Surroundings & { readonly clock: Clock },
+) {
+  const { openWebhooks } = await loadParts();
+  const { node, webhookAllow: allowed, webhookCa: caFile } = config;
+  const ca = caFile === undefined ? undefined : readText(caFile);
+  const onFailure = (error: unknown): void =>
+    log.error('a webhook could not go on; it tries again', { cause: describeError(error) });
+  return openWebhooks({ agent, clock, node, allowed, ca, resolve, onFailure });
+}
+
+  { agent, metrics, log, webhooks, clock }: Pick<Parts, 'agent' | 'metrics' | 'log' | 'webhooks' | 'clock'>,
 ) {
   const { createApi, peerReader } = await loadParts();
   const { users, groups } = config;
@@ -238,7 +265,7 @@ async function runAgent(flags: Settings): Promise<number> {
     log = createLog({
       level: config.logLevel,
       write: (line) => process.stderr.write(line),
-      now: () => clock.now(),
+      now: () => processClock.now(),
     });
     running = await startAgent(config, { log, inheritedFds: inheritedFds() });
     greet(running, config);
@@ -351,7 +378,15 @@ function readText(file: string): string {
 export async function main(words: readonly string[]): Promise<number> {
   const { stdin, stdout, stderr, env } = process;
   const isTTY = { stdin: stdin.isTTY, stdout: stdout.isTTY, stderr: stderr.isTTY };
-  const io = { stdin, stdout, stderr, env, isTTY, columns: stdout.columns ?? 80, now: () => clock.now() };
+  const io = {
+    stdin,
+    stdout,
+    stderr,
+    env,
+    isTTY,
+    columns: stdout.columns ?? 80,
+    now: () => processClock.now(),
+  };
   return await runCli(words, io, {
     version,
     runAgent,
@@ -363,7 +398,7 @@ export async function main(words: readonly string[]): Promise<number> {
 /** For the commands that look at this machine without an agent. */
 async function loadMachine() {
   const { localMachine } = await import('./agent/machine/local-machine.ts');
-  return localMachine(clock, version);
+  return localMachine(processClock, version);
 }
 
 /** bin/pinfold calls main; so does this file when it is run itself. */

@@ -17,6 +17,7 @@ import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../
 import type { WaitCondition, WaitDocument } from '../model/schema/wait.ts';
 import type { Store } from '../model/store.ts';
 import type { BatchEdits } from './edit/batches.ts';
+import type { Claims } from './claim/contract.ts';
 import type { Creation } from './edit/create-map.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
@@ -50,6 +51,10 @@ export interface Agent {
   readonly waits: Waits;
   readonly changes: Changes;
   readonly store: Store;
+  /** What runtimes of containers and networks ask for. */
+  readonly hooks: AgentHooks;
+  /** Who needs which pin. */
+  readonly claims: Claims;
   readonly statistics: Statistics;
   /** Undefined once recovery and the first full observation are done, otherwise why not yet. */
   notReady(): string | undefined;

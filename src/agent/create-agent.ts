@@ -7,6 +7,8 @@ import type { Thresholds } from '../model/finding/thresholds.ts';
 import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
+import { ClaimBook } from './claim/claim-book.ts';
+import { AgentClaims } from './claim/claims.ts';
 import type { Agent } from './agent.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
@@ -41,7 +43,8 @@ import { AgentReads } from './reads/reads.ts';
 import { AgentStatistics, type Progress } from './reads/statistics.ts';
 import { AgentTypeReads } from './reads/type-reads.ts';
 import { AgentUsage } from './reads/usage.ts';
-import { type RecoveryReport, recover } from './recovery/recover.ts';
+import type { RecoveryReport } from './recovery/recover.ts';
+import { Recovery } from './recovery/recovery.ts';
 import { SelectedPins } from './selection/selected-pins.ts';
 import { AgentSpecifications } from './specification/reads.ts';
 import { SpecificationRecorder } from './specification/recorder.ts';
@@ -97,7 +100,10 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const annotations = loadAnnotations(store, kernel.facts.bootId);
   const recorder = new ChangeRecorder({ store, inventory, annotations, announce });
   const mounts = new MountTable(kernel, options.bpffsPath);
-  const parts: SharedParts = { options, inventory, known, recorder, mounts, statistics };
+  const primaryMount = () => known.primaryId;
+  const { bootId } = kernel.facts;
+  const claims = new ClaimBook({ store, clock, bootId, announce, primaryMount });
+  const parts: SharedParts = { options, inventory, known, recorder, mounts, claims, statistics };
   const observed = makeObserver(parts, () => schedule.wake());
   const environment = makeEnvironment(parts, () => recovery.noteUnsettled());
   const recovery: Recovery = new Recovery(environment);
@@ -109,6 +115,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       await observed.observer.pass(kind);
       specified?.afterPass(kind !== 'quick');
       if (kind !== 'quick') recovery.tryAgain();
+      claims.expire();
       await findings.afterPass(kind);
       await selected.afterPass();
     },
@@ -116,17 +123,17 @@ export function createAgent(given: AgentOptions): StartedAgent {
   });
   const specified = openSpecified(parts);
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly) };
-  const primaryMount = () => known.primaryId;
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
   const findings = openFindings(parts, { ...counting, primaryMount, observe: () => schedule.refresh() });
   const live: LiveParts = { ...parts, ...counting, holders, sink: recorder };
+  const observedAt = () => observed.observer.observedAt?.at;
   const reads = new AgentReads({
     ...parts,
     ...live,
     findings,
     startedAt: clock.now(),
     options: node,
-    observedAt: () => observed.observer.observedAt?.at,
+    observedAt,
     refresh: () => schedule.refresh(),
   });
   const notReady = () =>
@@ -135,6 +142,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const changes = new PinChanges(environment, () => recovery.trySettling());
   const editing = openEdits({ environment, changes, holds, announce });
   const waits = openWaits(parts, { reads, holders, primaryMount });
+  const asking = { inventory, primaryMount, observedAt };
   const agent: Agent = {
     reads,
     holders,
@@ -142,6 +150,8 @@ export function createAgent(given: AgentOptions): StartedAgent {
     ...contents,
     ...editing.parts,
     waits,
+    hooks: new AgentHooks({ waits, claims: undefined, monotonicMs: () => clock.monotonicMs() }),
+    claims: new AgentClaims({ ...asking, book: claims, environment, reads, changes }),
     changes,
     store,
     statistics,
@@ -161,13 +171,14 @@ function openSpecified({ options, inventory, statistics }: SharedParts): Specifi
 
 /** Tries rules after passes; what came or went has it look closer. */
 function openFindings(
-  { options, known, statistics }: SharedParts,
+  { options, known, claims, statistics }: SharedParts,
   reading: ReadingParts & { readonly observe: () => Promise<void> },
 ): AgentFindings {
   const { store, node, onFailure, thresholds } = options;
   const announce: Announce = (events) => statistics.announce(events);
   const { isPinsOnly } = node;
-  const findings = makeFindings({ ...reading, store, known, isPinsOnly, announce, onFailure, thresholds });
+  const judging = { known, claims, isPinsOnly, thresholds };
+  const findings = makeFindings({ ...reading, ...judging, store, announce, onFailure });
   statistics.onEvents(() => findings.noteMoved());
   return findings;
 }
@@ -217,6 +228,7 @@ interface SharedParts {
   readonly known: KnownMounts;
   readonly recorder: ChangeRecorder;
   readonly mounts: MountTable;
+  readonly claims: ClaimBook;
   readonly statistics: AgentStatistics;
 }
 
@@ -253,7 +265,7 @@ function makeObserver(
 }
 
 function makeEnvironment(
-  { options, recorder, mounts, statistics }: SharedParts,
+  { options, recorder, mounts, claims, statistics }: SharedParts,
   onUnsettled: () => void,
 ): OperationEnvironment {
   const { kernel, store, clock, node } = options;
@@ -261,6 +273,7 @@ function makeEnvironment(
     kernel,
     store,
     sink: recorder,
+    claims,
     mounts,
     clock,
     agentUuid: agentUuid(store),
@@ -316,52 +329,6 @@ function makeLife({
         observed.writer.events([nodeEvent('node.stopped', options)]);
     },
   };
-}
-
-/**
- * Recovery at the start, and again for what could not be recovered then because its instance was out of
- * reach, and for what could not be recorded since because the disk was full.
- */
-class Recovery {
-  readonly #environment: OperationEnvironment;
-  #isWaiting = false;
-  #hasUnsettled = false;
-
-  constructor(environment: OperationEnvironment) {
-    this.#environment = environment;
-  }
-
-  run(whileRunning = false): RecoveryReport {
-    const report = recover(this.#environment, whileRunning);
-    this.#isWaiting = report.waiting.length > 0;
-    this.#hasUnsettled = false;
-    return report;
-  }
-
-  noteUnsettled(): void {
-    this.#hasUnsettled = true;
-  }
-
-  /**
-   * Settles what could not be recorded. An observation that came before it would take our own changes for
-   * somebody else's, so it fails while this does. @throws PinfoldError storage_full, storage_failed
-   */
-  settleNow(): void {
-    if (this.#hasUnsettled) this.run(true);
-  }
-
-  /** The same before the next changes; where it fails, they will find out themselves. */
-  trySettling(): void {
-    try {
-      this.settleNow();
-    } catch (error) {
-      if (!isPinfoldError(error)) throw error;
-    }
-  }
-
-  tryAgain(): void {
-    if (this.#isWaiting) this.run(true);
-  }
 }
 
 /** What is stored about the pins of this boot; recovery asks for it before anything is observed. */

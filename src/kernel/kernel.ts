@@ -39,6 +39,8 @@ export interface Kernel extends Disposable {
   readonly facts: KernelFacts;
   /** inotify on directories; see InotifyWatcher. */
   openWatcher(onWake: (watch: number | 'overflow') => void): Watcher;
+  /** Milliseconds since boot, time asleep included (CLOCK_BOOTTIME). */
+  sinceBootMs(): number;
 }
 
 /** What stays true while this kernel runs. */

@@ -7,7 +7,7 @@ import { IteratorCounters } from './iter/counters.ts';
 import type { Kernel } from './kernel.ts';
 import { BpfObjects } from './object/objects.ts';
 import { BpfTypes } from './object/types.ts';
-import { readBootTimeMs } from './proc/boot.ts';
+import { readBootTimeMs, readSinceBootMs } from './proc/boot.ts';
 import { Cgroups } from './proc/cgroups.ts';
 import { readFacts } from './proc/facts.ts';
 import { probeFeatures } from './proc/features.ts';
@@ -44,6 +44,7 @@ export function openKernel(): Kernel {
       fds,
       calls,
       facts,
+      sinceBootMs: readSinceBootMs,
       counters,
       mapDetails: counters.mapDetails,
       programDetails: counters.programDetails,

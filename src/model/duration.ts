@@ -9,3 +9,12 @@ export function parseDurationMs(text: string): number | undefined {
   }
   return undefined;
 }
+
+/** A duration in the largest unit that loses nothing: `10m` for 600,000. */
+export function durationText(ms: number): string {
+  const [unit, size] = Object.entries(unitsMs).findLast(([, each]) => ms % each === 0 && ms >= each) ?? [
+    'ms',
+    1,
+  ];
+  return `${ms / size}${unit}`;
+}

@@ -68,6 +68,8 @@ export const limits = {
   waitersMax: 2000,
   waitMsMax: 300_000,
   waitMsDefault: 30_000,
+  /** Pins one workload waits for and claims by its annotations. */
+  hookPinsMax: 64,
   /** Bytes of an owner's name. */
   claimOwnerBytesMax: 253,
   claimsMax: 10_000,

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { afterEach } from 'node:test';
 import type { ChangeContext, ChangeResult, MountChoice } from '../../src/agent/agent.ts';
 import { AnnotationIndex } from '../../src/agent/inventory/annotations.ts';
+import { ClaimBook } from '../../src/agent/claim/claim-book.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
 import { ChangeRecorder } from '../../src/agent/inventory/recorder.ts';
 import { carryOut } from '../../src/agent/operation/carry-out.ts';
@@ -176,6 +177,7 @@ export function environmentOf(parts: EnvironmentParts): OperationEnvironment {
     onOperation: () => undefined,
   };
 }
+    claims: claimsOf(parts),
 
 /** Scans once and again where an id is not known: what an observer does in time. */
 function mountsOf({ kernel, bpffs }: Pick<EnvironmentParts, 'kernel' | 'bpffs'>): MountFinder {
@@ -183,6 +185,12 @@ function mountsOf({ kernel, bpffs }: Pick<EnvironmentParts, 'kernel' | 'bpffs'>)
   let known = kernel.bpffs.scanMounts();
   return {
     findMount: (choice = primary) => {
+function claimsOf({ kernel, store, bpffs }: EnvironmentParts): ClaimBook {
+  const { bootId } = kernel.facts;
+  const primaryMount = () => mountId(bpffs);
+  return new ClaimBook({ store, clock, bootId, primaryMount, announce: () => undefined });
+}
+
       const find = () => known.find((mount) => mount.id === choice);
       if (find() === undefined) known = kernel.bpffs.scanMounts();
       const found = find();

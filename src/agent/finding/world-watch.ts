@@ -1,4 +1,5 @@
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Thresholds } from '../../model/finding/thresholds.ts';
 import type { Need, World, WorldHolders } from '../../model/finding/world.ts';
@@ -25,6 +26,7 @@ export interface WorldWatchParts {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly inventory: Inventory;
+  readonly claims: ClaimedPins;
   readonly known: KnownMounts;
   readonly thresholds: Thresholds;
   readonly isPinsOnly: boolean;
@@ -66,7 +68,7 @@ export class WorldWatch {
 
   /** Looks around. `isAsked`: somebody waits for it, and wants what is true now. */
   async look(pace: Pace, isAsked: boolean): Promise<Look> {
-    const { inventory, thresholds, clock, known, kernel } = this.#parts;
+    const { inventory, thresholds, clock, known, claims, kernel } = this.#parts;
     const missing = this.#missing();
     const surroundings = await readSurroundings(kernel, inventory, pace);
     const sums = missing.counters === undefined ? this.#readCounters() : '';
@@ -83,6 +85,7 @@ export class WorldWatch {
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
     if (holders !== undefined) this.#attached = holders.view.attached;
     const world = makeWorld(inventory, {
+      claims,
       nowMs: clock.now().getTime(),
       thresholds,
       mounts: known.documents(),

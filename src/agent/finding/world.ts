@@ -1,3 +1,4 @@
+import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
 import type { Thresholds } from '../../model/finding/thresholds.ts';
 import {
   countsEntries,
@@ -21,6 +22,7 @@ import { compareBytes } from '../inventory/sorted-list.ts';
 export interface WorldParts {
   readonly nowMs: number;
   readonly thresholds: Thresholds;
+  readonly claims: ClaimedPins;
   readonly mounts: readonly MountDocument[];
   readonly cgroups: number;
   readonly entryCounts: ReadonlyMap<number, number>;
@@ -30,7 +32,8 @@ export interface WorldParts {
 }
 
 /** The inventory as of this moment, by id, for rules that may take several slices of time. */
-export function makeWorld(inventory: Inventory, { entryCounts, ...others }: WorldParts): World {
+export function makeWorld(inventory: Inventory, { entryCounts, claims, ...others }: WorldParts): World {
+  const known: Known = { inventory, claims };
   const maps = new Map<number, WorldObject<MapInfo>>();
   const programs = new Map<number, WorldObject<ProgramInfo>>();
   const links = new Map<number, WorldObject<LinkInfo>>();
@@ -40,10 +43,10 @@ export function makeWorld(inventory: Inventory, { entryCounts, ...others }: Worl
       const entry = inventory.objects.find(kind, id);
       if (entry === undefined) continue;
       const { info } = entry;
-      if (info.kind === 'program') programs.set(id, objectOf(inventory, entry, info));
-      if (info.kind === 'link') links.set(id, objectOf(inventory, entry, info));
+      if (info.kind === 'program') programs.set(id, objectOf(known, entry, info));
+      if (info.kind === 'link') links.set(id, objectOf(known, entry, info));
       if (info.kind !== 'map') continue;
-      maps.set(id, objectOf(inventory, entry, info));
+      maps.set(id, objectOf(known, entry, info));
       const count = entryCounts.get(id);
       if (count !== undefined && countsEntries(info.type)) entries.set(id, count);
     }
@@ -51,14 +54,20 @@ export function makeWorld(inventory: Inventory, { entryCounts, ...others }: Worl
   return { ...others, maps, programs, links, entries };
 }
 
-function objectOf<Info>(inventory: Inventory, entry: ObjectEntry, info: Info): WorldObject<Info> {
+/** What pins are there, and who needs them. */
+interface Known {
+  readonly inventory: Inventory;
+  readonly claims: ClaimedPins;
+}
+
+function objectOf<Info>({ inventory, claims }: Known, entry: ObjectEntry, info: Info): WorldObject<Info> {
   const { kind, id, firstSeen } = entry;
   const pins = pinsOf(inventory, entry);
   return {
     info,
     firstSeenMs: Date.parse(firstSeen),
     counters: inventory.objects.countersOf(kind, id),
-    pins: pins.map(pinOf),
+    pins: pins.map((pin) => pinOf(pin, claims)),
     pinnedInodes: pins.length < 2 ? pins.length : inventory.countPinnedInodes(kind, id),
   };
 }
@@ -76,12 +85,12 @@ function placeOf({ mount, path }: PinEntry): string {
   return `${mount}/${path}`;
 }
 
-function pinOf({ mount, path, inode, annotations }: PinEntry): WorldPin {
+function pinOf({ mount, path, inode, annotations }: PinEntry, claims: ClaimedPins): WorldPin {
   return {
     mount,
     path,
     owner: annotations.owner,
-    isClaimed: false,
+    isClaimed: claims.claimsOf({ mount, path }).length > 0,
     pinnedAtMs: Number(inode.mtimeNs / 1_000_000n),
   };
 }

@@ -205,6 +205,8 @@ export function restorePin(
     path: saved.path,
     inode: {
       inode: saved.inode,
+  /** The id of the claim that ends where it is applied. */
+  releases: Type.Optional(Type.String()),
       mtimeNs: BigInt(saved.mtimeNs),
       ctimeNs: BigInt(saved.ctimeNs),
       links: saved.links,

@@ -1,6 +1,7 @@
 import { pathMembers } from '../../model/path.ts';
 import type { ChangeResult, PlanStep } from '../agent.ts';
 import type { Finding } from './hazards.ts';
+import { isOfMany } from './moments.ts';
 import type { Move } from './move.ts';
 import type { Line } from './planning.ts';
 import type { ChangeRequest } from './request.ts';
@@ -13,7 +14,7 @@ export function dryAnswer(
   findings: readonly Finding[],
 ): ChangeResult {
   return answer(request, lines, (line) => {
-    const plan = line.moves.map((move) => planStep(move, findings));
+    const plan = line.moves.map((move) => planStep(line, move, findings));
     return { operationId: undefined, created: line.created, pin: undefined, plan };
   });
 }
@@ -39,17 +40,22 @@ function answer(
 ): ChangeResult {
   const results = lines.map(resultOf);
   const [first] = results;
-  if (request.kind !== 'batch' && first !== undefined) return first;
+  if (!isOfMany(request.kind) && first !== undefined) return first;
   const plan = request.context.dryRun ? results.flatMap((result) => result.plan ?? []) : undefined;
   return { operationId: first?.operationId, created: false, pin: undefined, plan, results };
 }
 
-function planStep(move: Move, findings: readonly Finding[]): PlanStep {
-  const losing = move.losing();
-  const finding = findings.find((candidate) =>
-    candidate.losing.some(({ subject, path }) => subject === losing?.subject && path === losing.path),
+/** The last move of a line is the one that takes names from what they held. */
+function planStep({ moves, vacates = [] }: Line, move: Move, findings: readonly Finding[]): PlanStep {
+  const own = move.losing();
+  const losing = [...(own === undefined ? [] : [own]), ...(move === moves.at(-1) ? vacates : [])];
+  const found = findings.filter((finding) =>
+    finding.losing.some(({ subject, path }) =>
+      losing.some((name) => name.subject === subject && name.path === path),
+    ),
   );
-  const reasons = finding === undefined ? '' : ` (${finding.reasons.join('; ')})`;
-  const detail = `${move.sentence}${finding?.hazards.length ? reasons : ''}`;
-  return { action: move.action, ...pathMembers(move.path), detail, hazards: finding?.hazards ?? [] };
+  const hazards = [...new Set(found.flatMap((finding) => finding.hazards))];
+  const reasons = found.flatMap((finding) => (finding.hazards.length === 0 ? [] : finding.reasons));
+  const detail = reasons.length === 0 ? move.sentence : `${move.sentence} (${reasons.join('; ')})`;
+  return { action: move.action, ...pathMembers(move.path), detail, hazards };
 }

@@ -3,13 +3,17 @@ import type { Clock } from '../../model/clock.ts';
 import type { Outcome } from '../../model/schema/operation.ts';
 import type { OnStep } from '../../model/step.ts';
 import type { Store } from '../../model/store.ts';
-import type { ChangeSink, MountFinder } from './sink.ts';
+import type { OperationClaims } from './claimed.ts';
+import type { ChangeSink, MountFinder, QuarantineSink } from './sink.ts';
 
 /** What every change and recovery stand on; made once, in create-agent.ts. */
 export interface OperationEnvironment {
   readonly kernel: Kernel;
   readonly store: Store;
   readonly sink: ChangeSink;
+  readonly quarantine: QuarantineSink;
+  /** Who needs which pin: taking one away from its owner is a hazard. */
+  readonly claims: OperationClaims;
   readonly mounts: MountFinder;
   readonly clock: Clock;
   /**

@@ -21,6 +21,8 @@ export interface Operation {
   readonly intent: Omit<Intent, 'plan' | 'startedAt' | 'bootId' | 'instance'>;
   readonly acceptance: Acceptance;
 }
+  /** The claim that ends with it. */
+  readonly releases: string | undefined;
 
 /** How one operation ended; `error` is what its caller is told, undefined where it was applied. */
 interface Ended {
@@ -73,7 +75,14 @@ function carryOut(operation: Operation): Ended {
   } catch (error) {
     return takeBack(operation, say, error);
   }
-  const settlement = { intent, outcome: 'applied', detail: null, changes: changesOf(moves) } as const;
+  const { releases } = operation;
+  const settlement = {
+    intent,
+    outcome: 'applied',
+    detail: null,
+    changes: changesOf(moves),
+    releases,
+  } as const;
   return { operation, settlement, error: undefined };
 }
 
@@ -117,8 +126,9 @@ function amend(operation: Operation, phase: Phase): void {
   operation.environment.store.journal.amend(operation.intent.operationId, planOf(operation, phase));
 }
 
-function planOf({ site, moves }: Operation, phase: Phase): Plan {
-  return { version: 1, mount: site.mount, phase, items: moves.map((move) => move.item()) };
+function planOf({ site, moves, releases }: Operation, phase: Phase): Plan {
+  const items = moves.map((move) => move.item());
+  return { version: 1, mount: site.mount, phase, items, ...(releases === undefined ? {} : { releases }) };
 }
 
 /**

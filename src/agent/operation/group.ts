@@ -1,10 +1,12 @@
 import { pathMembers } from '../../model/path.ts';
 import type { ChangeResult } from '../agent.ts';
 import { doneAnswer, dryAnswer } from './answer.ts';
+import { findClaimed } from './claimed.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { execute, type Operation, stakesOf } from './execute.ts';
 import { type CountedObjects, findHazards, refuseHazards } from './hazards.ts';
 import { Holds } from './holds.ts';
+import { isOfMany } from './moments.ts';
 import type { Line, Planning } from './planning.ts';
 import type { ChangeRequest } from './request.ts';
 import { Site } from './site.ts';
@@ -82,13 +84,15 @@ function prepare(shared: Shared, request: ChangeRequest): Prepared {
   const moves = lines.flatMap((line) => line.moves);
   const arriving = moves.flatMap((move) => move.arriving() ?? []);
   const stakes = { ...stakesOf({ moves, holds }, arriving), counted: shared.counted };
-  const findings = findHazards(environment, stakes);
+  const claimed = findClaimed(environment.claims, site.mount, { lines, releases: request.releases });
+  const findings = [...findHazards(environment, stakes), ...claimed];
   if (context.dryRun) return { outcome: { result: dryAnswer(request, lines, findings) } };
   refuseHazards(findings, context);
   const conclude = (id: string | undefined) => doneAnswer(request, lines, { sink, operationId: id });
   if (moves.length === 0) return { outcome: { result: conclude(undefined) } };
   const intent = intentOf(operationId, request, { site, lines });
-  return { operation: { environment, site, holds, moves, acceptance: context, intent }, conclude };
+  const { releases } = request;
+  return { operation: { environment, site, holds, moves, acceptance: context, intent, releases }, conclude };
 }
 
 /** Names of staging entries that no other operation of any agent has. */
@@ -105,7 +109,7 @@ function intentOf(
   const { context, kind } = request;
   return {
     operationId,
-    kind: kind === 'batch' ? kind : (planned.lines[0]?.kind ?? kind),
+    kind: isOfMany(kind) ? kind : (planned.lines[0]?.kind ?? kind),
     actor: context.caller.actor,
     requestId: context.requestId,
     accepted: context.force ? ['force'] : [...context.accept],

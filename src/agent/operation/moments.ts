@@ -28,9 +28,14 @@ const visible: ReadonlySet<string> = new Set([
 export function momentsOf(kind: OperationKind, onStep: OnStep): Say {
   const own = stepsByKind.get(kind);
   return (moment) => {
-    const step = own?.get(kind === 'batch' ? nameInBatch(moment) : moment);
+    const step = own?.get(isOfMany(kind) ? nameInBatch(moment) : moment);
     if (step !== undefined) onStep(step);
   };
+}
+
+/** Kinds whose operations have as many lines as they were asked for. */
+export function isOfMany(kind: OperationKind): boolean {
+  return kind === 'batch' || kind === 'release';
 }
 
 function nameInBatch(moment: string): string {

@@ -4,6 +4,7 @@ import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
 import type { PinPatch, PinRequest } from '../../model/schema/request.ts';
 import type { Attributes } from '../journal/plan.ts';
 import { AttributesMove } from './attributes.ts';
+import type { Vacated } from './claimed.ts';
 import { isSameObject } from './holds.ts';
 import { PinMove } from './pin.ts';
 import {
@@ -89,7 +90,8 @@ function planReplace(
   };
   const move = new ReplaceMove(planning.site, spec, { source: held, displaced: found });
   planning.view.putPin(path, move.subject);
-  return { kind: 'replace', path, moves: [move], subject: move.subject, created: false };
+  const vacates = [{ path, subject: found }];
+  return { kind: 'replace', path, moves: [move], vacates, subject: move.subject, created: false };
 }
 
 /**
@@ -106,8 +108,8 @@ export function planPatch(
   const to = findRequestedPath(patch, 'path') ?? path;
   const attributes = planAttributes(planning, { path, subject }, patch);
   if (to === path) return { kind: 'attributes', path, moves: attributes, subject, created: false };
-  const rename = planRename(planning, { path, to, subject }, patch);
-  return { kind: 'rename', path, moves: [...attributes, rename], subject, created: false };
+  const { move, vacates } = planRename(planning, { path, to, subject }, patch);
+  return { kind: 'rename', path, moves: [...attributes, move], vacates, subject, created: false };
 }
 
 function planRename(
@@ -118,7 +120,7 @@ function planRename(
     readonly subject: Subject;
   },
   request: { readonly parents?: boolean; readonly replace?: boolean },
-): RenameMove {
+): { readonly move: RenameMove; readonly vacates: readonly Vacated[] } {
   const { site, view } = planning;
   const { path, to, subject } = pin;
   const displaced = view.find(to);
@@ -127,7 +129,9 @@ function planRename(
   view.remove(path);
   view.putDirectories(directories);
   view.putPin(to, subject);
-  return new RenameMove(site, { path, to, slot: planning.newSlot(), directories, displaced }, subject);
+  const where = { path, to, slot: planning.newSlot(), directories, displaced };
+  const over = displaced === undefined ? [] : [{ path: to, subject: displaced }];
+  return { move: new RenameMove(site, where, subject), vacates: [{ path, subject }, ...over] };
 }
 
 /** `DELETE /v1/pins/{path}` */
@@ -136,7 +140,8 @@ export function planUnpin(planning: Planning, path: PinPath, conditions: Precond
   checkPreconditions(path, subject, { ...conditions, createOnly: false });
   planning.view.remove(path);
   const move = new UnpinMove(planning.site, { path, slot: planning.newSlot() }, subject);
-  return { kind: 'unpin', path, moves: [move], subject: undefined, created: false };
+  const vacates = [{ path, subject }];
+  return { kind: 'unpin', path, moves: [move], vacates, subject: undefined, created: false };
 }
 
 /** No move at all where everything is as it is wished already. */

@@ -2,6 +2,7 @@ import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
 import type { OperationKind } from '../../model/schema/operation.ts';
 import { etagOfPin, matchesEtag } from '../etag.ts';
+import type { Vacated } from './claimed.ts';
 import type { OperationEnvironment } from './environment.ts';
 import type { Holds } from './holds.ts';
 import type { Move } from './move.ts';
@@ -31,6 +32,8 @@ export interface Line {
   readonly kind: OperationKind;
   readonly path: PinPath;
   readonly moves: readonly Move[];
+  /** Names that will not hold what they held; none unless told. */
+  readonly vacates?: readonly Vacated[];
   /** The pin the answer shows. */
   readonly subject: Subject | undefined;
   readonly created: boolean;

@@ -18,6 +18,8 @@ export interface ChangeRequest {
    */
   readonly onlyPath: PinPath | undefined;
   readonly plan: (planning: Planning) => readonly Line[];
+  /** The claim that ends where it is applied; it does not stand in its own way. */
+  readonly releases?: string;
 }
 
 /** Where a change is asked for, and by whom. */

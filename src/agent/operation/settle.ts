@@ -9,7 +9,9 @@ export interface Settlement {
   readonly outcome: Exclude<Outcome, 'running'>;
   /** Why, where it was not applied or is not known. */
   readonly detail: string | null;
-  readonly changes: readonly (PinChange | DirectoryChange)[];
+  readonly changes: readonly Change[];
+  /** The id of the claim that ends with it, where it was applied. */
+  readonly releases?: string | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface Settlement {
  * @throws PinfoldError storage_full, storage_failed; the intents are then still open, for recovery to settle
  */
 export function settle(environment: OperationEnvironment, settlements: readonly Settlement[]): void {
-  const { store, sink, clock } = environment;
+  const { store, sink, quarantine, claims, clock } = environment;
   const at = clock.now().toISOString();
   const publish = store.transaction(() => {
     const tell = sink.record(
@@ -30,7 +32,16 @@ export function settle(environment: OperationEnvironment, settlements: readonly 
     );
     for (const { intent, outcome, detail } of settlements)
       store.journal.settle(intent.operationId, outcome, at, detail);
-    return tell;
+    const tellReleased = settlements.flatMap(({ intent: { actor, operationId }, outcome, releases }) =>
+      releases === undefined || outcome !== 'applied'
+        ? []
+        : [claims.release(releases, { actor, operationId, at })],
+    );
+    return () => {
+      tell();
+      tellKept();
+      for (const tellOne of tellReleased) tellOne();
+    };
   });
   publish();
 }

@@ -77,8 +77,9 @@ function finish(environment: OperationEnvironment, intent: Intent, interrupted: 
   examine(interrupted);
   environment.onStep('recovery.intent_examined');
   const ending = resume(interrupted);
-  const changes = interrupted.moves.flatMap((move) => move.changes());
-  settle(environment, [{ intent, ...ending, changes }]);
+  const { moves, plan, site } = interrupted;
+  const changes = [...moves.flatMap((move) => move.changes()), ...keptIn(environment, site, plan.items)];
+  settle(environment, [{ intent, ...ending, changes, releases: plan.releases }]);
   environment.onStep('recovery.intent_settled');
   return ending;
 }

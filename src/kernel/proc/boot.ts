@@ -22,6 +22,5 @@ export function readBootId(): string {
 export function readBootTimeMs(): number {
   const time = Buffer.alloc(16);
   check('clock_gettime', raw.clock_gettime(CLOCK_BOOTTIME, time));
-  const sinceBootMs = Number(time.readBigInt64LE(0)) * 1000 + Number(time.readBigInt64LE(8)) / 1e6;
-  return Date.now() - sinceBootMs;
+  return Number(time.readBigInt64LE(0)) * 1000 + Number(time.readBigInt64LE(8)) / 1e6;
 }

@@ -1,0 +1,105 @@
+import { isDeepStrictEqual } from 'node:util';
+import { PinfoldError } from '../error.ts';
+import type { PinPath } from '../path.ts';
+import type { Claim, ClaimedObject, ClaimedPath } from './claim.ts';
+import { type BootMoment, beginLease } from './lease.ts';
+import type { ClaimOwner } from './owner.ts';
+
+/** What an owner asks for; members that are not given stay as they are. */
+export interface ClaimWish {
+  /** `major:minor`, or null for the primary instance. */
+  readonly mount?: string | null;
+  readonly paths?: readonly PinPath[];
+  /** Null for a claim that stands until it is released. */
+  readonly leaseMs?: number | null;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** What is at the paths now is what is claimed, though something else was. */
+  readonly adopts: boolean;
+}
+
+/** Who asks, when, and what the operation is called. */
+export interface ClaimMoment {
+  readonly operationId: string;
+  readonly actor: string;
+  /** Time of day, for people. */
+  readonly at: string;
+  readonly now: BootMoment;
+}
+
+/** What is at paths now: an object, or null where nothing is. A path that could not be read is not in it. */
+export type Sights = ReadonlyMap<string, ClaimedObject | null>;
+
+/** A claim as it will be. */
+export interface PlannedClaim {
+  readonly claim: Claim;
+  readonly before: Claim | undefined;
+  /** `renewed` where nothing but the deadline moves. */
+  readonly change: 'made' | 'changed' | 'renewed';
+}
+
+/**
+ * Decides what a `PUT` makes of the claim an owner has.
+ *
+ * A path keeps the object it was claimed with, so that a replacement by somebody else stays visible through
+ * any number of renewals; one that was claimed empty takes the first object a renewal finds there.
+ *
+ * @throws PinfoldError invalid_input where it says no pins and there is no claim, or one of other pins
+ */
+export function planClaim(
+  owner: ClaimOwner,
+  before: Claim | undefined,
+  asked: { readonly wish: ClaimWish; readonly sights: Sights },
+  moment: ClaimMoment,
+): PlannedClaim {
+  const { wish, sights } = asked;
+  const mount = wish.mount === undefined ? (before?.mount ?? null) : wish.mount;
+  const known = before !== undefined && isSamePlace(before, mount, moment.now) ? before : undefined;
+  const paths = wish.paths ?? known?.pins.map(({ path }) => path);
+  if (paths === undefined) throw saysNoPins(before);
+  const recorded = new Map(known?.pins.map(({ path, object }) => [path, object]));
+  const pins = [...new Set(paths)].sort(byBytes).map((path): ClaimedPath => {
+    const remembered = wish.adopts ? undefined : recorded.get(path);
+    return { path, object: remembered ?? sights.get(path) ?? null };
+  });
+  const leaseMs = wish.leaseMs === undefined ? (before?.lease?.leaseMs ?? null) : wish.leaseMs;
+  const claim: Claim = {
+    owner,
+    id: before?.id ?? moment.operationId,
+    mount,
+    bootId: moment.now.bootId,
+    pins,
+    lease: leaseMs === null ? null : beginLease(leaseMs, moment.now),
+    labels: wish.labels ?? before?.labels ?? {},
+    madeAt: before?.madeAt ?? moment.at,
+    renewedAt: moment.at,
+    actor: moment.actor,
+  };
+  return { claim, before, change: changeOf(before, claim) };
+}
+
+function isSamePlace(before: Claim, mount: string | null, now: BootMoment): boolean {
+  return before.mount === mount && before.bootId === now.bootId;
+}
+
+function changeOf(before: Claim | undefined, after: Claim): PlannedClaim['change'] {
+  if (before === undefined) return 'made';
+  const said = ({ mount, bootId, pins, lease, labels }: Claim) => [
+    mount,
+    bootId,
+    pins,
+    lease?.leaseMs ?? null,
+    labels,
+  ];
+  return isDeepStrictEqual(said(before), said(after)) ? 'renewed' : 'changed';
+}
+
+function saysNoPins(before: Claim | undefined): PinfoldError {
+  const why = before === undefined ? 'there is no claim yet' : 'the claim is of another instance';
+  const detail = `Say which pins are claimed: ${why}.`;
+  return new PinfoldError('invalid_input', { detail, errors: [{ pointer: '/body/pins', detail: why }] });
+}
+
+function byBytes(one: string, other: string): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
+}
