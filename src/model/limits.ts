@@ -139,6 +139,10 @@ export const limits = {
   holderCgroupsMax: 10_000,
   /** Nodes of a graph of holders; what is past them is counted, not shown. */
   holderNodesMax: 10_000,
+  /** The same of edges: one program may be in every slot of a large table. */
+  holderEdgesMax: 20_000,
+  /** Descriptors, names and paths that one node of it lists. */
+  holderMembersMax: 100,
   /** Pins for which an answer says what their removal would cost. */
   consequencesMax: 64,
   /** For so long one reading of all holders answers several requests. */
@@ -179,6 +183,28 @@ export const limits = {
   /** Keys of one prefix that are read; a fleet has this many nodes at most. */
   clusterKeysMax: 20_000,
   selectorCharsMax: 1024,
+  /** How long a node may be silent before it counts as lost, and how often it says that it is there: a third. */
+  memberLeaseSeconds: 10,
+  /** A node that has been away for so long is gone. */
+  nodeGoneMs: 300_000,
+  /** Bytes of a node's labels as JSON, and of its digest, in the cluster store. */
+  memberLabelsBytesMax: 512,
+  digestBytesMax: 1024,
+  /** Nodes that one fleet-wide request asks at a time, items of a page it asks them for, and pages read ahead. */
+  nodesAtOnce: 32,
+  nodePageItems: 1000,
+  nodePagesAhead: 8,
+  /** How long one node is waited for, unless told and at most, by a request that asks many. */
+  nodeDeadlineMs: 5000,
+  nodeDeadlineMsMax: 30_000,
+  /** Bytes of one page of one node. */
+  nodeAnswerBytesMax: 64 * 1024 * 1024,
+  /** A node that says nothing for so long has left a connection; longer than any wait for a pin. */
+  nodeSilenceMs: 360_000,
+  cursorCharsMax: 16_384,
+  /** How far the clocks of a manager and a node may be apart, and signed requests remembered at one time. */
+  signatureWindowMs: 30_000,
+  signatureNoncesMax: 200_000,
   /** Receivers of events, the secrets of each, and the types that one can name. */
   webhooksMax: 64,
   webhookSecretsMax: 4,

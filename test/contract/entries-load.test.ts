@@ -23,7 +23,7 @@ test('a client that goes away in the middle frees the map it was reading', async
   using maps = await filledMaps('big', String(many));
   const before = bpfFds().size;
   const response = await slowDump(agent, maps.id('big'));
-  assert.equal(bpfFds().size, before + 1);
+  assert.ok(bpfFds().size > before);
   response.destroy();
   await until(
     'the map to be closed',

@@ -25,6 +25,7 @@ interface Thread {
 interface Entry {
   readonly running: RunningJob;
   readonly thread: Thread;
+  /** A dump, whose parts count once. */
   readonly isStream: boolean;
   readonly open: Map<number, Disposable>;
 }
@@ -49,13 +50,14 @@ export class DumpPool {
   /**
    * Begins to read a map that is held; the pool closes it when the job has ended, and at once if it refuses.
    *
+   * @param isPart - it belongs to a dump that has begun already
    * @throws PinfoldError too_many_requests, not_ready
    */
-  start(held: HeldObject, spec: Omit<JobSpec, 'map'>): RunningJob {
+  start(held: HeldObject, spec: Omit<JobSpec, 'map'>, isPart = false): RunningJob {
     const hold = this.#parts.holds.add(held);
     try {
-      const isStream = spec.task.kind === 'stream';
-      this.#assertRoom(isStream);
+      const isStream = spec.task.kind === 'stream' && !isPart;
+      if (!isPart) this.#assertRoom(isStream);
       const job = this.#nextJob++;
       const map = openMapOf(held);
       const thread = this.#threadFor();

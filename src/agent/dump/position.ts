@@ -4,11 +4,13 @@ import { PinfoldError } from '../../model/error.ts';
 export interface Position {
   readonly kernel: Buffer | undefined;
   readonly skip: number;
+  /** The bucket before which it ends, where others read what is from there on. */
+  readonly before?: number;
 }
 
 /** As text, for cursors. */
-export function formatPosition({ kernel, skip }: Position): string {
-  return `${kernel?.toString('hex') ?? ''}.${skip}`;
+export function formatPosition({ kernel, skip, before }: Position): string {
+  return `${kernel?.toString('hex') ?? ''}.${skip}${before === undefined ? '' : `-${before}`}`;
 }
 
 /**
@@ -18,10 +20,14 @@ export function formatPosition({ kernel, skip }: Position): string {
  */
 export function parsePosition(text: string | undefined, keySize: number): Position {
   if (text === undefined) return { kernel: undefined, skip: 0 };
-  const [, hex, skip] = /^((?:[0-9a-f]{2})*)\.(\d{1,7})$/.exec(text) ?? [];
+  const [, hex, skip, before] = /^((?:[0-9a-f]{2})*)\.(\d{1,7})(?:-(\d{1,10}))?$/.exec(text) ?? [];
   const kernel = Buffer.from(hex ?? '', 'hex');
   if (skip === undefined || (kernel.length !== 0 && kernel.length < Math.min(keySize, 4))) {
     throw new PinfoldError('bad_cursor');
   }
-  return { kernel: kernel.length === 0 ? undefined : kernel, skip: Number(skip) };
+  return {
+    kernel: kernel.length === 0 ? undefined : kernel,
+    skip: Number(skip),
+    ...(before === undefined ? {} : { before: Number(before) }),
+  };
 }

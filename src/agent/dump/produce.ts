@@ -10,7 +10,16 @@ import { hasExactKey } from './exact-key.ts';
 import type { Output } from './output.ts';
 import { formatPosition, parsePosition } from './position.ts';
 import type { JobSpec, JobSummary, OpenMap, Task } from './protocol.ts';
-import { beginReading, btfFinder, mapFd, naming, type Readings, readOn, standAt } from './reading.ts';
+import {
+  beginReading,
+  btfFinder,
+  mapFd,
+  naming,
+  positions,
+  type Readings,
+  readOn,
+  standAt,
+} from './reading.ts';
 import { produceStream } from './stream.ts';
 
 /** What a job may ask of the main thread. */
@@ -55,18 +64,19 @@ async function producePage(
 ): Promise<JobSummary> {
   const { output } = bench;
   const start = parsePosition(task.position, spec.map.info.key_size);
-  const reading = beginReading(spec, bench, start.kernel);
+  const reading = beginReading(spec, bench, start);
+  const here = positions(reading, start);
   const { reader, form, shape, place } = reading;
   let { skip } = start;
   let count = 0;
   let next: string | undefined;
   while (next === undefined && !reader.isDone) {
     const left = task.limit - count;
-    const before = formatPosition({ kernel: reader.position, skip: 0 }).slice(0, -1);
+    const stood = here();
     const got = readOn(reading, left + skip);
     if (got - skip > left && count > 0) {
       // A whole bucket does not fit any more: it begins the next page.
-      next = `${before}${skip}`;
+      next = formatPosition({ ...stood, skip });
       break;
     }
     let index = skip;
@@ -76,8 +86,8 @@ async function producePage(
       form.writeEntry(place, output.text);
     }
     const isFull = count >= task.limit || output.text.length >= limits.entryPageBytesMax;
-    if (index < got) next = `${before}${index}`;
-    else if (isFull && !reader.isDone) next = formatPosition({ kernel: reader.position, skip: 0 });
+    if (index < got) next = formatPosition({ ...stood, skip: index });
+    else if (isFull && !reader.isDone) next = formatPosition(here());
     skip = 0;
     await output.breathe();
   }

@@ -12,6 +12,7 @@ import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { EntryChoice } from '../../model/schema/entry.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
+import type { Position } from './position.ts';
 import type { JobSpec, OpenMap } from './protocol.ts';
 
 /** A map that is being read: its reader, and how its entries are written. */
@@ -39,7 +40,7 @@ export interface Readings {
 export function beginReading(
   { map, choice }: Pick<JobSpec, 'map' | 'choice'>,
   { possibleCpus, fds, takeArena }: Readings,
-  position?: Buffer,
+  position: Omit<Position, 'skip'> = { kernel: undefined },
   asLines = false,
 ): Reading {
   const shape = shapeOf(map.info, possibleCpus);
@@ -47,7 +48,9 @@ export function beginReading(
   const memory = { takeArena, textBytes: limits.dumpChunkBytes };
   const lines = asLines ? compiledLines(shape, form.lineCode(), memory) : undefined;
   const allocate = lines === undefined ? undefined : (size: number): Buffer => lines.allocate(size);
-  const opened = openReader(mapFd(map), shape, position, allocate);
+  const { kernel: from, before } = position;
+  const range = { ...(from === undefined ? {} : { from }), ...(before === undefined ? {} : { before }) };
+  const opened = openReader(mapFd(map), shape, range, allocate);
   const { keys, values } = opened.reader;
   return { ...opened, form, lines, place: { keys, keyAt: 0, values, valueAt: 0 } };
 }
@@ -58,6 +61,15 @@ export function readOn({ reader, place, shape }: Reading, atMost: number): numbe
   place.keys = reader.keys;
   place.values = reader.values;
   return count;
+}
+
+/** Where a reading stands, each time it is asked; the reader goes on in the same memory. */
+export function positions({ reader }: Reading, { before }: Pick<Position, 'before'>): () => Position {
+  const end = before === undefined ? {} : { before };
+  return () => {
+    const { position } = reader;
+    return { kernel: position === undefined ? undefined : Buffer.from(position), skip: 0, ...end };
+  };
 }
 
 /** Goes to an entry of what was read last. */

@@ -4,7 +4,7 @@ import type { Output } from './output.ts';
 import { formatPosition, parsePosition } from './position.ts';
 import type { Workbench } from './produce.ts';
 import type { JobSpec, JobSummary, OpenMap, Task } from './protocol.ts';
-import { beginReading, innerChoice, type Reading, readOn, standAt } from './reading.ts';
+import { beginReading, innerChoice, positions, type Reading, readOn, standAt } from './reading.ts';
 
 /** Writes one entry a line until the end, or until a bound is reached. */
 export async function produceStream(
@@ -14,14 +14,15 @@ export async function produceStream(
 ): Promise<JobSummary> {
   const { output } = bench;
   const start = parsePosition(task.position, spec.map.info.key_size);
-  const reading = beginReading(spec, bench, start.kernel, !task.follow);
+  const reading = beginReading(spec, bench, start, !task.follow);
   const { reader, shape } = reading;
   const follow = task.follow && shape.meaning === 'map' && reading.form.format === 'typed';
   const meter = new Meter(spec, task.rowsMax, output);
+  const here = positions(reading, start);
   let { skip } = start;
   let next: string | undefined;
   while (!reader.isDone && next === undefined) {
-    const before = formatPosition({ kernel: reader.position, skip: 0 }).slice(0, -1);
+    const stood = here();
     const got = readOn(reading, Number.MAX_SAFE_INTEGER);
     const end = Math.min(got, skip + meter.rowsLeft);
     if (follow) await writeFollowed(reading, { from: skip, to: end }, bench);
@@ -29,9 +30,9 @@ export async function produceStream(
     meter.rows += Math.max(end - skip, 0);
     skip = 0;
     await output.breathe();
-    if (end < got) next = `${before}${end}`;
+    if (end < got) next = formatPosition({ ...stood, skip: end });
     else if (!reader.isDone && meter.stopped !== undefined) {
-      next = formatPosition({ kernel: reader.position, skip: 0 });
+      next = formatPosition(here());
     }
   }
   await output.flush();

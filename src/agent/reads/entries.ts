@@ -1,13 +1,16 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { countsEntries } from '../../model/finding/world.ts';
 import type { Json } from '../../model/json.ts';
 import { limits } from '../../model/limits.ts';
 import type { CountMethod, EntryChoice } from '../../model/schema/entry.ts';
 import type { Observed, Slice } from '../agent.ts';
+import { halves } from '../dump/halves.ts';
 import type { DumpPool } from '../dump/pool.ts';
 import type { JobSummary, Task } from '../dump/protocol.ts';
 import type { RunningJob } from '../dump/running-job.ts';
+import { sideBySide, splitPositions } from '../dump/side-by-side.ts';
 
 /** What reading map contents needs. */
 export interface EntriesParts {
@@ -40,15 +43,6 @@ export interface EntryTotal extends Pick<JobSummary, 'count' | 'complete' | 'con
   readonly method: CountMethod;
 }
 
-/** The types whose elements the kernel counts as they come and go (bpf_map_inc_elem_count, hashtab.c). */
-export const countedTypes: ReadonlySet<string> = new Set([
-  'hash',
-  'lru_hash',
-  'percpu_hash',
-  'lru_percpu_hash',
-  'hash_of_maps',
-]);
-
 /** What a dump should be like. */
 export interface DumpOptions {
   readonly after: string | undefined;
@@ -79,18 +73,49 @@ export class MapEntries {
 
   /** Begins to read everything; a refusal comes before the first piece. @throws PinfoldError as `page` */
   async dump(mapId: number, choice: EntryChoice, options: DumpOptions): Promise<Observed<Dump>> {
-    const { after, limit = limits.dumpRowsMax, follow } = options;
+    const { limit = limits.dumpRowsMax, follow } = options;
     const observedAt = this.#parts.clock.now();
     const rowsMax = Math.min(limit, limits.dumpRowsMax);
-    const task: Task = { kind: 'stream', rowsMax, follow, ...positionOf(after) };
-    const job = this.#start(mapId, choice, task);
+    const task = { kind: 'stream', rowsMax, follow } as const;
+    const jobs = this.#startParts(mapId, choice, task, this.#divide(mapId, options));
+    const cancel = (): void => {
+      for (const job of jobs) job.cancel();
+    };
     try {
-      await job.begun();
+      await Promise.all(jobs.map(async (job) => await job.begun()));
     } catch (error) {
-      job.cancel();
+      cancel();
       throw error;
     }
-    return { value: { pieces: piecesOf(job), cancel: () => job.cancel() }, observedAt };
+    return { value: { pieces: sideBySide(jobs), cancel }, observedAt };
+  }
+
+  /** Where the parts of a dump begin: two where the map can be divided and a second thread has nothing to do. */
+  #divide(mapId: number, { after, limit, follow }: DumpOptions): readonly (string | undefined)[] {
+    if (after !== undefined) return splitPositions(after);
+    const { kernel, pool, isPinsOnly } = this.#parts;
+    if (isPinsOnly || limit !== undefined || follow || pool.size > 0) return [undefined];
+    using held = kernel.objects.holdById('map', mapId);
+    return halves(held, kernel.facts.cpus.possible);
+  }
+
+  /** @throws PinfoldError as `page`; then none of them has been started, or all are cancelled */
+  #startParts(
+    mapId: number,
+    choice: EntryChoice,
+    task: Task & { readonly kind: 'stream' },
+    positions: readonly (string | undefined)[],
+  ): readonly RunningJob[] {
+    const jobs: RunningJob[] = [];
+    try {
+      for (const position of positions) {
+        jobs.push(this.#start(mapId, choice, { ...task, ...positionOf(position) }, jobs.length > 0));
+      }
+      return jobs;
+    } catch (error) {
+      for (const job of jobs) job.cancel();
+      throw error;
+    }
   }
 
   /** One entry by its key. @throws PinfoldError entry_not_found, and as `page` */
@@ -118,7 +143,7 @@ export class MapEntries {
     const { kernel, clock } = this.#parts;
     const observedAt = clock.now();
     const info = kernel.objects.describe('map', mapId)?.info;
-    if (info?.kind !== 'map' || !countedTypes.has(info.type)) return undefined;
+    if (info?.kind !== 'map' || !countsEntries(info.type)) return undefined;
     if (kernel.entryCounts.unavailable !== undefined) return undefined;
     const count = kernel.entryCounts.readAll().get(mapId);
     if (count === undefined) return undefined;
@@ -147,7 +172,7 @@ export class MapEntries {
     return { value: { text: Buffer.concat(pieces), summary: job.summary(), maxEntries }, observedAt };
   }
 
-  #start(mapId: number, choice: EntryChoice, task: Task): RunningJob {
+  #start(mapId: number, choice: EntryChoice, task: Task, isPart = false): RunningJob {
     const { kernel, pool, isPinsOnly } = this.#parts;
     if (isPinsOnly) {
       throw new PinfoldError('not_supported', {
@@ -156,7 +181,7 @@ export class MapEntries {
     }
     const held = kernel.objects.holdById('map', mapId);
     const bounds = { bytesMax: limits.dumpBytesMax, ms: limits.dumpMs };
-    return pool.start(held, { possibleCpus: kernel.facts.cpus.possible, choice, task, bounds });
+    return pool.start(held, { possibleCpus: kernel.facts.cpus.possible, choice, task, bounds }, isPart);
   }
 }
 
@@ -166,14 +191,3 @@ function positionOf(after: string | undefined): { readonly position?: string } {
 
 /** What the API asks of it. */
 export type EntryReads = Pick<MapEntries, keyof MapEntries>;
-
-async function* piecesOf(job: RunningJob): AsyncGenerator<Uint8Array, JobSummary, undefined> {
-  let isWhole = false;
-  try {
-    for (let piece = await job.next(); piece !== undefined; piece = await job.next()) yield piece;
-    isWhole = true;
-    return job.summary();
-  } finally {
-    if (!isWhole) job.cancel();
-  }
-}

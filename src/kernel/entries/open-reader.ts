@@ -1,4 +1,5 @@
 import { BatchReader } from './batch-reader.ts';
+import type { Range } from './buckets.ts';
 import { DistinctReader } from './distinct-reader.ts';
 import { ElementReader } from './element-reader.ts';
 import { canLookupBatch, type MapFd } from './elements.ts';
@@ -12,7 +13,7 @@ export interface OpenReader {
 }
 
 /**
- * Begins to read a map, or goes on at a position of an earlier reader.
+ * Begins to read a map or a part of it, or goes on at a position of an earlier reader.
  *
  * The `bpf_map_elem` iterator would be a third faster than LOOKUP_BATCH, but between two of its reads it
  * stands in the middle of a bucket, and an entry that moves there meanwhile is missed or comes twice
@@ -21,12 +22,14 @@ export interface OpenReader {
 export function openReader(
   map: MapFd,
   known: MapShape,
-  position?: Buffer,
+  range: Range = {},
   allocate: Allocate = Buffer.allocUnsafeSlow,
 ): OpenReader {
   const shape = shapeHere(map, known);
-  const Reader = shape.way === 'batch' ? BatchReader : ElementReader;
-  const reader = new Reader(map, shape, position, allocate);
+  const reader =
+    shape.way === 'batch'
+      ? new BatchReader(map, shape, range, allocate)
+      : new ElementReader(map, shape, range.from, allocate);
   return { shape, reader: shape.consistency === 'may_repeat' ? new DistinctReader(reader, shape) : reader };
 }
 
