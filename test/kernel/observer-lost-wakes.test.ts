@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import test from 'node:test';
 import type { Kernel, Watcher } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { AT_FDCWD, rename } from '../../src/kernel/sys/calls.ts';
 import { PinfoldError } from '../../src/model/error.ts';
-import { mountBpffs } from '../support/bpffs.ts';
+import { type Bpffs, mountBpffs, unmountAll } from '../support/bpffs.ts';
 import { createMap } from '../support/bpftool.ts';
+import { disposable } from '../support/disposal.ts';
 import { nameChanger } from '../support/name-changes.ts';
 import { everyPin, mountId, startAgent } from '../support/observed.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -164,4 +166,62 @@ test('where the kernel gives no more watches the agent still sees everything', a
       ),
     patience,
   );
+});
+
+/** Quick passes only. */
+const quickly = { quickMs: 100, fullMs: 600_000, wakeMs: 20 };
+
+test('another bpffs with the number of one that is gone is read as a whole, without any wake', async () => {
+  using bpffs = mountBpffs();
+  using dir = tempDir('state');
+  const others: Bpffs[] = [];
+  using _ = disposable(() => {
+    for (const other of others) other[Symbol.dispose]();
+  });
+  mkdirSync(`${bpffs.path}/dir`);
+  createMap(`${bpffs.path}/dir/map`, { name: 'pf_old' });
+  const kernel = withWatcher(() => ({
+    add: () => 1,
+    remove: () => undefined,
+    look: () => undefined,
+    [Symbol.dispose]: () => undefined,
+  }));
+  await using observed = await startAgent(bpffs.path, dir.path, { kernel, rhythm: quickly });
+  const names = () => everyPin(observed.agent).map(({ name }) => name);
+  assert.deepEqual(names(), ['pf_old']);
+
+  // Nothing is awaited here: no pass comes in between. Numbers are given out from the lowest that is free.
+  unmountAll(bpffs.path);
+  let next = mountBpffs();
+  for (; next.dev !== bpffs.dev && others.length < 100; next = mountBpffs()) others.push(next);
+  others.push(next);
+  assert.equal(next.dev, bpffs.dev, 'the number is given out again');
+  mkdirSync(`${next.path}/dir`);
+  createMap(`${next.path}/dir/map`, { name: 'pf_new' });
+  execFileSync('mount', ['--bind', next.path, bpffs.path]);
+  await untilPasses(() => assert.deepEqual(names(), ['pf_new']), patience);
+});
+
+test('what woke while an instance could not be opened is read when it can be', async () => {
+  using bpffs = mountBpffs();
+  using dir = tempDir('state');
+  const real = openKernel();
+  let isClosed = false;
+  let refusals = 0;
+  const openRoot: Kernel['bpffs']['openRoot'] = (mount) => {
+    if (!isClosed || mount.id !== mountId(bpffs.dev)) return real.bpffs.openRoot(mount);
+    refusals++;
+    throw new PinfoldError('mount_unavailable', { detail: 'It is out of reach for a moment.' });
+  };
+  const kernel: Kernel = {
+    ...real,
+    bpffs: { ...real.bpffs, openRoot },
+    [Symbol.dispose]: () => real[Symbol.dispose](),
+  };
+  await using observed = await startAgent(bpffs.path, dir.path, { kernel, rhythm: quickly });
+  isClosed = true;
+  createMap(`${bpffs.path}/map`);
+  await untilPasses(() => assert.ok(refusals > 0), patience);
+  isClosed = false;
+  await untilPasses(() => assert.equal(everyPin(observed.agent).length, 1), patience);
 });

@@ -25,6 +25,7 @@ export class KnownMounts {
   }
 
   set primaryId(id: string | undefined) {
+    if (id === this.#primaryId) return;
     this.#primaryId = id;
     this.#documents = undefined;
   }

@@ -9,8 +9,10 @@ import type { MountFinder } from '../operation/sink.ts';
 export class MountTable implements MountFinder {
   readonly #kernel: Kernel;
   readonly #bpffsPath: string;
-  #mounts = new Map<string, BpffsMount>();
+  #list: readonly BpffsMount[] = [];
+  #mounts: ReadonlyMap<string, BpffsMount> = new Map();
   #ownMountInfo = '';
+  #ownLines: ReadonlyMap<string, string> = new Map();
 
   constructor(kernel: Kernel, bpffsPath: string) {
     this.#kernel = kernel;
@@ -19,22 +21,27 @@ export class MountTable implements MountFinder {
 
   /** Scans the mounts of all namespaces. */
   scan(): void {
-    this.#mounts = new Map(this.#kernel.bpffs.scanMounts().map((mount) => [mount.id, mount]));
+    this.#list = this.#kernel.bpffs.scanMounts();
+    this.#mounts = new Map(this.#list.map((mount) => [mount.id, mount]));
   }
 
   /**
-   * Whether the mounts of our own namespace differ from those at the last question; much cheaper than a
-   * scan.
+   * Which instances are not mounted in our own namespace as they were at the last question, by their number:
+   * another may have got it. Undefined where no mount differs at all; much cheaper than a scan.
    */
-  hasOwnNamespaceChanged(): boolean {
+  changedInOwnNamespace(): ReadonlySet<string> | undefined {
     const now = readFileSync('/proc/self/mountinfo', 'latin1');
-    const hasChanged = now !== this.#ownMountInfo;
+    if (now === this.#ownMountInfo) return undefined;
+    const [before, after] = [this.#ownLines, linesByDevice(now)];
     this.#ownMountInfo = now;
-    return hasChanged;
+    this.#ownLines = after;
+    const devices = [...before.keys(), ...after.keys()];
+    return new Set(devices.filter((device) => before.get(device) !== after.get(device)));
   }
 
+  /** The same list until the next scan. */
   list(): readonly BpffsMount[] {
-    return [...this.#mounts.values()];
+    return this.#list;
   }
 
   find(id: string): BpffsMount | undefined {
@@ -85,6 +92,17 @@ export class MountTable implements MountFinder {
           mount: choice,
         });
   }
+}
+
+/** The lines of mountinfo about each bpffs. The number of a mount in them differs from the one it replaces. */
+function linesByDevice(text: string): ReadonlyMap<string, string> {
+  const lines = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    if (!line.includes(' - bpf ')) continue;
+    const [, , device = ''] = line.split(' ', 3);
+    lines.set(device, `${lines.get(device) ?? ''}${line}\n`);
+  }
+  return lines;
 }
 
 /** Whether the path by which it was reached leads to it now. */

@@ -85,6 +85,10 @@ export class Observer {
   readonly #settled: SettledDirectories;
   #hasUnwatched = false;
   #isMountTableDoubtful = false;
+  /** The scan whose instances history has been told of; it is the same list until the next one. */
+  #notedMounts: readonly BpffsMount[] = [];
+  /** Instances to be read as a whole: another may have got their number. */
+  readonly #doubtful = new Set<string>();
 
   constructor(parts: ObserverParts) {
     this.#parts = parts;
@@ -138,7 +142,9 @@ export class Observer {
 
   #scanMounts(kind: PassKind): readonly BpffsMount[] {
     const { mounts, known } = this.#parts;
-    if (mounts.hasOwnNamespaceChanged() || kind !== 'quick' || this.#isMountTableDoubtful) mounts.scan();
+    const changed = mounts.changedInOwnNamespace();
+    for (const id of changed ?? []) this.#doubtful.add(id);
+    if (changed !== undefined || kind !== 'quick' || this.#isMountTableDoubtful) mounts.scan();
     this.#isMountTableDoubtful = false;
     known.primaryId = mounts.primaryId();
     return mounts.list().filter(({ reachableBy }) => reachableBy !== undefined);
@@ -159,24 +165,26 @@ export class Observer {
     const chaseUntilMs = clock.monotonicMs() + chaseMs;
     const surveys: MountSurvey[] = [];
     for (const mount of mounts) {
+      const { id } = mount;
+      const directories = woken.get(id) ?? [];
+      const isNew = this.#doubtful.has(id) || this.#parts.inventory.findMount(id) === undefined;
+      if (kind === 'quick' && !isNew && !isEverything && directories.length === 0) continue;
       const survey = this.#openSurvey(mount, pace);
-      const directories = woken.get(mount.id) ?? [];
       try {
-        if (isEverything || this.#parts.inventory.findMount(mount.id) === undefined) {
-          await survey.read([''], { below: true, attributes: 'all' });
-        } else {
+        if (isEverything || isNew) await survey.read([''], { below: true, attributes: 'all' });
+        else {
           if (kind === 'full')
             await survey.read([''], { below: true, onlyChanged: true, attributes: 'none' });
-          if (kind === 'full')
-            await survey.read(this.#takeDeferred(mount.id), { below: false, attributes: 'all' });
+          if (kind === 'full') await survey.read(this.#takeDeferred(id), { below: false, attributes: 'all' });
           if (directories.length > 0) await survey.read(directories, { below: false, attributes: 'quiet' });
-          else if (kind === 'quick') continue;
         }
         await this.#readOtherHalves(survey, chaseUntilMs);
         surveys.push(survey);
+        this.#doubtful.delete(id);
       } catch (error) {
         if (!isPinfoldError(error, 'mount_unavailable')) throw error;
         this.#isMountTableDoubtful = true;
+        this.#doubtful.add(id);
       }
     }
     return surveys;
@@ -245,6 +253,8 @@ export class Observer {
     const { surveys, objects, origin, pace } = seen;
     const { writer } = this.#parts;
     await writer.writeObjects(this.#objectChanges(objects, origin.at), origin, pace);
+    const mounts = this.#parts.mounts.list();
+    if (surveys.length === 0 && mounts === this.#notedMounts) return;
     this.#noteMounts(surveys, origin);
     for (const survey of surveys) {
       for (const path of survey.deferred) this.#defer(survey.mount.id, path);
@@ -255,6 +265,7 @@ export class Observer {
         this.#settled.note({ mount: survey.mount.id, path }, facts);
     }
     await this.#writeGoneMounts(origin, pace);
+    this.#notedMounts = mounts;
   }
 
   #objectChanges({ appeared, gone, refreshed }: ObjectFindings, at: string): readonly ObjectChange[] {
@@ -305,6 +316,7 @@ export class Observer {
       this.#settled.forget(id);
       watches.forget({ mount: id, path: '' });
       known.drop(id);
+      this.#doubtful.delete(id);
     }
   }
 

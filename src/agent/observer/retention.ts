@@ -5,12 +5,11 @@ import type { Store } from '../../model/store.ts';
 const everyMs = 10 * 60_000;
 
 /**
- * Has the store forget what is too old, now and then and in small steps. Made to be stopped: call what it
- * answers.
+ * Has the store forget what is too old or too much: at once, then now and then, in small steps. Made to be
+ * stopped: call what it answers.
  */
 export function startRetention(store: Store, onFailure: (error: unknown) => void): () => Promise<void> {
   let isStopping = false;
-  let running: Promise<void> = Promise.resolve();
   const prune = async (): Promise<void> => {
     try {
       while (!isStopping && store.prune() > 0) await setImmediate();
@@ -18,6 +17,7 @@ export function startRetention(store: Store, onFailure: (error: unknown) => void
       onFailure(error);
     }
   };
+  let running = prune();
   const timer = setInterval(() => {
     running = running.then(prune);
   }, everyMs).unref();
