@@ -1,21 +1,10 @@
 import { PinfoldError } from '../../model/error.ts';
 import type { Btf } from '../btf/btf.ts';
+import { enter, leave } from './emit.ts';
 import { entryCountFunction } from './entry-count.ts';
-import {
-  add,
-  assemble,
-  call,
-  callKernelFunction,
-  exit,
-  jumpIfEqual,
-  load,
-  move,
-  set,
-  storeOnStack,
-} from './instruction.ts';
+import { assemble, callKernelFunction, load, move, storeOnStack } from './instruction.ts';
 import type { Iterator } from './iterator.ts';
 import { type ListLayout, learnListLayout } from './layout.ts';
-import { SEQ_WRITE } from './record.ts';
 
 /** A record is the map's id and its count, each a u64. */
 const RECORD_SIZE = 16;
@@ -66,23 +55,13 @@ export function entryCountsProgram(btf: Btf): { readonly layout: ListLayout; rea
   const functionId = entryCountFunction(btf);
   const layout = learnListLayout(btf, 'map');
   const code = assemble([
-    load(6, 1, layout.object),
-    jumpIfEqual(6, 0, 'done'),
-    load(7, 1, layout.meta),
-    load(7, 7, layout.seq),
+    ...enter(layout, layout.object),
     load(8, 6, layout.id),
     storeOnStack(-RECORD_SIZE, 8),
     move(1, 6),
     callKernelFunction(functionId),
     storeOnStack(-RECORD_SIZE + 8, 0),
-    move(1, 7),
-    move(2, 10),
-    add(2, -RECORD_SIZE),
-    set(3, RECORD_SIZE),
-    call(SEQ_WRITE),
-    { label: 'done' },
-    set(0, 0),
-    exit(),
+    ...leave(RECORD_SIZE),
   ]);
   return { layout, code };
 }

@@ -1,19 +1,6 @@
-import {
-  add,
-  addressOfValue,
-  assemble,
-  call,
-  exit,
-  jumpIfDifferent,
-  jumpIfEqual,
-  type Line,
-  load,
-  move,
-  set,
-  storeOnStack,
-} from './instruction.ts';
+import { enter, leave, onlyIfWanted } from './emit.ts';
+import { assemble, type Line, load, storeOnStack } from './instruction.ts';
 import type { DetailsLayout } from './layout.ts';
-import { SEQ_WRITE } from './record.ts';
 
 /** What a map of maps was told its maps look like (`inner_map_meta`, kernel/bpf/map_in_map.c). */
 export interface InnerTemplate {
@@ -56,21 +43,14 @@ export const detailsSize: number = VALUE_SIZE * valueNames.length;
  * The program that an iterator over all maps runs for each: it writes what the map was made with.
  *
  * `inner_map_meta` is NULL for all but maps of maps; a load through it is fault-safe and gives zero, which is
- * no map's type. `wantedFd` is an array map with a single u32: 0 means every map.
+ * no map's type. `wantedFd` is the map of `onlyIfWanted`.
  */
 export function detailsProgram(layout: DetailsLayout, wantedFd: number): Buffer {
   const { inner } = layout;
   return assemble([
-    load(6, 1, layout.object),
-    jumpIfEqual(6, 0, 'done'),
-    load(7, 1, layout.meta),
-    load(7, 7, layout.seq),
+    ...enter(layout, layout.object),
     load(8, 6, layout.id),
-    addressOfValue(9, wantedFd),
-    load(9, 9, { offset: 0, size: 4 }),
-    jumpIfEqual(9, 0, 'write'),
-    jumpIfDifferent(9, 8, 'done'),
-    { label: 'write' },
+    ...onlyIfWanted(8, wantedFd),
     put('id'),
     load(8, 6, layout.frozen),
     put('frozen'),
@@ -81,14 +61,7 @@ export function detailsProgram(layout: DetailsLayout, wantedFd: number): Buffer 
       load(8, 6, inner[name]),
       put(name),
     ]),
-    move(1, 7),
-    move(2, 10),
-    add(2, -detailsSize),
-    set(3, detailsSize),
-    call(SEQ_WRITE),
-    { label: 'done' },
-    set(0, 0),
-    exit(),
+    ...leave(detailsSize),
   ]);
 }
 

@@ -1,9 +1,6 @@
 import type { Counters } from '../../model/hazard.ts';
 import type { PinnableKind } from '../../model/kind.ts';
-import { add, call, type Line, move, type Register, set, storeOnStack } from './instruction.ts';
-
-/** bpf_seq_write of enum bpf_func_id (Linux 5.8, for GPL programs). */
-export const SEQ_WRITE = 127;
+import { type Line, type Register, storeOnStack } from './instruction.ts';
 
 /** Bytes of each value in a record. */
 const VALUE_SIZE = 8;
@@ -28,12 +25,6 @@ export function valueSlot(kind: PinnableKind, index: number): number {
 /** Lays a register into the record. */
 export function putValue(kind: PinnableKind, index: number, from: Register): Line {
   return storeOnStack(valueSlot(kind, index), from);
-}
-
-/** `bpf_seq_write(seq, record, size)`: hands the record on the stack to whoever reads the iterator. */
-export function writeRecord(kind: PinnableKind, seq: Register): readonly Line[] {
-  const size = recordSize(kind);
-  return [move(1, seq), move(2, 10), add(2, -size), set(3, size), call(SEQ_WRITE)];
 }
 
 /**
