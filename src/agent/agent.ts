@@ -15,13 +15,17 @@ import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.
 import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { WaitCondition, WaitDocument } from '../model/schema/wait.ts';
+import type { Statistics } from '../model/statistics.ts';
 import type { Store } from '../model/store.ts';
-import type { BatchEdits } from './edit/batches.ts';
 import type { Claims } from './claim/contract.ts';
+import type { BatchEdits } from './edit/batches.ts';
 import type { Creation } from './edit/create-map.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
+import type { AgentHooks } from './hook/hooks.ts';
 import type { EntryReads } from './reads/entries.ts';
+import type { GarbageCollection } from './gc/collection.ts';
+import type { QuarantinedPins } from './quarantine/quarantine.ts';
 import type { UsageReads } from './reads/usage.ts';
 import type { Specifications } from './specification/reads.ts';
 
@@ -49,13 +53,16 @@ export interface Agent {
   readonly usage: UsageReads;
   /** Who waits for a pin. */
   readonly waits: Waits;
-  readonly changes: Changes;
-  readonly store: Store;
   /** What runtimes of containers and networks ask for. */
   readonly hooks: AgentHooks;
   /** Who needs which pin. */
   readonly claims: Claims;
-  readonly statistics: Statistics;
+  /** What nobody needs. */
+  readonly gc: GarbageCollection;
+  readonly quarantine: QuarantinedPins;
+  readonly changes: Changes;
+  readonly store: Store;
+  readonly statistics: Statistics & Announcements;
   /** Undefined once recovery and the first full observation are done, otherwise why not yet. */
   notReady(): string | undefined;
 }
@@ -79,6 +86,8 @@ export interface PinQuery {
   readonly id?: number;
   /** Empty text means pins without an owner. */
   readonly owner?: string;
+  /** Whether somebody claims it. */
+  readonly claimed?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -262,30 +271,6 @@ export interface Changes {
   operation(id: string): OperationDocument | undefined;
 }
 
-/** A pin that has metrics of its own; what is not known, or was not sampled yet, is absent. */
-export interface PinSample {
-  readonly mount: string;
-  readonly path: PinPath;
-  readonly kind: string;
-  readonly type: string;
-  readonly name: string;
-  /** Empty for nobody. */
-  readonly owner: string;
-  readonly references: readonly { readonly holder: string; readonly count: number }[];
-  readonly entries?: number;
-  readonly maxEntries?: number;
-  readonly runs?: number;
-  readonly runSeconds?: number;
-  readonly recursionMisses?: number;
-}
-
-/** Selected pins whose series fit, and what did not. */
-export interface SelectedPinSamples {
-  readonly samples: readonly PinSample[];
-  readonly selected: number;
-  readonly seriesDropped: number;
-}
-
 /** What somebody waits for, and for how long. */
 export interface WaitQuestion {
   readonly path: PinPath;
@@ -310,40 +295,9 @@ export interface Waits {
   release(): void;
 }
 
-/** Counts for metrics, read without touching the kernel. */
-export interface Statistics {
-  objectCounts(): readonly { readonly kind: string; readonly type: string; readonly count: number }[];
-  pinCounts(): readonly { readonly mount: string; readonly kind: string; readonly count: number }[];
-  /** Sum of the references on all objects of a kind by who holds them, as far as the observation tells. */
-  referenceCounts(): readonly {
-    readonly kind: string;
-    readonly holder: string;
-    readonly count: number;
-  }[];
-  /** References nobody shows, by kind, when holders were read last; none where they were not. */
-  unexplainedCounts(): readonly { readonly kind: string; readonly count: number }[];
-  /** Memory the kernel accounts to objects. */
-  memoryCounts(): readonly { readonly kind: string; readonly type: string; readonly bytes: number }[];
-  /** Open findings of every rule that could be tried, also none. */
-  findingCounts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
-  /** Pins that have metrics of their own, as long as their series fit; asking keeps their samples fresh. */
-  selectedPins(seriesMax: number): SelectedPinSamples;
-  observation(): {
-    readonly ageSeconds: number;
-    readonly passes: readonly {
-      readonly pass: 'quick' | 'full';
-      readonly count: number;
-      readonly seconds: number;
-    }[];
-  };
-  onOperation(
-    listener: (operation: {
-      readonly kind: string;
-      readonly outcome: string;
-      readonly code: string;
-      readonly seconds: number;
-    }) => void,
-  ): void;
+/** Who wants to hear of events, once they are committed. */
+export interface Announcements {
   onEvents(listener: (events: readonly EventDocument[]) => void): void;
-  openFds(): number;
+  /** Tells them; for who writes events beside the observer and the operations. */
+  announce(events: readonly EventDocument[]): void;
 }

@@ -1,8 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 /** What maps and programs take. */
-export function collectMemory(registry: Registry, numbers: Numbers): void {
+export function collectMemory(registry: Registry, numbers: Statistics): void {
   new Gauge({
     name: 'pinfold_memory_bytes',
     help: 'Memory the kernel accounts to BPF objects, as they were described last.',

@@ -1,5 +1,6 @@
 import { Gauge, Registry } from 'prom-client';
 import { escapeText } from '../model/escape.ts';
+import type { Statistics } from '../model/statistics.ts';
 import { collectFindings } from './findings.ts';
 import { collectHttp, type HttpMetrics } from './http.ts';
 import { collectLimits, type LimitHit } from './limits.ts';
@@ -12,8 +13,8 @@ import { collectPins } from './pins.ts';
 import { collectProcess } from './process.ts';
 import { collectReferences } from './references.ts';
 import { collectSelectedPins } from './selected-pins.ts';
-import type { Numbers } from './statistics.ts';
 import { collectUnexplained } from './unexplained.ts';
+import { collectWebhooks, type WebhookSource } from './webhooks.ts';
 
 /** Everything that is measured, and the text of a scrape. */
 export interface Metrics extends Disposable {
@@ -25,9 +26,10 @@ export interface Metrics extends Disposable {
 
 /** Registers every collector on a registry of its own. */
 export function createMetrics(given: {
-  readonly numbers: Numbers;
-  /** Where an instance is mounted; those of other namespaces may share a path, and are added up. */
+  readonly numbers: Statistics;
+  /** What an instance is called; see mountLabel. */
   readonly pathOf: (mount: string) => string;
+  readonly webhooks: { readonly source: WebhookSource; readonly now: () => Date };
   readonly version: string;
   /** Series of selected pins in one scrape, at most. */
   readonly pinSeriesMax: number;
@@ -54,6 +56,7 @@ export function createMetrics(given: {
   collectFindings(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
+  collectWebhooks(registry, given.webhooks.source, given.webhooks.now);
   const collectPinSeries = collectSelectedPins(registry, numbers, { pathOf, seriesMax });
   const measured = collectProcess(registry, numbers);
   return {

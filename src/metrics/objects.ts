@@ -1,8 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 /** BPF objects alive on this node, by kind and type, as the last observation saw them. */
-export function collectObjects(registry: Registry, numbers: Numbers): void {
+export function collectObjects(registry: Registry, numbers: Statistics): void {
   new Gauge({
     name: 'pinfold_objects',
     help: 'BPF objects alive on this node at the last observation.',

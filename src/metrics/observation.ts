@@ -1,8 +1,8 @@
 import { Gauge, type Registry, Summary } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 /** How old what we tell is, and what finding it out costs. */
-export function collectObservation(registry: Registry, numbers: Numbers): void {
+export function collectObservation(registry: Registry, numbers: Statistics): void {
   new Gauge({
     name: 'pinfold_observation_age_seconds',
     help: 'Time since the kernel was last observed.',
@@ -19,9 +19,9 @@ const help = 'Observation passes: how many, and the time they took.';
 
 /** A summary without quantiles whose count and sum the observer keeps. */
 class PassDurations extends Summary<'pass'> {
-  readonly #numbers: Numbers;
+  readonly #numbers: Statistics;
 
-  constructor(registry: Registry, numbers: Numbers) {
+  constructor(registry: Registry, numbers: Statistics) {
     super({ name, help, labelNames: ['pass'], percentiles: [], registers: [registry] });
     this.#numbers = numbers;
   }

@@ -1,8 +1,8 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 /** Changes by kind, outcome and duration. */
-export function collectOperations(registry: Registry, numbers: Numbers): void {
+export function collectOperations(registry: Registry, numbers: Statistics): void {
   const total = new Counter({
     name: 'pinfold_operations_total',
     help: 'Changes that were tried, by what they came to.',

@@ -1,11 +1,15 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 /**
  * Pins by the path of their mount and by kind; a path says more to people than a device number, which is
  * reused.
  */
-export function collectPins(registry: Registry, numbers: Numbers, pathOf: (mount: string) => string): void {
+export function collectPins(
+  registry: Registry,
+  numbers: Statistics,
+  pathOf: (mount: string) => string,
+): void {
   new Gauge({
     name: 'pinfold_pins',
     help: 'Pins in the bpffs instances of this node at the last observation.',

@@ -1,11 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 const perSecond = 1e9;
 
 /** What this process uses, under the names that client libraries have agreed on. */
-export function collectProcess(registry: Registry, numbers: Numbers): Disposable {
+export function collectProcess(registry: Registry, numbers: Statistics): Disposable {
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name,

@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { escapeName } from '../model/escape.ts';
 import { bytesOf } from '../model/path.ts';
-import type { Numbers, SelectedPin } from './statistics.ts';
+import type { PinSample, Statistics } from '../model/statistics.ts';
 
 /** How series of pins are made. */
 export interface PinSeriesOptions {
@@ -20,7 +20,7 @@ type Place = Record<(typeof place)[number], string>;
  */
 export function collectSelectedPins(
   registry: Registry,
-  numbers: Numbers,
+  numbers: Statistics,
   options: PinSeriesOptions,
 ): () => void {
   const series = makeSeries(registry);
@@ -53,7 +53,7 @@ export function collectSelectedPins(
 }
 
 /** How many series a pin makes. */
-function seriesOf(pin: SelectedPin): number {
+function seriesOf(pin: PinSample): number {
   const { entries, maxEntries, runs, runSeconds, recursionMisses } = pin;
   const single = [entries, maxEntries, runs, runSeconds, recursionMisses];
   return 1 + pin.references.length + single.filter((value) => value !== undefined).length;
@@ -87,7 +87,7 @@ function makeSeries(registry: Registry) {
   );
   return {
     all: [info, references, entries, maxEntries, runs, seconds, misses],
-    put: (pin: SelectedPin, at: Place): void => {
+    put: (pin: PinSample, at: Place): void => {
       const { kind, type, name, owner } = pin;
       info.set({ ...at, kind, type, name, owner }, 1);
       for (const { holder, count } of pin.references) references.set({ ...at, holder }, count);

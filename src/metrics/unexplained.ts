@@ -1,8 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Numbers } from './statistics.ts';
+import type { Statistics } from '../model/statistics.ts';
 
 /** References that the kernel counts and nobody shows; absent until holders have been read. */
-export function collectUnexplained(registry: Registry, numbers: Numbers): void {
+export function collectUnexplained(registry: Registry, numbers: Statistics): void {
   new Gauge({
     name: 'pinfold_unexplained_references',
     help: 'References that no holder could be found for, when holders were read last.',

@@ -1,6 +1,7 @@
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
-import type { OperationEnvironment, OperationReport } from './environment.ts';
+import type { OperationReport } from '../../model/statistics.ts';
+import type { OperationEnvironment } from './environment.ts';
 import { carryOutGroup, type Outcome } from './group.ts';
 import type { ChangeRequest } from './request.ts';
 

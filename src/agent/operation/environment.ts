@@ -1,6 +1,6 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { Outcome } from '../../model/schema/operation.ts';
+import type { OperationReport } from '../../model/statistics.ts';
 import type { OnStep } from '../../model/step.ts';
 import type { Store } from '../../model/store.ts';
 import type { OperationClaims } from './claimed.ts';
@@ -32,13 +32,4 @@ export interface OperationEnvironment {
   readonly onUnsettled: () => void;
   /** Told of each change that was asked for, refused ones too. */
   readonly onOperation: (report: OperationReport) => void;
-}
-
-/** One change for the metrics. */
-export interface OperationReport {
-  readonly kind: string;
-  readonly outcome: Exclude<Outcome, 'running'>;
-  /** `ok`, or the error's code. */
-  readonly code: string;
-  readonly seconds: number;
 }

@@ -2,12 +2,13 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import { objectKinds, pinnableKinds } from '../../model/kind.ts';
 import type { EventDocument } from '../../model/schema/event.ts';
-import type { Statistics } from '../agent.ts';
+import type { OperationReport, QuarantineNumbers, Statistics } from '../../model/statistics.ts';
+import type { Announcements } from '../agent.ts';
 import type { AgentFindings } from '../finding/findings.ts';
+import type { Collection } from '../gc/collection.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Moment } from '../observer/observer.ts';
 import type { PassTotals } from '../observer/schedule.ts';
-import type { OperationReport } from '../operation/environment.ts';
 import { ReferenceTally } from '../selection/reference-tally.ts';
 import type { SelectedPins } from '../selection/selected-pins.ts';
 
@@ -23,11 +24,12 @@ export interface StatisticsParts extends Progress {
   readonly clock: Clock;
   readonly inventory: Inventory;
   readonly findings: () => Pick<AgentFindings, 'counts' | 'unexplained'>;
+  readonly collection: () => Pick<Collection, 'numbers'>;
   readonly selected: SelectedPins;
 }
 
 /** Counts what memory holds, when asked; passes on reports and events to who listens. */
-export class AgentStatistics implements Statistics {
+export class AgentStatistics implements Statistics, Announcements {
   readonly #parts: StatisticsParts;
   readonly #operationListeners: ((report: OperationReport) => void)[] = [];
   readonly #eventListeners: ((events: readonly EventDocument[]) => void)[] = [];
@@ -83,6 +85,10 @@ export class AgentStatistics implements Statistics {
 
   selectedPins(seriesMax: number): ReturnType<Statistics['selectedPins']> {
     return this.#parts.selected.take(seriesMax);
+  }
+
+  quarantine(): QuarantineNumbers {
+    return this.#parts.collection().numbers();
   }
 
   observation(): ReturnType<Statistics['observation']> {

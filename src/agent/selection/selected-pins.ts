@@ -3,7 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { isSelected, type PinSelection } from '../../model/finding/selection.ts';
 import { countsEntries } from '../../model/finding/world.ts';
 import { limits } from '../../model/limits.ts';
-import type { PinSample, SelectedPinSamples } from '../agent.ts';
+import type { PinSample, SelectedPinSamples } from '../../model/statistics.ts';
 import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { Pace } from '../observer/pace.ts';
