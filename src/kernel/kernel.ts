@@ -7,6 +7,7 @@ import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
 import type { DetailReader } from './iter/detail-reader.ts';
 import type { EntryCountReader } from './iter/entry-counts.ts';
+import type { LostTargets } from './iter/lost-targets.ts';
 import type { MapDetails } from './iter/map-details.ts';
 import type { ProgramDetails } from './iter/program-details.ts';
 import type { Types } from './object/types.ts';
@@ -33,14 +34,15 @@ export interface Kernel extends Disposable {
   readonly mapDetails: DetailReader<MapDetails>;
   readonly programDetails: DetailReader<ProgramDetails>;
   readonly entryCounts: EntryCountReader;
+  readonly lostTargets: LostTargets;
   /** Who holds what: the facts that the model makes a graph of. */
   readonly holders: HolderFactsReader;
   readonly bpffs: Bpffs;
   readonly facts: KernelFacts;
-  /** inotify on directories; see InotifyWatcher. */
-  openWatcher(onWake: (watch: number | 'overflow') => void): Watcher;
   /** Milliseconds since boot, time asleep included (CLOCK_BOOTTIME). */
   sinceBootMs(): number;
+  /** inotify on directories; see InotifyWatcher. */
+  openWatcher(onWake: (watch: number | 'overflow') => void): Watcher;
 }
 
 /** What stays true while this kernel runs. */
@@ -77,7 +79,10 @@ export interface Objects {
    * @throws PinfoldError permission_denied without CAP_SYS_ADMIN
    */
   nextId(kind: ObjectKind, after: number): number | undefined;
-  /** @throws PinfoldError object_not_found, permission_denied */
+  /**
+   * Opens an object by its id.
+   * @throws PinfoldError object_not_found, permission_denied, not_readable for a prog_array without users
+   */
   holdById(kind: ObjectKind, id: number): HeldObject;
   /**
    * What a pin holds, by BPF_OBJ_GET through exactly this O_PATH descriptor. Falls back to read-only access
@@ -100,7 +105,10 @@ export interface Objects {
    * @throws PinfoldError pin_exists, not_pinnable, permission_denied, read_only, …
    */
   pin(object: HeldObject, place: Place): void;
-  /** All there is to know of an object whose id is known; undefined if it is gone. Opens and closes it. */
+  /**
+   * All there is to know of an object whose id is known; undefined if it is gone. Opens and closes it, but
+   * for prog_arrays without users, of which an iterator tells the most.
+   */
   describe(
     kind: ObjectKind,
     id: number,

@@ -49,6 +49,7 @@ export function openKernel(): Kernel {
       mapDetails: counters.mapDetails,
       programDetails: counters.programDetails,
       entryCounts: counters.entries,
+      lostTargets: iterators.lostTargets,
       programs: new BpfPrograms(fds, kernelBtf),
       types: new BpfTypes(kernelBtf),
       cgroups,

@@ -1,3 +1,4 @@
+import type { AgentOptions } from '../../src/agent/create-agent.ts';
 import { type Thresholds, usualThresholds } from '../../src/model/finding/thresholds.ts';
 import type { FindingDocument, RuleId } from '../../src/model/schema/finding.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
@@ -20,10 +21,16 @@ export interface FindingAgent extends AsyncDisposable {
 const impatient: Thresholds = { ...usualThresholds, minAgeMs: 0, settleMs: 0, perRuleMax: 100_000 };
 
 /** Starts one; `await using` stops it. */
-export async function findingAgent(thresholds: Partial<Thresholds> = {}): Promise<FindingAgent> {
+export async function findingAgent(
+  thresholds: Partial<Thresholds> = {},
+  options: Partial<AgentOptions> = {},
+): Promise<FindingAgent> {
   const bpffs = mountBpffs('mode=0700');
   const dir = tempDir('state');
-  const observed = await startAgent(bpffs.path, dir.path, { thresholds: { ...impatient, ...thresholds } });
+  const observed = await startAgent(bpffs.path, dir.path, {
+    ...options,
+    thresholds: { ...impatient, ...thresholds },
+  });
   const find = async (rule: RuleId): Promise<readonly FindingDocument[]> => {
     observed.agent.findings.ask();
     await observed.agent.reads.refresh();

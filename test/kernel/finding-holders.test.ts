@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
-import { usualThresholds } from '../../src/model/finding/thresholds.ts';
+import { openKernel } from '../../src/kernel/open-kernel.ts';
+import type { HolderFacts, HolderRequest } from '../../src/model/holder/facts.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
 import { holdInWay } from '../support/hold-ways.ts';
@@ -69,40 +70,78 @@ test('single_process: what ends with one process; not with two of them, nor with
   );
 });
 
-test('what systemd loads on a fresh machine is no finding', async () => {
-  await using at = await findingAgent(usualThresholds);
-  using groups = makeCgroups(20);
-  using init = await hold(
-    ...groups.paths.flatMap(() => [
+/** What systemd keeps: programs on cgroups with maps that count, and restrict-fs with its link. */
+async function holdAsSystemd(groups: readonly string[]) {
+  const each = 5;
+  const init = await hold(
+    ...groups.flatMap((_, index) => [
       'prog:cgroup_device:sd_devices',
-      'prog:cgroup_skb:sd_fw_egress',
-      'prog:cgroup_skb:sd_fw_ingress',
+      `map:array:4:8:2:sd_acct_in:0`,
+      `map:array:4:8:2:sd_acct_out:0`,
+      `prog:cgroup_skb:sd_fw_ingress:${each * index + 1}`,
+      `prog:cgroup_skb:sd_fw_egress:${each * index + 2}`,
     ]),
-    // restrict-fs: a map of maps that pid 1 keeps, and a link of its program.
     'map:hash:4:4:16:cgroup_hash_in:0',
-    'map:hash_of_maps:8:4:2048:cgroup_hash:0:60',
-    'prog:raw_tracepoint:restrict_filesy:61',
-    'link:raw_tp:62:task_rename',
+    `map:hash_of_maps:8:4:2048:cgroup_hash:0:${each * groups.length}`,
+    `prog:raw_tracepoint:restrict_filesy:${each * groups.length + 1}`,
+    `link:raw_tp:${each * groups.length + 2}:task_rename`,
   );
+  const kinds = ['program', 'map', 'map', 'program', 'program'] as const;
+  const last = ['map', 'map', 'program', 'link'] as const;
   const ids = idsOf(init.objects);
-  const [map, outer, filter, link] = ids.slice(-4);
-  for (const [index, path] of groups.paths.entries()) {
-    for (const [offset, type] of ['device', 'egress', 'ingress'].entries()) {
-      const id = String(ids[3 * index + offset]);
+  const keys = ids.map((id, index) => {
+    const kind = index < each * groups.length ? kinds[index % each] : last[index - each * groups.length];
+    return `${kind}:${id}`;
+  });
+  for (const [index, path] of groups.entries()) {
+    for (const [offset, type] of [
+      [0, 'device'],
+      [3, 'ingress'],
+      [4, 'egress'],
+    ] as const) {
+      const id = String(ids[each * index + offset]);
       execFileSync('bpftool', ['cgroup', 'attach', path, type, 'id', id, 'multi']);
+      await init.tell(`close:${each * index + offset}`);
     }
-    for (const offset of [0, 1, 2]) await init.tell(`close:${3 * index + offset}`);
   }
-  const own = new Set(ids.slice(0, -4).map((id) => `program:${id}`));
-  for (const key of [`map:${map}`, `map:${outer}`, `program:${filter}`, `link:${link}`]) own.add(key);
+  return { init, keys: new Set(keys) };
+}
+
+/** What the kernel tells, of a process as if it were the first of the machine. */
+function asFirst(facts: HolderFacts, pid: number): HolderFacts {
+  const files = facts.files.map(({ descriptors, ...file }) => ({
+    ...file,
+    descriptors: descriptors.map((one) => (one.pid === pid ? { ...one, pid: 1 } : one)),
+  }));
+  const held = facts.processes.get(pid);
+  const processes = new Map(facts.processes);
+  if (held !== undefined) processes.set(1, { ...held, pid: 1 });
+  return { ...facts, files, processes };
+}
+
+test('what systemd loads on a fresh machine is no finding, however long it stays', async () => {
+  using groups = makeCgroups(20);
+  const { init, keys } = await holdAsSystemd(groups.paths);
+  using _ = init;
+  const kernel = openKernel();
+  const holders = { read: (request: HolderRequest) => asFirst(kernel.holders.read(request), init.pid) };
+  // Nothing is too young or still being set up.
+  await using at = await findingAgent({}, { kernel: { ...kernel, holders } });
   await at.find('orphan_pin');
   const found = at.observed.agent.findings.list();
   assert.deepEqual(
-    found.filter(({ subject: { kind, id } }) => own.has(`${kind}:${id}`)),
+    found.filter(({ subject: { kind, id } }) => keys.has(`${kind}:${id}`)),
     [],
   );
+  const rules = at.observed.agent.findings.rules();
   assert.deepEqual(
-    at.observed.agent.findings.rules().flatMap(({ rule, unavailable }) => (unavailable ? rule : [])),
+    rules.flatMap(({ rule, unavailable }) => (unavailable ? rule : [])),
     [],
   );
+  // The same objects of any other process are found, so that they were looked at.
+  await using other = await findingAgent();
+  const alone = await other.find('single_process');
+  const ours = alone.filter(({ subject: { kind, id } }) => keys.has(`${kind}:${id}`));
+  assert.deepEqual(new Set(ours.map(({ evidence }) => evidence['pid'])), new Set([init.pid]));
+  assert.ok(ours.some(({ subject }) => subject.kind === 'link'));
 });

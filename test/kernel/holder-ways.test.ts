@@ -145,6 +145,11 @@ const ways: readonly Expectation[] = [
     says: ({ pid }) => new RegExp(`mounted nowhere, kept by fd \\d+ of pid ${pid} `),
   },
   {
+    way: 'working_directory',
+    holders: () => ['pin private'],
+    says: ({ pid }) => new RegExp(`mounted nowhere, kept by the working directory of pid ${pid} `),
+  },
+  {
     way: 'detached_bpffs',
     holders: () => ['pin detached'],
     says: ({ pid }) => new RegExp(`mounted nowhere, kept by fd \\d+ of pid ${pid} `),

@@ -4,6 +4,7 @@ import { ownerOfCgroup } from '../../src/model/holder/cgroup.ts';
 
 const id = '3f2a9c'.padEnd(64, '0');
 const uid = '8d0c2c2e-9a8e-4c7f-b1a0-5f0a7d3c9e11';
+const task = '0f1e'.repeat(8);
 const uidText = uid.replaceAll('-', '_');
 
 const shapes: readonly (readonly [path: string, expected: object])[] = [
@@ -37,6 +38,20 @@ const shapes: readonly (readonly [path: string, expected: object])[] = [
   ['/lxc.payload.web', { container: 'web' }],
   ['/machine.slice/machine-my\\x2dbox.scope', { unit: 'machine-my\\x2dbox.scope', container: 'my-box' }],
   [`/docker/${id.slice(1)}`, {}],
+  [`/ecs/${task}/${id}`, { container: id, ecs_task: task }],
+  [`/ecs/production/${uid}/${id}`, { container: id, ecs_task: uid }],
+  [`/ecs/${task}/${task}-2531612879`, { container: `${task}-2531612879`, ecs_task: task }],
+  [
+    `/ecstasks.slice/ecstasks-${task}.slice/docker-${id}.scope`,
+    { unit: `docker-${id}.scope`, container: id, ecs_task: task },
+  ],
+  [
+    `/nomad.slice/share.slice/${uid}.web.scope`,
+    { unit: `${uid}.web.scope`, nomad_task: 'web', nomad_allocation: uid },
+  ],
+  [`/nomad/${uid}.my.task`, { nomad_task: 'my.task', nomad_allocation: uid }],
+  [`/nomad/${uid.slice(1)}.web`, {}],
+  [`/ecs/${task.slice(1)}`, {}],
 ];
 
 for (const [path, expected] of shapes) {

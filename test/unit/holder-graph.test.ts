@@ -177,3 +177,30 @@ test('consequences are told of so many pins and no more, those of the object its
   ).if_unpinned;
   assert.deepEqual([cut.length, cut.at(-1)?.path], [most, 'more']);
 });
+
+test('a list of one node and the edges of a graph are cut, and what is left out is said', () => {
+  const over = limits.holderMembersMax + 7;
+  const descriptors = Array.from({ length: over }, (_, fd) => ({ pid: 7, fd }));
+  const slots = Array.from({ length: limits.holderEdgesMax }, (_, slot) => ({
+    holder: jumps,
+    held: program,
+    hold: 'slot' as const,
+    key: String(slot),
+  }));
+  const given = {
+    files: [file(program, 'f1', descriptors)],
+    pins: Array.from({ length: over }, (_, name) => pin(program, `p${name}`, 1)),
+    holds: slots,
+    processes: processes({ pid: 7 }),
+  };
+  const graph = holderGraph(reading(program, given, {}));
+  const cut = graph.nodes.flatMap((node) => ('left_out' in node ? [[node.node, node.left_out]] : []));
+  assert.deepEqual(cut.toSorted(), [
+    ['file', 7],
+    ['pin', 7],
+  ]);
+  assert.equal(graph.edges.length, limits.holderEdgesMax);
+  // The pin, the file and the process that has it open.
+  assert.equal(graph.edges_left_out, 3);
+  assert.equal(graph.nodes_left_out, undefined);
+});

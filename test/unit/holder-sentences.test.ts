@@ -112,6 +112,21 @@ test('a program with more references than holders is not said to be freed for su
   assert.match(sentences(map, given, alone)[1] ?? '', /^If you unpin p, program 12 and map 5 are freed/);
 });
 
+test('one open file that many processes have is spoken of in the plural', () => {
+  const opened = (count: number) => ({
+    file: 'f',
+    object: map,
+    through: 'object' as const,
+    descriptors: Array.from({ length: count }, (_, index) => ({ pid: 900 + index, fd: 3 })),
+    mappings: [],
+  });
+  const told = (count: number) =>
+    sentences(map, { files: [opened(count)] }, { 'map:5': { refcnt: 1, usercnt: 1 } })[0] ?? '';
+  assert.match(told(1), /because fd 3 of pid 900 holds it\.$/);
+  assert.match(told(2), /because fd 3 of pid 900 and fd 3 of pid 901 hold it\.$/);
+  assert.match(told(9), /fd 3 of pid 902 and 6 more hold it\.$/);
+});
+
 test('a detached bpffs is named with who keeps it', () => {
   const told = sentences(
     map,

@@ -17,8 +17,7 @@ import {
   unexplainedIn,
   unexplainedInBoth,
 } from './holder-view.ts';
-import { hasLinkChanged } from './recheck.ts';
-import { readSurroundings } from './surroundings.ts';
+import { hasLinkChanged, hasLostTarget } from './recheck.ts';
 import { makeWorld } from './world.ts';
 
 /** What looking takes. */
@@ -26,8 +25,8 @@ export interface WorldWatchParts {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly inventory: Inventory;
-  readonly claims: ClaimedPins;
   readonly known: KnownMounts;
+  readonly claims: ClaimedPins;
   readonly thresholds: Thresholds;
   readonly isPinsOnly: boolean;
   /** Everything that holds anything, by going through all processes. */
@@ -70,10 +69,9 @@ export class WorldWatch {
   async look(pace: Pace, isAsked: boolean): Promise<Look> {
     const { inventory, thresholds, clock, known, claims, kernel } = this.#parts;
     const missing = this.#missing();
-    const surroundings = await readSurroundings(kernel, inventory, pace);
-    const sums = missing.counters === undefined ? this.#readCounters() : '';
-    const mark = `${surroundings.mark}/${sums}`;
-    const hasMoved = this.#hasMoved || isAsked || mark !== this.#mark;
+    const isTargetLost = missing.objects === undefined && hasLostTarget(kernel, inventory);
+    const mark = missing.counters === undefined ? this.#readCounters() : '';
+    const hasMoved = this.#hasMoved || isAsked || isTargetLost || mark !== this.#mark;
     this.#hasMoved = false;
     this.#mark = mark;
     this.#isHoldersDue ||= hasMoved;
@@ -85,11 +83,11 @@ export class WorldWatch {
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
     if (holders !== undefined) this.#attached = holders.view.attached;
     const world = makeWorld(inventory, {
-      claims,
       nowMs: clock.now().getTime(),
       thresholds,
+      claims,
       mounts: known.documents(),
-      cgroups: surroundings.cgroups,
+      cgroups: kernel.cgroups.count(),
       entryCounts: missing.entries === undefined ? kernel.entryCounts.readAll() : new Map(),
       writableConstants: missing.frozen === undefined ? this.#constants.writable() : new Map(),
       // Rules that need no other holders go by the programs that were attached when these were read.

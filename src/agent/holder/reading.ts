@@ -60,9 +60,7 @@ function readOnce(parts: ReadingParts, { kind, id, info }: Subject): Reading {
   const why = whyNoCounters(kind);
   const described = new Described(kernel, info);
   const others = allCounters(parts);
-  // Counting one opens it, which costs a prog_array without users a reference (kernel/bpf/arraymap.c).
-  const isListed = why === undefined && info.type === 'prog_array';
-  const counters = isListed || why !== undefined ? others(object) : kernel.counters.readOne(kind, id);
+  const counters = why === undefined ? kernel.counters.readOne(kind, id) : undefined;
   return {
     object,
     observedAt,

@@ -44,7 +44,7 @@ export function readPin(parts: LiveParts, path: PinPath, mount: MountChoice): Ob
 export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Observed<ObjectDocument> {
   const { kernel, inventory } = parts;
   const observedAt = parts.clock.now();
-  const read = kernel.objects.isOwn(kind, id) ? undefined : readOnce(parts, kind, id);
+  const read = kernel.objects.isOwn(kind, id) ? undefined : readEitherWay(parts, kind, id);
   if (read === undefined) {
     throw new PinfoldError('object_not_found', { detail: `There is no ${kind} with id ${id}.`, kind, id });
   }
@@ -65,11 +65,25 @@ function withTarget(kernel: Kernel, document: ObjectDocument): ObjectDocument {
   return path === undefined ? document : { ...document, cgroup_path: path };
 }
 
-/**
- * What it is and how it is counted, by opening it once: each time a prog_array without users is closed the
- * kernel empties it again, and may lose a reference to it where that had not been done yet
- * (kernel/bpf/arraymap.c, prog_array_map_clear). Undefined where it is gone.
- */
+/** Undefined where it is gone. A map that may not be opened is read without. */
+function readEitherWay(parts: LiveParts, kind: ObjectKind, id: number) {
+  try {
+    return readOnce(parts, kind, id);
+  } catch (error) {
+    if (!isPinfoldError(error, 'not_readable')) throw error;
+    const described = parts.kernel.objects.describe(kind, id);
+    return described && { described, heldBy: countedUnopened(parts, kind, id) };
+  }
+}
+
+function countedUnopened({ kernel, whyNoCounters }: LiveParts, kind: ObjectKind, id: number): HeldBy {
+  const unavailable = whyNoCounters(kind);
+  if (unavailable !== undefined || kind === 'btf') return { unavailable: unavailable ?? '' };
+  const counters = kernel.counters.readOne(kind, id);
+  return counters === undefined ? { unavailable: 'it went away meanwhile' } : { counters };
+}
+
+/** What it is and how it is counted, by opening it once. */
 function readOnce(parts: LiveParts, kind: ObjectKind, id: number) {
   try {
     using held = parts.kernel.objects.holdById(kind, id);

@@ -1,13 +1,13 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { countsEntries } from '../../model/finding/world.ts';
 import { pathMembers } from '../../model/path.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
 import type { ProgramInfo } from '../../model/schema/program-info.ts';
 import type { MapOrder, MapUsage, ProgramUsage, TopMaps, TopPrograms } from '../../model/schema/usage.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { Pace } from '../observer/pace.ts';
-import { countedTypes } from './entries.ts';
 import { measuringTime } from './measuring-time.ts';
 
 /** What measuring everything needs. */
@@ -120,7 +120,7 @@ export class AgentUsage {
 
   #mapUsage(info: MapInfo, counts: ReadonlyMap<number, number>): MapUsage {
     const { id, type, name, max_entries: most, memlock } = info;
-    const entries = countedTypes.has(type) ? counts.get(id) : undefined;
+    const entries = countsEntries(type) ? counts.get(id) : undefined;
     return {
       id,
       type,

@@ -1,7 +1,7 @@
-import type { Descriptor } from '../../model/holder/facts.ts';
 import { limits } from '../../model/limits.ts';
 import { readInode } from '../bpffs/inode.ts';
 import type { HeldFile } from '../iter/held-files.ts';
+import type { Standing } from '../iter/working-directories.ts';
 import type { BpffsRoot } from '../kernel.ts';
 import { AT_FDCWD, open } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -13,9 +13,16 @@ import type { HolderSources } from './sources.ts';
 /** The inode of a bpffs's root (fs/libfs.c, simple_fill_super). */
 const rootInode = 1;
 
+/** What leads into an instance: files on it, and threads that stand in a directory of it. */
+interface Ways {
+  readonly files: HeldFile[];
+  readonly standing: Standing[];
+}
+
 /**
- * Reads the instances to which no path leads and which descriptors on their directories show: those mounted
- * nowhere (of fsmount(2), or open when they were lazily unmounted), and those that another mount lies over.
+ * Reads the instances to which no path leads and which descriptors on their directories, or working
+ * directories, show: those mounted nowhere (of fsmount(2), or in use when they were lazily unmounted), and
+ * those that another mount lies over.
  *
  * @returns the devices of those whose names were read
  */
@@ -25,38 +32,54 @@ export function readDetached(
   { mounted, walked }: ReadInstances,
 ): ReadonlySet<string> {
   const found = new Set<string>();
-  for (const [device, files] of byDevice(held)) {
+  for (const [device, { files, standing }] of byDevice(held, readStanding(walk))) {
     if (walked.has(device)) continue;
     const isDetached = !mounted.has(device);
     if (isDetached) {
       const descriptors = files.map(({ pid, fd }) => ({ pid, fd }));
-      walk.into.filesystems.push({ mount: device, state: 'detached', paths: [], descriptors });
+      const pids = [...new Set(standing.map(({ pid }) => pid))];
+      const kept = { descriptors, ...(pids.length === 0 ? {} : { standing: pids }) };
+      walk.into.filesystems.push({ mount: device, state: 'detached', paths: [], ...kept });
     }
-    const directories = files.filter(({ inode }) => inode !== undefined && isDirectory(inode.mode));
+    const directories = [
+      ...files
+        .filter(({ inode }) => inode !== undefined && isDirectory(inode.mode))
+        .map(({ pid, fd }) => `/proc/${pid}/fd/${fd}`),
+      ...standing.map(({ tid }) => `/proc/${tid}/cwd`),
+    ];
     if (walkFirst(walk, device, directories)) found.add(device);
     else if (isDetached) {
-      const reason = 'it is mounted nowhere and no descriptor leads to its root';
+      const reason = 'it is mounted nowhere and nothing leads to its root';
       walk.into.lacks(`pins of bpffs ${device}`, reason);
     }
   }
   return found;
 }
 
-/** Files on a bpffs by its device. */
-function byDevice(held: readonly HeldFile[]): ReadonlyMap<string, readonly HeldFile[]> {
-  const found = new Map<string, HeldFile[]>();
-  for (const file of held) {
-    if (file.inode === undefined) continue;
-    const others = found.get(file.inode.device);
-    if (others === undefined) found.set(file.inode.device, [file]);
-    else others.push(file);
-  }
+/** Working directories; where they cannot be read, what only they keep stays unseen. */
+function readStanding({ sources, into }: PinWalk): readonly Standing[] {
+  const { directories, seesAllProcesses } = sources;
+  const reason = seesAllProcesses ? directories.unavailable : 'this process is in a pid namespace';
+  if (reason === undefined) return directories.readAll().filter(({ pid }) => pid !== process.pid);
+  into.lacks('instances of bpffs that only working directories keep', reason);
+  return [];
+}
+
+function byDevice(held: readonly HeldFile[], standing: readonly Standing[]): ReadonlyMap<string, Ways> {
+  const found = new Map<string, Ways>();
+  const waysOf = (device: string): Ways => {
+    const ways = found.get(device) ?? { files: [], standing: [] };
+    found.set(device, ways);
+    return ways;
+  };
+  for (const file of held) if (file.inode !== undefined) waysOf(file.inode.device).files.push(file);
+  for (const one of standing) waysOf(one.device).standing.push(one);
   return found;
 }
 
-function walkFirst(walk: PinWalk, device: string, directories: readonly Descriptor[]): boolean {
-  for (const { pid, fd } of directories) {
-    const root = openRootAbove(walk.sources, `/proc/${pid}/fd/${fd}`, device);
+function walkFirst(walk: PinWalk, device: string, directories: readonly string[]): boolean {
+  for (const directory of directories) {
+    const root = openRootAbove(walk.sources, directory, device);
     if (root === undefined) continue;
     using open = root;
     walkInstance(walk, open);

@@ -57,17 +57,16 @@ export class KernelHolders implements HolderFactsReader {
   }
 
   #readObjects(into: Collection): Objects {
+    // Slots right after the list, which says of which maps they may be read.
     const maps = readMapHolds(this.#sources);
-    const programs = readProgramHolds(this.#sources);
-    const links = readLinks(this.#sources);
     const budget = { left: limits.holderSlotsMax };
     // The smallest first: one that is too large to be read whole costs no other its slots.
-    const withSlots = maps
-      .filter(({ type }) => hasSlots(type))
-      .toSorted((a, b) => a.maxEntries - b.maxEntries);
+    const withSlots = maps.filter(hasSlots).toSorted((a, b) => a.maxEntries - b.maxEntries);
     for (const map of withSlots) {
       addSlots(this.#sources, map, { into, budget });
     }
+    const programs = readProgramHolds(this.#sources);
+    const links = readLinks(this.#sources);
     const holds = [...objectHolds(maps, programs), ...linkHolds(links), ...into.holds];
     return { maps, programs, links, holds };
   }

@@ -29,6 +29,7 @@ export function readMapHolds({ lists, objects, calls }: ObjectSources): readonly
         flags: bytes.readUInt32LE(mapInfo.flags),
         maxEntries: bytes.readUInt32LE(mapInfo.maxEntries),
         btfId: bytes.length >= mapInfo.btfId + 4 ? bytes.readUInt32LE(mapInfo.btfId) : 0,
+        userCount: undefined,
       });
     } catch (error) {
       if (!isSystemCallError(error, 'ENOENT')) throw error;

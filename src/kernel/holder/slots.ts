@@ -4,6 +4,7 @@ import { limits } from '../../model/limits.ts';
 import { objectInfo, openObjectById } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
 import { lookupElement, type MapFd, nextKey } from '../entries/elements.ts';
+import type { MapHolds } from '../iter/hold-lists.ts';
 import { Fields } from '../object/fields.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Collection } from './collection.ts';
@@ -12,6 +13,9 @@ import { isRegistered, structOpsName, structOpsSlots } from './struct-ops.ts';
 
 /** struct bpf_map_info, as far as slots need it. */
 const mapInfo = { size: 56, keySize: 8, valueSize: 12, maxEntries: 16, btfVmlinuxValueTypeId: 44 } as const;
+
+/** BPF_MAP_TYPE_PROG_ARRAY. */
+const PROG_ARRAY = 3;
 
 /** How a type of map holds objects: what, where in the value its id is, and what its keys are. */
 interface SlotType {
@@ -30,7 +34,7 @@ interface SlotType {
  * long.
  */
 const slotTypes: ReadonlyMap<number, SlotType> = new Map([
-  [3, { held: 'program', idAt: 0, keys: 'index' }],
+  [PROG_ARRAY, { held: 'program', idAt: 0, keys: 'index' }],
   [12, { held: 'map', idAt: 0, keys: 'index' }],
   [13, { held: 'map', idAt: 0, keys: 'any' }],
   [14, { held: 'program', idAt: 4, keys: 'index' }],
@@ -41,8 +45,12 @@ const slotTypes: ReadonlyMap<number, SlotType> = new Map([
 /** BPF_MAP_TYPE_STRUCT_OPS, whose one value has a program in each of its functions. */
 const STRUCT_OPS = 26;
 
-/** Tells whether the entries of maps of this type (enum bpf_map_type) can hold objects. */
-export function hasSlots(type: number): boolean {
+/**
+ * Tells whether entries of this map can hold objects. Those of a prog_array cannot once its last user has
+ * gone, and it is not to be opened any more (see KernelUnusedTables).
+ */
+export function hasSlots({ type, userCount }: Pick<MapHolds, 'type' | 'userCount'>): boolean {
+  if (type === PROG_ARRAY && userCount === 0) return false;
   return slotTypes.has(type) || type === STRUCT_OPS;
 }
 

@@ -31,6 +31,8 @@ import {
 } from './program-details.ts';
 import { Records, recordSize } from './record.ts';
 import { Seat } from './seat.ts';
+import { learnShownMaps, shownMaps, shownMapsProgram } from './shown-map.ts';
+import { KernelUnusedTables, type UnusedTables } from './unused-tables.ts';
 import { WantedCell } from './wanted-cell.ts';
 
 /** The first kernel with an iterator of the kind, for the reason why one cannot be had. */
@@ -42,9 +44,15 @@ const listExtra = { refcnt: 1n, usercnt: 0n } as const;
 /** A descriptor opened for it counts too, and the iterator over files nothing. */
 const openedExtra = { refcnt: 1n, usercnt: 1n } as const;
 
-const mapDetails: DetailFormat<MapDetails> = { kind: 'map', recordSize: detailsSize, parse: parseDetails };
+const mapDetails: DetailFormat<MapDetails> = {
+  kind: 'map',
+  program: 'pinfold_map_made',
+  recordSize: detailsSize,
+  parse: parseDetails,
+};
 const programDetails: DetailFormat<ProgramDetails> = {
   kind: 'program',
+  program: 'pinfold_prog_made',
   recordSize: programDetailsSize,
   parse: parseProgramDetails,
 };
@@ -84,7 +92,9 @@ export class IteratorCounters implements CounterReader, Disposable {
   readonly mapDetails: IteratorDetails<MapDetails>;
   /** The same of programs. */
   readonly programDetails: IteratorDetails<ProgramDetails>;
-  /** How many entries they have, the same way. */
+  /** Maps that must not be opened. */
+  readonly unused: UnusedTables;
+  /** How many entries maps have, the same way. */
   readonly entries: IteratorEntryCounts;
   readonly #calls: Calls;
   readonly #lists = new Map<PinnableKind, Iterator>();
@@ -117,11 +127,17 @@ export class IteratorCounters implements CounterReader, Disposable {
         const layout = learnProgramDetailsLayout(from.btf);
         return { layout, instructions: programDetailsProgram(layout, wanted.mapFd) };
       });
+      const shown = this.#loadDetails(shownMaps, from, () => {
+        const layout = learnShownMaps(from.btf);
+        return { layout, instructions: shownMapsProgram(layout, wanted.mapFd) };
+      });
+      this.unused = new KernelUnusedTables(shown);
       this.entries = this.#loadEntries(from);
     } catch (error) {
       for (const kind of pinnableKinds) this.#reasons.set(kind, whyNot(error, kind));
       this.mapDetails = new IteratorDetails(mapDetails, { why: whyNot(error, 'map') });
       this.programDetails = new IteratorDetails(programDetails, { why: whyNot(error, 'program') });
+      this.unused = { find: () => undefined };
       this.entries = new IteratorEntryCounts({ why: whyNot(error, 'map') });
     }
   }
@@ -149,6 +165,8 @@ export class IteratorCounters implements CounterReader, Disposable {
   readOne(kind: PinnableKind, id: number, held?: Fd): Counters | undefined {
     const list = this.#list(kind);
     if (id === 0 || this.own.has(kind, id)) return undefined;
+    const mayOpen = held !== undefined || kind !== 'map' || this.unused.find(id) === undefined;
+    if (!mayOpen) return this.#readListed(list, kind, id);
     const iterator = this.#held.get(kind);
     const found = iterator === undefined ? 'unread' : this.#readHeld(iterator, { kind, id, held });
     return found === 'unread' ? this.#readListed(list, kind, id) : found;
@@ -231,7 +249,7 @@ export class IteratorCounters implements CounterReader, Disposable {
   ): IteratorDetails<Details> {
     try {
       const { layout, instructions } = make();
-      const spec = { name: `pinfold_${format.kind}_made`, functionId: layout.functionId, instructions };
+      const spec = { name: format.program, functionId: layout.functionId, instructions };
       const iterator = this.#keep(new Iterator(spec, this.#calls));
       this.#details.push(iterator);
       return new IteratorDetails(format, { iterator, wanted });

@@ -23,6 +23,8 @@ export interface DetailReader<Details> {
 /** How a program lays out what it writes of one object. */
 export interface DetailFormat<Details> {
   readonly kind: PinnableKind;
+  /** Of the program, up to 15 letters. */
+  readonly program: string;
   readonly recordSize: number;
   parse(record: Buffer): Details;
 }

@@ -23,6 +23,8 @@ export interface MapHolds {
   readonly maxEntries: number;
   /** 0 where it has none. */
   readonly btfId: number;
+  /** Open files and pinned inodes; undefined where this kernel has no iterators. */
+  readonly userCount: number | undefined;
 }
 
 /** What a program holds of itself. */
@@ -70,7 +72,7 @@ export class HoldLists implements Disposable {
 
   /** Every map but our own. @throws SystemCallError; a RangeError where `unavailable` says why */
   readMaps(): readonly MapHolds[] {
-    const { size, id, type, btf, flags, maxEntries } = mapHoldsRecord;
+    const { size, id, type, btf, flags, maxEntries, userCount } = mapHoldsRecord;
     const bytes = this.#read(this.#maps);
     const maps: MapHolds[] = [];
     for (let at = 0; at < bytes.length; at += size) {
@@ -80,6 +82,7 @@ export class HoldLists implements Disposable {
         flags: bytes.readUInt32LE(at + flags),
         maxEntries: bytes.readUInt32LE(at + maxEntries),
         btfId: bytes.readUInt32LE(at + btf),
+        userCount: bytes.readUInt32LE(at + userCount),
       };
       if (!this.#own.has('map', map.id)) maps.push(map);
     }

@@ -15,7 +15,15 @@ import { type ContextLayout, type Field, field, learnContext } from './layout.ts
 export const usedMapsMax = 64;
 
 /** Where each member of the record of a map is; all are u32. */
-export const mapHoldsRecord = { size: 24, id: 0, type: 4, btf: 8, flags: 12, maxEntries: 16 } as const;
+export const mapHoldsRecord = {
+  size: 24,
+  id: 0,
+  type: 4,
+  btf: 8,
+  flags: 12,
+  maxEntries: 16,
+  userCount: 20,
+} as const;
 
 /** The same of a program; the ids of its maps come last. */
 export const programHoldsRecord = {
@@ -37,6 +45,7 @@ interface MapHoldsLayout extends ContextLayout {
   readonly type: Field;
   readonly flags: Field;
   readonly maxEntries: Field;
+  readonly userCount: Field;
   readonly btf: Field;
   readonly btfId: Field;
 }
@@ -63,6 +72,7 @@ export function learnMapHolds(btf: Btf): MapHoldsLayout {
     type: field(btf, 'bpf_map', 'map_type'),
     flags: field(btf, 'bpf_map', 'map_flags'),
     maxEntries: field(btf, 'bpf_map', 'max_entries'),
+    userCount: field(btf, 'bpf_map', 'usercnt.counter'),
     btf: field(btf, 'bpf_map', 'btf'),
     btfId: field(btf, 'btf', 'id'),
   };
@@ -87,11 +97,11 @@ export function learnProgramHolds(btf: Btf): ProgramHoldsLayout {
 }
 
 /**
- * Tells of every map its type, flags, size and BTF. `btf` is NULL where there is none; a load through it is
+ * Tells of every map its type, flags, size, users and BTF. `btf` is NULL where there is none; a load through it is
  * fault-safe and gives zero.
  */
 export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
-  const { size, id, type, btf, flags, maxEntries } = mapHoldsRecord;
+  const { size, id, type, btf, flags, maxEntries, userCount } = mapHoldsRecord;
   return assemble([
     ...enter(layout, layout.map),
     load(0, 6, layout.id),
@@ -104,7 +114,9 @@ export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
     load(0, 6, layout.flags),
     storeWordOnStack(flags - size, 0),
     load(0, 6, layout.maxEntries),
-    storeOnStack(maxEntries - size, 0),
+    storeWordOnStack(maxEntries - size, 0),
+    load(0, 6, layout.userCount),
+    storeWordOnStack(userCount - size, 0),
     ...leave(size),
   ]);
 }

@@ -1,7 +1,9 @@
 import { PinfoldError } from '../../model/error.ts';
+import { fingerprintOf } from '../../model/fingerprint.ts';
 import type { ObjectKind } from '../../model/kind.ts';
 import { getObject, nextObjectId, objectIdOf, openObjectById, pinObject } from '../bpf/objects.ts';
 import { attempting, refusal } from '../bpffs/refusal.ts';
+import { type UnusedTables, whyUnopened } from '../iter/unused-tables.ts';
 import type { HeldObject, KnownObjects, Objects } from '../kernel.ts';
 import { AT_FDCWD, type Calls, type Place } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -10,10 +12,12 @@ import { duplicateFromProcess, type ProcessSource } from './from-process.ts';
 import { describeHeld } from './held-object.ts';
 import { kindOf } from './kind-of.ts';
 import type { BootTime } from './program-info.ts';
+import { shownMapInfo } from './shown-map-info.ts';
 
-/** Which objects are Pinfold's own instruments, so that nobody is shown them. */
+/** Which objects are Pinfold's own instruments, so that nobody is shown them; and which are not opened. */
 interface OwnObjects {
   isOwn(kind: ObjectKind, id: number): boolean;
+  readonly unused: UnusedTables;
 }
 
 const nothingKnown: KnownObjects = { holdsAny: false, find: () => undefined };
@@ -42,6 +46,7 @@ export class BpfObjects implements Objects {
 
   holdById(kind: ObjectKind, id: number): HeldObject {
     if (this.#own.isOwn(kind, id)) throw notFound(kind, id);
+    if (kind === 'map' && this.#own.unused.find(id) !== undefined) throw notOpened(id);
     return describeHeld(kind, this.#openById(kind, id), this.#boot);
   }
 
@@ -70,6 +75,11 @@ export class BpfObjects implements Objects {
   }
 
   describe(kind: ObjectKind, id: number): Pick<HeldObject, 'info' | 'fingerprint'> | undefined {
+    const unopened = kind === 'map' ? this.#own.unused.find(id) : undefined;
+    if (unopened !== undefined) {
+      const info = shownMapInfo(unopened);
+      return { info, fingerprint: fingerprintOf(info) };
+    }
     try {
       using held = this.holdById(kind, id);
       return { info: held.info, fingerprint: held.fingerprint };
@@ -129,6 +139,13 @@ export class BpfObjects implements Objects {
 
 function notFound(kind: ObjectKind, id: number, cause?: unknown): PinfoldError {
   return new PinfoldError('object_not_found', { detail: `There is no ${kind} ${id}.`, kind, id }, cause);
+}
+
+function notOpened(id: number): PinfoldError {
+  const detail =
+    `Map ${id} is not opened: ${whyUnopened}. ` +
+    'Nothing is in it: the kernel emptied it when its last user went.';
+  return new PinfoldError('not_readable', { detail, kind: 'map', id, map_type: 'prog_array' });
 }
 
 function notPinnable(source: ProcessSource, what: string): PinfoldError {

@@ -6,6 +6,11 @@ export interface CgroupOwner {
   readonly container?: string;
   /** A Kubernetes pod's uid, with hyphens. */
   readonly pod?: string;
+  /** The id of an Amazon ECS task. */
+  readonly ecs_task?: string;
+  /** The name of a Nomad task, and the id of its allocation. */
+  readonly nomad_task?: string;
+  readonly nomad_allocation?: string;
 }
 
 /**
@@ -14,18 +19,24 @@ export interface CgroupOwner {
  * Shapes: systemd units (systemd, src/basic/cgroup-util.c); `docker-ID.scope`, `libpod-ID.scope`,
  * `crio-ID.scope` and `cri-containerd-ID.scope` of the systemd drivers, `docker/ID` and
  * `kubepods/…/podUID/ID` of the cgroupfs drivers, `….slice:cri-containerd:ID` where the two are mixed;
- * `lxc/NAME`, `lxc.payload.NAME` and `machine-NAME.scope`. The innermost of each counts: containers run
+ * `lxc/NAME`, `lxc.payload.NAME` and `machine-NAME.scope`; `ecs/TASK/ID` and `ecstasks-TASK.slice/…` of Amazon
+ * ECS, whose containers on Fargate have `TASK-DIGITS` for an id; `nomad.slice/…/ALLOCATION.TASK.scope` and
+ * `nomad/ALLOCATION.TASK` of Nomad. The innermost of each counts: containers run
  * in containers.
  */
 export function ownerOfCgroup(path: string): CgroupOwner {
   const names = path.split('/').filter(Boolean).reverse();
   const unit = firstOf(names, unitOf, isService) ?? firstOf(names, unitOf);
-  const container = firstOf(names, containerOf) ?? lxcOf(path);
+  const container = firstOf(names, containerOf) ?? fargateOf(path) ?? lxcOf(path);
   const pod = firstOf(names, podOf);
+  const ecs = ecsOf(path);
+  const nomad = nomadOf(path);
   return {
     ...(unit === undefined ? {} : { unit }),
     ...(container === undefined ? {} : { container }),
     ...(pod === undefined ? {} : { pod }),
+    ...(ecs === undefined ? {} : { ecs_task: ecs }),
+    ...nomad,
   };
 }
 
@@ -66,6 +77,28 @@ function machineOf(name: string): string | undefined {
 
 function lxcOf(path: string): string | undefined {
   return /(?:^|\/)lxc\/([^/]+)/.exec(path)?.[1];
+}
+
+/** Ids of tasks were UUIDs before they became 32 digits. */
+function ecsOf(path: string): string | undefined {
+  const id = '([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})';
+  const found =
+    new RegExp(`(?:^|/)ecs/(?:[^/]+/)?${id}(?:/|$)`).exec(path) ??
+    new RegExp(`(?:^|/)ecstasks-${id}\\.slice(?:/|$)`).exec(path);
+  return found?.[1];
+}
+
+/** Fargate gives containers no id of their own but a number in their task. */
+function fargateOf(path: string): string | undefined {
+  return /(?:^|\/)ecs\/[0-9a-f]{32}\/([0-9a-f]{32}-\d+)(?:\/|$)/.exec(path)?.[1];
+}
+
+function nomadOf(path: string): Pick<CgroupOwner, 'nomad_task' | 'nomad_allocation'> {
+  const shape =
+    /(?:^|\/)nomad(?:\.slice)?\/(?:[^/]+\/)*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([^/]+)/;
+  const [, allocation, task] = shape.exec(path) ?? [];
+  if (allocation === undefined || task === undefined) return {};
+  return { nomad_allocation: allocation, nomad_task: task.replace(/\.scope$/, '') };
 }
 
 /** Static pods have the 32 digits of a hash for a uid. */

@@ -45,7 +45,7 @@ export function holderGraph(reading: Reading): HolderGraph {
   const { object, holders, labelOf, counters, whyNoCounters } = reading;
   const account = accountOf(holders.of(object));
   const unexplained = unexplainedOf(object.kind, account, counters);
-  const { nodes, edges, leftOut } = graphAbove(holders, labelOf, object);
+  const { nodes, edges, leftOut, edgesLeftOut } = graphAbove(holders, labelOf, object);
   return {
     object: { ...object, ...labelOf(object) },
     observed_at: reading.observedAt.toISOString(),
@@ -59,6 +59,7 @@ export function holderGraph(reading: Reading): HolderGraph {
     nodes: [...nodes],
     edges: [...edges],
     ...(leftOut === 0 ? {} : { nodes_left_out: leftOut }),
+    ...(edgesLeftOut === 0 ? {} : { edges_left_out: edgesLeftOut }),
     unavailable: [...reading.unavailable],
   };
 }

@@ -82,6 +82,8 @@ export interface FilesystemFact {
   readonly paths: readonly { readonly path: string; readonly namespace: number; readonly pid: number }[];
   /** Descriptors on it or on directories in it; given for detached ones. */
   readonly descriptors: readonly Descriptor[];
+  /** Processes whose working directory is in it; given for detached ones. */
+  readonly standing?: readonly number[];
 }
 
 /**

@@ -12,6 +12,8 @@ export interface Graph {
   readonly edges: readonly HolderEdge[];
   /** Nodes that `limits.holderNodesMax` left no room for; edges to them are left out too. */
   readonly leftOut: number;
+  /** Edges between nodes that are shown, for which `limits.holderEdgesMax` left no room. */
+  readonly edgesLeftOut: number;
 }
 
 /** Draws the graph above an object, itself first, nearest holders first. */
@@ -51,8 +53,10 @@ class Drawing {
   }
 
   graph(): Graph {
-    const edges = this.#edges.filter(({ holder, held }) => this.#nodes.has(holder) && this.#nodes.has(held));
-    return { nodes: [...this.#nodes.values()], edges, leftOut: this.#leftOut };
+    const all = this.#edges.filter(({ holder, held }) => this.#nodes.has(holder) && this.#nodes.has(held));
+    const edges = all.slice(0, limits.holderEdgesMax);
+    const edgesLeftOut = all.length - edges.length;
+    return { nodes: [...this.#nodes.values()], edges, leftOut: this.#leftOut, edgesLeftOut };
   }
 
   #edgeFrom(holder: Holder, held: string): HolderEdge {
@@ -74,14 +78,23 @@ class Drawing {
 
   #pin({ mount, inode, paths }: PinnedInode): string {
     const key = `pin:${mount}/${inode}`;
-    this.#node({ node: 'pin', key, mount, inode, names: paths.map(pathMembers) });
+    const names = listed(paths).map(pathMembers);
+    this.#node({ node: 'pin', key, mount, inode, names, ...leftOutOf(paths) });
     this.#filesystem(mount, key);
     return key;
   }
 
   #openInode({ mount, inode, path, descriptors }: OpenInode): string {
     const key = `open:${mount}/${inode}`;
-    this.#node({ node: 'open_inode', key, mount, inode, path: textOf(path), descriptors: [...descriptors] });
+    this.#node({
+      node: 'open_inode',
+      key,
+      mount,
+      inode,
+      path: textOf(path),
+      descriptors: listed(descriptors),
+      ...leftOutOf(descriptors),
+    });
     this.#processes(descriptors, key, 'open');
     return key;
   }
@@ -93,8 +106,9 @@ class Drawing {
       node: 'file',
       key,
       through: file.through,
-      descriptors: [...file.descriptors],
-      mapped_by: mappedBy,
+      descriptors: listed(file.descriptors),
+      mapped_by: listed(mappedBy),
+      ...leftOutOf(file.descriptors, mappedBy),
     });
     this.#processes(file.descriptors, key, 'open');
     this.#processes(file.mappings, key, 'mapped');
@@ -111,17 +125,19 @@ class Drawing {
   #filesystem(mount: string, held: string): void {
     const filesystem = this.#holders.filesystem(mount);
     if (filesystem === undefined) return;
-    const { state, paths, descriptors } = filesystem;
+    const { state, paths, descriptors, standing = [] } = filesystem;
     const key = `filesystem:${mount}`;
     this.#node({
       node: 'filesystem',
       key,
       mount,
       state,
-      paths: paths.map(({ path, ...where }) => ({ path: textOf(path), ...where })),
-      descriptors: [...descriptors],
+      paths: listed(paths).map(({ path, ...where }) => ({ path: textOf(path), ...where })),
+      descriptors: listed(descriptors),
+      ...(standing.length === 0 ? {} : { working_directories: listed(standing) }),
+      ...leftOutOf(paths, descriptors, standing),
     });
-    this.#processes(descriptors, key, 'keeps');
+    this.#processes([...descriptors, ...standing.map((pid) => ({ pid }))], key, 'keeps');
     this.#edge({ holder: key, held, hold: 'keeps' });
   }
 
@@ -172,6 +188,16 @@ class Drawing {
     this.#numbers.set(thing, number);
     return number;
   }
+}
+
+/** As much of a list as one node shows. */
+function listed<Item>(items: readonly Item[]): Item[] {
+  return items.slice(0, limits.holderMembersMax);
+}
+
+function leftOutOf(...lists: readonly (readonly unknown[])[]): { readonly left_out?: number } {
+  const left = lists.reduce((sum, list) => sum + Math.max(0, list.length - limits.holderMembersMax), 0);
+  return left === 0 ? {} : { left_out: left };
 }
 
 /** A place as documents show it. */

@@ -22,7 +22,7 @@ export interface ReasonParts {
 /** So many holders of a sort a sentence names; so deep it goes into who holds those. */
 const bounds = { named: 5, depth: 4 } as const;
 
-/** A phrase for each sort of holder, and how many holders the phrases speak of. */
+/** A phrase for each sort of holder, and how many things the phrases name: two descriptors are two. */
 export interface Reasons {
   readonly phrases: readonly string[];
   readonly count: number;
@@ -41,7 +41,15 @@ export function reasonsFor(parts: ReasonParts, object: ObjectKey): Reasons {
     ...holders.flatMap((holder) => (holder.by === 'attachment' ? attachmentWords(holder.attachment) : [])),
     ...filePhrases(parts, holders),
   ];
-  return { phrases, count: holders.length };
+  return { phrases, count: holders.reduce((sum, holder) => sum + namedBy(holder), 0) };
+}
+
+/** An open file is one holder, and every descriptor that leads to it is named. */
+function namedBy(holder: Holder): number {
+  if (holder.by === 'inode') return Math.max(1, holder.inode.descriptors.length);
+  if (holder.by !== 'file') return 1;
+  const { descriptors, mappings } = holder.file;
+  return Math.max(1, descriptors.length > 0 ? descriptors.length : mappings.length);
 }
 
 function pinPhrases(parts: ReasonParts, holders: readonly Holder[]): readonly string[] {

@@ -36,11 +36,17 @@ export function pathWords(path: string): string {
 /** `pid 812 `bird` (bird.service)`. */
 export function processWords(pid: number, fact: ProcessFact | undefined): string {
   if (fact === undefined) return `pid ${pid}`;
-  const { unit, container, pod } = ownerOfCgroup(fact.cgroup);
+  const { unit, container, pod, ecs_task, nomad_task, nomad_allocation } = ownerOfCgroup(fact.cgroup);
   const owners = [
-    ...(unit === undefined || container !== undefined ? [] : [escapeName(bytesOf(unit))]),
+    ...(unit === undefined || container !== undefined || nomad_task !== undefined
+      ? []
+      : [escapeName(bytesOf(unit))]),
     ...(container === undefined ? [] : [`container ${escapeName(bytesOf(container)).slice(0, 12)}`]),
     ...(pod === undefined ? [] : [`pod ${pod}`]),
+    ...(ecs_task === undefined ? [] : [`ECS task ${ecs_task}`]),
+    ...(nomad_task === undefined
+      ? []
+      : [`Nomad task ${escapeName(bytesOf(nomad_task))} of allocation ${nomad_allocation}`]),
   ];
   const owner = owners.length === 0 ? '' : ` (${owners.join(', ')})`;
   return `pid ${pid} ${ticked(escapeName(bytesOf(fact.comm)))}${owner}`;
@@ -85,11 +91,22 @@ function cgroupWords({ id, path }: { readonly id: number; readonly path?: string
   return path === undefined ? String(id) : pathWords(path);
 }
 
+/** `the working directory of pid 812 `bird``. */
+function standingWords(pids: readonly number[], holders: Holders): string {
+  const each = pids.map((pid) => processWords(pid, holders.processOf(pid)));
+  const what = pids.length === 1 ? 'the working directory' : 'working directories';
+  return `${what} of ${enumerate(each, { max: 3 })}`;
+}
+
 /** What is special about where a pin is; undefined for an ordinary, mounted bpffs. */
 export function filesystemWords(filesystem: FilesystemFact, holders: Holders): string | undefined {
-  const { mount, state, descriptors, paths } = filesystem;
+  const { mount, state, descriptors, standing = [], paths } = filesystem;
   if (state === 'detached') {
-    const kept = descriptors.length === 0 ? '' : `, kept by ${descriptorWords(descriptors, holders)}`;
+    const keepers = [
+      ...(descriptors.length === 0 ? [] : [descriptorWords(descriptors, holders)]),
+      ...(standing.length === 0 ? [] : [standingWords(standing, holders)]),
+    ];
+    const kept = keepers.length === 0 ? '' : `, kept by ${keepers.join(' and ')}`;
     return `bpffs ${mount}, which is mounted nowhere${kept}`;
   }
   const [first] = paths;

@@ -5,6 +5,9 @@ import { ObjectKindSchema, oneOf, PathBytes, PathText, Time } from './common.ts'
 import { References } from './object.ts';
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
+const leftOut = Type.Optional(
+  Type.Integer({ description: 'how many descriptors, names or paths the lists of this node leave out' }),
+);
 const key = Type.String({ description: 'names the node within this answer, and nowhere else' });
 
 /** A descriptor of a process. */
@@ -50,6 +53,7 @@ const PinNode = Type.Object({
   names: Type.Array(Type.Object({ path: PathText, path_bytes: Type.Optional(PathBytes) }), {
     description: 'several are hard links: one reference',
   }),
+  left_out: leftOut,
 });
 
 const OpenInodeNode = Type.Object({
@@ -59,6 +63,7 @@ const OpenInodeNode = Type.Object({
   inode: Type.Integer(),
   path: Type.String({ description: 'where it was' }),
   descriptors: Type.Array(DescriptorSchema),
+  left_out: leftOut,
 });
 
 const FileNode = Type.Object({
@@ -67,6 +72,7 @@ const FileNode = Type.Object({
   through: oneOf(['object', 'iterator'] as const),
   descriptors: Type.Array(DescriptorSchema),
   mapped_by: Type.Array(Type.Integer(), { description: 'processes that have it mapped' }),
+  left_out: leftOut,
 });
 
 const ProcessNode = Type.Object({
@@ -81,6 +87,9 @@ const ProcessNode = Type.Object({
   unit: text('systemd unit, from the cgroup’s path'),
   container: text('container id, from the cgroup’s path'),
   pod: text('uid of the Kubernetes pod, from the cgroup’s path'),
+  ecs_task: text('id of the Amazon ECS task, from the cgroup’s path'),
+  nomad_task: text('name of the Nomad task, from the cgroup’s path'),
+  nomad_allocation: text('id of its allocation'),
 });
 
 const FilesystemNode = Type.Object({
@@ -92,6 +101,10 @@ const FilesystemNode = Type.Object({
     description: 'where it is mounted, as the processes of that mount namespace see it',
   }),
   descriptors: Type.Array(DescriptorSchema, { description: 'what keeps a detached one' }),
+  working_directories: Type.Optional(
+    Type.Array(Type.Integer(), { description: 'processes whose working directory keeps a detached one' }),
+  ),
+  left_out: leftOut,
 });
 
 const AttachmentNode = Type.Object({ node: Type.Literal('attachment'), key, ...HolderAttachment.properties });
@@ -155,6 +168,9 @@ export const HolderGraph = Type.Object(
     nodes: Type.Array(HolderNode),
     edges: Type.Array(HolderEdge),
     nodes_left_out: Type.Optional(Type.Integer({ description: 'the graph is larger than an answer may be' })),
+    edges_left_out: Type.Optional(
+      Type.Integer({ description: 'the same of edges between nodes that are shown' }),
+    ),
     unavailable: Type.Array(Type.Object({ what: Type.String(), reason: Type.String() }), {
       description: 'what could not be read, so that its silence says nothing',
     }),

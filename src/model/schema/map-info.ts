@@ -39,5 +39,10 @@ export const MapInfo = Type.Object({
   memlock: Type.Optional(Type.Integer({ description: 'bytes of memory the kernel accounts to it' })),
   owner_prog_type: Type.Optional(Type.String({ description: 'prog_array: type of the programs it takes' })),
   owner_jited: Type.Optional(Type.Boolean({ description: 'prog_array: whether those must be compiled' })),
+  unread: Type.Optional(
+    Type.String({
+      description: 'which members are absent because the map may not be opened, and why that is so',
+    }),
+  ),
 });
 export type MapInfo = Static<typeof MapInfo>;

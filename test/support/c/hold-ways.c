@@ -592,6 +592,13 @@ static void way_lazily_unmounted_bpffs(void)
 	need(umount2(directory, MNT_DETACH));
 }
 
+static void way_working_directory(void)
+{
+	way_private_bpffs();
+	need(chdir(directory));
+	need(umount2(directory, MNT_DETACH));
+}
+
 static void way_detached_bpffs(void)
 {
 	int map_fd = tell("map", map()), config = need(syscall(430 /* fsopen */, "bpf", 1)), mount_fd;
@@ -665,6 +672,7 @@ static const struct {
 	WAY(cgroup_attach), WAY(xdp_attach), WAY(tc_filter), WAY(tcx_attach), WAY(flow_dissector),
 	WAY(sockmap_attach), WAY(perf_event), WAY(socket_filter),
 	WAY(private_bpffs), WAY(shadowed_bpffs), WAY(lazily_unmounted_bpffs), WAY(detached_bpffs),
+	WAY(working_directory),
 	WAY(in_flight), WAY(in_flight_link), WAY(in_flight_twice), WAY(io_uring_file),
 };
 
