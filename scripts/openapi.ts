@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Agent } from '../src/agent/agent.ts';
+import type { Parts } from '../src/api/app.ts';
 import { StreamSlots } from '../src/api/ndjson.ts';
 import { createApi } from '../src/api/server.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
+import { usualGc } from '../src/model/gc/policy.ts';
 import { repoPath } from '../test/support/repo-root.ts';
 
 /** Where the document is kept. */
@@ -13,6 +15,7 @@ export async function describeApi(): Promise<string> {
   const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8'));
   using metrics = createMetrics({
     numbers: silent.statistics,
+    webhooks: { source: { numbers: unused }, now: unused },
     pathOf: unused,
     version,
     pinSeriesMax: 0,
@@ -22,9 +25,11 @@ export async function describeApi(): Promise<string> {
       agent: silent,
       tokens: silent.store.tokens,
       metrics,
-      clock: { now: unused, monotonicMs: unused },
+      webhooks: silentWebhooks,
+      clock: { now: unused, monotonicMs: unused, bootMs: unused },
       log: { error: unused, warn: unused, info: unused, debug: unused },
       streams: new StreamSlots(),
+      fleet: undefined,
       backupDir: '',
       openMetrics: false,
     },
@@ -40,6 +45,20 @@ export async function describeApi(): Promise<string> {
 function unused(): never {
   throw new Error('the API is only described here, never called');
 }
+
+const silentWebhooks: Parts['webhooks'] = {
+  list: unused,
+  get: unused,
+  put: unused,
+  remove: unused,
+  setState: unused,
+  addSecret: unused,
+  removeSecret: unused,
+  ping: unused,
+  repeat: unused,
+  replay: unused,
+  deliveries: unused,
+};
 
 /** An agent that nobody asks anything: routes are described without calling it. */
 const silent: Agent = {
@@ -71,6 +90,16 @@ const silent: Agent = {
   specifications: { map: unused, program: unused, list: unused },
   usage: { programs: unused, maps: unused },
   waits: { wait: unused, release: unused },
+  claims: {
+    put: unused,
+    get: unused,
+    list: unused,
+    release: unused,
+    claimsOf: unused,
+    counts: unused,
+  },
+  gc: { settings: usualGc, plan: unused, start: unused },
+  quarantine: { list: unused, get: unused, restore: unused, discard: unused },
   changes: {
     pin: unused,
     patch: unused,
@@ -91,12 +120,52 @@ const silent: Agent = {
       markOtherBootsGone: unused,
     },
     specifications: { put: unused, find: unused, listMissing: unused, list: unused, count: unused },
-    events: { append: unused, list: unused, count: unused, lastSeq: unused, prune: unused },
+    events: {
+      append: unused,
+      list: unused,
+      count: unused,
+      lastSeq: unused,
+      extent: unused,
+      prune: unused,
+      pruneToBytes: unused,
+    },
+    paths: {
+      before: unused,
+      after: unused,
+      find: unused,
+      seqAt: unused,
+      primaryAt: unused,
+      startBefore: unused,
+    },
+    quarantine: {
+      put: unused,
+      remove: unused,
+      find: unused,
+      findAt: unused,
+      ofObject: unused,
+      list: unused,
+      count: unused,
+      listDue: unused,
+      forgetOtherBoots: unused,
+    },
+    claims: { list: unused, put: unused, renew: unused, remove: unused },
     tokens: { add: unused, list: unused, findBySha256: unused, remove: unused, touch: unused },
     idempotency: { find: unused, put: unused, prune: unused },
+    webhooks: {
+      put: unused,
+      find: unused,
+      list: unused,
+      remove: unused,
+      moveTo: unused,
+      record: unused,
+      findPending: unused,
+      findDelivery: unused,
+      deliveries: unused,
+    },
     settings: { get: unused, set: unused },
     transaction: unused,
     prune: unused,
+    removedEvents: unused,
     backup: unused,
     close: unused,
   },
@@ -107,11 +176,14 @@ const silent: Agent = {
     unexplainedCounts: unused,
     memoryCounts: unused,
     findingCounts: unused,
+    claimCounts: unused,
     selectedPins: unused,
+    quarantine: unused,
     observation: unused,
     openFds: unused,
     onOperation: () => undefined,
     onEvents: () => undefined,
+    announce: unused,
   },
   notReady: unused,
 };

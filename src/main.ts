@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { Agent } from './agent/agent.ts';
 import type { RecoveryReport } from './agent/recovery/recover.ts';
+import type { Resolve } from './agent/webhook/connect.ts';
 import { ensureAdminToken } from './api/admin-token.ts';
 import type { Parts } from './api/app.ts';
 import { greetingText } from './api/greeting.ts';
@@ -16,6 +17,7 @@ import { CachedTokens } from './api/token-cache.ts';
 import { socketGroup } from './api/unix-socket.ts';
 import { runCli } from './cli/run-cli.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import { mountLabel } from './metrics/mount-label.ts';
 import type { Clock } from './model/clock.ts';
 import {
   type AgentConfig,
@@ -35,12 +37,12 @@ export interface Surroundings {
   /** Descriptors a service manager has opened for us. */
   readonly inheritedFds?: readonly number[];
   readonly onStep?: OnStep;
-}
-
   /** Time, if not the machine's. */
   readonly clock?: Clock;
   /** How names of receivers become addresses, if not as the system does it. */
   readonly resolve?: Resolve;
+}
+
 /** An agent that serves. */
 export interface RunningAgent {
   readonly agent: Agent;
@@ -65,16 +67,17 @@ const processClock: Clock = {
  * SQLite and Fastify take most of a process's start.
  */
 async function loadParts() {
-  const [kernel, peers, store, agent, metrics, server, listeners] = await Promise.all([
+  const [kernel, peers, store, agent, webhooks, metrics, server, listeners] = await Promise.all([
     import('./kernel/open-kernel.ts'),
     import('./kernel/proc/peer.ts'),
     import('./store/open-store.ts'),
     import('./agent/create-agent.ts'),
+    import('./agent/webhook/open-webhooks.ts'),
     import('./metrics/metrics.ts'),
     import('./api/server.ts'),
     import('./api/serve.ts'),
   ]);
-  return { ...kernel, ...peers, ...store, ...agent, ...metrics, ...server, ...listeners };
+  return { ...kernel, ...peers, ...store, ...agent, ...webhooks, ...metrics, ...server, ...listeners };
 }
 
 /**
@@ -94,10 +97,10 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const { openKernel, openStore, createAgent, createMetrics, serve } = await loadParts();
     const kernel = openKernel();
     closers.push(() => kernel[Symbol.dispose]());
+    const clock = surroundings.clock ?? { ...processClock, bootMs: () => kernel.sinceBootMs() };
     assertAble(config, kernel);
     prepareBpffs(config, kernel, log);
     if (config.programStats) {
-    const clock = surroundings.clock ?? { ...processClock, bootMs: () => kernel.sinceBootMs() };
       const measuring = kernel.programs.holdStatistics();
       closers.push(() => measuring[Symbol.dispose]());
     }
@@ -123,6 +126,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
       bpffsPath: config.bpffs,
       thresholds: config.findings,
       pinSeries: config.pinSeries,
+      gc: config.gc,
       ...(onStep === undefined ? {} : { onStep }),
       onFailure: (error) =>
         log.error('an observation failed; the next one tries again', { cause: describeError(error) }),
@@ -134,6 +138,8 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const observed = started.start();
     await Promise.race([observed, undefined]);
 
+    const webhooks = await startWebhooks(config, agent, { ...surroundings, clock });
+    closers.push(async () => await webhooks.stop());
     const naming = { pathOf: mountPath(agent), pinSeriesMax: config.pinSeries.seriesMax };
     const metrics = createMetrics({
       numbers: agent.statistics,
@@ -142,8 +148,6 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
       version,
     });
     closers.push(() => metrics[Symbol.dispose]());
-    const webhooks = await startWebhooks(config, agent, { ...surroundings, clock });
-    closers.push(async () => await webhooks.stop());
     const api = await buildApi(config, { agent, metrics, log, webhooks, clock });
     const serving = await serve({
       api,
@@ -153,7 +157,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
       groupId: groupIdOf(readText('/etc/group'), socketGroup),
       onLimit: metrics.limitHit,
     });
-    closers.push(async () => await serving.close());
+    closers.push(async () => void (await Promise.all([webhooks.stop(), serving.close()])));
     logRecovery(log, await observed);
     return { agent, kernel, addresses: serving.addresses, tokenFile, secret, stop };
   } catch (error) {
@@ -162,9 +166,6 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
   }
 }
 
-/** The API over an agent: who may call by the unix socket, where backups go, and all routes. */
-async function buildApi(
-  config: AgentConfig,
 /** Has events sent to those who want them. */
 async function startWebhooks(
   config: AgentConfig,
@@ -179,6 +180,9 @@ async function startWebhooks(
   return openWebhooks({ agent, clock, node, allowed, ca, resolve, onFailure });
 }
 
+/** The API over an agent: who may call by the unix socket, where backups go, and all routes. */
+async function buildApi(
+  config: AgentConfig,
   { agent, metrics, log, webhooks, clock }: Pick<Parts, 'agent' | 'metrics' | 'log' | 'webhooks' | 'clock'>,
 ) {
   const { createApi, peerReader } = await loadParts();
@@ -187,6 +191,7 @@ async function startWebhooks(
     parts: {
       agent,
       metrics,
+      webhooks,
       clock,
       log,
       tokens: new CachedTokens(agent.store.tokens, clock),
@@ -205,12 +210,10 @@ async function startWebhooks(
   });
 }
 
-/** Metrics name a mount by its first path that is in sight; device numbers mean nothing to people. */
 function mountPath({ reads }: Agent): (mount: string) => string {
-  return (mount) => {
-    const paths = reads.mounts().value.find(({ id }) => id === mount)?.paths ?? [];
-    return (paths.find(({ shadowed }) => !shadowed) ?? paths[0])?.path ?? mount;
-  };
+  const { ino: namespace } = statSync('/proc/self/ns/mnt');
+  return (mount) =>
+    mountLabel(reads.mounts().value.find(({ id }) => id === mount)?.paths ?? [], namespace) ?? mount;
 }
 
 function logRecovery(log: Log, report: RecoveryReport): void {
@@ -392,6 +395,7 @@ export async function main(words: readonly string[]): Promise<number> {
     runAgent,
     inspect: async (places) => await (await loadMachine()).inspect(places),
     leave: async (places, options) => await (await loadMachine()).leave(places, options),
+    verifyHistory: async (stateDir) => await (await loadMachine()).verifyHistory(stateDir),
   });
 }
 

@@ -1,23 +1,25 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Clock } from '../model/clock.ts';
-import { isPinfoldError } from '../model/error.ts';
 import { type PinSelection, parsePinSelection } from '../model/finding/selection.ts';
 import type { Thresholds } from '../model/finding/thresholds.ts';
+import type { GcSettings } from '../model/gc/policy.ts';
 import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
+import type { Agent } from './agent.ts';
 import { ClaimBook } from './claim/claim-book.ts';
 import { AgentClaims } from './claim/claims.ts';
-import type { Agent } from './agent.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
 import { DumpPool } from './dump/pool.ts';
 import { startWorker } from './dump/start-worker.ts';
 import { type OpenEdits, openEdits } from './edit/open-edits.ts';
 import type { AgentFindings } from './finding/findings.ts';
 import { makeFindings } from './finding/make-findings.ts';
+import { type Collection, openCollection } from './gc/collection.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
 import type { ReadingParts } from './holder/reading.ts';
+import { AgentHooks } from './hook/hooks.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
@@ -34,6 +36,7 @@ import { FindingsWriter } from './observer/writer.ts';
 import { PinChanges } from './operation/changes.ts';
 import type { OperationEnvironment } from './operation/environment.ts';
 import { operationIds } from './operation/operation-id.ts';
+import { QuarantineLedger } from './quarantine/ledger.ts';
 import { MapEntries } from './reads/entries.ts';
 import type { WhyNoCounters } from './reads/list-objects.ts';
 import type { LiveParts } from './reads/live.ts';
@@ -66,6 +69,8 @@ export interface AgentOptions {
   readonly thresholds?: Thresholds;
   /** Pins that have metrics of their own; none unless told. */
   readonly pinSeries?: PinSelection;
+  /** How to clean up, if not as usual; nothing is cleaned up by itself unless told. */
+  readonly gc?: GcSettings;
   /** Told of a pass or a clean-up that failed; the next one tries again. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -94,16 +99,25 @@ export function createAgent(given: AgentOptions): StartedAgent {
   };
   const selection = options.pinSeries ?? parsePinSelection(undefined);
   const selected = new SelectedPins({ kernel, clock, inventory, selection });
-  const counted = { kernel, clock, inventory, findings: () => findings, selected };
+  const counted = {
+    kernel,
+    clock,
+    inventory,
+    findings: () => findings,
+    claims: () => claims,
+    selected,
+    collection: () => collection,
+  };
   const statistics = new AgentStatistics({ ...counted, ...progress });
   const announce: Announce = (events) => statistics.announce(events);
   const annotations = loadAnnotations(store, kernel.facts.bootId);
-  const recorder = new ChangeRecorder({ store, inventory, annotations, announce });
   const mounts = new MountTable(kernel, options.bpffsPath);
   const primaryMount = () => known.primaryId;
   const { bootId } = kernel.facts;
+  const ledger = new QuarantineLedger(store, bootId, announce);
   const claims = new ClaimBook({ store, clock, bootId, announce, primaryMount });
-  const parts: SharedParts = { options, inventory, known, recorder, mounts, claims, statistics };
+  const recorder = new ChangeRecorder({ store, inventory, annotations, claims, announce });
+  const parts: SharedParts = { options, inventory, known, recorder, mounts, claims, ledger, statistics };
   const observed = makeObserver(parts, () => schedule.wake());
   const environment = makeEnvironment(parts, () => recovery.noteUnsettled());
   const recovery: Recovery = new Recovery(environment);
@@ -118,6 +132,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       claims.expire();
       await findings.afterPass(kind);
       await selected.afterPass();
+      collection.afterPass();
     },
     onFailure: options.onFailure,
   });
@@ -140,6 +155,9 @@ export function createAgent(given: AgentOptions): StartedAgent {
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
   const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
+  const observe = () => schedule.refresh();
+  const { gc: settings, onFailure } = options;
+  const collection = openCollection({ ...parts, environment, changes, settings, observe, onFailure });
   const editing = openEdits({ environment, changes, holds, announce });
   const waits = openWaits(parts, { reads, holders, primaryMount });
   const asking = { inventory, primaryMount, observedAt };
@@ -152,12 +170,17 @@ export function createAgent(given: AgentOptions): StartedAgent {
     waits,
     hooks: new AgentHooks({ waits, claims: undefined, monotonicMs: () => clock.monotonicMs() }),
     claims: new AgentClaims({ ...asking, book: claims, environment, reads, changes }),
+    gc: collection.gc,
+    quarantine: collection.quarantine,
     changes,
     store,
     statistics,
     notReady,
   };
-  return { agent, ...makeLife({ options, recovery, schedule, observed, pool, editing, specified }) };
+  return {
+    agent,
+    ...makeLife({ options, recovery, schedule, observed, pool, editing, specified, collection }),
+  };
 }
 
 /** Remembers what maps and programs were made with; undefined with `--pins-only`. */
@@ -229,6 +252,7 @@ interface SharedParts {
   readonly recorder: ChangeRecorder;
   readonly mounts: MountTable;
   readonly claims: ClaimBook;
+  readonly ledger: QuarantineLedger;
   readonly statistics: AgentStatistics;
 }
 
@@ -265,7 +289,7 @@ function makeObserver(
 }
 
 function makeEnvironment(
-  { options, recorder, mounts, claims, statistics }: SharedParts,
+  { options, recorder, mounts, claims, ledger, statistics }: SharedParts,
   onUnsettled: () => void,
 ): OperationEnvironment {
   const { kernel, store, clock, node } = options;
@@ -273,6 +297,7 @@ function makeEnvironment(
     kernel,
     store,
     sink: recorder,
+    quarantine: ledger,
     claims,
     mounts,
     clock,
@@ -294,6 +319,7 @@ function makeLife({
   pool,
   editing,
   specified,
+  collection,
 }: {
   readonly options: AgentOptions;
   readonly recovery: Recovery;
@@ -302,6 +328,7 @@ function makeLife({
   readonly pool: DumpPool;
   readonly editing: OpenEdits;
   readonly specified: SpecificationRecorder | undefined;
+  readonly collection: Collection;
 }): Pick<StartedAgent, 'start' | 'stop'> {
   const { store, clock, kernel } = options;
   const { bootId } = kernel.facts;
@@ -309,6 +336,7 @@ function makeLife({
   return {
     start: async () => {
       const report = recovery.run();
+      collection.begin();
       observed.writer.events([nodeEvent('node.started', options)]);
       store.objects.markOtherBootsGone(bootId, clock.now().toISOString());
       observed.observer.recall(
@@ -320,6 +348,7 @@ function makeLife({
     },
     stop: async () => {
       await pool.stop();
+      await collection.stop();
       await editing.stop();
       await stopRetention();
       await schedule.stop();

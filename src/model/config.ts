@@ -2,9 +2,11 @@ import { parseDurationMs } from './duration.ts';
 import { PinfoldError } from './error.ts';
 import { type PinSelection, parsePinSelection } from './finding/selection.ts';
 import { parseThresholds, type Thresholds } from './finding/thresholds.ts';
+import { type GcSettings, parseGcSettings } from './gc/policy.ts';
 import { type LogLevel, logLevels } from './log.ts';
 import { isRecord } from './record.ts';
 import { type Role, roles } from './role.ts';
+import { type AddressRange, parseRange } from './webhook/address.ts';
 
 /** Everything an agent is told at its start. */
 export interface AgentConfig {
@@ -25,13 +27,19 @@ export interface AgentConfig {
   /** Have the kernel measure how often and how long programs run, for as long as the agent does. */
   readonly programStats: boolean;
   readonly retentionMs: number;
+  /** What history may take in the database, about. */
+  readonly retentionBytes: number;
   readonly logLevel: LogLevel;
   /** Roles of local users and groups on the unix socket, by name or number; root is always admin. */
   readonly users: Readonly<Record<string, Role>>;
   readonly groups: Readonly<Record<string, Role>>;
+  /** Where webhooks may lead besides addresses that everybody can route to. */
+  readonly webhookAllow: readonly AddressRange[];
+  readonly webhookCa: string | undefined;
   readonly findings: Thresholds;
   /** Pins that have metrics of their own. */
   readonly pinSeries: PinSelection;
+  readonly gc: GcSettings;
 }
 
 /** Where TCP is served; port 0 lets the kernel choose one. */
@@ -87,8 +95,16 @@ export const agentOptions: readonly AgentOption[] = [
   option('open-metrics', 'switch', '', 'serve /metrics without credentials'),
   option('program-stats', 'switch', '', 'measure all the time how often and how long programs run'),
   option('retention', 'text', 'TIME', 'how long history is kept, such as 30d'),
+  option('retention-size', 'text', 'SIZE', 'how much of it is kept, such as 1GiB'),
+  option('webhook-allow', 'list', 'CIDR', 'addresses webhooks may also lead to, http too; may be repeated'),
+  option(
+    'webhook-ca',
+    'text',
+    'FILE',
+    'PEM certificates that receivers of webhooks may be signed by as well',
+  ),
   option('log-level', 'text', 'LEVEL', 'error, warn, info or debug'),
-  option('config', 'text', 'FILE', 'a YAML file: these names, users:, groups:, findings: and metrics:'),
+  option('config', 'text', 'FILE', 'a YAML file: these names, users:, groups:, findings:, metrics: and gc:'),
 ];
 
 /** A wrong setting, in one sentence for whoever started the agent. */
@@ -144,7 +160,10 @@ export function mergeConfig(sources: {
     openMetrics: merged['open-metrics'] === true,
     programStats: merged['program-stats'] === true,
     retentionMs: parseRetention(text('retention', '30d')),
+    retentionBytes: parseRetentionSize(text('retention-size', '1GiB')),
     logLevel: parseLogLevel(text('log-level', 'info')),
+    webhookAllow: listOf(merged['webhook-allow']).map(parseAllowed),
+    webhookCa: text('webhook-ca', '') || undefined,
     users,
     groups,
     ...others,
@@ -152,7 +171,7 @@ export function mergeConfig(sources: {
 }
 
 /** What only the file can say, and what it says of the options. */
-interface FileSettings extends Pick<AgentConfig, 'users' | 'groups' | 'findings' | 'pinSeries'> {
+interface FileSettings extends Pick<AgentConfig, 'users' | 'groups' | 'findings' | 'pinSeries' | 'gc'> {
   readonly settings: Settings;
 }
 
@@ -160,7 +179,7 @@ function parseFile(given: unknown): FileSettings {
   const document = given ?? {};
   if (!isRecord(document))
     throw new ConfigError('The configuration file must be a mapping of names to values.');
-  const { users, groups, findings, metrics, ...rest } = document;
+  const { users, groups, findings, metrics, gc, ...rest } = document;
   const settings: Record<string, string | boolean | readonly string[]> = {};
   for (const [key, value] of Object.entries(rest)) {
     const known = agentOptions.find((candidate) => candidate.name === key.replaceAll('_', '-'));
@@ -178,6 +197,7 @@ function parseFile(given: unknown): FileSettings {
     groups: parseRoles('groups', groups),
     findings: parsePart(parseThresholds, findings),
     pinSeries: parsePart(parsePinSelection, metrics),
+    gc: parsePart(parseGcSettings, gc),
   };
 }
 
@@ -272,11 +292,28 @@ function parseRetention(text: string): number {
   return ms;
 }
 
+function parseRetentionSize(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,9})(KiB|MiB|GiB|TiB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(unit);
+  if (bytes >= 1024 ** 2) return bytes;
+  throw new ConfigError(
+    `--retention-size wants a size of at least 1MiB, such as 512MiB; it was given "${text}".`,
+  );
+}
+
 function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((candidate) => candidate === text);
   if (level === undefined)
     throw new ConfigError(`--log-level is one of ${logLevels.join(', ')}; it was given "${text}".`);
   return level;
+}
+
+function parseAllowed(text: string): AddressRange {
+  const range = parseRange(text);
+  if (range !== undefined) return range;
+  throw new ConfigError(
+    `--webhook-allow wants addresses such as 10.0.0.0/8 or fd00::/8; it was given "${text}".`,
+  );
 }
 
 function parseSwitch(where: string, text: string): boolean {

@@ -61,6 +61,8 @@ export interface Statistics {
   unexplainedCounts(): readonly { readonly kind: string; readonly count: number }[];
   /** Open findings of every rule that could be tried, also none. */
   findingCounts(): readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
+  /** Claims, the different paths they name, and how many have expired since the agent started. */
+  claimCounts(): { readonly claims: number; readonly pins: number; readonly expired: number };
   /** Pins that have metrics of their own, as long as their series fit; asking keeps their samples fresh. */
   selectedPins(seriesMax: number): SelectedPinSamples;
   quarantine(): QuarantineNumbers;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { afterEach } from 'node:test';
 import type { ChangeContext, ChangeResult, MountChoice } from '../../src/agent/agent.ts';
-import { AnnotationIndex } from '../../src/agent/inventory/annotations.ts';
 import { ClaimBook } from '../../src/agent/claim/claim-book.ts';
+import { AnnotationIndex } from '../../src/agent/inventory/annotations.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
 import { ChangeRecorder } from '../../src/agent/inventory/recorder.ts';
 import { carryOut } from '../../src/agent/operation/carry-out.ts';
@@ -20,6 +21,7 @@ import {
   unpinRequest,
 } from '../../src/agent/operation/request.ts';
 import type { MountFinder } from '../../src/agent/operation/sink.ts';
+import { QuarantineLedger } from '../../src/agent/quarantine/ledger.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { Clock } from '../../src/model/clock.ts';
@@ -40,7 +42,11 @@ import { databaseOf } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 /** The real clock. */
-export const clock: Clock = { now: () => new Date(), monotonicMs: () => performance.now() };
+export const clock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+  bootMs: () => uptime() * 1000,
+};
 
 /**
  * Everything changes stand on, over the real kernel and a store of its own, without HTTP and without an
@@ -143,7 +149,8 @@ export function openBench(options: BenchOptions = {}): Bench {
 
 /** Opens the store of a state directory for this boot. */
 export function openStateIn(stateDir: string, kernel: Kernel): Store {
-  return openStore({ stateDir, node: 'test', bootId: kernel.facts.bootId, clock, retentionMs: 3_600_000 });
+  const retention = { retentionMs: 3_600_000, retentionBytes: 1024 ** 3 };
+  return openStore({ stateDir, node: 'test', bootId: kernel.facts.bootId, clock, ...retention });
 }
 
 /** What an environment is made of. */
@@ -162,6 +169,7 @@ export function environmentOf(parts: EnvironmentParts): OperationEnvironment {
   const { kernel, store, onStep, isReadOnly = false, usesIds = true } = parts;
   const annotations = new AnnotationIndex(kernel.facts.bootId);
   for (const record of store.pins.listPresent()) annotations.set(record, record);
+  const claims = claimsOf(parts);
   return {
     kernel,
     store,
@@ -170,14 +178,23 @@ export function environmentOf(parts: EnvironmentParts): OperationEnvironment {
     onUnsettled: () => undefined,
     isReadOnly,
     usesIds,
-    sink: new ChangeRecorder({ store, inventory: new Inventory(), annotations, announce: () => undefined }),
+    sink: new ChangeRecorder({ store, inventory: new Inventory(), annotations, claims, announce: noOne }),
+    quarantine: new QuarantineLedger(store, kernel.facts.bootId, () => undefined),
+    claims,
     mounts: mountsOf(parts),
     agentUuid: 'a0000000-0000-4000-8000-000000000001',
     newOperationId: operationIds(clock, randomBytes),
     onOperation: () => undefined,
   };
 }
-    claims: claimsOf(parts),
+
+function claimsOf({ kernel, store, bpffs }: EnvironmentParts): ClaimBook {
+  const { bootId } = kernel.facts;
+  const primaryMount = () => mountId(bpffs);
+  return new ClaimBook({ store, clock, bootId, primaryMount, announce: noOne });
+}
+
+function noOne(): void {}
 
 /** Scans once and again where an id is not known: what an observer does in time. */
 function mountsOf({ kernel, bpffs }: Pick<EnvironmentParts, 'kernel' | 'bpffs'>): MountFinder {
@@ -185,12 +202,6 @@ function mountsOf({ kernel, bpffs }: Pick<EnvironmentParts, 'kernel' | 'bpffs'>)
   let known = kernel.bpffs.scanMounts();
   return {
     findMount: (choice = primary) => {
-function claimsOf({ kernel, store, bpffs }: EnvironmentParts): ClaimBook {
-  const { bootId } = kernel.facts;
-  const primaryMount = () => mountId(bpffs);
-  return new ClaimBook({ store, clock, bootId, primaryMount, announce: () => undefined });
-}
-
       const find = () => known.find((mount) => mount.id === choice);
       if (find() === undefined) known = kernel.bpffs.scanMounts();
       const found = find();

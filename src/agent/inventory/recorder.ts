@@ -1,3 +1,4 @@
+import { type ClaimedPins, ownersOf } from '../../model/claim/claimed-pins.ts';
 import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { EventDocument, NewEvent } from '../../model/schema/event.ts';
 import type { PinDocument } from '../../model/schema/pin.ts';
@@ -40,6 +41,7 @@ export class ChangeRecorder implements ChangeSink {
   readonly #store: Store;
   readonly #inventory: Inventory;
   readonly #annotations: AnnotationIndex;
+  readonly #claims: ClaimedPins;
   readonly #announce: Announce;
   /** Pins that events have just told of, as they were told: whoever asked for the change is told the same. */
   readonly #told = new WeakMap<PinState, PinDocument>();
@@ -50,11 +52,13 @@ export class ChangeRecorder implements ChangeSink {
     readonly store: Store;
     readonly inventory: Inventory;
     readonly annotations: AnnotationIndex;
+    readonly claims: ClaimedPins;
     readonly announce: Announce;
   }) {
     this.#store = parts.store;
     this.#inventory = parts.inventory;
     this.#annotations = parts.annotations;
+    this.#claims = parts.claims;
     this.#announce = parts.announce;
   }
 
@@ -81,7 +85,11 @@ export class ChangeRecorder implements ChangeSink {
     const told = this.#told.get(pin);
     if (told !== undefined) return told;
     const firstSeen = this.#inventory.namesOfInode(pin)[0]?.firstSeen;
-    return pinDocument(firstSeen === undefined ? pin : { ...pin, firstSeen });
+    return this.#document(firstSeen === undefined ? pin : { ...pin, firstSeen });
+  }
+
+  #document(pin: PinState & { readonly firstSeen?: string }): PinDocument {
+    return pinDocument(pin, ownersOf(this.#claims, pin));
   }
 
   record(operations: readonly OperationChanges[]): () => void {
@@ -244,13 +252,13 @@ export class ChangeRecorder implements ChangeSink {
     const pin = change.type === 'removed' ? change.before : change.after;
     const from = vacated === undefined ? {} : { renamed_from: pathMembers(vacated.path) };
     const firstSeen = this.#firstSeen(change) ?? origin.at;
-    const after = 'after' in change ? pinDocument({ ...change.after, firstSeen }) : undefined;
+    const after = 'after' in change ? this.#document({ ...change.after, firstSeen }) : undefined;
     if (after !== undefined) this.#told.set(pin, after);
     return {
       time: origin.at,
-      type: `pin.${change.type}`,
+      type: eventTypeOf(change),
       subject: pinSubject(pin),
-      before: 'before' in change ? pinDocument({ firstSeen, ...change.before }) : null,
+      before: 'before' in change ? this.#document({ firstSeen, ...change.before }) : null,
       after: after === undefined ? null : { ...after, ...from },
       actor: origin.actor,
       ...(origin.operationId === undefined ? {} : { operation_id: origin.operationId }),
@@ -260,6 +268,13 @@ export class ChangeRecorder implements ChangeSink {
 
 function isEntry(pin: PinState): pin is PinEntry {
   return 'firstSeen' in pin;
+}
+
+/** A name that went into quarantine, or came out of it, is told so. */
+function eventTypeOf(change: PinChange): NewEvent['type'] {
+  if (change.type === 'removed' && change.quarantined !== undefined) return 'pin.quarantined';
+  if (change.type === 'created' && change.restored !== undefined) return 'pin.restored';
+  return `pin.${change.type}`;
 }
 
 /** One change and who made it. */

@@ -29,8 +29,8 @@ const SavedObject = Type.Unsafe<PinnedObject>(
 export const Attributes = Type.Object({ mode: Type.Integer(), uid: Type.Integer(), gid: Type.Integer() });
 export type Attributes = Static<typeof Attributes>;
 
-/** A PinState as JSON carries it; mount and instance are those of the intent. */
-const SavedPin = Type.Object({
+/** A PinState as JSON carries it; mount and instance are those of the intent or the record. */
+export const SavedPin = Type.Object({
   path: SavedPath,
   inode: Type.Integer(),
   mtimeNs: Type.String({ pattern: '^\\d+$' }),
@@ -136,6 +136,40 @@ export const RemoveDirectoryItem = Type.Object({
 /** A directory that goes. */
 export type RemoveDirectoryItem = Static<typeof RemoveDirectoryItem>;
 
+/** Why a pin is in quarantine, and until when. */
+export const SavedNote = Type.Object({
+  id: Type.String(),
+  rule: Type.Union([Type.String(), Type.Null()]),
+  why: Type.String(),
+  run: Type.Union([Type.String(), Type.Null()]),
+  minAgeMs: Type.Number(),
+  quarantinedAt: Type.String(),
+  dueBoottimeMs: Type.Union([Type.Number(), Type.Null()]),
+});
+/** Why a pin is in quarantine, and until when. */
+export type SavedNote = Static<typeof SavedNote>;
+
+const quarantined = { path: SavedPath, slot: Slot, expected: Expected, note: SavedNote };
+
+/** A pin that is moved aside and kept there. */
+export const QuarantineItem = Type.Object({ kind: Type.Literal('quarantine'), ...quarantined });
+/** A pin that is moved aside and kept there. */
+export type QuarantineItem = Static<typeof QuarantineItem>;
+
+/** A kept pin that gets its name back. */
+export const RestoreItem = Type.Object({
+  kind: Type.Literal('restore'),
+  ...quarantined,
+  directories: Directories,
+});
+/** A kept pin that gets its name back. */
+export type RestoreItem = Static<typeof RestoreItem>;
+
+/** A kept pin that goes for good. */
+export const DiscardItem = Type.Object({ kind: Type.Literal('discard'), ...quarantined });
+/** A kept pin that goes for good. */
+export type DiscardItem = Static<typeof DiscardItem>;
+
 /** One line of a plan: what recovery needs to finish it or to take it back. */
 export const Item = Type.Union([
   PinItem,
@@ -145,6 +179,9 @@ export const Item = Type.Union([
   AttributesItem,
   MakeDirectoryItem,
   RemoveDirectoryItem,
+  QuarantineItem,
+  RestoreItem,
+  DiscardItem,
 ]);
 export type Item = Static<typeof Item>;
 
@@ -168,6 +205,8 @@ export const Plan = Type.Object({
   mount: Type.String(),
   phase: Phase,
   items: Type.Array(Item),
+  /** The id of the claim that ends where it is applied. */
+  releases: Type.Optional(Type.String()),
 });
 export type Plan = Static<typeof Plan>;
 
@@ -205,8 +244,6 @@ export function restorePin(
     path: saved.path,
     inode: {
       inode: saved.inode,
-  /** The id of the claim that ends where it is applied. */
-  releases: Type.Optional(Type.String()),
       mtimeNs: BigInt(saved.mtimeNs),
       ctimeNs: BigInt(saved.ctimeNs),
       links: saved.links,

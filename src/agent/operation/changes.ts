@@ -41,15 +41,15 @@ export class PinChanges implements Changes {
   }
 
   pin(path: PinPath, mount: MountChoice, request: PinRequest, context: ChangeContext): Promise<ChangeResult> {
-    return this.#ask(pinRequest(path, request, { mount, context }));
+    return this.ask(pinRequest(path, request, { mount, context }));
   }
 
   patch(path: PinPath, mount: MountChoice, patch: PinPatch, context: ChangeContext): Promise<ChangeResult> {
-    return this.#ask(patchRequest(path, patch, { mount, context }));
+    return this.ask(patchRequest(path, patch, { mount, context }));
   }
 
   unpin(path: PinPath, mount: MountChoice, context: ChangeContext): Promise<ChangeResult> {
-    return this.#ask(unpinRequest(path, { mount, context }));
+    return this.ask(unpinRequest(path, { mount, context }));
   }
 
   makeDirectory(
@@ -58,11 +58,11 @@ export class PinChanges implements Changes {
     request: DirectoryRequest,
     context: ChangeContext,
   ): Promise<ChangeResult> {
-    return this.#ask(makeDirectoryRequest(path, request, { mount, context }));
+    return this.ask(makeDirectoryRequest(path, request, { mount, context }));
   }
 
   removeDirectory(path: PinPath, mount: MountChoice, context: ChangeContext): Promise<ChangeResult> {
-    return this.#ask(removeDirectoryRequest(path, { mount, context }));
+    return this.ask(removeDirectoryRequest(path, { mount, context }));
   }
 
   batch(
@@ -70,14 +70,15 @@ export class PinChanges implements Changes {
     mount: MountChoice,
     context: ChangeContext,
   ): Promise<ChangeResult> {
-    return this.#ask(batchRequest(operations, { mount, context }));
+    return this.ask(batchRequest(operations, { mount, context }));
   }
 
   operation(id: string): OperationDocument | undefined {
     return this.#environment.store.journal.find(id);
   }
 
-  #ask(request: ChangeRequest): Promise<ChangeResult> {
+  /** Asks for a change of any kind. */
+  ask(request: ChangeRequest): Promise<ChangeResult> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length >= limits.changesWaitingMax) throw tooMany();
       if (this.#waiting.length === 0) setImmediate(() => this.#carryOut());

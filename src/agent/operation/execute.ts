@@ -2,6 +2,7 @@ import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { OperationKind } from '../../model/schema/operation.ts';
 import type { Intent } from '../../model/store.ts';
 import type { Phase, Plan } from '../journal/plan.ts';
+import { keptIn } from '../quarantine/kept.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { type Acceptance, findHazards, objectKey, refuseHazards, type Stakes } from './hazards.ts';
 import type { Holds } from './holds.ts';
@@ -20,9 +21,9 @@ export interface Operation {
   readonly moves: readonly Move[];
   readonly intent: Omit<Intent, 'plan' | 'startedAt' | 'bootId' | 'instance'>;
   readonly acceptance: Acceptance;
-}
   /** The claim that ends with it. */
   readonly releases: string | undefined;
+}
 
 /** How one operation ended; `error` is what its caller is told, undefined where it was applied. */
 interface Ended {
@@ -92,6 +93,9 @@ const readyMoments: Readonly<Partial<Record<OperationKind, string>>> = {
   replace: 'source_held',
   unpin: 'checked',
   rename: 'checked',
+  quarantine: 'checked',
+  restore: 'checked',
+  discard: 'checked',
 };
 
 function perform(operation: Operation, say: Say): void {
@@ -187,7 +191,16 @@ function takeBack(operation: Operation, say: Say, cause: unknown): Ended {
   const error = isKnown
     ? withOperation(cause, intent.operationId)
     : new PinfoldError('outcome_unknown', { detail, operation_id: intent.operationId }, cause);
-  return { operation, settlement: { intent, outcome, detail, changes: changesOf(moves) }, error };
+  const { environment, site } = operation;
+  const kept = isKnown
+    ? []
+    : keptIn(
+        environment,
+        site,
+        moves.map((move) => move.item()),
+      );
+  const changes = [...changesOf(moves), ...kept];
+  return { operation, settlement: { intent, outcome, detail, changes }, error };
 }
 
 /** Where outcomes cannot be recorded their intents stay open, and recovery is asked to settle them. */

@@ -1,7 +1,7 @@
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, stagingName } from '../../model/path.ts';
 import type { Item } from '../journal/plan.ts';
-import type { DirectoryChange, PinChange, PinnedObject } from './sink.ts';
+import type { Change, PinnedObject } from './sink.ts';
 import type { factsOf, Site } from './site.ts';
 import type { Subject } from './subject.ts';
 
@@ -60,7 +60,7 @@ export interface Move {
    * What it has done to names, for records and events; after `undo`, what could not be put back quite the
    * same.
    */
-  changes(): readonly (PinChange | DirectoryChange)[];
+  changes(): readonly Change[];
   /**
    * Finds out from the kernel how far an interrupted one had come; `stage` and `apply` then go on from there.
    */

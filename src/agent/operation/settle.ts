@@ -1,7 +1,7 @@
 import type { Outcome } from '../../model/schema/operation.ts';
 import type { Intent } from '../../model/store.ts';
 import type { OperationEnvironment } from './environment.ts';
-import type { DirectoryChange, PinChange } from './sink.ts';
+import { type Change, isOfNames } from './sink.ts';
 
 /** How an operation ended. */
 export interface Settlement {
@@ -23,13 +23,15 @@ export interface Settlement {
 export function settle(environment: OperationEnvironment, settlements: readonly Settlement[]): void {
   const { store, sink, quarantine, claims, clock } = environment;
   const at = clock.now().toISOString();
+  const operations = settlements.map(({ intent: { actor, operationId }, changes }) => ({
+    changes,
+    origin: { actor, operationId, at },
+  }));
   const publish = store.transaction(() => {
     const tell = sink.record(
-      settlements.map(({ intent: { actor, operationId }, changes }) => ({
-        changes,
-        origin: { actor, operationId, at },
-      })),
+      operations.map(({ changes, origin }) => ({ changes: changes.filter(isOfNames), origin })),
     );
+    const tellKept = quarantine.record(operations);
     for (const { intent, outcome, detail } of settlements)
       store.journal.settle(intent.operationId, outcome, at, detail);
     const tellReleased = settlements.flatMap(({ intent: { actor, operationId }, outcome, releases }) =>

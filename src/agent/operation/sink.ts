@@ -4,6 +4,7 @@ import type { PinPath } from '../../model/path.ts';
 import type { PinDocument } from '../../model/schema/pin.ts';
 import type { PinIdentity } from '../../model/store.ts';
 import type { MountChoice } from '../agent.ts';
+import type { SavedNote } from '../journal/plan.ts';
 
 /**
  * What Pinfold itself stores about a pin. It belongs to the inode: it follows renames and ends with the
@@ -38,6 +39,29 @@ export interface PinState {
   readonly annotations: Annotations;
 }
 
+/** A pin in the staging directory that is meant to stay there for now, and why. */
+export interface Quarantined {
+  readonly slot: string;
+  readonly note: SavedNote;
+}
+
+/**
+ * What became of a pin in quarantine, of which no name tells: it is gone for good, or it is there now, with
+ * this inode.
+ */
+export interface QuarantineChange extends Quarantined {
+  readonly type: 'discarded' | 'kept';
+  readonly pin: PinState;
+}
+
+/** Anything an operation can have changed. */
+export type Change = PinChange | DirectoryChange | QuarantineChange;
+
+/** Whether a change is one of names, which is what the inventory shows. */
+export function isOfNames(change: Change): change is PinChange | DirectoryChange {
+  return change.type !== 'discarded' && change.type !== 'kept';
+}
+
 /**
  * What one settled operation did to one name. A hard-linked inode has other names too: `changed` holds for
  * all of them, and after `removed` or `renamed` their `links` count differs.
@@ -46,8 +70,8 @@ export interface PinState {
  * back).
  */
 export type PinChange =
-  | { readonly type: 'created'; readonly after: PinState }
-  | { readonly type: 'removed'; readonly before: PinState }
+  | { readonly type: 'created'; readonly after: PinState; readonly restored?: Quarantined }
+  | { readonly type: 'removed'; readonly before: PinState; readonly quarantined?: Quarantined }
   | {
       readonly type: 'replaced' | 'renamed' | 'changed';
       readonly before: PinState;
@@ -93,6 +117,21 @@ export interface ChangeSink {
    * difference.
    */
   record(operations: readonly OperationChanges[]): () => void;
+}
+
+/** Keeps account of the pins in quarantine. */
+export interface QuarantineSink {
+  /**
+   * Writes the records of what went in and out, and the events of what no name tells; called like
+   * `ChangeSink.record`, in the same transaction.
+   */
+  record(operations: readonly AnyChanges[]): () => void;
+}
+
+/** What one operation has changed, of whatever kind. */
+export interface AnyChanges {
+  readonly changes: readonly Change[];
+  readonly origin: ChangeOrigin;
 }
 
 /** Finds the instance a request means, from the last scan of the mounts. */

@@ -4,6 +4,7 @@ import { objectKinds, pinnableKinds } from '../../model/kind.ts';
 import type { EventDocument } from '../../model/schema/event.ts';
 import type { OperationReport, QuarantineNumbers, Statistics } from '../../model/statistics.ts';
 import type { Announcements } from '../agent.ts';
+import type { ClaimBook } from '../claim/claim-book.ts';
 import type { AgentFindings } from '../finding/findings.ts';
 import type { Collection } from '../gc/collection.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -24,6 +25,7 @@ export interface StatisticsParts extends Progress {
   readonly clock: Clock;
   readonly inventory: Inventory;
   readonly findings: () => Pick<AgentFindings, 'counts' | 'unexplained'>;
+  readonly claims: () => Pick<ClaimBook, 'counts'>;
   readonly collection: () => Pick<Collection, 'numbers'>;
   readonly selected: SelectedPins;
 }
@@ -81,6 +83,10 @@ export class AgentStatistics implements Statistics, Announcements {
 
   findingCounts(): ReturnType<Statistics['findingCounts']> {
     return this.#parts.findings().counts();
+  }
+
+  claimCounts(): ReturnType<Statistics['claimCounts']> {
+    return this.#parts.claims().counts();
   }
 
   selectedPins(seriesMax: number): ReturnType<Statistics['selectedPins']> {

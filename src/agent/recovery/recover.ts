@@ -4,6 +4,7 @@ import { type Plan, parsePlan } from '../journal/plan.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import { settle } from '../operation/settle.ts';
 import { Site } from '../operation/site.ts';
+import { keptIn } from '../quarantine/kept.ts';
 import { type Ending, examine, type Interrupted, resume } from './resume.ts';
 import { reviveMoves } from './revive.ts';
 
@@ -29,7 +30,7 @@ export interface RecoveryReport {
  * contents may then still be under way, and are left alone.
  *
  * It looks at the kernel to find out how far each had come, and frees no object nobody agreed to lose: what
- * it cannot name again stays in the staging directory and is reported (leftovers.ts). It may itself be killed
+ * it cannot name again stays in the staging directory, in quarantine. It may itself be killed
  * at any step: the next start finds the same intents, and the kernel as it was left.
  */
 export function recover(environment: OperationEnvironment, whileRunning = false): RecoveryReport {
@@ -38,7 +39,7 @@ export function recover(environment: OperationEnvironment, whileRunning = false)
   environment.onStep('recovery.started');
   for (const intent of environment.store.journal.listOpen()) {
     const { operationId, kind } = intent;
-    if (whileRunning && isEdit(intent.plan)) continue;
+    if (whileRunning && (isEdit(intent.plan) || isRun(intent.plan))) continue;
     try {
       settled.push({ operationId, kind, ...recoverOne(environment, intent) });
     } catch (error) {
@@ -52,6 +53,7 @@ export function recover(environment: OperationEnvironment, whileRunning = false)
 
 function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
   if (isEdit(intent.plan)) return settleLost(environment, intent, endedInEdit);
+  if (isRun(intent.plan)) return settleLost(environment, intent, endedInRun);
   const plan = parsePlan(intent.plan);
   if (plan === undefined) return settleLost(environment, intent, 'Its plan was not written by this version.');
   if (intent.bootId !== environment.kernel.facts.bootId) {
@@ -70,10 +72,15 @@ function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
     moves: reviveMoves(site, plan),
     acceptance: { accept: new Set(intent.accepted), force: intent.accepted.includes('force') },
     say: () => environment.onStep('recovery.kernel_changed'),
+    site,
   });
 }
 
-function finish(environment: OperationEnvironment, intent: Intent, interrupted: Interrupted): Ending {
+function finish(
+  environment: OperationEnvironment,
+  intent: Intent,
+  interrupted: Interrupted & { readonly site: Site },
+): Ending {
   examine(interrupted);
   environment.onStep('recovery.intent_examined');
   const ending = resume(interrupted);
@@ -89,6 +96,15 @@ const endedInEdit = 'The agent ended while it changed the map, and whether it ha
 /** A change of a map's contents, which leaves no trace of how far it came. */
 function isEdit(plan: unknown): boolean {
   return typeof plan === 'object' && plan !== null && 'map' in plan && !('items' in plan);
+}
+
+const endedInRun =
+  'The agent ended in the middle of this clean-up. What it did to each pin is an operation of its own; the ' +
+  'rest is as it was.';
+
+/** A clean-up, whose every pin is an operation of its own. */
+function isRun(plan: unknown): boolean {
+  return typeof plan === 'object' && plan !== null && 'gc' in plan;
 }
 
 function settleLost(environment: OperationEnvironment, intent: Intent, why: string): Ending {

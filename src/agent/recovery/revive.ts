@@ -8,6 +8,9 @@ import { ReplaceMove } from '../operation/replace.ts';
 import type { Site } from '../operation/site.ts';
 import { Subject } from '../operation/subject.ts';
 import { UnpinMove } from '../operation/unpin.ts';
+import { DiscardMove } from '../quarantine/discard-move.ts';
+import { QuarantineMove } from '../quarantine/quarantine-move.ts';
+import { RestoreMove } from '../quarantine/restore-move.ts';
 
 /**
  * The moves of a plan, as the process that died had them, but with nothing held: what an object's only holder
@@ -46,7 +49,22 @@ function revive(site: Site, item: Item): Move | undefined {
       return new MakeDirectoryMove(site, item);
     case 'rmdir':
       return new RemoveDirectoryMove(site, item.path, item.before);
+    case 'quarantine':
+      return withSubject(
+        site,
+        item.expected,
+        (subject) => new QuarantineMove(site, item, unchecked(subject)),
+      );
+    case 'restore':
+      return withSubject(site, item.expected, (subject) => new RestoreMove(site, item, subject));
+    case 'discard':
+      return withSubject(site, item.expected, (subject) => new DiscardMove(site, item, unchecked(subject)));
   }
+}
+
+/** Recovery takes nothing away, so that there is nothing to check. */
+function unchecked(subject: Subject) {
+  return { subject, check: () => undefined };
 }
 
 function stateOf(site: Site, saved: SavedPin | null): ReturnType<typeof restorePin> | undefined {

@@ -107,12 +107,14 @@ function obstacleOf(
   question: GcQuestion,
 ): Pick<GcPassed, 'reason' | 'why'> | undefined {
   if (counters?.refcnt !== BigInt(pinnedInodes)) {
-    const others = counters === undefined ? 'something' : countOf(Number(counters.refcnt) - pinnedInodes, 'reference');
+    const others =
+      counters === undefined ? 'something' : countOf(Number(counters.refcnt) - pinnedInodes, 'reference');
     return { reason: 'held', why: `${others} besides its pins may be using it` };
   }
   if (pins.some((pin) => gc.isClaimed(pin))) return { reason: 'claimed', why: 'an owner claims it' };
   const other = pins.find((pin) => !isAskedFor(pin, question));
-  if (other !== undefined) return { reason: 'pinned_elsewhere', why: 'a pin that was not asked for holds it, too' };
+  if (other !== undefined)
+    return { reason: 'pinned_elsewhere', why: 'a pin that was not asked for holds it, too' };
   const youngest = Math.min(...pins.map((pin) => gc.ageMs(pin)));
   if (youngest >= question.minAgeMs) return undefined;
   const why = `it was pinned ${spanWords(Math.max(0, youngest))} ago, less than ${spanWords(question.minAgeMs)}`;
@@ -121,7 +123,8 @@ function obstacleOf(
 
 function lineOf(object: WorldObject<PinnableInfo>, pin: WorldPin, { world, ageMs }: GcWorld) {
   const { info, counters, pinnedInodes, pins } = object;
-  const attached = info.kind === 'link' && info.is_attached !== undefined ? { isAttached: info.is_attached } : {};
+  const attached =
+    info.kind === 'link' && info.is_attached !== undefined ? { isAttached: info.is_attached } : {};
   const loss = { kind: info.kind, type: info.type, ours: 0, going: pinnedInodes, ...attached };
   return {
     ageMs: ageMs(pin),
@@ -132,7 +135,12 @@ function lineOf(object: WorldObject<PinnableInfo>, pin: WorldPin, { world, ageMs
 }
 
 function lostWords(info: PinnableInfo, entries: number | undefined): string {
-  const inside = info.kind !== 'map' ? '' : entries === undefined ? ' and what is in it' : ` and its ${countOf(entries, 'entry')}`;
+  const inside =
+    info.kind !== 'map'
+      ? ''
+      : entries === undefined
+        ? ' and what is in it'
+        : ` and its ${countOf(entries, 'entry')}`;
   const memory = info.kind === 'link' || info.memlock === undefined ? '' : ` (${info.memlock} bytes)`;
   return `${objectWords(info)}${inside.replace(/entrys$/, 'entries')}${memory}`;
 }
