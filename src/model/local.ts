@@ -21,6 +21,8 @@ export interface Local {
    * Releases what an agent that no longer runs left in its bpffs. @throws PinfoldError conflict while it runs
    */
   leave(places: LocalPlaces, options: LeaveOptions): Promise<LeaveReport>;
+  /** Follows the hashes of the history kept in a state directory. @throws PinfoldError storage_failed */
+  verifyHistory(stateDir: string): Promise<HistoryVerdict>;
 }
 
 /** Where an agent's things are. Plain paths of the host. */
@@ -103,4 +105,21 @@ export interface LeaveReport {
     readonly hazards: readonly Hazard[];
   }[];
   readonly removedStaging: boolean;
+}
+
+/** What following the hashes of a history came to. */
+export interface HistoryVerdict {
+  /** Events that are as they were written, from the oldest that is kept. */
+  readonly verified: number;
+  /** Events of an older Pinfold, which had no hashes. */
+  readonly unchained: number;
+  /** Absent where all is well. */
+  readonly fault?: HistoryFault;
+}
+
+/** The first event that is not what it was. */
+export interface HistoryFault {
+  readonly seq: number;
+  /** Ends a sentence about it. */
+  readonly what: string;
 }

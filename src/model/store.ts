@@ -1,5 +1,5 @@
-import type { ClusterStore } from './cluster/store.ts';
 import type { Claim } from './claim/claim.ts';
+import type { ClusterStore } from './cluster/store.ts';
 import type { ObjectKind, PinnableKind } from './kind.ts';
 import type { Role } from './role.ts';
 import type { EventDocument, NewEvent } from './schema/event.ts';
@@ -21,6 +21,7 @@ export interface Store {
   readonly specifications: SpecificationRecords;
   readonly claims: ClaimRecords;
   readonly events: EventLog;
+  readonly paths: PathHistory;
   readonly quarantine: QuarantineRecords;
   readonly tokens: TokenRecords;
   readonly idempotency: IdempotencyRecords;
@@ -33,16 +34,16 @@ export interface Store {
    * limits.deleteChunkRows rows each. Answers how many rows went; 0 means nothing is left to remove.
    */
   prune(): number;
+  /** Events that clean-up has removed since the store was opened. */
+  removedEvents(): RemovedEvents;
   /**
    * Copies the database to a new file while it is used; the file is 0600. Resolves with its size in bytes.
    *
    * @throws PinfoldError already_exists, invalid_input, storage_full, storage_failed
    */
   backup(file: string): Promise<{ readonly bytes: number }>;
-  /**
-   * The fleet's store for a machine without etcd, kept here. `nowMs` is CLOCK_BOOTTIME, which leases go by.
-   */
-  openCluster(boot: { readonly bootId: string; readonly nowMs: () => number }): ClusterStore;
+  /** The fleet's store for a machine without etcd, kept here. */
+  openCluster(): ClusterStore;
   close(): void;
 }
 
@@ -234,8 +235,55 @@ export interface EventLog {
   list(query: EventQuery): readonly EventDocument[];
   count(query: Omit<EventQuery, 'limit' | 'afterSeq'>): number;
   lastSeq(): number;
-  /** Removes what is older, or beyond the newest limits.eventsMax, at most `rowsMax` rows; says how many. */
-  prune(olderThan: string, rowsMax: number): number;
+  /** What is kept of it. */
+  extent(): HistoryExtent;
+  /** Removes events up to a number, the oldest first, at most `rowsMax`; says how many. */
+  prune(upToSeq: number, rowsMax: number): number;
+  /** Removes the oldest until all take no more than that, at most `rowsMax`; says how many. */
+  pruneToBytes(bytesMax: number, rowsMax: number): number;
+}
+
+/** How much of history is kept. */
+export interface HistoryExtent {
+  /** The number of the last event that retention has removed, or that stands before the chain of hashes. */
+  readonly floor: number;
+  readonly lastSeq: number;
+  /** What it takes in the database, about. */
+  readonly bytes: number;
+  /** Of the last event, in hexadecimal digits: whoever notes it elsewhere can tell if history is changed. */
+  readonly hash: string;
+}
+
+/** Events that clean-up has removed, by what they were too much of. */
+export interface RemovedEvents {
+  readonly age: number;
+  readonly count: number;
+  readonly size: number;
+}
+
+/** A name in one instance. */
+export interface PinName {
+  readonly mount: string;
+  /** Byte string. */
+  readonly path: string;
+}
+
+/** What history says of one name and one moment. Events that let a pin leave the name are told, too. */
+export interface PathHistory {
+  /** The last event of the name up to a number. */
+  before(name: PinName, seq: number): EventDocument | undefined;
+  /** The next one after it. */
+  after(name: PinName, seq: number): EventDocument | undefined;
+  find(seq: number): EventDocument | undefined;
+  /**
+   * The last event of the minute that ends with the latest event not after this time: the order is that of
+   * the numbers, also where the clock of the day was set. Undefined where nothing that is kept is so old.
+   */
+  seqAt(time: string): number | undefined;
+  /** The instance that was the agent's own when it was last told of. */
+  primaryAt(seq: number): string | undefined;
+  /** The last start of the agent up to a number. */
+  startBefore(seq: number): EventDocument | undefined;
 }
 
 /** A pin that was moved aside: its name is gone, an entry of the staging directory still holds its object. */

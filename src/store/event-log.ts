@@ -1,10 +1,10 @@
-import { limits } from '../model/limits.ts';
-import { pathMembers } from '../model/path.ts';
-import type { EventDocument, EventSubject, EventType, NewEvent } from '../model/schema/event.ts';
-import type { EventLog, EventQuery } from '../model/store.ts';
+import assert from 'node:assert/strict';
+import type { EventDocument, NewEvent } from '../model/schema/event.ts';
+import type { EventLog, EventQuery, HistoryExtent } from '../model/store.ts';
 import type { Connection, Statement } from './connection.ts';
-import { filterOf, storedTime } from './event-filter.ts';
-import { parseSide } from './json.ts';
+import { linkTo } from './event-chain.ts';
+import { filterOf } from './event-filter.ts';
+import { documentOf, type EventRow, rowOf } from './event-row.ts';
 
 /** Whose events these are; stamped on each. */
 export interface EventOrigin {
@@ -12,62 +12,82 @@ export interface EventOrigin {
   readonly bootId: string;
 }
 
-interface EventRow {
-  readonly seq: number;
-  readonly time: string;
-  readonly node: string;
-  readonly boot_id: string;
-  readonly type: EventType;
-  readonly mount: string | null;
-  readonly path: Uint8Array | null;
-  readonly kind: string | null;
-  readonly object_id: number | null;
-  readonly object_type: string | null;
-  readonly object_name: string | null;
-  readonly actor: string;
-  readonly operation_id: string | null;
-  readonly before: string | null;
-  readonly after: string | null;
+interface Head {
+  readonly event_seq: number;
+  readonly event_hash: Uint8Array;
+  readonly event_bytes: number;
+  readonly event_floor: number;
+  readonly event_floor_hash: Uint8Array;
+}
+
+/** The oldest rows, up to one of them. */
+interface Oldest {
+  readonly seq: number | null;
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 /**
- * History in the table `event`. The last number is kept in `store.event_seq`, in the transaction that uses
- * it: a rollback gives it back, and clean-up of the newest rows does not make it start again.
+ * History in the table `event`. The last number, its hash and the size of all rows are kept in `store`, in the
+ * transaction that uses them: a rollback gives them back, and clean-up of the newest rows does not make the
+ * numbers start again.
  */
 export class SqliteEventLog implements EventLog {
   readonly #connection: Connection;
   readonly #origin: EventOrigin;
-  readonly #number: Statement<{ readonly event_seq: number }>;
+  readonly #head: Statement<Head>;
   readonly #lastSeq: Statement<{ readonly event_seq: number }>;
+  readonly #advance: Statement;
   readonly #insert: Statement;
-  readonly #prune: Statement;
-  readonly #pruneSurplus: Statement;
+  readonly #oldest: Statement<Oldest>;
+  readonly #sizes: Statement<{ readonly seq: number; readonly size: number }>;
+  readonly #hashOf: Statement<{ readonly hash: Uint8Array | null }>;
+  readonly #delete: Statement;
+  readonly #raise: Statement;
   readonly #queries = new Map<string, Statement<EventRow>>();
   readonly #counts = new Map<string, Statement<{ readonly count: number }>>();
 
   constructor(connection: Connection, origin: EventOrigin) {
     this.#connection = connection;
     this.#origin = origin;
-    this.#number = connection.prepare('UPDATE store SET event_seq = event_seq + ? RETURNING event_seq');
+    this.#head = connection.prepare('SELECT * FROM store');
     this.#lastSeq = connection.prepare('SELECT event_seq FROM store');
-    this.#insert = connection.prepare(`
-      INSERT INTO event (seq, time, node, boot_id, type, mount, path, kind, object_id, object_type,
-        object_name, actor, operation_id, before, after)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-    this.#prune = connection.prepare(
-      'DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE time < ? ORDER BY time LIMIT ?)',
+    this.#advance = connection.prepare(
+      'UPDATE store SET event_seq = ?, event_hash = ?, event_bytes = event_bytes + ?',
     );
-    this.#pruneSurplus = connection.prepare(
-      'DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE seq <= ? ORDER BY seq LIMIT ?)',
+    this.#insert = connection.prepare(`
+      INSERT INTO event (seq, time, node, boot_id, type, mount, path, path_left, kind, object_id, object_type,
+        object_name, actor, unit, operation_id, before, after, size, hash)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#oldest = connection.prepare(`
+      SELECT max(seq) AS seq, count(*) AS rows, coalesce(sum(size), 0) AS bytes
+      FROM (SELECT seq, size FROM event WHERE seq <= ? ORDER BY seq LIMIT ?)`);
+    this.#sizes = connection.prepare('SELECT seq, size FROM event ORDER BY seq LIMIT ?');
+    this.#hashOf = connection.prepare('SELECT hash FROM event WHERE seq = ?');
+    this.#delete = connection.prepare('DELETE FROM event WHERE seq <= ?');
+    this.#raise = connection.prepare(
+      'UPDATE store SET event_floor = ?, event_floor_hash = ?, event_bytes = event_bytes - ?',
     );
   }
 
   append(events: readonly NewEvent[]): readonly EventDocument[] {
     if (events.length === 0) return [];
+    const { node, bootId } = this.#origin;
     return this.#connection.transaction(() => {
-      const last = this.#number.get(events.length)?.event_seq ?? 0;
-      const first = last - events.length + 1;
-      return events.map((event, index) => this.#appendOne(event, first + index));
+      let { event_seq: seq, event_hash: hash } = this.#readHead();
+      let bytes = 0;
+      const appended = events.map((event) => {
+        seq += 1;
+        const stamp = { seq, node, boot_id: bootId };
+        const row = rowOf(event, stamp);
+        const link = linkTo(hash, row);
+        this.#insertRow(row, link);
+        hash = link.hash;
+        bytes += link.size;
+        return { ...stamp, ...event };
+      });
+      this.#advance.run(seq, hash, bytes);
+      return appended;
     });
   }
 
@@ -93,32 +113,77 @@ export class SqliteEventLog implements EventLog {
     return this.#lastSeq.get()?.event_seq ?? 0;
   }
 
-  prune(olderThan: string, rowsMax: number): number {
-    const old = this.#prune.run(storedTime(olderThan), rowsMax);
-    return old + this.#pruneSurplus.run(this.lastSeq() - limits.eventsMax, rowsMax - old);
+  extent(): HistoryExtent {
+    const head = this.#readHead();
+    return {
+      floor: head.event_floor,
+      lastSeq: head.event_seq,
+      bytes: head.event_bytes,
+      hash: Buffer.from(head.event_hash).toString('hex'),
+    };
   }
 
-  #appendOne(event: NewEvent, seq: number): EventDocument {
-    const { node, bootId } = this.#origin;
-    const { subject } = event;
+  prune(upToSeq: number, rowsMax: number): number {
+    const oldest = this.#oldest.get(upToSeq, rowsMax);
+    if (oldest === undefined || oldest.seq === null) return 0;
+    this.#removeUpTo(oldest.seq, oldest.bytes);
+    return oldest.rows;
+  }
+
+  pruneToBytes(bytesMax: number, rowsMax: number): number {
+    const excess = this.#readHead().event_bytes - bytesMax;
+    if (excess <= 0) return 0;
+    let bytes = 0;
+    let rows = 0;
+    let last = 0;
+    for (const { seq, size } of this.#sizes.all(rowsMax)) {
+      if (bytes >= excess) break;
+      bytes += size;
+      rows += 1;
+      last = seq;
+    }
+    if (rows > 0) this.#removeUpTo(last, bytes);
+    return rows;
+  }
+
+  /** Rows go oldest first, and leave the hash of the last of them: what is left still verifies. */
+  #removeUpTo(seq: number, bytes: number): void {
+    this.#connection.transaction(() => {
+      const { event_floor: floor, event_floor_hash: floorHash } = this.#readHead();
+      const hash = this.#hashOf.get(seq)?.hash ?? floorHash;
+      this.#delete.run(seq);
+      this.#raise.run(Math.max(floor, seq), hash, bytes);
+    });
+  }
+
+  #readHead(): Head {
+    const head = this.#head.get();
+    assert(head !== undefined, 'the row of the table "store" is there as long as the database is');
+    return head;
+  }
+
+  #insertRow(row: EventRow, { size, hash }: { readonly size: number; readonly hash: Uint8Array }): void {
     this.#insert.run(
-      seq,
-      event.time,
-      node,
-      bootId,
-      event.type,
-      subject.mount ?? null,
-      pathOf(subject),
-      subject.kind ?? null,
-      subject.id ?? null,
-      subject.type ?? null,
-      subject.name ?? null,
-      event.actor,
-      event.operation_id ?? null,
-      textOf(event.before),
-      textOf(event.after),
+      row.seq,
+      row.time,
+      row.node,
+      row.boot_id,
+      row.type,
+      row.mount,
+      row.path,
+      row.path_left,
+      row.kind,
+      row.object_id,
+      row.object_type,
+      row.object_name,
+      row.actor,
+      row.unit,
+      row.operation_id,
+      row.before,
+      row.after,
+      size,
+      hash,
     );
-    return { seq, node, boot_id: bootId, ...event };
   }
 
   #kept<Row>(statements: Map<string, Statement<Row>>, sql: string): Statement<Row> {
@@ -128,40 +193,4 @@ export class SqliteEventLog implements EventLog {
     statements.set(sql, made);
     return made;
   }
-}
-
-function documentOf(row: EventRow): EventDocument {
-  const document: EventDocument = {
-    seq: row.seq,
-    time: row.time,
-    node: row.node,
-    boot_id: row.boot_id,
-    type: row.type,
-    subject: subjectOf(row),
-    before: parseSide(row.before),
-    after: parseSide(row.after),
-    actor: row.actor,
-  };
-  if (row.operation_id !== null) document.operation_id = row.operation_id;
-  return document;
-}
-
-function subjectOf(row: EventRow): EventSubject {
-  const subject: EventSubject = {};
-  if (row.mount !== null) subject.mount = row.mount;
-  if (row.path !== null) Object.assign(subject, pathMembers(Buffer.from(row.path).toString('latin1')));
-  if (row.kind !== null) subject.kind = row.kind;
-  if (row.object_id !== null) subject.id = row.object_id;
-  if (row.object_type !== null) subject.type = row.object_type;
-  if (row.object_name !== null) subject.name = row.object_name;
-  return subject;
-}
-
-function pathOf({ path, path_bytes }: EventSubject): Uint8Array | null {
-  if (path_bytes !== undefined) return Buffer.from(path_bytes, 'base64');
-  return path === undefined ? null : Buffer.from(path, 'utf8');
-}
-
-function textOf(side: NewEvent['before']): string | null {
-  return side === null ? null : JSON.stringify(side);
 }

@@ -1,7 +1,8 @@
 import { initialSchema } from './migration-0001.ts';
 import { specificationSchema } from './migration-0002.ts';
-import { quarantineSchema } from './migration-0004.ts';
 import { claimSchema } from './migration-0003.ts';
+import { quarantineSchema } from './migration-0004.ts';
+import { historySchema } from './migration-0005.ts';
 import { webhookSchema } from './migration-0006.ts';
 import { clusterSchema } from './migration-0007.ts';
 
@@ -19,8 +20,9 @@ export const migrations: readonly Migration[] = [
   { version: 1, sql: initialSchema },
   { version: 2, sql: specificationSchema },
   { version: 3, sql: claimSchema },
-  { version: 6, sql: webhookSchema },
   { version: 4, sql: quarantineSchema },
+  { version: 5, sql: historySchema },
+  { version: 6, sql: webhookSchema },
   { version: 7, sql: clusterSchema },
 ];
 

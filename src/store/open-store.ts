@@ -1,10 +1,10 @@
 import type { Clock } from '../model/clock.ts';
 import type { ClusterStore } from '../model/cluster/store.ts';
-import type { Store } from '../model/store.ts';
+import type { RemovedEvents, Store } from '../model/store.ts';
 import { takeAgentLock } from './agent-lock.ts';
 import { backupDatabase } from './backup.ts';
 import { SqliteClaimRecords } from './claim-records.ts';
-import { type BootTime, SqliteClusterStore } from './cluster-store.ts';
+import { SqliteClusterStore } from './cluster-store.ts';
 import type { Connection } from './connection.ts';
 import { openDatabaseFile } from './database-file.ts';
 import { SqliteEventLog } from './event-log.ts';
@@ -12,6 +12,7 @@ import { SqliteIdempotencyRecords } from './idempotency-records.ts';
 import { judgeFailure } from './inspect.ts';
 import { SqliteJournal } from './journal.ts';
 import { SqliteObjectRecords } from './object-records.ts';
+import { SqlitePathHistory } from './path-history.ts';
 import { SqlitePinRecords } from './pin-records.ts';
 import { SqliteQuarantineRecords } from './quarantine-records.ts';
 import { Retention } from './retention.ts';
@@ -30,6 +31,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** How long events, settled operations and gone records are kept. */
   readonly retentionMs: number;
+  /** What events may take in the database, about; what is beyond goes, oldest first. */
+  readonly retentionBytes: number;
 }
 
 /**
@@ -59,6 +62,7 @@ class SqliteStore implements Store {
   readonly specifications: SqliteSpecificationRecords;
   readonly claims: SqliteClaimRecords;
   readonly events: SqliteEventLog;
+  readonly paths: SqlitePathHistory;
   readonly quarantine: SqliteQuarantineRecords;
   readonly tokens: SqliteTokenRecords;
   readonly idempotency: SqliteIdempotencyRecords;
@@ -66,17 +70,20 @@ class SqliteStore implements Store {
   readonly webhooks: SqliteWebhookRecords;
   readonly #connection: Connection;
   readonly #lock: Disposable;
+  readonly #options: StoreOptions;
   readonly #retention: Retention;
 
   constructor(connection: Connection, lock: Disposable, options: StoreOptions) {
     this.#connection = connection;
     this.#lock = lock;
+    this.#options = options;
     this.journal = new SqliteJournal(connection);
     this.pins = new SqlitePinRecords(connection);
     this.objects = new SqliteObjectRecords(connection);
     this.specifications = new SqliteSpecificationRecords(connection);
     this.claims = new SqliteClaimRecords(connection);
     this.events = new SqliteEventLog(connection, options);
+    this.paths = new SqlitePathHistory(connection);
     this.quarantine = new SqliteQuarantineRecords(connection);
     this.tokens = new SqliteTokenRecords(connection);
     this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
@@ -93,12 +100,16 @@ class SqliteStore implements Store {
     return this.#retention.prune();
   }
 
+  removedEvents(): RemovedEvents {
+    return this.#retention.removed;
+  }
+
   backup(file: string): Promise<{ readonly bytes: number }> {
     return backupDatabase(this.#connection.file, file);
   }
 
-  openCluster(boot: BootTime): ClusterStore {
-    return new SqliteClusterStore(this.#connection, boot);
+  openCluster(): ClusterStore {
+    return new SqliteClusterStore(this.#connection, this.#options);
   }
 
   close(): void {

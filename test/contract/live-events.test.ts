@@ -119,7 +119,7 @@ test('since takes a number or a time, and filters narrow a stream as they narrow
 
 test('a place that retention has cut off, or that is of another log, is told as a gap', async () => {
   const { events } = agent.agent.store;
-  const removed = events.prune(new Date().toISOString(), 40);
+  const removed = events.prune(events.lastSeq(), 40);
   assert.equal(removed, 40);
   const first = { seq: events.list({ limit: 1 })[0]?.seq ?? 0 };
   assert.equal(first.seq, 41);

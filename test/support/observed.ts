@@ -39,9 +39,9 @@ export async function startAgent(
 ): Promise<TestAgent & AsyncDisposable> {
   const kernel = options.kernel ?? openKernel();
   const clock = realClock;
-  const month = 30 * 24 * 3600 * 1000;
+  const retention = { retentionMs: 30 * 24 * 3600 * 1000, retentionBytes: 1024 ** 3 };
   const { bootId } = kernel.facts;
-  const store = options.store ?? openStore({ stateDir, node: 'test', bootId, clock, retentionMs: month });
+  const store = options.store ?? openStore({ stateDir, node: 'test', bootId, clock, ...retention });
   const node = { name: 'test', labels: {}, version: '0.0.0', isReadOnly: false, isPinsOnly: false };
   const onFailure = (error: unknown): never => {
     throw error;

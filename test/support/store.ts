@@ -44,6 +44,7 @@ export function openTestStore(stateDir: string, options: Partial<StoreOptions> =
     bootId: testBoot,
     clock: testClock(),
     retentionMs: 30 * 24 * 3600 * 1000,
+    retentionBytes: 1024 ** 3,
     ...options,
   });
 }

@@ -30,6 +30,7 @@ test('without any setting the agent is what the guide says', () => {
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 7463 });
   assert.equal(config.node, 'here');
   assert.equal(config.retentionMs, 30 * 24 * 3600 * 1000);
+  assert.equal(config.retentionBytes, 1024 ** 3);
   assert.equal(config.tls, undefined);
 });
 
@@ -55,6 +56,7 @@ test('every option can be set by PINFOLD_*, and all but the file by a key of it'
     'tls-key': '/k',
     'tls-client-ca': '/a',
     retention: '2m',
+    'retention-size': '2MiB',
     'log-level': 'debug',
     config: '/f',
   };
@@ -90,6 +92,8 @@ const wrong: readonly (readonly [string, Parameters<typeof merge>[0], RegExp])[]
   ['a label without a value', { flags: { label: ['zone'] } }, /--label wants KEY=VALUE/],
   ['a retention that is no time', { flags: { retention: 'long' } }, /--retention wants a time/],
   ['a retention below a minute', { flags: { retention: '59s' } }, /--retention wants a time/],
+  ['a size that is none', { flags: { 'retention-size': 'much' } }, /--retention-size wants a size/],
+  ['a size below a MiB', { flags: { 'retention-size': '1023KiB' } }, /--retention-size wants a size/],
   ['a level that is none', { flags: { 'log-level': 'loud' } }, /--log-level is one of/],
   ['a switch that is neither', { env: { PINFOLD_READ_ONLY: 'maybe' } }, /PINFOLD_READ_ONLY is true or false/],
   ['a node name with a space', { flags: { node: 'a b' } }, /is not a node name/],

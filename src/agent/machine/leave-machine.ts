@@ -55,7 +55,7 @@ function assertStopped({ runDir }: LocalPlaces): void {
 async function finishInterrupted({ places, clock, version }: Leaving, kernel: Kernel): Promise<void> {
   const { bootId } = kernel.facts;
   const name = hostname();
-  const store = openStore({ stateDir: places.stateDir, node: name, bootId, clock, retentionMs: monthMs });
+  const store = openStore({ stateDir: places.stateDir, node: name, bootId, clock, ...retention });
   try {
     let failure: unknown;
     const onFailure = (error: unknown): void => {
@@ -72,4 +72,4 @@ async function finishInterrupted({ places, clock, version }: Leaving, kernel: Ke
 }
 
 /** History is kept as long as an agent keeps it that was told nothing else. */
-const monthMs = 30 * 24 * 3600 * 1000;
+const retention = { retentionMs: 30 * 24 * 3600 * 1000, retentionBytes: 1024 ** 3 };

@@ -32,13 +32,14 @@ export function agentCommand(cli: Cli): Command {
 /** What options are when nobody says, by name: read from a configuration in which nobody said anything. */
 function defaultsOf(): ReadonlyMap<string, string> {
   const config = mergeConfig({ flags: {}, env: {}, file: undefined, hostName: 'localhost' });
-  const { bpffs, stateDir, runDir, listen, retentionMs, logLevel } = config;
+  const { bpffs, stateDir, runDir, listen, retentionMs, retentionBytes, logLevel } = config;
   return new Map([
     ['bpffs', bpffs],
     ['state-dir', stateDir],
     ['run-dir', runDir],
     ['listen', listen === undefined ? 'none' : `${listen.host}:${listen.port}`],
     ['retention', `${retentionMs / 86_400_000}d`],
+    ['retention-size', `${retentionBytes / 1024 ** 3}GiB`],
     ['log-level', logLevel],
   ]);
 }

@@ -8,6 +8,7 @@ import { defaultPlaces } from '../connect.ts';
 import { checkBpffs } from '../doctor/bpffs.ts';
 import { type Check, type Severity, severities } from '../doctor/check.ts';
 import { checkFindings, type Found } from '../doctor/findings.ts';
+import { checkHistory } from '../doctor/history.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkPlaces, checkStaging } from '../doctor/leftovers.ts';
 import { checkPrivilege } from '../doctor/privilege.ts';
@@ -32,26 +33,42 @@ export function addPlaceOptions(command: Command): Command {
     .option('--run-dir <dir>', 'its run directory', defaultPlaces.runDir);
 }
 
+interface DoctorFlags extends PlaceFlags {
+  readonly failOn: string;
+  readonly verifyHistory?: boolean;
+}
+
 /** `pinfold doctor`: says what is missing or unsafe on this machine, and what to do about it. */
 export function doctorCommand(cli: Cli): Command {
   const command = new Command('doctor')
     .description('say what is missing or unsafe on this machine, and find what a dead agent left')
     .addOption(
       new Option('--fail-on <severity>', 'what makes the exit code 1')
-        .choices(['warn', 'warning', 'fail', 'critical', 'never'])
+        .choices(['info', 'warn', 'warning', 'fail', 'critical', 'never'])
         .default('fail'),
-    );
-  return addPlaceOptions(command).action(async (flags: PlaceFlags & { failOn: string }) => {
+    )
+    .option('--verify-history', 'look only whether the history in --state-dir is as it was written');
+  return addPlaceOptions(command).action(async (flags: DoctorFlags) => {
+    if (flags.verifyHistory === true) {
+      const found = checkHistory(await cli.local.verifyHistory(flags.stateDir));
+      await print(cli, found);
+      if (isBad(found, flags.failOn)) throw new Exit(exitCodes.error);
+      return;
+    }
     const places: LocalPlaces = { bpffs: flags.bpffs, stateDir: flags.stateDir, runDir: flags.runDir };
     const facts = await cli.local.inspect(places);
     const { version } = cli.local;
     const { reached, findings } = await reach(cli);
     const checks = diagnose(facts, { places, reached, findings, version });
     await print(cli, checks);
-    const limit = severityOf(flags.failOn);
-    const isBad = limit !== undefined && checks.some((check) => isAtLeast(check.severity, limit));
-    if (isBad) throw new Exit(exitCodes.error);
+    const isInformed = flags.failOn === 'info' && Array.isArray(findings) && findings.length > 0;
+    if (isInformed || isBad(checks, flags.failOn)) throw new Exit(exitCodes.error);
   });
+}
+
+function isBad(checks: readonly Check[], failOn: string): boolean {
+  const limit = severityOf(failOn);
+  return limit !== undefined && checks.some((check) => isAtLeast(check.severity, limit));
 }
 
 /** Judges everything; pure, so that every line of it can be tested. */
@@ -76,9 +93,9 @@ export function diagnose(
   ];
 }
 
-/** The severities of findings are words for those of checks, too. */
+/** The severities of findings are words for those of checks, too; no check is only for information. */
 function severityOf(word: string): Severity | undefined {
-  const same: Readonly<Record<string, Severity>> = { warning: 'warn', critical: 'fail' };
+  const same: Readonly<Record<string, Severity>> = { info: 'warn', warning: 'warn', critical: 'fail' };
   return same[word] ?? severities.find((severity) => severity === word);
 }
 

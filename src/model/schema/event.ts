@@ -25,6 +25,7 @@ export const eventTypes = [
   'claim.expired',
   'finding.opened',
   'finding.resolved',
+  'webhook.disabled',
 ] as const;
 /** One of `eventTypes`. */
 export type EventType = (typeof eventTypes)[number];
@@ -56,6 +57,9 @@ export const EventDocument = Type.Object(
     before: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     after: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     actor: Type.String({ description: '`api:token-name`, `uid:0 pid:123 comm:tc`, `kernel` or `unknown`' }),
+    unit: Type.Optional(
+      Type.String({ description: 'systemd unit of the process in `actor`, where it has one' }),
+    ),
     operation_id: Type.Optional(Type.String()),
   },
   { $id: 'Event' },
