@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { shownMap } from '../support/bpftool.ts';
 import { compileBpf } from '../support/c-program.ts';
 import { type FilledMaps, filledMaps } from '../support/entries.ts';
 import { bpftoolItems, entriesOf, streamOf } from './entries-fixture.ts';
@@ -77,11 +78,11 @@ test('a map that cannot be read says why, and is never an empty list', async () 
 test('the value of a struct_ops map is typed by the BTF of the kernel', async () => {
   const name = 'pf_congestion';
   execFileSync('bpftool', ['struct_ops', 'register', compileBpf('struct-ops')]);
+  const shown: readonly { readonly id: number; readonly name: string }[] = JSON.parse(
+    execFileSync('bpftool', ['-j', 'struct_ops', 'show'], { encoding: 'utf8' }),
+  );
+  const id = shown.find((map) => map.name === name)?.id ?? 0;
   try {
-    const shown: readonly { readonly id: number; readonly name: string }[] = JSON.parse(
-      execFileSync('bpftool', ['-j', 'struct_ops', 'show'], { encoding: 'utf8' }),
-    );
-    const id = shown.find((map) => map.name === name)?.id ?? 0;
     const { lines } = await streamOf(agent, id, '?format=bpftool');
     assert.deepEqual([...lines], bpftoolItems(id));
     const [entry] = await entriesOf(agent, id);
@@ -89,8 +90,9 @@ test('the value of a struct_ops map is typed by the BTF of the kernel', async ()
     assert.equal(common.state, 'BPF_STRUCT_OPS_STATE_INUSE');
     assert.equal(data.name, name);
     assert.match(data.ssthresh, /^0x[0-9a-f]+$/);
+    await assertMadeAgain(id);
   } finally {
-    execFileSync('bpftool', ['struct_ops', 'unregister', 'name', name]);
+    execFileSync('bpftool', ['struct_ops', 'unregister', 'id', String(id)]);
   }
 });
 
@@ -131,3 +133,15 @@ test('contents are for readers, and maps that are gone are 404', async () => {
     assert.equal(answer.body.code, 'object_not_found');
   }
 });
+
+/** From its specification, and by the name of its type alone; neither is registered with the kernel. */
+async function assertMadeAgain(id: number): Promise<void> {
+  const { body: spec } = await agent.local.get(`/v1/maps/${id}/spec`).expect(200);
+  const { btf: _, about: __, ...rest } = spec;
+  const btf = { vmlinux_value_type: 'bpf_struct_ops_tcp_congestion_ops' };
+  for (const [path, body] of Object.entries({ again: spec, named: { ...rest, btf } })) {
+    const made = await agent.local.post('/v1/maps').send({ ...body, pin: { path } });
+    assert.equal(made.status, 201, made.text);
+    assert.deepEqual(shownMap(made.body.id), shownMap(id));
+  }
+}

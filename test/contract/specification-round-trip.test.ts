@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import test, { after, before } from 'node:test';
 import type { MapSpecification } from '../../src/model/schema/map-specification.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
-import { bpftool, createMap, isAlive, updateEntry } from '../support/bpftool.ts';
+import { bpftool, createMap, isAlive, shownMap, updateEntry } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { makeObjects, type ObjectZoo } from '../support/make-objects.ts';
 import { loadPrograms } from '../support/programs.ts';
@@ -21,18 +21,6 @@ after(async () => {
 });
 
 let made = 0;
-
-/** What bpftool says of a map, but for its id and what goes with that one object. */
-function judged(id: number): Record<string, unknown> {
-  const {
-    id: _,
-    pinned: __,
-    pids: ___,
-    btf_id: ____,
-    ...rest
-  } = bpftool<Record<string, unknown>>('map', 'show', 'id', String(id));
-  return rest;
-}
 
 /** Whether the kernel says that a map has types; bpftool's own id of them is not to be trusted on 6.18. */
 async function typesOf(id: number): Promise<readonly unknown[]> {
@@ -57,7 +45,7 @@ async function assertEqualMap(id: number, query = ''): Promise<number> {
   const copy = await remake(id, query);
   assert.ok('id' in copy, `map ${id}: ${JSON.stringify(copy)}`);
   assert.notEqual(copy.id, id);
-  assert.deepEqual(judged(copy.id), judged(id));
+  assert.deepEqual(shownMap(copy.id), shownMap(id));
   assert.deepEqual(await typesOf(copy.id), await typesOf(id));
   const { about: _, ...original } = await specOf(id, query);
   const { about: __, ...again } = await specOf(copy.id, query);
@@ -90,7 +78,7 @@ test('flags, map_extra, the node of memory, the template and being frozen are ke
   const ids = holder.objects.map(({ id }) => id);
   execFileSync('bpftool', ['map', 'freeze', 'id', String(ids[8])]);
   for (const id of ids) await assertEqualMap(id);
-  assert.equal(judged(((await remake(ids[8] ?? 0)) as { id: number }).id)['frozen'], 1);
+  assert.equal(shownMap(((await remake(ids[8] ?? 0)) as { id: number }).id)['frozen'], 1);
 });
 
 test('maps of a real program keep their types, and frozen ones their contents', async () => {
@@ -130,12 +118,12 @@ test('entries come along, per CPU too', async () => {
 test('an equal map is made of one that is gone', async () => {
   const path = `${agent.bpffs.path}/short_lived`;
   const { id } = createMap(path, { value: 20, entries: 7, name: 'pf_short' });
-  const before = judged(id);
+  const before = shownMap(id);
   const items = async () => (await agent.local.get('/v1/specifications?path=short_lived')).body.items;
   await until('it to be stored', items, ({ length }) => length === 1);
   execFileSync('rm', [path]);
   await until('it to be freed', () => !isAlive('map', id));
   const copy = await remake(id);
   assert.ok('id' in copy, JSON.stringify(copy));
-  assert.deepEqual(judged(copy.id), before);
+  assert.deepEqual(shownMap(copy.id), before);
 });

@@ -139,3 +139,15 @@ export function lookupEntry(mapPath: string, key: Uint8Array): Uint8Array | unde
 function hex(bytes: Uint8Array): string[] {
   return ['hex', ...Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))];
 }
+
+/** What bpftool says of a map, but for its id and what goes with that one object. */
+export function shownMap(id: number): Record<string, unknown> {
+  const {
+    id: _,
+    pinned: __,
+    pids: ___,
+    btf_id: ____,
+    ...rest
+  } = bpftool<Record<string, unknown>>('map', 'show', 'id', String(id));
+  return rest;
+}

@@ -1,5 +1,5 @@
 import { makeMap } from '../../kernel/create/make-map.ts';
-import { findType, type OpenBtf, openMapBtf } from '../../kernel/create/map-btf.ts';
+import { findType, type OpenBtf, openMapBtf, openUnusedBtf } from '../../kernel/create/map-btf.ts';
 import { recipeOf, type Wanted } from '../../kernel/create/recipe.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
@@ -56,7 +56,11 @@ class BtfInUse implements Disposable {
   constructor(environment: OperationEnvironment, btf: MapBtf | undefined, pointer: string) {
     const isOfKernel = btf?.vmlinux_value_type_id !== undefined || btf?.vmlinux_value_type !== undefined;
     const isNamed = [btf?.blob_base64, btf?.map, btf?.pin].some((source) => source !== undefined);
-    if (btf === undefined || (isOfKernel && !isNamed)) return;
+    if (btf === undefined) return;
+    if (isOfKernel && !isNamed) {
+      this.open = openUnusedBtf(environment.kernel.fds);
+      return;
+    }
     const isOfMap = btf.map !== undefined || btf.pin !== undefined;
     using map = isOfMap ? holdMap(environment, btf, pointer) : undefined;
     this.open = openMapBtf(btf, { fds: environment.kernel.fds, map }, pointer);

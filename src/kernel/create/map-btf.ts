@@ -5,6 +5,7 @@ import { loadBtf } from '../bpf/create.ts';
 import { openObjectById } from '../bpf/objects.ts';
 import type { Btf } from '../btf/btf.ts';
 import { parseBtf } from '../btf/parse.ts';
+import { smallestBtf } from '../btf/smallest.ts';
 import type { HeldObject } from '../kernel.ts';
 import { readBtfBlob } from '../object/btf-blob.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -50,6 +51,14 @@ export function openMapBtf(
     fd[Symbol.dispose]();
     throw error;
   }
+}
+
+/**
+ * The BTF of a map whose value has a type of the kernel's: it may not be the kernel's own, must be there, and
+ * nothing is looked up in it (map_create in kernel/bpf/syscall.c). @throws SystemCallError
+ */
+export function openUnusedBtf(fds: FdTable): OpenBtf {
+  return { fd: loadBtf(smallestBtf, { fds }), keyTypeId: 0, valueTypeId: 0 };
 }
 
 /** The id of a type by its name. */

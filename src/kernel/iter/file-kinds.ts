@@ -1,4 +1,5 @@
 import { createIterator, createLink, loadBtf, loadProgram } from '../bpf/create.ts';
+import { smallestBtf } from '../btf/smallest.ts';
 import type { Calls } from '../sys/calls.ts';
 import { check } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -17,17 +18,6 @@ const socketArguments = [1, 2 | 0o2000000, 0] as const;
 /** struct perf_event_attr of its first version, type PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY (Linux 3.12). */
 const perfAttribute = { size: 64, typeAt: 0, sizeAt: 4, configAt: 8, software: 1, dummy: 9 } as const;
 const PERF_FLAG_FD_CLOEXEC = 8;
-
-/** A BTF object with the one type every BTF must have: `int`. */
-const smallBtf = Buffer.from(
-  '9feb010018000000' +
-    '0000000010000000' +
-    '1000000005000000' +
-    '0100000000000001' +
-    '0400000020000000' +
-    '00696e7400',
-  'hex',
-);
 
 /**
  * Learns by which `f_op` the kernel knows each kind of file: files of every kind are opened, and an iterator
@@ -49,7 +39,7 @@ export function learnFileOperations(layout: HeldFileLayout, map: Fd, calls: Call
   using loaded = loadProgram(program, calls);
   using link = linkToOurFiles(loaded, fds);
   using run = createIterator(link, calls);
-  using btf = loadBtf(smallBtf, { fds });
+  using btf = loadBtf(smallestBtf, { fds });
   using socket = fds.adopt(check('socket', raw.socket(...socketArguments)), 'socket');
   using perfEvent = openPerfEvent(calls);
   const ours: readonly (readonly [FileKind, Fd | undefined])[] = [
