@@ -161,6 +161,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const editing = openEdits({ environment, changes, holds, announce });
   const waits = openWaits(parts, { reads, holders, primaryMount });
   const asking = { inventory, primaryMount, observedAt };
+  const claiming = new AgentClaims({ ...asking, book: claims, environment, reads, changes });
   const agent: Agent = {
     reads,
     holders,
@@ -168,8 +169,8 @@ export function createAgent(given: AgentOptions): StartedAgent {
     ...contents,
     ...editing.parts,
     waits,
-    hooks: new AgentHooks({ waits, claims: undefined, monotonicMs: () => clock.monotonicMs() }),
-    claims: new AgentClaims({ ...asking, book: claims, environment, reads, changes }),
+    hooks: new AgentHooks({ waits, claims: claiming, monotonicMs: () => clock.monotonicMs() }),
+    claims: claiming,
     gc: collection.gc,
     quarantine: collection.quarantine,
     changes,

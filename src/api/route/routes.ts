@@ -2,12 +2,15 @@ import type { App, Parts } from '../app.ts';
 import { addBackupRoute } from './backup.ts';
 import { addBatchRoute } from './batch.ts';
 import { addBtfRoutes } from './btfs.ts';
+import { addClaimRoutes } from './claims.ts';
+import { addClusterRoutes } from './cluster.ts';
 import { addDirectoryRoutes } from './directories.ts';
 import { addDocsRoutes } from './docs.ts';
 import { addEventsRoute } from './events.ts';
 import { addFindingRoutes } from './findings.ts';
 import { addHealthRoutes } from './health.ts';
 import { addHoldersRoutes } from './holders.ts';
+import { addHookRoutes } from './hooks.ts';
 import { addLinkRoutes } from './links.ts';
 import { addMapTypesRoute } from './map-types.ts';
 import { addMapRoutes } from './maps.ts';
@@ -22,6 +25,7 @@ import { addSpecificationRoutes } from './specifications.ts';
 import { addTokenRoutes } from './tokens.ts';
 import { addTopRoutes } from './top.ts';
 import { addTreeRoute } from './tree.ts';
+import { addWebhookRoutes } from './webhooks.ts';
 import { addWhyRoutes } from './why.ts';
 
 /** Every resource, in the order in which the documentation shows them. */
@@ -43,8 +47,12 @@ export async function addRoutes(app: App, parts: Parts): Promise<void> {
   addSpecificationRoutes(app, parts);
   addTopRoutes(app, parts);
   addFindingRoutes(app, parts);
+  addClaimRoutes(app, parts);
   addOperationRoute(app, parts);
   addEventsRoute(app, parts);
+  addHookRoutes(app, parts);
+  addClusterRoutes(app, parts);
+  addWebhookRoutes(app, parts);
   addTokenRoutes(app, parts);
   addBackupRoute(app, parts);
   addHealthRoutes(app, parts);
