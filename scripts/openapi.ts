@@ -90,6 +90,7 @@ const silent: Agent = {
   specifications: { map: unused, program: unused, list: unused },
   usage: { programs: unused, maps: unused },
   waits: { wait: unused, release: unused },
+  hooks: { begin: unused, end: unused, check: unused, keepOnly: unused },
   claims: {
     put: unused,
     get: unused,

@@ -22,7 +22,7 @@ import type { BatchEdits } from './edit/batches.ts';
 import type { Creation } from './edit/create-map.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
 import type { WholeReading } from './holder/reading.ts';
-import type { AgentHooks } from './hook/hooks.ts';
+import type { Hooks } from './hook/hooks.ts';
 import type { EntryReads } from './reads/entries.ts';
 import type { GarbageCollection } from './gc/collection.ts';
 import type { QuarantinedPins } from './quarantine/quarantine.ts';
@@ -54,7 +54,7 @@ export interface Agent {
   /** Who waits for a pin. */
   readonly waits: Waits;
   /** What runtimes of containers and networks ask for. */
-  readonly hooks: AgentHooks;
+  readonly hooks: Hooks;
   /** Who needs which pin. */
   readonly claims: Claims;
   /** What nobody needs. */

@@ -22,25 +22,36 @@ export interface HookContext {
   readonly signal: AbortSignal;
 }
 
-/**
- * What hooks of container runtimes and plugins of networks ask for.
- *
- * Claims of workloads have no lease, because nobody would renew it: who begins a workload is a script that has
- * ended. They end with the workload; those of one that ended while no agent ran stay, under its name.
- */
-export class AgentHooks {
-  readonly #parts: HookParts;
-
-  constructor(parts: HookParts) {
-    this.#parts = parts;
-  }
-
+/** What hooks of container runtimes and plugins of networks ask for. */
+export interface Hooks {
   /**
    * Claims what a workload claims, then waits until all it needs is there at once. The claim comes first, so
    * that nobody takes away what has been waited for; it is undone where the wait fails.
    *
    * @throws PinfoldError pin_not_found when the time is over; as claims and waits
    */
+  begin(workload: Workload, context: HookContext): Promise<void>;
+  /** Releases what a workload claims; nothing to release is as good. @throws PinfoldError read_only, … */
+  end(owner: string, change: ChangeContext): Promise<void>;
+  /** That a workload still has what it began with. @throws PinfoldError pin_not_found, claim_not_found */
+  check(workload: Workload, context: HookContext): Promise<void>;
+  /** Releases all claims whose owners begin so and that have these labels, but those to keep. */
+  keepOnly(retained: Retained, change: ChangeContext): Promise<void>;
+}
+
+/**
+ * Carries out what hooks ask for with claims and waits.
+ *
+ * Claims of workloads have no lease, because nobody would renew it: who begins a workload is a script that has
+ * ended. They end with the workload; those of one that ended while no agent ran stay, under its name.
+ */
+export class AgentHooks implements Hooks {
+  readonly #parts: HookParts;
+
+  constructor(parts: HookParts) {
+    this.#parts = parts;
+  }
+
   async begin(workload: Workload, context: HookContext): Promise<void> {
     const isNew = await this.#claim(workload, context);
     try {
@@ -53,7 +64,6 @@ export class AgentHooks {
     }
   }
 
-  /** Releases what a workload claims; nothing to release is as good. @throws PinfoldError read_only, … */
   async end(owner: string, change: ChangeContext): Promise<void> {
     try {
       await this.#parts.claims.release(parseOwner(owner), { unpins: false }, change);
@@ -62,7 +72,6 @@ export class AgentHooks {
     }
   }
 
-  /** That a workload still has what it began with. @throws PinfoldError pin_not_found, claim_not_found */
   async check({ owner, wish }: Workload, { signal }: HookContext): Promise<void> {
     if (wish.claims.length > 0) await this.#parts.claims.get(parseOwner(owner));
     for (const path of wish.needs) {
@@ -70,7 +79,6 @@ export class AgentHooks {
     }
   }
 
-  /** Releases all claims whose owners begin so and that have these labels, but those to keep. */
   async keepOnly({ prefix, labels, kept }: Retained, change: ChangeContext): Promise<void> {
     for (const owner of this.#owners(labels)) {
       if (owner.startsWith(prefix) && !kept.has(owner)) await this.end(owner, change);
