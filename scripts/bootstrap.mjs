@@ -17,7 +17,7 @@ import { Problem } from './bootstrap/problem.mjs';
 /** What each command stands on, beside Node and the npm packages. */
 const commands = {
   start: { kernel: true, packages: [] },
-  test: { kernel: true, packages: ['oracles', 'compilers'] },
+  test: { kernel: true, packages: ['oracles', 'compilers', 'deploy'] },
   check: { kernel: false, packages: [] },
   build: { kernel: false, packages: [] },
   bench: { kernel: true, packages: ['oracles', 'compilers', 'load'] },

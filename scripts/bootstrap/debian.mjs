@@ -21,7 +21,18 @@ const groups = {
     binutils: 'objcopy',
     curl: 'curl',
     openssl: 'openssl',
+    'etcd-server': 'etcd',
+    'etcd-client': 'etcdctl',
     python3: 'python3',
+  },
+  /** What runs deploy/ for real, and reads its scripts and units. */
+  deploy: {
+    runc: 'runc',
+    crun: 'crun',
+    podman: 'podman',
+    'containernetworking-plugins': '/usr/lib/cni/bridge',
+    shellcheck: 'shellcheck',
+    systemd: 'systemd-analyze',
   },
   /** What benchmarks put load on with. */
   load: { wrk: 'wrk' },
