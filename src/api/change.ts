@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { ChangeContext, ChangeResult } from '../agent/agent.ts';
+import type { ChangeContext, ChangeResult, PlanStep } from '../agent/agent.ts';
 import { PinfoldError } from '../model/error.ts';
 import { type Hazard, hazards } from '../model/hazard.ts';
 import { oneOf } from '../model/schema/common.ts';
@@ -95,7 +95,12 @@ export function contextOf(request: FastifyRequest): ChangeContext {
 export function concludeChange(reply: FastifyReply, result: ChangeResult): PlanDocument | undefined {
   if (result.operationId !== undefined) reply.header('pinfold-operation', result.operationId);
   if (result.plan === undefined) return undefined;
-  return { plan: result.plan.map((step) => ({ ...step, hazards: [...step.hazards] })) };
+  return planOf(result.plan);
+}
+
+/** What a dry run answers. */
+export function planOf(steps: readonly PlanStep[]): PlanDocument {
+  return { plan: steps.map((step) => ({ ...step, hazards: [...step.hazards] })) };
 }
 
 function parseAccept(text: string | undefined): ReadonlySet<Hazard> {

@@ -1,5 +1,5 @@
-/** The routes whose last part is a path of many names. */
-const pathRoutes = /^(\/v1\/(?:pins|directories)\/)([^?]*)(.*)$/s;
+/** The routes whose last part is a path of many names, or a name of any bytes. */
+const pathRoutes = /^(\/v1\/(?:(?:pins|directories|claims)|cluster\/nodes\/[^/?]+\/api)\/)([^?]*)(.*)$/s;
 
 /**
  * Rewrites a request target so that the path of a pin reaches its route as it came.

@@ -1,6 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 import { escapeText } from '../model/escape.ts';
 import type { Statistics } from '../model/statistics.ts';
+import { collectClaims } from './claims.ts';
 import { collectFindings } from './findings.ts';
 import { collectHttp, type HttpMetrics } from './http.ts';
 import { collectLimits, type LimitHit } from './limits.ts';
@@ -54,6 +55,7 @@ export function createMetrics(given: {
   collectUnexplained(registry, numbers);
   collectMemory(registry, numbers);
   collectFindings(registry, numbers);
+  collectClaims(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
   collectWebhooks(registry, given.webhooks.source, given.webhooks.now);

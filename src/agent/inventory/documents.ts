@@ -21,8 +21,11 @@ export function timeText(nanoseconds: bigint): string {
   return new Date(Number(nanoseconds / 1_000_000n)).toISOString();
 }
 
-/** A pin as the API shows it. */
-export function pinDocument(pin: PinState & { readonly firstSeen?: string }): PinDocument {
+/** A pin as the API shows it; `claims` are the owners who need it, as text. */
+export function pinDocument(
+  pin: PinState & { readonly firstSeen?: string },
+  claims: readonly string[] = [],
+): PinDocument {
   const { inode, object, annotations } = pin;
   return {
     mount: pin.mount,
@@ -41,7 +44,7 @@ export function pinDocument(pin: PinState & { readonly firstSeen?: string }): Pi
     labels: annotations.labels,
     owner: annotations.owner,
     managed: annotations.managed,
-    claims: [],
+    claims: [...claims],
     ...(pin.firstSeen === undefined ? {} : { first_seen: pin.firstSeen }),
     etag: etagOfPin(pin),
   };

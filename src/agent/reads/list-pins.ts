@@ -1,3 +1,4 @@
+import { type ClaimedPins, ownersOf } from '../../model/claim/claimed-pins.ts';
 import { joinPath, type PinPath } from '../../model/path.ts';
 import type { PinDocument } from '../../model/schema/pin.ts';
 import type { Page, PinQuery, Slice } from '../agent.ts';
@@ -15,11 +16,11 @@ export function listPins(
   names: MountNames,
   query: PinQuery,
   slice: Slice,
-  cache: DocumentCache,
+  { cache, claims }: { readonly cache: DocumentCache; readonly claims: ClaimedPins },
 ): Page<PinDocument> {
   const after = slice.after === undefined ? undefined : parsePathCursor(slice.after);
   const found = pathsWithin(names.pinPaths, query.prefix);
-  const tests = testsOf(query);
+  const tests = testsOf(query, claims);
   const paths =
     tests.length === 0
       ? found
@@ -28,7 +29,9 @@ export function listPins(
           return pin !== undefined && tests.every((test) => test(pin));
         });
   const { page, next } = pageOf(paths, after, slice.limit);
-  const items = page.flatMap((path) => names.findPin(path) ?? []).map((pin) => cached(cache, pin));
+  const items = page
+    .flatMap((path) => names.findPin(path) ?? [])
+    .map((pin) => withClaims(cached(cache, pin), ownersOf(claims, pin)));
   return { items, next, total: paths.length };
 }
 
@@ -67,14 +70,15 @@ function countUpTo(paths: readonly PinPath[], after: PinPath): number {
   return low;
 }
 
-function testsOf(query: PinQuery): readonly ((pin: PinEntry) => boolean)[] {
+function testsOf(query: PinQuery, claims: ClaimedPins): readonly ((pin: PinEntry) => boolean)[] {
   const tests: ((pin: PinEntry) => boolean)[] = [];
-  const { kind, type, name, id, owner, labels } = query;
+  const { kind, type, name, id, owner, claimed, labels } = query;
   if (kind !== undefined) tests.push(({ object }) => object.kind === kind);
   if (type !== undefined) tests.push(({ object }) => object.type === type);
   if (name !== undefined) tests.push(({ object }) => object.name === name);
   if (id !== undefined) tests.push(({ object }) => object.id === id);
   if (owner !== undefined) tests.push(({ annotations }) => (annotations.owner ?? '') === owner);
+  if (claimed !== undefined) tests.push((pin) => claims.claimsOf(pin).length > 0 === claimed);
   for (const [key, value] of Object.entries(labels ?? {})) {
     tests.push(
       ({ annotations }) => Object.hasOwn(annotations.labels, key) && annotations.labels[key] === value,
@@ -89,4 +93,9 @@ function cached(cache: DocumentCache, pin: PinEntry): PinDocument {
   const document = pinDocument(pin);
   cache.set(pin, document);
   return document;
+}
+
+/** Claims change while a pin does not: they are no part of what is remembered. */
+function withClaims(document: PinDocument, owners: readonly string[]): PinDocument {
+  return owners.length === 0 ? document : { ...document, claims: [...owners] };
 }

@@ -1,3 +1,4 @@
+import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
 import { PinfoldError } from '../../model/error.ts';
 import type { ObjectKind } from '../../model/kind.ts';
 import type { PinPath } from '../../model/path.ts';
@@ -28,15 +29,17 @@ export interface ReadsParts extends LiveParts, NodeParts {
   readonly observedAt: () => Date | undefined;
   readonly refresh: () => Promise<void>;
   readonly findings: Pick<FindingReads, 'objectsOf'>;
+  readonly claims: ClaimedPins;
 }
 
 /** Every question the API asks of a node. */
 export class AgentReads implements Reads {
   readonly #parts: ReadsParts;
-  readonly #documents: DocumentCache = new WeakMap();
+  readonly #listing: { readonly cache: DocumentCache; readonly claims: ClaimedPins };
 
   constructor(parts: ReadsParts) {
     this.#parts = parts;
+    this.#listing = { cache: new WeakMap(), claims: parts.claims };
   }
 
   node(): NodeDocument {
@@ -52,7 +55,7 @@ export class AgentReads implements Reads {
   }
 
   pins(query: PinQuery, slice: Slice): Observed<Page<PinDocument>> {
-    return this.#observed(listPins(this.#namesOf(query.mount), query, slice, this.#documents));
+    return this.#observed(listPins(this.#namesOf(query.mount), query, slice, this.#listing));
   }
 
   pin(path: PinPath, mount: MountChoice): Observed<PinDocument> {

@@ -39,6 +39,7 @@ const PinsQuery = Type.Object(
   },
   closed,
 );
+    claimed: Type.Optional(Type.Boolean({ description: 'pins that somebody claims, or that nobody does' })),
 type PinsQuery = Type.Static<typeof PinsQuery>;
 
 /** Pins: the list, and one by its path. */
@@ -68,7 +69,7 @@ function addList(app: App, parts: Parts): void {
 }
 
 function pinQueryOf(query: PinsQuery): PinQuery {
-  const { kind, type, name, id, owner } = query;
+  const { kind, type, name, id, owner, claimed } = query;
   const prefix = parsePrefix(query);
   const labels = parseLabelQuery(query.label);
   return {
@@ -82,6 +83,7 @@ function pinQueryOf(query: PinsQuery): PinQuery {
     ...(labels === undefined ? {} : { labels }),
   };
 }
+    ...(claimed === undefined ? {} : { claimed }),
 
 function addGet(app: App, { agent }: Parts): void {
   app.get('/v1/pins/:path', {

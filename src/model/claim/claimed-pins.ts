@@ -1,3 +1,5 @@
+import { textOf } from '../path.ts';
+
 /** One claim on a pin. */
 export interface ClaimRef {
   /** Byte string, see `owner.ts`. */
@@ -23,3 +25,11 @@ export interface ClaimedPins {
    */
   claimsOf(place: ClaimedPlace): readonly ClaimRef[];
 }
+
+/** Who claims a path, as documents of pins say it: text, in which bytes that are none are lost. */
+export function ownersOf(claims: ClaimedPins, place: ClaimedPlace): readonly string[] {
+  const found = claims.claimsOf(place);
+  return found.length === 0 ? noOwners : found.map(({ owner }) => textOf(owner));
+}
+
+const noOwners: readonly string[] = [];
