@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is behind a path, read from the kernel; or wait until that is as `for` says */
+        /** What is behind a path, read from the kernel; or wait for it; or what was there then */
         get: operations["getPin"];
         /** Make it so that this path holds this object */
         put: operations["putPin"];
@@ -642,6 +642,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who needs which pins, and what their paths held at the last observation */
+        get: operations["listClaims"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/claims/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An owner’s claim, with what its paths hold, read from the kernel */
+        get: operations["getClaim"];
+        /** Claim pins, renew a claim, or change it; what is left out stays */
+        put: operations["putClaim"];
+        post?: never;
+        /** Release a claim; with unpin=unclaimed remove what nobody else claims, all of it or nothing */
+        delete: operations["releaseClaim"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operations/{id}": {
         parameters: {
             query?: never;
@@ -670,6 +706,369 @@ export interface paths {
         get: operations["listEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hooks/oci": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A container begins (wait for its pins, claim them) or has ended (release them) */
+        post: operations["runOciHook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hooks/cni": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a CNI plugin is called for, with the network configuration as the body */
+        post: operations["runCniPlugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The nodes of the fleet, by name */
+        get: operations["listNodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/nodes/{node}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One node of the fleet */
+        get: operations["getFleetNode"];
+        put?: never;
+        post?: never;
+        /** Forget a node that is not there any more; 409 while it is */
+        delete: operations["forgetNode"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pins of all nodes */
+        get: operations["listFleetPins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Objects of all kinds of all nodes */
+        get: operations["listFleetObjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Maps of all nodes */
+        get: operations["listFleetMaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/programs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Programs of all nodes */
+        get: operations["listFleetPrograms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Links of all nodes */
+        get: operations["listFleetLinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Findings of all nodes */
+        get: operations["listFleetFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/prometheus/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where Prometheus scrapes the nodes (http_sd) */
+        get: operations["listScrapeTargets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Webhooks and how they do, without their secrets */
+        get: operations["listWebhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A webhook and how it does */
+        get: operations["getWebhook"];
+        /**
+         * Have events sent somewhere, or change what is sent where
+         * @description A new webhook is sent what happens from now on; a changed one goes on where it is. docs/webhooks.md says what is sent, and how a receiver knows that it is genuine.
+         */
+        put: operations["putWebhook"];
+        post?: never;
+        /** Send no more; forget what was sent */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send nothing until it is resumed; what happens meanwhile is sent then, as far as it is kept */
+        post: operations["pauseWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send again, at once, from where it stopped; also what its receiver had disabled by 410 */
+        post: operations["resumeWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on after another event: send again what came since, or leave out what came before */
+        post: operations["replayWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign with one more secret, which is made unless it is given; the others sign as before */
+        post: operations["addWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/secrets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Sign with a secret no more; the last one stays */
+        delete: operations["deleteWebhookSecret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent to a webhook and how that went, newest first; the last thousand are kept */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/deliveries/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send the event of a delivery again, once, out of turn, under the same webhook-id */
+        post: operations["replayWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{name}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a pinfold.ping, once, in whatever state the webhook is */
+        post: operations["pingWebhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -970,6 +1369,86 @@ export interface components {
             first_seen?: string;
             etag: string;
         };
+        Claim: {
+            owner: string;
+            /** @description base64 of the bytes of the owner, where they are not UTF-8 */
+            owner_bytes?: string;
+            /** @description the operation that made it */
+            id: string;
+            /** @description major:minor of the instance; null where none is mounted at present */
+            mount: string | null;
+            pins: {
+                /** @description path relative to the root of the bpffs */
+                path: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                state: "present" | "absent" | "replaced" | "unknown";
+                /** @description why the state is unknown */
+                reason?: string;
+                /** @description what was there when it was claimed; null where nothing was */
+                claimed: {
+                    kind: "map" | "program" | "link";
+                    id: number;
+                    type: string;
+                    name: string;
+                    fingerprint: string;
+                } | null;
+                /** @description what is there now */
+                present: {
+                    kind: "map" | "program" | "link";
+                    id: number;
+                    type: string;
+                    name: string;
+                    fingerprint: string;
+                } | null;
+            }[];
+            lease: string | null;
+            /** @description renew as often as this: also a restarted agent waits so long for it */
+            renew_interval: string | null;
+            /** @description until it expires, by a clock that nobody can set */
+            remaining_ms: number | null;
+            /** @description the same as a time of day, which moves when somebody sets the clock */
+            expires_at: string | null;
+            labels: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            made_at: string;
+            /** Format: date-time */
+            renewed_at: string;
+            renewed_by: string;
+            /** Format: date-time */
+            observed_at: string;
+            etag: string;
+        };
+        ClaimRequest: {
+            /** @description paths; they need not hold a pin yet. Needed where there is no claim */
+            pins?: (string | {
+                /** @description path relative to the root of the bpffs */
+                path: string;
+            } | {
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes: string;
+            })[];
+            /** @description how long it stands without being renewed, such as 10m; null: until it is released */
+            lease?: string | null;
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description what is at the paths now is what is claimed, though it was replaced */
+            adopt?: boolean;
+        };
+        ContainerState: {
+            ociVersion?: string;
+            id: string;
+            status?: string;
+            pid?: number;
+            bundle?: string;
+            /** @description `pinfold/wait`, `pinfold/claim` (paths as in URLs, with spaces between), `pinfold/timeout` */
+            annotations?: {
+                [key: string]: string;
+            } | null;
+        };
         DirectoryRequest: {
             parents?: boolean;
             /** @description octal permission bits, such as 0640 */
@@ -1022,7 +1501,7 @@ export interface components {
             time: string;
             node: string;
             boot_id: string;
-            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "object.appeared" | "object.gone" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "finding.opened" | "finding.resolved";
+            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "pin.quarantined" | "pin.restored" | "pin.discarded" | "object.appeared" | "object.gone" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "claim.made" | "claim.renewed" | "claim.released" | "claim.expired" | "finding.opened" | "finding.resolved" | "webhook.disabled";
             subject: {
                 mount?: string;
                 path?: string;
@@ -1040,6 +1519,8 @@ export interface components {
             } | null;
             /** @description `api:token-name`, `uid:0 pid:123 comm:tc`, `kernel` or `unknown` */
             actor: string;
+            /** @description systemd unit of the process in `actor`, where it has one */
+            unit?: string;
             operation_id?: string;
         };
         Finding: {
@@ -1095,6 +1576,40 @@ export interface components {
             dropped: number;
             /** Format: date-time */
             observed_at?: string;
+        };
+        FleetNode: {
+            name: string;
+            state: "ready" | "stale" | "gone";
+            /**
+             * Format: date-time
+             * @description since when it is in this state, as this manager saw it
+             */
+            since: string;
+            /** @description why it is not ready, or why this may be old */
+            reason?: string;
+            /** @description when it was known to be there last; null where this manager never saw it */
+            last_seen: string | null;
+            address?: string;
+            labels: {
+                [key: string]: string;
+            };
+            version?: string;
+            boot_id?: string;
+            sees_all_processes?: boolean;
+            /** Format: date-time */
+            started_at?: string;
+            digest: {
+                /** Format: date-time */
+                observed_at: string;
+                pins: number;
+                objects: {
+                    [key: string]: number;
+                };
+                findings: {
+                    [key: string]: number;
+                };
+                hash: string;
+            } | null;
         };
         Health: {
             /** @constant */
@@ -1173,6 +1688,8 @@ export interface components {
                     /** @description base64 of the bytes of the path, where they are not UTF-8 */
                     path_bytes?: string;
                 }[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /**
                  * @description a pin without a name, that descriptors keep
@@ -1189,6 +1706,8 @@ export interface components {
                     pid: number;
                     fd: number;
                 }[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /**
                  * @description an open file: one reference, however many descriptors
@@ -1204,6 +1723,8 @@ export interface components {
                 }[];
                 /** @description processes that have it mapped */
                 mapped_by: number[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /** @constant */
                 node: "process";
@@ -1220,6 +1741,12 @@ export interface components {
                 container?: string;
                 /** @description uid of the Kubernetes pod, from the cgroup’s path */
                 pod?: string;
+                /** @description id of the Amazon ECS task, from the cgroup’s path */
+                ecs_task?: string;
+                /** @description name of the Nomad task, from the cgroup’s path */
+                nomad_task?: string;
+                /** @description id of its allocation */
+                nomad_allocation?: string;
             } | {
                 /** @constant */
                 node: "filesystem";
@@ -1239,6 +1766,10 @@ export interface components {
                     pid: number;
                     fd: number;
                 }[];
+                /** @description processes whose working directory keeps a detached one */
+                working_directories?: number[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /** @constant */
                 node: "attachment";
@@ -1285,6 +1816,8 @@ export interface components {
             }[];
             /** @description the graph is larger than an answer may be */
             nodes_left_out?: number;
+            /** @description the same of edges between nodes that are shown */
+            edges_left_out?: number;
             /** @description what could not be read, so that its silence says nothing */
             unavailable: {
                 what: string;
@@ -1463,6 +1996,8 @@ export interface components {
             owner_prog_type?: string;
             /** @description prog_array: whether those must be compiled */
             owner_jited?: boolean;
+            /** @description which members are absent because the map may not be opened, and why that is so */
+            unread?: string;
             /** @description what makes this object differ from another that gets the same id */
             fingerprint: string;
             pins: {
@@ -1668,6 +2203,27 @@ export interface components {
             reachable: boolean;
             unreachable_reason?: string;
         };
+        NetworkConfig: {
+            cniVersion: string;
+            name: string;
+            type?: string;
+            wait?: string[];
+            claim?: string[];
+            timeout?: string;
+            runtimeConfig?: {
+                "io.kubernetes.cri.pod-annotations"?: {
+                    [key: string]: string;
+                };
+            };
+            prevResult?: {
+                [key: string]: unknown;
+            };
+            /** @description GC: what there still is; everything else of this network is released */
+            "cni.dev/valid-attachments"?: {
+                containerID: string;
+                ifname: string;
+            }[];
+        };
         NewToken: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
@@ -1679,6 +2235,43 @@ export interface components {
             created_by: string;
             /** @description the secret; told once and kept nowhere, so null when a repeated Idempotency-Key is answered */
             token: string | null;
+        };
+        NewWebhook: {
+            name: string;
+            url: string;
+            /** @description none: all */
+            types: string[];
+            prefix: string | null;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            prefix_bytes?: string;
+            state: "active" | "paused" | "disabled";
+            state_reason: string | null;
+            /** Format: date-time */
+            state_since: string;
+            secrets: {
+                /** @description the beginning of its SHA-256; the secret itself is never shown again */
+                id: string;
+                /** Format: date-time */
+                created_at: string;
+            }[];
+            /** @description every event up to this one was delivered, not wanted, or told as a gap */
+            after_seq: number;
+            /** @description events in the log after that, wanted or not */
+            backlog: number;
+            /** @description attempts that failed since the last that did not */
+            failures: number;
+            last_error: string | null;
+            /** @description until the next attempt of what failed */
+            retry_in_ms: number | null;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+            etag: string;
+            /** @description a secret that was made for it; told once. Null where none was made */
+            secret: string | null;
         };
         Node: {
             name: string;
@@ -1722,7 +2315,7 @@ export interface components {
         };
         Operation: {
             id: string;
-            kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch" | "entry_put" | "entry_delete" | "entries_batch" | "freeze";
+            kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch" | "claim" | "release" | "entry_put" | "entry_delete" | "entries_batch" | "freeze" | "quarantine" | "restore" | "discard" | "gc";
             outcome: "running" | "applied" | "not_applied" | "unknown";
             /** Format: date-time */
             started_at: string;
@@ -1847,6 +2440,49 @@ export interface components {
                 [key: string]: string;
             };
             owner?: string | null;
+        };
+        PinThen: {
+            mount: string;
+            path: string;
+            path_bytes?: string;
+            /** @description as it was asked: a time, or `seq:` and the number of an event */
+            at: string;
+            /** @description the last event of then; absent where none is kept */
+            as_of_seq?: number;
+            /** Format: date-time */
+            as_of_time?: string;
+            state: "present" | "absent" | "unknown";
+            pin: {
+                [key: string]: unknown;
+            } | null;
+            since?: {
+                seq: number;
+                /** Format: date-time */
+                time: string;
+                type: string;
+                actor: string;
+            };
+            until?: {
+                seq: number;
+                /** Format: date-time */
+                time: string;
+                type: string;
+                actor: string;
+            };
+            /** @description why it is unknown */
+            reason?: string;
+            last_known?: {
+                state: "present" | "absent";
+                pin: {
+                    [key: string]: unknown;
+                } | null;
+            };
+            next_known?: {
+                state: "present" | "absent";
+                pin: {
+                    [key: string]: unknown;
+                } | null;
+            };
         };
         Plan: {
             plan: {
@@ -2121,6 +2757,24 @@ export interface components {
             /** @description why the counters are absent */
             unavailable?: string;
         };
+        Release: {
+            owner: string;
+            owner_bytes?: string;
+            unpinned: {
+                /** @description path relative to the root of the bpffs */
+                path: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+            }[];
+            kept: {
+                /** @description path relative to the root of the bpffs */
+                path: string;
+                /** @description base64 of the bytes of the path, where they are not UTF-8 */
+                path_bytes?: string;
+                reason: "claimed" | "replaced" | "absent" | "unknown";
+                detail: string;
+            }[];
+        };
         Token: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
@@ -2218,6 +2872,10 @@ export interface components {
         Types: {
             types: unknown[];
         };
+        Unreachable: {
+            node: string;
+            reason: string;
+        };
         Wait: {
             condition: "exists" | "absent" | "changed" | "attached";
             /** @description false where the time was over first */
@@ -2226,6 +2884,85 @@ export interface components {
             pin: components["schemas"]["Pin"] | null;
             /** @description last event of history then; `since` of the next wait */
             seq: number;
+        };
+        Webhook: {
+            name: string;
+            url: string;
+            /** @description none: all */
+            types: string[];
+            prefix: string | null;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            prefix_bytes?: string;
+            state: "active" | "paused" | "disabled";
+            state_reason: string | null;
+            /** Format: date-time */
+            state_since: string;
+            secrets: {
+                /** @description the beginning of its SHA-256; the secret itself is never shown again */
+                id: string;
+                /** Format: date-time */
+                created_at: string;
+            }[];
+            /** @description every event up to this one was delivered, not wanted, or told as a gap */
+            after_seq: number;
+            /** @description events in the log after that, wanted or not */
+            backlog: number;
+            /** @description attempts that failed since the last that did not */
+            failures: number;
+            last_error: string | null;
+            /** @description until the next attempt of what failed */
+            retry_in_ms: number | null;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+            etag: string;
+        };
+        WebhookDelivery: {
+            id: number;
+            webhook: string;
+            /** @description `webhook-id`, the same at every attempt */
+            message_id: string;
+            kind: "event" | "gap" | "ping";
+            seq: number | null;
+            /** @description of the CloudEvent */
+            type: string;
+            state: "pending" | "delivered" | "failed";
+            attempts: number;
+            /** Format: date-time */
+            first_at: string;
+            /** Format: date-time */
+            last_at: string;
+            /** @description of the last attempt */
+            duration_ms: number;
+            /** @description what was answered last */
+            status: number | null;
+            error: string | null;
+        };
+        WebhookPauseRequest: {
+            reason?: string;
+        };
+        WebhookReplayRequest: {
+            /** @description everything after the event of this number is sent again; before that nothing more */
+            since: number;
+        };
+        WebhookRequest: {
+            /** @description https://… */
+            url: string;
+            /** @description types of events, or families such as pin.*; all unless told */
+            types?: string[];
+            /** @description path relative to the root of the bpffs */
+            prefix?: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            prefix_bytes?: string;
+            /** @description in place of those it has; unless told those stay, and a new webhook is given one */
+            secrets?: string[];
+        };
+        WebhookSecretRequest: {
+            /** @description `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks) */
+            secret?: string;
         };
         Why: {
             object: {
@@ -2300,6 +3037,8 @@ export interface components {
                     /** @description base64 of the bytes of the path, where they are not UTF-8 */
                     path_bytes?: string;
                 }[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /**
                  * @description a pin without a name, that descriptors keep
@@ -2316,6 +3055,8 @@ export interface components {
                     pid: number;
                     fd: number;
                 }[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /**
                  * @description an open file: one reference, however many descriptors
@@ -2331,6 +3072,8 @@ export interface components {
                 }[];
                 /** @description processes that have it mapped */
                 mapped_by: number[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /** @constant */
                 node: "process";
@@ -2347,6 +3090,12 @@ export interface components {
                 container?: string;
                 /** @description uid of the Kubernetes pod, from the cgroup’s path */
                 pod?: string;
+                /** @description id of the Amazon ECS task, from the cgroup’s path */
+                ecs_task?: string;
+                /** @description name of the Nomad task, from the cgroup’s path */
+                nomad_task?: string;
+                /** @description id of its allocation */
+                nomad_allocation?: string;
             } | {
                 /** @constant */
                 node: "filesystem";
@@ -2366,6 +3115,10 @@ export interface components {
                     pid: number;
                     fd: number;
                 }[];
+                /** @description processes whose working directory keeps a detached one */
+                working_directories?: number[];
+                /** @description how many descriptors, names or paths the lists of this node leave out */
+                left_out?: number;
             } | {
                 /** @constant */
                 node: "attachment";
@@ -2412,6 +3165,8 @@ export interface components {
             }[];
             /** @description the graph is larger than an answer may be */
             nodes_left_out?: number;
+            /** @description the same of edges between nodes that are shown */
+            edges_left_out?: number;
             /** @description what could not be read, so that its silence says nothing */
             unavailable: {
                 what: string;
@@ -2577,6 +3332,8 @@ export interface operations {
                 id?: number;
                 /** @description empty: pins without an owner */
                 owner?: string;
+                /** @description pins that somebody claims, or that nobody does */
+                claimed?: boolean;
             };
             header?: never;
             path?: never;
@@ -2630,6 +3387,8 @@ export interface operations {
                 wait?: string;
                 /** @description `for=changed`: changes after this event count */
                 since?: number;
+                /** @description what the path held then: a time, or `seq:N` for right after an event */
+                at?: string;
             };
             header?: {
                 /** @description entity tags the caller has */
@@ -2643,14 +3402,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The pin; or with `for`, how the wait ended. */
+            /** @description The pin; with `for`, how the wait ended; with `at`, what the path held then. */
             200: {
                 headers: {
                     ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Pin"] | components["schemas"]["Wait"];
+                    "application/json": components["schemas"]["Pin"] | components["schemas"]["Wait"] | components["schemas"]["PinThen"];
                 };
             };
             /** @description It is as If-None-Match says. */
@@ -5084,6 +5843,235 @@ export interface operations {
             };
         };
     };
+    listClaims: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description `key=value`; may be repeated */
+                label?: string | string[];
+                /** @description claims that name this path */
+                pin?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Claims, by owner in byte order. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Claim"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClaim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description percent-encoded byte by byte; any bytes but NUL, 253 at most */
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The claim. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Claim"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putClaim: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description percent-encoded byte by byte; any bytes but NUL, 253 at most */
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimRequest"];
+            };
+        };
+        responses: {
+            /** @description The claim, which was there already; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Claim"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description The new claim. */
+            201: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Claim"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseClaim: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+                unpin?: "unclaimed";
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description percent-encoded byte by byte; any bytes but NUL, 253 at most */
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was unpinned and what was not; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description It is released. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOperation: {
         parameters: {
             query?: never;
@@ -5142,7 +6130,7 @@ export interface operations {
                 prefix?: string;
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
-                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, object.appeared, object.gone, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, finding.opened, finding.resolved; several separated by commas */
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled; several separated by commas */
                 type?: string;
                 actor?: string;
             };
@@ -5170,6 +6158,1324 @@ export interface operations {
                     };
                     "application/x-ndjson": string;
                     "text/event-stream": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runOciHook: {
+        parameters: {
+            query: {
+                /** @description at most so long, 30s unless told */
+                within?: string;
+                event: "start" | "stop";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContainerState"];
+            };
+        };
+        responses: {
+            /** @description It is as the annotations ask for. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runCniPlugin: {
+        parameters: {
+            query: {
+                /** @description at most so long, 30s unless told */
+                within?: string;
+                command: "add" | "check" | "del" | "gc" | "status";
+                container_id?: string;
+                ifname?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkConfig"];
+            };
+        };
+        responses: {
+            /** @description ADD: the result to print. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Done; nothing is to be printed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listNodes: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["FleetNode"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getFleetNode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of a node */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetNode"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forgetNode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of a node */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetPins: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                /** @description `key=value`; may be repeated */
+                label?: string | string[];
+                kind?: "map" | "program" | "link";
+                type?: string;
+                name?: string;
+                id?: number;
+                /** @description empty: pins without an owner */
+                owner?: string;
+                /** @description pins that somebody claims, or that nobody does */
+                claimed?: boolean;
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node, and within a node as it lists them; streamed, as nodes answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: ({
+                            node: string;
+                        } & components["schemas"]["Pin"])[];
+                        next_cursor: string | null;
+                        /** @description whether every node that was to be asked has answered */
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        /** @description why not all nodes may be known */
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetObjects: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                kind?: "map" | "program" | "link" | "btf";
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node, and within a node as it lists them; streamed, as nodes answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: ({
+                            node: string;
+                        } & (components["schemas"]["Map"] | components["schemas"]["Program"] | components["schemas"]["Link"] | components["schemas"]["Btf"]))[];
+                        next_cursor: string | null;
+                        /** @description whether every node that was to be asked has answered */
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        /** @description why not all nodes may be known */
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetMaps: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node, and within a node as it lists them; streamed, as nodes answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: ({
+                            node: string;
+                        } & components["schemas"]["Map"])[];
+                        next_cursor: string | null;
+                        /** @description whether every node that was to be asked has answered */
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        /** @description why not all nodes may be known */
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetPrograms: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node, and within a node as it lists them; streamed, as nodes answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: ({
+                            node: string;
+                        } & components["schemas"]["Program"])[];
+                        next_cursor: string | null;
+                        /** @description whether every node that was to be asked has answered */
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        /** @description why not all nodes may be known */
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetLinks: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description as bpftool names it: hash, sched_cls, tcx… */
+                type?: string;
+                /** @description the object’s own name */
+                name?: string;
+                /** @description whether a pin of it is known */
+                pinned?: boolean;
+                /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
+                held_by?: string;
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node, and within a node as it lists them; streamed, as nodes answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: ({
+                            node: string;
+                        } & components["schemas"]["Link"])[];
+                        next_cursor: string | null;
+                        /** @description whether every node that was to be asked has answered */
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        /** @description why not all nodes may be known */
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetFindings: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description observe first, then answer */
+                fresh?: boolean;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                rule?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                severity?: "info" | "warning" | "critical";
+                kind?: "map" | "program" | "link" | "btf";
+                id?: number;
+                /** @description major:minor of a bpffs instance */
+                mount?: string;
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node, and within a node as it lists them; streamed, as nodes answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: ({
+                            node: string;
+                        } & components["schemas"]["Finding"])[];
+                        next_cursor: string | null;
+                        /** @description whether every node that was to be asked has answered */
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        /** @description why not all nodes may be known */
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listScrapeTargets: {
+        parameters: {
+            query?: {
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Targets, one a node. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        targets: string[];
+                        labels: {
+                            [key: string]: string;
+                        };
+                    }[];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Webhooks, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Webhook"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description It is as it was. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description It was there, and is now like this. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description It is new. */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookPauseRequest"];
+            };
+        };
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookSecretRequest"];
+            };
+        };
+        responses: {
+            /** @description The webhook; a secret that was made is told once. */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It signs no more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                state?: "pending" | "delivered" | "failed";
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["WebhookDelivery"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How that went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pingWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How that went. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
                 };
             };
             /** @description A refusal; `code` says which. */
