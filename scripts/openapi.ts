@@ -62,6 +62,7 @@ const silentWebhooks: Parts['webhooks'] = {
 
 /** An agent that nobody asks anything: routes are described without calling it. */
 const silent: Agent = {
+  history: { pinAt: unused },
   reads: {
     node: unused,
     mounts: unused,
@@ -168,6 +169,7 @@ const silent: Agent = {
     prune: unused,
     removedEvents: unused,
     backup: unused,
+    openCluster: unused,
     close: unused,
   },
   statistics: {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { hostname, uptime } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
@@ -15,6 +15,7 @@ import { StreamSlots } from './api/ndjson.ts';
 import { explainStartFailure } from './api/start-failure.ts';
 import { CachedTokens } from './api/token-cache.ts';
 import { socketGroup } from './api/unix-socket.ts';
+import type { OpenFleet } from './cluster/open-fleet.ts';
 import { runCli } from './cli/run-cli.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { mountLabel } from './metrics/mount-label.ts';
@@ -26,7 +27,6 @@ import {
   parseEnvironment,
   type Settings,
 } from './model/config.ts';
-import { PinfoldError } from './model/error.ts';
 import { limits } from './model/limits.ts';
 import { createLog, describeError, type Log } from './model/log.ts';
 import type { OnStep } from './model/step.ts';
@@ -67,17 +67,20 @@ const processClock: Clock = {
  * SQLite and Fastify take most of a process's start.
  */
 async function loadParts() {
-  const [kernel, peers, store, agent, webhooks, metrics, server, listeners] = await Promise.all([
+  const [kernel, peers, store, agent, machine, webhooks, fleet, metrics, server, listeners] = await Promise.all([
     import('./kernel/open-kernel.ts'),
     import('./kernel/proc/peer.ts'),
     import('./store/open-store.ts'),
     import('./agent/create-agent.ts'),
+    import('./agent/machine/prepare-machine.ts'),
     import('./agent/webhook/open-webhooks.ts'),
+    import('./cluster/open-fleet.ts'),
     import('./metrics/metrics.ts'),
     import('./api/server.ts'),
     import('./api/serve.ts'),
   ]);
-  return { ...kernel, ...peers, ...store, ...agent, ...webhooks, ...metrics, ...server, ...listeners };
+  const made = { ...kernel, ...peers, ...store, ...agent, ...machine, ...webhooks, ...fleet };
+  return { ...made, ...metrics, ...server, ...listeners };
 }
 
 /**
@@ -94,7 +97,8 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
   };
   try {
-    const { openKernel, openStore, createAgent, createMetrics, serve } = await loadParts();
+    const parts = await loadParts();
+    const { openKernel, openStore, createAgent, createMetrics, serve, assertAble, prepareBpffs } = parts;
     const kernel = openKernel();
     closers.push(() => kernel[Symbol.dispose]());
     const clock = surroundings.clock ?? { ...processClock, bootMs: () => kernel.sinceBootMs() };
@@ -148,7 +152,8 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
       version,
     });
     closers.push(() => metrics[Symbol.dispose]());
-    const api = await buildApi(config, { agent, metrics, log, webhooks, clock });
+    const fleet = await startFleet(config, agent, { clock, log });
+    const api = await buildApi(config, { agent, metrics, log, webhooks, clock, fleet });
     const serving = await serve({
       api,
       config,
@@ -158,7 +163,9 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
       onLimit: metrics.limitHit,
     });
     closers.push(async () => void (await Promise.all([webhooks.stop(), serving.close()])));
+    closers.push(async () => await fleet.stop());
     logRecovery(log, await observed);
+    await fleet.join(serving.addresses);
     return { agent, kernel, addresses: serving.addresses, tokenFile, secret, stop };
   } catch (error) {
     await stop();
@@ -180,26 +187,32 @@ async function startWebhooks(
   return openWebhooks({ agent, clock, node, allowed, ca, resolve, onFailure });
 }
 
+/** The agent's part in a fleet; where no etcd is given, in one of this machine alone. */
+async function startFleet(config: AgentConfig, agent: Agent, tools: Pick<Parts, 'clock' | 'log'>) {
+  const { openFleet } = await loadParts();
+  const socketPath = join(config.runDir, 'agent.sock');
+  return await openFleet({ config, agent, socketPath, tls: readTls(config), ...tools });
+}
+
 /** The API over an agent: who may call by the unix socket, where backups go, and all routes. */
 async function buildApi(
   config: AgentConfig,
-  { agent, metrics, log, webhooks, clock }: Pick<Parts, 'agent' | 'metrics' | 'log' | 'webhooks' | 'clock'>,
+  given: Pick<Parts, 'agent' | 'metrics' | 'log' | 'webhooks' | 'clock'> & { readonly fleet: OpenFleet },
 ) {
   const { createApi, peerReader } = await loadParts();
   const { users, groups } = config;
+  const { agent, clock, fleet } = given;
   return await createApi({
     parts: {
-      agent,
-      metrics,
-      webhooks,
-      clock,
-      log,
+      ...given,
+      fleet: fleet.fleet,
       tokens: new CachedTokens(agent.store.tokens, clock),
       streams: new StreamSlots(),
       backupDir: join(config.stateDir, 'backups'),
       openMetrics: config.openMetrics,
     },
     peers: peerReader,
+    signatures: fleet.signatures,
     localRoles: createLocalRoles({
       users,
       groups,
@@ -219,44 +232,6 @@ function mountPath({ reads }: Agent): (mount: string) => string {
 function logRecovery(log: Log, report: RecoveryReport): void {
   const found = Object.entries(report).filter(([, operations]) => operations.length > 0);
   if (found.length > 0) log.warn('recovered what a killed agent left half done', Object.fromEntries(found));
-}
-
-/** Says what is missing before anything is begun. @throws PinfoldError permission_denied */
-function assertAble({ pinsOnly }: AgentConfig, { facts }: Kernel): void {
-  if (process.getuid?.() !== 0) {
-    throw new PinfoldError('permission_denied', {
-      detail: 'The agent manages pins of root: run it as root.',
-    });
-  }
-  const missing = facts.features.find(({ name, available }) => name === 'map_ids' && !available);
-  if (pinsOnly || missing === undefined) return;
-  throw new PinfoldError('permission_denied', {
-    detail:
-      `bpf(2) does not list objects here (${missing.reason ?? 'no reason given'}): ` +
-      'run the agent with CAP_SYS_ADMIN on a kernel with BPF, or with --pins-only.',
-  });
-}
-
-/** f_type of statfs(2) on a bpffs (include/uapi/linux/magic.h, BPF_FS_MAGIC). */
-const bpffsMagic = 0xcafe4a11;
-
-/**
- * Makes sure of the primary bpffs; mounts one only where that was asked for. @throws PinfoldError
- * mount_unavailable
- */
-function prepareBpffs({ bpffs, mountBpffs }: AgentConfig, kernel: Kernel, log: Log): void {
-  const isThere = existsSync(bpffs);
-  if (isThere && statfsSync(bpffs).type === bpffsMagic) return;
-  if (isThere && mountBpffs) {
-    kernel.bpffs.mount(bpffs);
-    log.info('mounted a bpffs, because nothing was mounted there', { path: bpffs });
-    return;
-  }
-  throw new PinfoldError('mount_unavailable', {
-    detail: isThere
-      ? `No bpffs is mounted at ${bpffs}: start the agent with --mount-bpffs, or mount -t bpf bpf ${bpffs}.`
-      : `There is no directory ${bpffs}: name the path of a bpffs with --bpffs.`,
-  });
 }
 
 /** `pinfold agent`: serves until it is told to stop; resolves with the exit code. */

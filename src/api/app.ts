@@ -7,6 +7,8 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { Agent } from '../agent/agent.ts';
+import type { Webhooks } from '../agent/webhook/webhooks.ts';
+import type { Fleet } from '../cluster/fleet.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
@@ -24,14 +26,20 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+/** What routes ask of webhooks. */
+type WebhookCalls = Exclude<keyof Webhooks, 'wake' | 'stop' | 'numbers'>;
+
 /** What routes are made from. */
 export interface Parts {
   readonly agent: Agent;
   readonly metrics: Metrics;
+  readonly webhooks: Pick<Webhooks, WebhookCalls>;
   readonly clock: Clock;
   readonly log: Log;
   readonly tokens: TokenRecords;
   readonly streams: StreamSlots;
+  /** Undefined where this process is a node of a fleet, not a manager of it. */
+  readonly fleet: Fleet | undefined;
   /** The directory of `POST /v1/backup`. */
   readonly backupDir: string;
   readonly openMetrics: boolean;
@@ -53,6 +61,8 @@ declare module 'fastify' {
     caller: Caller;
     /** What the route declares, read once: Fastify makes `routeOptions` anew whenever it is asked for. */
     terms: FastifyContextConfig & { readonly url?: string };
+    /** What the body must hash to, where a manager has signed for it. */
+    signedBody: string | undefined;
     /** What Accept chose. */
     media: string;
   }

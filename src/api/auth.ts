@@ -1,11 +1,12 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { SeenRequest, Vouched } from '../cluster/signing/verifier.ts';
 import type { Clock } from '../model/clock.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { Peer } from '../model/peer.ts';
 import { type Caller, mayAct, type Role } from '../model/role.ts';
-import type { TokenRecords } from '../model/store.ts';
+import type { TokenRecord, TokenRecords } from '../model/store.ts';
 import type { Connections } from './connection.ts';
 
 /** What a route asks of its caller: a role, or nothing at all. */
@@ -14,6 +15,12 @@ export type RouteRole = Role | 'open';
 /** Roles of local users and groups by number; root needs no entry. */
 export interface LocalRoles {
   roleOf(peer: Peer): Role | undefined;
+}
+
+/** Knows requests that a manager has signed for one of its callers (src/cluster/signing). */
+export interface Signatures {
+  /** Undefined for a request that does not say it is signed. @throws PinfoldError unauthenticated */
+  verify(request: SeenRequest): Vouched | undefined;
 }
 
 /** Whoever may call without credentials, for routes that are open. */
@@ -32,43 +39,57 @@ export class Authenticator {
   readonly #clock: Clock;
   readonly #local: LocalRoles;
   readonly #connections: Connections;
+  readonly #signatures: Signatures | undefined;
   readonly #touchedMs = new Map<string, number>();
-  /** What came last on each connection: most send the same token each time, which is hashed once. */
-  readonly #lastSent = new WeakMap<Socket, { readonly authorization: string; readonly sha256: Uint8Array }>();
+  /** What came last on each connection: most send the same token each time, which is looked at once. */
+  readonly #lastSent = new WeakMap<Socket, SentToken>();
 
   constructor(parts: {
     readonly tokens: TokenRecords;
     readonly clock: Clock;
     readonly local: LocalRoles;
     readonly connections: Connections;
+    /** Undefined where no manager may ask for others. */
+    readonly signatures: Signatures | undefined;
   }) {
     this.#tokens = parts.tokens;
     this.#clock = parts.clock;
     this.#local = parts.local;
     this.#connections = parts.connections;
+    this.#signatures = parts.signatures;
+  }
+
+  /**
+   * Whom a manager vouches for; undefined for a request without a signature, and where none is accepted.
+   *
+   * @throws PinfoldError unauthenticated, too_many_requests
+   */
+  vouched(request: IncomingMessage, target: string): Vouched | undefined {
+    const { method = '', headers } = request;
+    return this.#signatures?.verify({ method, target, headers });
   }
 
   /** Who sends a request. @throws PinfoldError unauthenticated, forbidden */
   identify(request: IncomingMessage): Caller {
     const { authorization } = request.headers;
-    if (authorization !== undefined) return this.#byToken(this.#hashOf(authorization, request.socket));
+    if (authorization !== undefined) return this.#byToken(this.#sentBy(request.socket, authorization));
     if (this.#connections.entranceOf(request)?.kind === 'unix') return this.#byPeer(request);
     throw new PinfoldError('unauthenticated', { detail: 'Send a token: "Authorization: Bearer …".' });
   }
 
-  /** The SHA-256 of the token; of no token's, where the header has no token's form. */
-  #hashOf(authorization: string, socket: Socket): Uint8Array {
+  /** With the SHA-256 of the token; of no token's, where the header has no token's form. */
+  #sentBy(socket: Socket, authorization: string): SentToken {
     const last = this.#lastSent.get(socket);
-    if (last?.authorization === authorization) return last.sha256;
+    if (last?.authorization === authorization) return last;
     const [, secret = ''] = /^bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(authorization) ?? [];
-    const sha256 = hash('sha256', secret, 'buffer');
-    this.#lastSent.set(socket, { authorization, sha256 });
-    return sha256;
+    const sent = { authorization, sha256: hash('sha256', secret, 'buffer'), known: undefined };
+    this.#lastSent.set(socket, sent);
+    return sent;
   }
 
-  #byToken(sha256: Uint8Array): Caller {
-    const record = this.#tokens.findBySha256(sha256);
-    if (record === undefined || !timingSafeEqual(sha256, record.sha256)) {
+  #byToken(sent: SentToken): Caller {
+    const record = this.#tokens.findBySha256(sent.sha256);
+    if (record === undefined || (record !== sent.known?.record && !isOf(record, sent))) {
       throw new PinfoldError('unauthenticated', {
         detail: 'The token is not known; it may have been revoked.',
       });
@@ -77,7 +98,9 @@ export class Authenticator {
       throw new PinfoldError('unauthenticated', { detail: 'The token has expired.' });
     }
     this.#touch(record.name);
-    return { actor: `api:${record.name}`, role: record.role };
+    if (record !== sent.known?.record)
+      sent.known = { record, caller: { actor: `api:${record.name}`, role: record.role } };
+    return sent.known.caller;
   }
 
   #byPeer(request: IncomingMessage): Caller {
@@ -106,6 +129,17 @@ export class Authenticator {
       if (!(error instanceof PinfoldError)) throw error;
     }
   }
+}
+
+/** A header as it came, and whose token it has been found to be. */
+interface SentToken {
+  readonly authorization: string;
+  readonly sha256: Uint8Array;
+  known: { readonly record: TokenRecord; readonly caller: Caller } | undefined;
+}
+
+function isOf(record: TokenRecord, { sha256 }: SentToken): boolean {
+  return timingSafeEqual(sha256, record.sha256);
 }
 
 /** Refuses a caller whose role is too low. @throws PinfoldError forbidden */

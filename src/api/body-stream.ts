@@ -6,6 +6,10 @@ import type { App } from './app.ts';
 export function acceptStreams(app: App, types: readonly string[]): void {
   for (const type of types) {
     app.addContentTypeParser(type, (request, payload, done) => {
+      if (request.signedBody !== undefined) {
+        const detail = 'Through a manager entries are sent as one JSON document; streams go to the node itself.';
+        return done(new PinfoldError('unsupported_media_type', { detail }));
+      }
       const encoding = request.headers['content-encoding'] ?? 'identity';
       if (encoding === 'identity') return done(null, payload);
       const detail = 'The body must come as it is, without a Content-Encoding.';

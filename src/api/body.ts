@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify';
+import { bodyHash, emptyBodyHash } from '../cluster/signing/signature.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { App } from './app.ts';
 
@@ -12,8 +14,14 @@ export function acceptJsonOnly(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) {
-      done(null, undefined);
+    try {
+      assertSigned(request, body);
+      if (body.length === 0) {
+        done(null, undefined);
+        return;
+      }
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
       return;
     }
     try {
@@ -22,4 +30,20 @@ export function acceptJsonOnly(app: App): void {
       done(new PinfoldError('bad_json', { detail: 'The body is not UTF-8.' }, error));
     }
   });
+}
+
+/** A body that is signed for must be sent. @throws PinfoldError unauthenticated */
+export function assertBodyComes({ signedBody, headers }: FastifyRequest): void {
+  if (signedBody === undefined || signedBody === emptyBodyHash) return;
+  const isComing = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!isComing) throw notSigned();
+}
+
+/** A body must be the one that was signed, where one was. @throws PinfoldError unauthenticated */
+function assertSigned({ signedBody }: FastifyRequest, body: Uint8Array): void {
+  if (signedBody !== undefined && signedBody !== bodyHash(body)) throw notSigned();
+}
+
+function notSigned(): PinfoldError {
+  return new PinfoldError('unauthenticated', { detail: 'The body is not the one that was signed.' });
 }

@@ -57,20 +57,45 @@ export function sendList<Item>(
   return query.fresh === true ? refreshInTime(parts).then(answer) : answer();
 }
 
+/**
+ * The same for lists that no observation stands behind: what this process itself keeps.
+ *
+ * @throws PinfoldError bad_cursor, too_many_requests
+ */
+export function sendItems<Item>(
+  parts: Pick<Parts, 'streams'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: PageReader<Item>,
+): unknown {
+  const query: PageQuery = Object(request.query);
+  return request.media === 'application/x-ndjson'
+    ? streamOf({ parts, request, reply, query, read })
+    : pageOf(request, query, read);
+}
+
 function pageOf<Item>(request: FastifyRequest, query: PageQuery, read: PageReader<Item>) {
   const { cursor: position, limit = limits.pageItemsDefault } = query;
   const cursor = createCursor(request);
   const { value, observedAt } = read({ after: cursor.parse(position), limit });
-  return {
-    items: value.items,
+  return pageDocument(value.items, {
     next_cursor: cursor.format(value.next),
-    observed_at: observedAt.toISOString(),
+    observedAt,
     total: value.total,
-  };
+  });
+}
+
+/** A page as it is sent. */
+export function pageDocument<Item>(
+  items: readonly Item[],
+  about: { readonly next_cursor: string | null; readonly observedAt: Date; readonly total: number },
+) {
+  const { next_cursor, observedAt, total } = about;
+  return { items, next_cursor, observed_at: observedAt.toISOString(), total };
 }
 
 function streamOf<Item>(asked: {
-  readonly parts: Parts;
+  readonly parts: Pick<Parts, 'streams'>;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly query: PageQuery;

@@ -25,6 +25,7 @@ export function openapiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'objects', description: 'maps, programs, links and BTF in the kernel' },
         { name: 'findings', description: 'what is worth a person’s attention' },
         { name: 'time', description: 'history and operations' },
+        { name: 'fleet', description: 'all nodes together, through a manager' },
         { name: 'service', description: 'the agent itself' },
       ],
       components: {

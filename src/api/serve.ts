@@ -67,10 +67,15 @@ async function openInherited(
 
 async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
   const { api, config, tls, groupId, onLimit } = request;
-  const { allowHosts, listen: address } = config;
-  if (address !== undefined && tls === undefined && !loopback.test(address.host)) {
+  const { listen: address, cluster } = config;
+  const advertised = cluster.advertise === undefined ? [] : [cluster.advertise.host];
+  const allowHosts = [...config.allowHosts, ...advertised];
+  const isKnown = tls !== undefined || config.cluster.keyFile !== undefined;
+  if (address !== undefined && !isKnown && !loopback.test(address.host)) {
     throw new PinfoldError('forbidden', {
-      detail: `${address.host} is not a loopback address: give --tls-cert and --tls-key, or use 127.0.0.1.`,
+      detail:
+        `${address.host} is not a loopback address: give --tls-cert and --tls-key, or the --cluster-key ` +
+        'of a fleet on a network you trust, or use 127.0.0.1.',
     });
   }
   const socket = join(config.runDir, 'agent.sock');

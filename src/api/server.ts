@@ -9,9 +9,9 @@ import { limits } from '../model/limits.ts';
 import { describeError } from '../model/log.ts';
 import type { PeerReader } from '../model/peer.ts';
 import type { App, Parts } from './app.ts';
-import { addAudit } from './audit.ts';
-import { Authenticator, assertMay, type LocalRoles, nobody } from './auth.ts';
-import { acceptJsonOnly } from './body.ts';
+import { audit } from './audit.ts';
+import { Authenticator, assertMay, type LocalRoles, nobody, type Signatures } from './auth.ts';
+import { acceptJsonOnly, assertBodyComes } from './body.ts';
 import { Connections } from './connection.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addMethodNotAllowed } from './methods.ts';
@@ -21,6 +21,9 @@ import { asPinfoldError, limitOf, problemOf, problemType } from './problem.ts';
 import { addRoutes } from './route/routes.ts';
 import { rewriteTarget } from './target.ts';
 import { compileValidator } from './validate.ts';
+
+/** The status that nginx gives to those who hung up before they were answered; nobody is sent it. */
+const notWaitedFor = 499;
 
 /** The API without a socket: what listeners hand their requests to. */
 export interface Api {
@@ -36,6 +39,8 @@ export interface ApiOptions {
   readonly parts: Parts;
   readonly peers: PeerReader;
   readonly localRoles: LocalRoles;
+  /** Accepts what managers ask for their callers; undefined where there are none. */
+  readonly signatures?: Signatures | undefined;
   readonly version: string;
 }
 
@@ -53,20 +58,30 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     clock: parts.clock,
     local: options.localRoles,
     connections,
+    signatures: options.signatures,
   });
   const app = createApp();
   const routes: RouteOptions[] = [];
+  const measure = measuring(parts);
   let isServing = true;
 
   app.decorateRequest('caller');
   app.decorateRequest('terms');
+  app.decorateRequest('signedBody');
   app.decorateRequest('media', jsonOnly[0]);
   app.addHook('onRoute', (route) => void routes.push(route));
   app.addHook('onRequest', (request, reply, done) => {
     let refusal: PinfoldError | undefined;
+    const beganMs = parts.clock.monotonicMs();
     parts.metrics.http.started();
     request.caller = nobody;
     request.terms = request.routeOptions.config;
+    // Once for each answer, also for one that nobody waited for; hooks of Fastify would cost two listeners.
+    reply.raw.on('close', () => {
+      if (!reply.raw.headersSent) reply.code(notWaitedFor);
+      measure(request, reply, (parts.clock.monotonicMs() - beganMs) / 1000);
+      audit(parts.log, request, reply);
+    });
     reply
       .header('cache-control', 'no-store')
       .header('x-content-type-options', 'nosniff')
@@ -80,8 +95,6 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     }
     done(refusal);
   });
-  addMeasures(app, parts);
-  addAudit(app, parts.log);
   addRefusals(app, parts);
   acceptJsonOnly(app);
   addIdempotency(app, { records: parts.agent.store.idempotency, clock: parts.clock, log: parts.log });
@@ -148,7 +161,10 @@ function admit(request: FastifyRequest, connections: Connections, auth: Authenti
   connections.entranceOf(request.raw)?.guard?.(request.headers);
   const { role = 'viewer', produces = jsonOnly } = request.terms;
   if (role !== 'open') {
-    request.caller = auth.identify(request.raw);
+    const vouched = auth.vouched(request.raw, request.originalUrl);
+    request.caller = vouched?.caller ?? auth.identify(request.raw);
+    request.signedBody = vouched?.bodyHash;
+    assertBodyComes(request);
     assertMay(request.caller, role);
   }
   assertQueryIsText(request.originalUrl);
@@ -170,18 +186,18 @@ function assertQueryIsText(url: string): void {
   }
 }
 
-function addMeasures(app: App, { metrics: { http } }: Parts): void {
+/** Counts an answer and the time it took, by the template of its route. */
+function measuring({ metrics: { http } }: Parts) {
   const routes = new Map<string, RouteMetrics>();
-  app.addHook('onResponse', (request, reply, done) => {
+  return (request: FastifyRequest, reply: FastifyReply, seconds: number): void => {
     const { url = '' } = request.terms;
     let route = routes.get(url);
     if (route === undefined) {
       route = http.route(url === '' ? 'unmatched' : url.replaceAll(/:(\w+)/g, '{$1}'));
       routes.set(url, route);
     }
-    route.answered(request.method, reply.statusCode, reply.elapsedTime / 1000);
-    done();
-  });
+    route.answered(request.method, reply.statusCode, seconds);
+  };
 }
 
 function addRefusals(app: App, parts: Parts): void {

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { type Address, showAddress } from './address.ts';
 import { ClientError } from './client-error.ts';
@@ -10,7 +11,30 @@ export interface TransportOptions {
   /** Silence that is waited out: to connect, until the answer begins, and between two pieces of it. */
   readonly timeoutMs: number;
   /** PEM texts, for `https`. */
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly tls?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    /** The name the server's certificate must have, where that is not the host of its address. */
+    readonly servername?: string;
+  };
+}
+
+/** A request whose path is sent as it is given; `fetch` would tidy it. */
+export interface RawRequest {
+  readonly method: string;
+  /** Path and query, percent-encoded. */
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | null;
+  readonly signal: AbortSignal;
+}
+
+/** Its answer as it comes: whoever has asked reads the body to its end, or destroys it. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable;
 }
 
 /** Connections to one server, and a `fetch` that uses them. */
@@ -18,6 +42,8 @@ export interface Transport {
   readonly baseUrl: string;
   readonly headers: Readonly<Record<string, string>>;
   fetch(request: Request): Promise<Response>;
+  /** Resolves when the answer begins, whatever its status. @throws ClientError unreachable, timed_out */
+  send(request: RawRequest): Promise<RawAnswer>;
   close(): Promise<void>;
 }
 
@@ -50,8 +76,29 @@ export function openTransport(options: TransportOptions): Transport {
         throw connectionError(error, options);
       }
     },
+    send: async ({ method, target, headers, body, signal }) => {
+      const origin = address.kind === 'unix' ? 'http://localhost' : address.url;
+      try {
+        const answer = await agent.request({
+          origin,
+          path: target,
+          method: parseMethod(method),
+          headers,
+          body,
+          signal,
+        });
+        return { status: answer.statusCode, headers: answer.headers, body: answer.body };
+      } catch (error) {
+        throw connectionError(error, options);
+      }
+    },
     close: () => agent.destroy(),
   };
+}
+
+/** undici has a closed list of methods; these are all the API has. */
+function parseMethod(method: string): 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' {
+  return method as 'GET';
 }
 
 /** A sentence for what kept a request from being answered. */

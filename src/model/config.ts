@@ -1,3 +1,4 @@
+import { type ClusterSettings, parseClusterSettings } from './cluster/settings.ts';
 import { parseDurationMs } from './duration.ts';
 import { PinfoldError } from './error.ts';
 import { type PinSelection, parsePinSelection } from './finding/selection.ts';
@@ -40,6 +41,7 @@ export interface AgentConfig {
   /** Pins that have metrics of their own. */
   readonly pinSeries: PinSelection;
   readonly gc: GcSettings;
+  readonly cluster: ClusterSettings;
 }
 
 /** Where TCP is served; port 0 lets the kernel choose one. */
@@ -104,6 +106,14 @@ export const agentOptions: readonly AgentOption[] = [
     'PEM certificates that receivers of webhooks may be signed by as well',
   ),
   option('log-level', 'text', 'LEVEL', 'error, warn, info or debug'),
+  option('etcd', 'list', 'URL', 'a member of the etcd a fleet meets in; may be repeated'),
+  option('etcd-ca', 'text', 'FILE', 'PEM certificates that must have signed those of etcd'),
+  option('etcd-cert', 'text', 'FILE', 'PEM certificate to show etcd'),
+  option('etcd-key', 'text', 'FILE', 'PEM key of that certificate'),
+  option('cluster-key', 'text', 'FILE', 'the key of the fleet; pinfold cluster init makes one'),
+  option('manager', 'switch', '', 'serve the whole fleet, too'),
+  option('advertise', 'text', 'HOST:PORT', 'where managers reach this agent, if not where it listens'),
+  option('fleet-role', 'text', 'ROLE', 'the most a manager may do here, whoever calls it'),
   option('config', 'text', 'FILE', 'a YAML file: these names, users:, groups:, findings:, metrics: and gc:'),
 ];
 
@@ -162,6 +172,16 @@ export function mergeConfig(sources: {
     retentionMs: parseRetention(text('retention', '30d')),
     retentionBytes: parseRetentionSize(text('retention-size', '1GiB')),
     logLevel: parseLogLevel(text('log-level', 'info')),
+    cluster: parsePart(parseClusterSettings, {
+      etcd: listOf(merged['etcd']),
+      etcdCa: text('etcd-ca', ''),
+      etcdCert: text('etcd-cert', ''),
+      etcdKey: text('etcd-key', ''),
+      keyFile: text('cluster-key', ''),
+      isManager: merged['manager'] === true,
+      advertise: text('advertise', ''),
+      roleMax: text('fleet-role', 'operator'),
+    }),
     webhookAllow: listOf(merged['webhook-allow']).map(parseAllowed),
     webhookCa: text('webhook-ca', '') || undefined,
     users,
@@ -202,7 +222,7 @@ function parseFile(given: unknown): FileSettings {
 }
 
 /** A part of the file that has a parser of its own. @throws ConfigError */
-function parsePart<Part>(parse: (document: unknown) => Part, document: unknown): Part {
+function parsePart<Part, Given>(parse: (document: Given) => Part, document: Given): Part {
   try {
     return parse(document);
   } catch (error) {

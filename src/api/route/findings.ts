@@ -16,7 +16,8 @@ import { freshQuery, pageQuery, sendList } from '../list.ts';
 import { pageOf } from '../page.ts';
 import { parsePrefix, prefixQuery } from '../query.ts';
 
-const FindingsQuery = Type.Object(
+/** What the list of findings is narrowed by. */
+export const FindingsQuery = Type.Object(
   {
     ...pageQuery,
     ...freshQuery,

@@ -27,8 +27,10 @@ const filters = {
   ),
   finding: Type.Optional(oneOf(ruleIds)),
 };
-const KindQuery = Type.Object(filters, { additionalProperties: false });
-const ObjectsQuery = Type.Object(
+/** What the list of one kind is narrowed by. */
+export const KindQuery = Type.Object(filters, { additionalProperties: false });
+/** What the list of all objects is narrowed by. */
+export const ObjectsQuery = Type.Object(
   { ...filters, kind: Type.Optional(ObjectKindSchema) },
   { additionalProperties: false },
 );

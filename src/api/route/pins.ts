@@ -3,6 +3,7 @@ import type { PinQuery } from '../../agent/agent.ts';
 import { parseUrlPath, urlOf } from '../../model/path.ts';
 import { listOf, PinnableKindSchema } from '../../model/schema/common.ts';
 import { PinDocument } from '../../model/schema/pin.ts';
+import { PinThenDocument } from '../../model/schema/pin-then.ts';
 import { PinPatch, PinRequest } from '../../model/schema/request.ts';
 import { WaitDocument } from '../../model/schema/wait.ts';
 import { answers, changed, empty, json, list, tagged } from '../answers.ts';
@@ -20,11 +21,13 @@ import { ReadHeaders, sendTagged } from '../etag.ts';
 import { freshQuery, pageQuery, sendList } from '../list.ts';
 import { PathParams } from '../params.ts';
 import { labelQuery, parseLabelQuery, parsePrefix, prefixQuery } from '../query.ts';
+import { parseThen, thenQuery } from '../then.ts';
 import { parseWait, sendWait, waitQuery } from '../wait.ts';
 
 const closed = { additionalProperties: false } as const;
 
-const PinsQuery = Type.Object(
+/** What the list of pins is narrowed by. */
+export const PinsQuery = Type.Object(
   {
     ...pageQuery,
     ...freshQuery,
@@ -36,10 +39,10 @@ const PinsQuery = Type.Object(
     name: Type.Optional(Type.String()),
     id: Type.Optional(Type.Integer({ minimum: 1 })),
     owner: Type.Optional(Type.String({ description: 'empty: pins without an owner' })),
+    claimed: Type.Optional(Type.Boolean({ description: 'pins that somebody claims, or that nobody does' })),
   },
   closed,
 );
-    claimed: Type.Optional(Type.Boolean({ description: 'pins that somebody claims, or that nobody does' })),
 type PinsQuery = Type.Static<typeof PinsQuery>;
 
 /** Pins: the list, and one by its path. */
@@ -80,29 +83,33 @@ function pinQueryOf(query: PinsQuery): PinQuery {
     ...(name === undefined ? {} : { name }),
     ...(id === undefined ? {} : { id }),
     ...(owner === undefined ? {} : { owner }),
+    ...(claimed === undefined ? {} : { claimed }),
     ...(labels === undefined ? {} : { labels }),
   };
 }
-    ...(claimed === undefined ? {} : { claimed }),
 
 function addGet(app: App, { agent }: Parts): void {
   app.get('/v1/pins/:path', {
     config: { role: 'viewer' },
     schema: {
       operationId: 'getPin',
-      summary: 'What is behind a path, read from the kernel; or wait until that is as `for` says',
+      summary: 'What is behind a path, read from the kernel; or wait for it; or what was there then',
       tags: ['pins'],
       params: PathParams,
-      querystring: Type.Object({ ...mountQuery, ...waitQuery }, closed),
+      querystring: Type.Object({ ...mountQuery, ...waitQuery, ...thenQuery }, closed),
       headers: ReadHeaders,
       response: answers({
-        200: tagged('The pin; or with `for`, how the wait ended.', Type.Union([PinDocument, WaitDocument])),
+        200: tagged(
+          'The pin; with `for`, how the wait ended; with `at`, what the path held then.',
+          Type.Union([PinDocument, WaitDocument, PinThenDocument]),
+        ),
         304: empty('It is as If-None-Match says.'),
       }),
     },
     handler: async (request, reply) => {
       const path = parseUrlPath(request.params.path);
-      const { mount, ...waiting } = request.query;
+      const { mount, at, ...waiting } = request.query;
+      if (at !== undefined) return agent.history.pinAt(path, mount, parseThen(at, waiting));
       const wait = parseWait(waiting);
       if (wait !== undefined) return await sendWait(agent.waits, { ...wait, path, mount }, request, reply);
       const { value } = agent.reads.pin(path, mount);

@@ -1,0 +1,175 @@
+import type { Etcd3, ICompare, IKeyValue, IRequestOp } from 'etcd3';
+import { assertLeaseSeconds, assertTransaction } from '../../model/cluster/check.ts';
+import { type ClusterKey, type ClusterPrefix, parseStoredKey } from '../../model/cluster/key.ts';
+import type {
+  ClusterChange,
+  ClusterCondition,
+  ClusterEntry,
+  ClusterLease,
+  ClusterNews,
+  ClusterOutcome,
+  ClusterReading,
+  ClusterStore,
+  ClusterTransaction,
+} from '../../model/cluster/store.ts';
+import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import { askAgain, askOnce, type EtcdOptions, failureOf, openEtcd } from './client.ts';
+import { watchEtcd } from './watch.ts';
+
+/** Keys of one answer of etcd; a list is as many answers as it takes, all of one revision. */
+const pageKeys = 1000;
+
+/** The fleet's store in etcd v3, over gRPC. */
+class EtcdStore implements ClusterStore {
+  readonly #etcd: Etcd3;
+  readonly #closing = new AbortController();
+
+  constructor(options: EtcdOptions) {
+    this.#etcd = openEtcd(options);
+  }
+
+  async get(key: ClusterKey): Promise<ClusterReading<ClusterEntry | undefined>> {
+    this.#assertOpen();
+    const { kvs, header } = await askAgain((call) => this.#etcd.kv.range({ key: Buffer.from(key) }, call));
+    const [found] = kvs;
+    return {
+      value: found === undefined ? undefined : entryOf(found),
+      revision: parseRevision(header.revision),
+    };
+  }
+
+  async list(prefix: ClusterPrefix): Promise<ClusterReading<readonly ClusterEntry[]>> {
+    this.#assertOpen();
+    const end = endOf(prefix);
+    const entries: ClusterEntry[] = [];
+    let key = Buffer.from(prefix);
+    let revision = 0;
+    for (;;) {
+      const wanted = { key, range_end: end, limit: pageKeys, ...(revision === 0 ? {} : { revision }) };
+      const { kvs, header, more } = await askAgain((call) => this.#etcd.kv.range(wanted, call));
+      if (revision === 0) revision = parseRevision(header.revision);
+      entries.push(...kvs.map(entryOf));
+      const last = kvs.at(-1);
+      if (!more || last === undefined) return { value: entries, revision };
+      if (entries.length > limits.clusterKeysMax) throw tooMany();
+      key = Buffer.concat([last.key, Buffer.from([0])]);
+    }
+  }
+
+  async txn(transaction: ClusterTransaction): Promise<ClusterOutcome> {
+    assertTransaction(transaction);
+    this.#assertOpen();
+    const request = {
+      compare: transaction.conditions.map(compareOf),
+      success: transaction.changes.map(operationOf),
+    };
+    const { succeeded, header } = await askOnce((call) => this.#etcd.kv.txn(request, call));
+    return { succeeded, revision: parseRevision(header.revision) };
+  }
+
+  async lease(ttlSeconds: number): Promise<ClusterLease> {
+    assertLeaseSeconds(ttlSeconds);
+    this.#assertOpen();
+    const { leaseClient } = this.#etcd;
+    const { ID: id } = await askAgain((call) => leaseClient.leaseGrant({ TTL: ttlSeconds }, call));
+    return {
+      id,
+      ttlSeconds,
+      renew: async () => await askAgain(async (call) => await this.#renew(id, call)),
+      revoke: async () => {
+        try {
+          await askAgain((call) => leaseClient.leaseRevoke({ ID: id }, call));
+        } catch (error) {
+          if (!(error instanceof PinfoldError) || error.code !== 'lease_lost') throw error;
+        }
+      },
+    };
+  }
+
+  async *watch(
+    prefix: ClusterPrefix,
+    fromRevision: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ClusterNews, void, undefined> {
+    this.#assertOpen();
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    yield* watchEtcd(this.#etcd, { key: Buffer.from(prefix), end: endOf(prefix), fromRevision }, stop);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#etcd.close();
+  }
+
+  #assertOpen(): void {
+    if (!this.#closing.signal.aborted) return;
+    throw new PinfoldError('cluster_unavailable', { detail: 'The cluster store is closed.' });
+  }
+
+  /** One renewal on a stream of its own; a time of 0 says that there is no such lease. */
+  async #renew(id: string, call: { readonly deadline: number }): Promise<void> {
+    const stream = await this.#etcd.leaseClient.leaseKeepAlive(call);
+    const answer = await new Promise<{ readonly TTL: string }>((resolve, reject) => {
+      stream.on('data', resolve);
+      stream.on('error', (error) => reject(failureOf(error)));
+      stream.on('end', () => reject(failureOf(new Error('the stream of renewals ended'))));
+      stream.write({ ID: id });
+    });
+    stream.end();
+    if (Number(answer.TTL) > 0) return;
+    throw new PinfoldError('lease_lost', { detail: 'The lease is over, with what was put under it.' });
+  }
+}
+
+/** Opens it; connects when it is first asked. */
+export function openEtcdStore(options: EtcdOptions): ClusterStore {
+  return new EtcdStore(options);
+}
+
+/** A revision is an int64 as decimal text; ours stay far below 2^53. @throws PinfoldError cluster_damaged */
+export function parseRevision(text: string): number {
+  const revision = Number(text);
+  if (Number.isSafeInteger(revision)) return revision;
+  throw new PinfoldError('cluster_damaged', { detail: 'etcd gave a revision that is no number.' });
+}
+
+/** An entry of one that etcd gave. */
+export function entryOf({ key, value, create_revision, mod_revision }: IKeyValue): ClusterEntry {
+  return {
+    key: parseStoredKey(key.toString('utf8')),
+    value: value.toString('utf8'),
+    createRevision: parseRevision(create_revision),
+    modRevision: parseRevision(mod_revision),
+  };
+}
+
+/** The first key after a prefix, which ends with a slash: `0` follows `/` in ASCII. */
+function endOf(prefix: ClusterPrefix): Buffer {
+  return Buffer.from(`${prefix.slice(0, -1)}0`);
+}
+
+function compareOf(condition: ClusterCondition): ICompare {
+  const key = Buffer.from(condition.key);
+  if ('modRevision' in condition)
+    return { result: 'Equal', target: 'Mod', key, mod_revision: condition.modRevision };
+  return { result: 'Equal', target: 'Value', key, value: Buffer.from(condition.value) };
+}
+
+function operationOf(change: ClusterChange): IRequestOp {
+  if ('delete' in change) return { request_delete_range: { key: Buffer.from(change.delete) } };
+  const { put: key, value, lease } = change;
+  return {
+    request_put: {
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      ...(lease === undefined ? {} : { lease: lease.id }),
+    },
+  };
+}
+
+function tooMany(): PinfoldError {
+  return new PinfoldError('cluster_damaged', {
+    detail: `The cluster store has more than ${limits.clusterKeysMax} keys under one prefix.`,
+  });
+}

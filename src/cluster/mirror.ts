@@ -1,0 +1,122 @@
+import { type ClusterPrefix, parseStoredKey } from '../model/cluster/key.ts';
+import type { ClusterEntry, ClusterNews, ClusterStore } from '../model/cluster/store.ts';
+import type { Log } from '../model/log.ts';
+import { Backoff } from './backoff.ts';
+
+/** What a mirror needs. */
+export interface MirrorOptions {
+  readonly store: ClusterStore;
+  readonly prefix: ClusterPrefix;
+  readonly log: Log;
+  /** Called after each change of what is mirrored, with the keys that differ from before. */
+  readonly onChange?: (keys: readonly string[]) => void;
+}
+
+/**
+ * All keys below a prefix as they are, for reading without asking the store: listed once, then kept by a
+ * watch. Where the store has forgotten what came between it lists anew; while it cannot be reached the
+ * mirror keeps what it knew, and says that it may be old.
+ */
+export class Mirror {
+  readonly #options: MirrorOptions;
+  readonly #stopping = new AbortController();
+  #entries = new Map<string, ClusterEntry>();
+  #revision = 0;
+  #trouble: string | undefined = 'the store has not been read yet';
+  #running: Promise<void> | undefined;
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+  }
+
+  /** What is there, by key, as of `revision`. */
+  get entries(): ReadonlyMap<string, ClusterEntry> {
+    return this.#entries;
+  }
+
+  /** The newest revision that is mirrored; 0 before the first list. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Why what is mirrored may be old; undefined while the watch is up. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** Begins. Resolves after the first list, or after the first failure to make one. */
+  async start(): Promise<void> {
+    let listed: () => void = () => undefined;
+    const first = new Promise<void>((resolve) => {
+      listed = resolve;
+    });
+    this.#running = this.#run(listed);
+    await first;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(onFirst: () => void): Promise<void> {
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        await this.#list();
+        onFirst();
+        backoff.reset();
+        await this.#watch(signal);
+      } catch (error) {
+        this.#note(error instanceof Error ? error.message : String(error));
+      }
+      onFirst();
+      await backoff.wait(signal);
+    }
+  }
+
+  async #list(): Promise<void> {
+    const { store, prefix } = this.#options;
+    const { value, revision } = await store.list(prefix);
+    const fresh = new Map<string, ClusterEntry>(value.map((entry) => [entry.key, entry]));
+    const changed = [...new Set([...this.#entries.keys(), ...fresh.keys()])].filter(
+      (key) => this.#entries.get(key)?.modRevision !== fresh.get(key)?.modRevision,
+    );
+    this.#entries = fresh;
+    this.#revision = revision;
+    this.#trouble = undefined;
+    if (changed.length > 0) this.#options.onChange?.(changed);
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { store, prefix } = this.#options;
+    for await (const news of store.watch(prefix, this.#revision + 1, signal)) {
+      if (news.type === 'compacted') return;
+      this.#take(news);
+    }
+  }
+
+  #take(news: Exclude<ClusterNews, { type: 'compacted' }>): void {
+    if (news.type === 'connected') this.#trouble = undefined;
+    else if (news.type === 'disconnected') this.#note(news.reason);
+    else {
+      for (const event of news.events) {
+        if (event.type === 'put') this.#entries.set(event.entry.key, event.entry);
+        else this.#entries.delete(event.key);
+      }
+      this.#revision = news.revision;
+      this.#options.onChange?.(
+        news.events.map((event) => parseStoredKey(event.type === 'put' ? event.entry.key : event.key)),
+      );
+    }
+  }
+
+  #note(reason: string): void {
+    if (this.#trouble === undefined)
+      this.#options.log.warn('the cluster store is out of reach; what is known of the fleet may be old', {
+        cause: reason,
+      });
+    this.#trouble = reason;
+  }
+}

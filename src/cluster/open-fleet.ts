@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import type { Agent } from '../agent/agent.ts';
+import type { Clock } from '../model/clock.ts';
+import { type ClusterName, parseClusterName } from '../model/cluster/key.ts';
+import type { ClusterSettings } from '../model/cluster/settings.ts';
+import type { ClusterStore } from '../model/cluster/store.ts';
+import { type AgentConfig, ConfigError } from '../model/config.ts';
+import type { Log } from '../model/log.ts';
+import type { MemberDocument } from '../model/schema/cluster.ts';
+import { pause } from './backoff.ts';
+import { Fleet } from './fleet.ts';
+import { digestOf } from './membership/digest.ts';
+import { NodeDirectory } from './membership/nodes.ts';
+import { Registration } from './membership/registration.ts';
+import { NodeCaller } from './node-call.ts';
+import { newClusterKey, readClusterKey } from './signing/key-file.ts';
+import { SignatureVerifier } from './signing/verifier.ts';
+
+/** How long an agent that ends tries to say so to the others. */
+const leaveMs = 1000;
+
+/** What an agent's part in a fleet is made from. */
+export interface FleetOptions {
+  readonly config: AgentConfig;
+  readonly agent: Agent;
+  /** Where the agent listens for callers of this machine. */
+  readonly socketPath: string;
+  /** PEM texts of the agent's own listener, which is also how it shows itself to nodes. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** An agent's part in a fleet. */
+export interface OpenFleet {
+  /** Undefined for a node that is no manager. */
+  readonly fleet: Fleet | undefined;
+  /** Accepts what managers ask for their callers. */
+  readonly signatures: SignatureVerifier;
+  /** Joins, once it is known where this agent listens; goes on trying when the store is away. */
+  join(addresses: readonly string[]): Promise<void>;
+  /** Leaves. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens an agent's part in a fleet. Without etcd the fleet is this machine: its store is the agent's own
+ * database, its key is made for as long as this process lives, and the agent is its manager.
+ *
+ * @throws ConfigError, PinfoldError
+ */
+export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
+  const { config, clock, log } = options;
+  const { cluster } = config;
+  const node = parseClusterName(config.node);
+  const isAlone = cluster.etcd.length === 0;
+  const key = cluster.keyFile === undefined ? newClusterKey() : readClusterKey(cluster.keyFile);
+  const store = isAlone ? options.agent.store.openCluster() : await openEtcd(cluster);
+  const signatures = new SignatureVerifier({
+    node,
+    key,
+    clock,
+    roleMax: isAlone ? 'admin' : cluster.roleMax,
+  });
+  const manager = cluster.isManager || isAlone ? openManager(options, { store, key, node }) : undefined;
+  let registration: Registration | undefined;
+  return {
+    fleet: manager?.fleet,
+    signatures,
+    join: async (addresses) => {
+      const member = memberOf(options, addresses, isAlone);
+      registration = new Registration({ store, node, member, digest: () => digestOf(options.agent), log });
+      await Promise.all([registration.start(), manager?.directory.start()]);
+    },
+    stop: async () => {
+      const left = Promise.all([registration?.stop(), manager?.directory.stop()]);
+      // A store that is away must not keep an agent from ending.
+      await Promise.race([left, pause(leaveMs, new AbortController().signal)]);
+      await manager?.caller.close();
+      await store.close();
+    },
+  };
+}
+
+/** etcd's client is loaded by those alone who use it. @throws ConfigError where a file cannot be read */
+async function openEtcd({ etcd, etcdTls }: ClusterSettings): Promise<ClusterStore> {
+  const { openEtcdStore } = await import('./etcd/etcd-store.ts');
+  const read = (file: string | undefined) => (file === undefined ? undefined : readText(file));
+  const tls = { ca: read(etcdTls?.ca), cert: read(etcdTls?.cert), key: read(etcdTls?.key) };
+  return openEtcdStore({ urls: etcd, tls });
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new ConfigError(`${file} cannot be read (${why}).`);
+  }
+}
+
+function openManager(
+  { clock, log, tls: own, socketPath }: FleetOptions,
+  {
+    store,
+    key,
+    node,
+  }: { readonly store: ClusterStore; readonly key: Uint8Array; readonly node: ClusterName },
+) {
+  const directory = new NodeDirectory({ store, clock, log });
+  const tls = own?.ca === undefined ? undefined : { ca: own.ca, cert: own.cert, key: own.key };
+  const caller = new NodeCaller({ manager: node, key, clock, ...(tls === undefined ? {} : { tls }) });
+  return { directory, caller, fleet: new Fleet({ directory, caller, own: { name: node, socketPath } }) };
+}
+
+function memberOf(
+  { config, agent }: FleetOptions,
+  addresses: readonly string[],
+  isAlone: boolean,
+): MemberDocument {
+  const { labels, version, boot_id, sees_all_processes, started_at } = agent.reads.node();
+  const address = addressOf(config, addresses);
+  if (address === undefined && !isAlone) {
+    throw new ConfigError(
+      'Managers must be able to call this agent: give --listen an address they reach, ' +
+        'or say with --advertise HOST:PORT which one it is.',
+    );
+  }
+  return {
+    address: address ?? '',
+    labels,
+    version,
+    boot_id,
+    agent: agent.store.settings.get('agent_uuid') ?? '',
+    sees_all_processes,
+    started_at,
+  };
+}
+
+/** Where managers call: what was said, else the address that is listened on, if it is one. */
+function addressOf({ cluster, tls }: AgentConfig, addresses: readonly string[]): string | undefined {
+  const scheme = tls === undefined ? 'http' : 'https';
+  if (cluster.advertise !== undefined) {
+    const { host, port } = cluster.advertise;
+    return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+  const listened = addresses.find((address) => address.startsWith('http'));
+  return listened !== undefined && /\/\/(0\.0\.0\.0|\[::\]):/.test(listened) ? undefined : listened;
+}

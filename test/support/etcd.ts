@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { disposable } from './disposal.ts';
+import { type Child, start } from './process.ts';
+import { tempDir } from './temp-dir.ts';
+import { untilPasses } from './until.ts';
+
+/** A real etcd of one or more members, on loopback and in a directory of its own; disposing ends it. */
+export interface TestEtcd extends Disposable {
+  /** What clients are given. */
+  readonly urls: readonly string[];
+  /** The members' processes, to be stopped, paused or killed; `restart` takes their places. */
+  readonly members: readonly Child[];
+  /** Starts a member again, with what it had stored. */
+  restart(index: number): void;
+  /** Runs etcdctl against all members and gives what it prints. */
+  ctl(...words: readonly string[]): string;
+}
+
+/** Starts members and waits until they have elected a leader. */
+export async function startEtcd(size = 1, more: readonly string[] = []): Promise<TestEtcd> {
+  const dir = tempDir('etcd');
+  const ports = await freePorts(2 * size);
+  const places = Array.from({ length: size }, (_, index) => ({
+    name: `m${index}`,
+    client: `http://127.0.0.1:${ports[2 * index]}`,
+    peer: `http://127.0.0.1:${ports[2 * index + 1]}`,
+  }));
+  const initial = places.map(({ name, peer }) => `${name}=${peer}`).join(',');
+  const urls = places.map(({ client }) => client);
+  const run = (index: number): Child => {
+    const { name, client, peer } = places[index] ?? { name: '', client: '', peer: '' };
+    const words = ['--name', name, '--data-dir', join(dir.path, name), '--listen-client-urls', client];
+    const peers = ['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer];
+    const cluster = ['--initial-cluster', initial, '--initial-cluster-token', dir.path];
+    const calm = ['--logger', 'zap', '--log-level', 'error'];
+    const client2 = ['--advertise-client-urls', client];
+    return start('etcd', [...words, ...client2, ...peers, ...cluster, ...calm, ...more]);
+  };
+  const members = places.map((_, index) => run(index));
+  const ctl = (...words: readonly string[]): string =>
+    execFileSync('etcdctl', ['--endpoints', urls.join(','), ...words], {
+      encoding: 'utf8',
+      env: { ...process.env, ETCDCTL_API: '3' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  const self: TestEtcd = {
+    urls,
+    members,
+    restart: (index) => {
+      members[index]?.[Symbol.dispose]();
+      members[index] = run(index);
+    },
+    ctl,
+    ...disposable(() => {
+      for (const member of members) member[Symbol.dispose]();
+      dir[Symbol.dispose]();
+    }),
+  };
+  try {
+    await untilPasses(() => void ctl('endpoint', 'health'), { timeoutMs: 30_000, everyMs: 100 });
+  } catch (error) {
+    self[Symbol.dispose]();
+    throw error;
+  }
+  return self;
+}
+
+/** Ports nobody listens on now. All are held until all are known, so that they differ. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve) => {
+          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
