@@ -4,7 +4,6 @@ import type { Clock } from '../model/clock.ts';
 import { type PinSelection, parsePinSelection } from '../model/finding/selection.ts';
 import type { Thresholds } from '../model/finding/thresholds.ts';
 import type { GcSettings } from '../model/gc/policy.ts';
-import type { NewEvent } from '../model/schema/event.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
 import type { Agent } from './agent.ts';
@@ -17,6 +16,8 @@ import { type OpenEdits, openEdits } from './edit/open-edits.ts';
 import type { AgentFindings } from './finding/findings.ts';
 import { makeFindings } from './finding/make-findings.ts';
 import { type Collection, openCollection } from './gc/collection.ts';
+import { AgentHistory } from './history/history-reads.ts';
+import { NodeLife } from './history/node-life.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
 import type { ReadingParts } from './holder/reading.ts';
 import { AgentHooks } from './hook/hooks.ts';
@@ -137,7 +138,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
     onFailure: options.onFailure,
   });
   const specified = openSpecified(parts);
-  const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly) };
+  const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly), known };
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
   const findings = openFindings(parts, { ...counting, primaryMount, observe: () => schedule.refresh() });
   const live: LiveParts = { ...parts, ...counting, holders, sink: recorder };
@@ -165,6 +166,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const agent: Agent = {
     reads,
     holders,
+    history: new AgentHistory({ ...parts, store, clock, observedAt }),
     findings,
     ...contents,
     ...editing.parts,
@@ -332,18 +334,20 @@ function makeLife({
   readonly collection: Collection;
 }): Pick<StartedAgent, 'start' | 'stop'> {
   const { store, clock, kernel } = options;
-  const { bootId } = kernel.facts;
+  const { bootId, release } = kernel.facts;
+  const life = new NodeLife({ ...options, release });
   let stopRetention = (): Promise<void> => Promise.resolve();
   return {
     start: async () => {
       const report = recovery.run();
       collection.begin();
-      observed.writer.events([nodeEvent('node.started', options)]);
+      observed.writer.events([life.started()]);
       store.objects.markOtherBootsGone(bootId, clock.now().toISOString());
       observed.observer.recall(
         sortRemembered(store.pins.listPresent(), store.objects.listPresent(bootId), bootId),
       );
       await schedule.start();
+      life.beginNoting();
       stopRetention = startRetention(store, options.onFailure);
       return report;
     },
@@ -355,8 +359,8 @@ function makeLife({
       await schedule.stop();
       await specified?.stop();
       observed.watches[Symbol.dispose]();
-      if (observed.observer.observedAt !== undefined)
-        observed.writer.events([nodeEvent('node.stopped', options)]);
+      life.endNoting();
+      if (observed.observer.observedAt !== undefined) observed.writer.events([life.stopped()]);
     },
   };
 }
@@ -382,11 +386,4 @@ function whyNoCounters(kernel: Kernel, isPinsOnly: boolean): WhyNoCounters {
     if (kind === 'btf') return 'the kernel has no iterator over BTF';
     return isPinsOnly ? 'the agent runs with --pins-only' : kernel.counters.unavailable(kind);
   };
-}
-
-function nodeEvent(type: 'node.started' | 'node.stopped', { node, kernel, clock }: AgentOptions): NewEvent {
-  const { name, version, labels } = node;
-  const facts = { name, version, kernel: kernel.facts.release, labels: { ...labels } };
-  const [before, after] = type === 'node.started' ? [null, facts] : [facts, null];
-  return { time: clock.now().toISOString(), type, subject: {}, before, after, actor: 'kernel' };
 }

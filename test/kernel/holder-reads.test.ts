@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
-import { unlinkSync } from 'node:fs';
+import { linkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { AgentHolderReads } from '../../src/agent/holder/holder-reads.ts';
 import { type ReadingParts, readHoldersOf } from '../../src/agent/holder/reading.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
+import { KnownMounts } from '../../src/agent/observer/known-mounts.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { holderGraph } from '../../src/model/holder/document.ts';
-import type { HolderFacts } from '../../src/model/holder/facts.ts';
+import type { HolderFacts, HolderRequest } from '../../src/model/holder/facts.ts';
 import { limits } from '../../src/model/limits.ts';
+import type { WhyDocument } from '../../src/model/schema/holder.ts';
 import { mountBpffs } from '../support/bpffs.ts';
 import { forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
-import { realClock } from '../support/observed.ts';
+import { realClock, startAgent } from '../support/observed.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { untilPasses } from '../support/until.ts';
 
 const bpffs = forFile(mountBpffs());
@@ -26,6 +29,7 @@ function partsWith(given: Partial<ReadingParts> = {}): ReadingParts {
     inventory: new Inventory(),
     whyNoCounters: (kind) => (kind === 'btf' ? 'no iterator' : kernel.counters.unavailable(kind)),
     primaryMount: () => undefined,
+    known: new KnownMounts(),
     ...given,
   };
 }
@@ -60,7 +64,7 @@ test('a holder that goes while it is being read makes the reading be taken once 
   assert.deepEqual(graph.unexplained, { users: 0, kernel: 0 });
 });
 
-test('a reading that stays out of step is given after the second, and never below nothing', async () => {
+test('a reading that stays out of step is given after the third, and never below nothing', async () => {
   using holder = await hold('map:hash:4:8:16:pf_phantom:0', `pin:0:${join(bpffs.path, 'phantom')}`);
   const id = holder.objects[0]?.id ?? 0;
   let readings = 0;
@@ -72,7 +76,7 @@ test('a reading that stays out of step is given after the second, and never belo
   assert.ok(described !== undefined);
   const subject = { kind: 'map', id, info: described.info } as const;
   const graph = holderGraph(readHoldersOf(partsWith({ kernel: doubling }), subject));
-  assert.equal(readings, 2);
+  assert.equal(readings, 3);
   assert.deepEqual(graph.unexplained, { users: 0, kernel: 0 });
 });
 
@@ -106,4 +110,46 @@ test('reading who holds what leaves no descriptor open, and holds nothing that i
     assert.deepEqual([references.pins, references.fds, references.unexplained], [1, 1, 0]);
     assert.deepEqual(kernel.fds.transient(), []);
   }
+});
+
+test('where known pins and open files are all that the kernel counts, nothing else is walked', async () => {
+  using dir = tempDir('state');
+  const own = openKernel();
+  const requests: HolderRequest[] = [];
+  let isShortcut = true;
+  const read = (request: HolderRequest): HolderFacts => {
+    requests.push(request);
+    const { knownPins, ...rest } = request;
+    return own.holders.read(isShortcut && knownPins !== undefined ? { ...rest, knownPins } : rest);
+  };
+  await using started = await startAgent(bpffs.path, dir.path, { kernel: { ...own, holders: { read } } });
+  using holder = await hold(
+    'map:array:4:8:1:pf_near:0',
+    `pin:0:${join(bpffs.path, 'near')}`,
+    'prog:xdp:pf_near:0',
+    `pin:1:${join(bpffs.path, 'near-program')}`,
+  );
+  linkSync(join(bpffs.path, 'near'), join(bpffs.path, 'near-again'));
+  const id = holder.objects[0]?.id ?? 0;
+  const ask = (): WhyDocument => started.agent.holders.why('map', id);
+  await started.agent.reads.refresh();
+  requests.length = 0;
+  const near = ask();
+  assert.deepEqual(
+    requests.map(({ knownPins }) => knownPins !== undefined),
+    [true],
+  );
+  isShortcut = false;
+  assert.deepEqual({ ...ask(), observed_at: '' }, { ...near, observed_at: '' });
+  isShortcut = true;
+
+  // A name that nobody knows yet is found, at once: the inode has more names than are known.
+  requests.length = 0;
+  linkSync(join(bpffs.path, 'near'), join(bpffs.path, 'near-third'));
+  const told = ask().nodes.flatMap((node) => (node.node === 'pin' ? node.names.map(({ path }) => path) : []));
+  assert.ok(
+    ['near', 'near-again', 'near-third'].every((path) => told.includes(path)),
+    told.join(),
+  );
+  assert.ok(requests.length > 1);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type ReadingParts, readAllHolders } from '../../src/agent/holder/reading.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
+import { KnownMounts } from '../../src/agent/observer/known-mounts.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { accountOf, unexplainedOf } from '../../src/model/holder/account.ts';
 import type { PinnableKind } from '../../src/model/kind.ts';
@@ -251,6 +252,7 @@ test(`after each of ${steps} random steps a model, a C program and we count the 
     inventory: new Inventory(),
     whyNoCounters: (kind) => (kind === 'btf' ? 'no iterator' : kernel.counters.unavailable(kind)),
     primaryMount: () => undefined,
+    known: new KnownMounts(),
   };
   const done = new Map<string, number>();
   for (let step = 1; step <= steps; step++) {

@@ -1,13 +1,14 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Counters } from '../../model/hazard.ts';
-import { accountOf, unexplainedOf } from '../../model/holder/account.ts';
+import { accountOf, isExplained, unexplainedOf } from '../../model/holder/account.ts';
 import type { Reading } from '../../model/holder/document.ts';
-import type { HolderFacts, HolderRequest, ObjectKey } from '../../model/holder/facts.ts';
+import type { HolderFacts, HolderRequest, KnownPins, ObjectKey } from '../../model/holder/facts.ts';
 import { Holders, keyOf } from '../../model/holder/holders.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import type { ObjectInfo } from '../../model/schema/object.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { KnownMounts } from '../observer/known-mounts.ts';
 import type { WhyNoCounters } from '../reads/list-objects.ts';
 
 /** What a reading is taken with. */
@@ -17,6 +18,7 @@ export interface ReadingParts {
   readonly inventory: Inventory;
   readonly whyNoCounters: WhyNoCounters;
   readonly primaryMount: () => string | undefined;
+  readonly known: Pick<KnownMounts, 'ids' | 'find'>;
 }
 
 /** One object that is asked about, as the kernel described it just now. */
@@ -43,20 +45,26 @@ export function readAllHolders(parts: ReadingParts): WholeReading {
 }
 
 /**
- * Reads who holds one object. The kernel is read twice, but for what goes on at that very moment: holders
- * first, counters right after. More holders than counted references mean that one let go in between; then
- * all is read once more, and what is still out of step after that is said to be.
+ * Reads who holds one object: holders first, counters right after.
+ *
+ * Known pins and open files are looked at before all else. Where they, with what objects hold, are just what
+ * the kernel counts, of that object and of all above it, nothing is missing and nothing more is read. Else
+ * everything is walked. More holders than counted references mean that one let go in between; then all is
+ * read once more, and what is still out of step after that is said to be.
  */
 export function readHoldersOf(parts: ReadingParts, subject: Subject): Reading {
-  const first = readOnce(parts, subject);
-  return isSettled(first) ? first : readOnce(parts, subject);
+  const request = requestOf(parts.inventory);
+  const near = readOnce(parts, subject, { ...request, knownPins: knownPinsOf(parts) });
+  if (isWhole(near)) return near;
+  const first = readOnce(parts, subject, request);
+  return isSettled(first) ? first : readOnce(parts, subject, request);
 }
 
-function readOnce(parts: ReadingParts, { kind, id, info }: Subject): Reading {
-  const { kernel, inventory, clock, whyNoCounters } = parts;
+function readOnce(parts: ReadingParts, { kind, id, info }: Subject, request: HolderRequest): Reading {
+  const { kernel, clock, whyNoCounters } = parts;
   const object = { kind, id };
   const observedAt = clock.now();
-  const facts = kernel.holders.read({ ...requestOf(inventory), focus: object });
+  const facts = kernel.holders.read({ ...request, focus: object });
   const why = whyNoCounters(kind);
   const described = new Described(kernel, info);
   const others = allCounters(parts);
@@ -84,9 +92,24 @@ function readOnce(parts: ReadingParts, { kind, id, info }: Subject): Reading {
   };
 }
 
+/** Whether every reference on the object, and on all that hold it, is one of those that were found. */
+function isWhole({ holders, object, countersOf }: Reading): boolean {
+  return holders
+    .above(object)
+    .every((one) => isExplained(one.kind, accountOf(holders.of(one)), countersOf(one)));
+}
+
 function isSettled({ holders, object, counters }: Reading): boolean {
   const account = accountOf(holders.of(object));
   return unexplainedOf(object.kind, account, counters)?.isSettled !== false;
+}
+
+function knownPinsOf({ inventory, known }: ReadingParts): KnownPins {
+  return {
+    instances: known.ids().flatMap((id) => known.find(id)?.mount ?? []),
+    pinsOf: ({ kind, id }) =>
+      inventory.pinsOf(kind, id).map(({ mount, path, inode }) => ({ mount, path, inode: inode.inode })),
+  };
 }
 
 /** An inode leads to the object it led to at the last observation, for as long as it lives. */

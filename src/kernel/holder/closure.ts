@@ -2,16 +2,21 @@ import type { ObjectHoldFact, ObjectKey } from '../../model/holder/facts.ts';
 
 /** A set of objects by kind and id. */
 export class ObjectSet {
-  readonly #keys = new Set<string>();
+  readonly #objects = new Map<string, ObjectKey>();
 
   has({ kind, id }: ObjectKey): boolean {
-    return this.#keys.has(`${kind}:${id}`);
+    return this.#objects.has(`${kind}:${id}`);
+  }
+
+  /** In the order in which they were added. */
+  all(): readonly ObjectKey[] {
+    return [...this.#objects.values()];
   }
 
   /** False where it is in the set already. */
   add(object: ObjectKey): boolean {
     if (this.has(object)) return false;
-    this.#keys.add(`${object.kind}:${object.id}`);
+    this.#objects.set(`${object.kind}:${object.id}`, object);
     return true;
   }
 }

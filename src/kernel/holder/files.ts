@@ -20,15 +20,27 @@ export function isMappable({ type, flags }: MapHolds): boolean {
   return mappableTypes.includes(type) || (type === ARRAY && (flags & MMAPABLE) !== 0);
 }
 
+/** Which files matter. */
+export interface WantedFiles {
+  /** Of objects with these ids, whatever their kind; of all where it is absent. */
+  readonly ids: readonly number[] | undefined;
+  /** Also of pid 1 where the iterator leaves them out, which takes a look at each. */
+  readonly withFirst: boolean;
+}
+
 /** Every descriptor of other processes that has to do with BPF, however it can be found here. */
-export function readHeldFiles(sources: HolderSources, into: Collection): readonly HeldFile[] {
+export function readHeldFiles(
+  sources: HolderSources,
+  into: Collection,
+  { ids, withFirst }: WantedFiles,
+): readonly HeldFile[] {
   const reason = sources.seesAllProcesses
     ? sources.files.unavailable
     : 'this process is in a pid namespace, and iterators number processes as the first one does';
   if (reason !== undefined) return readAllFromProc(into, reason);
-  const files = sources.files.readFiles();
+  const files = sources.files.readFiles(ids);
   // Some kernels leave out the files of pid 1.
-  if (files.some(({ pid }) => pid === 1) || process.pid === 1) return files;
+  if (!withFirst || files.some(({ pid }) => pid === 1) || process.pid === 1) return files;
   const first = readProcFiles(1, -1) ?? [];
   return first.length === 0 ? files : [...files, ...mergeFiles(files, first)];
 }

@@ -3,15 +3,18 @@ import type {
   HolderFactsReader,
   HolderRequest,
   ObjectHoldFact,
+  ObjectKey,
+  PinFact,
 } from '../../model/holder/facts.ts';
 import { limits } from '../../model/limits.ts';
 import type { HeldFile } from '../iter/held-files.ts';
 import type { MapHolds, ProgramHolds } from '../iter/hold-lists.ts';
 import { addAttachments } from './attachments.ts';
-import { holdersAbove } from './closure.ts';
+import { holdersAbove, type ObjectSet } from './closure.ts';
 import { Collection } from './collection.ts';
 import { readDetached } from './detached.ts';
 import { addFiles, addOpenInodes, isMappable, readHeldFiles } from './files.ts';
+import { readKnownPins } from './known-pins.ts';
 import { type LinkFact, linkHolds, readLinks } from './links.ts';
 import { objectHolds, readMapHolds, readProgramHolds } from './object-holds.ts';
 import { readPins } from './pins.ts';
@@ -25,6 +28,14 @@ interface Objects {
   readonly programs: readonly ProgramHolds[];
   readonly links: readonly LinkFact[];
   readonly holds: readonly ObjectHoldFact[];
+}
+
+/** What pins are looked for with. */
+interface Sought {
+  readonly request: HolderRequest;
+  readonly held: readonly HeldFile[];
+  /** Undefined where everything is read. */
+  readonly wanted: ObjectSet | undefined;
 }
 
 /**
@@ -42,23 +53,29 @@ export class KernelHolders implements HolderFactsReader {
 
   read(request: HolderRequest): HolderFacts {
     const gathered = new Collection(() => true);
-    const objects = this.#readObjects(gathered);
     const { focus } = request;
+    const objects = this.#readObjects(gathered, focus);
     const wanted = focus === undefined ? undefined : holdersAbove(focus, objects.holds);
     const into = new Collection((object) => wanted?.has(object) ?? true);
     into.unavailable.push(...gathered.unavailable);
     into.attachments.push(...gathered.attachments.filter(({ object }) => into.isWanted(object)));
     into.holds.push(...objects.holds.filter(({ held }) => into.isWanted(held)));
-    const held = readHeldFiles(this.#sources, into);
+    const held = readHeldFiles(this.#sources, into, {
+      ids: wanted?.all().map(({ id }) => id),
+      withFirst: request.knownPins === undefined,
+    });
     this.#addFiles(held, objects, into);
-    this.#addPins(request, held, into);
+    this.#addPins({ request, held, wanted }, into);
+    // Those of one object are told in the same order, whichever way they were found.
+    if (wanted !== undefined) into.pins.sort(byPlace);
     addAttachments(this.#sources, { ...objects, held }, into);
     return into.facts(readProcesses(into));
   }
 
-  #readObjects(into: Collection): Objects {
-    // Slots right after the list, which says of which maps they may be read.
-    const maps = readMapHolds(this.#sources);
+  #readObjects(into: Collection, focus: ObjectKey | undefined): Objects {
+    // Most maps hold nothing but their BTF. Slots right after the list, which says of which they may be read.
+    const choice = focus === undefined || focus.kind === 'btf' ? 'all' : 'near';
+    const maps = readMapHolds(this.#sources, choice);
     const budget = { left: limits.holderSlotsMax };
     // The smallest first: one that is too large to be read whole costs no other its slots.
     const withSlots = maps.filter(hasSlots).toSorted((a, b) => a.maxEntries - b.maxEntries);
@@ -76,9 +93,13 @@ export class KernelHolders implements HolderFactsReader {
     addFiles(this.#sources, held, { into, readsMappings });
   }
 
-  #addPins(request: HolderRequest, held: readonly HeldFile[], into: Collection): void {
+  #addPins({ request, held, wanted }: Sought, into: Collection): void {
     const walk = { sources: this.#sources, request, into };
-    const instances = readPins(walk);
+    const { knownPins } = request;
+    const instances =
+      knownPins === undefined || wanted === undefined
+        ? readPins(walk)
+        : readKnownPins(this.#sources.bpffs, knownPins, { objects: wanted.all(), into });
     const others = readDetached(walk, held, instances);
     for (const [mount, reason] of instances.reasons) {
       if (!others.has(mount)) into.lacks(`pins of bpffs ${mount}`, reason);
@@ -86,4 +107,9 @@ export class KernelHolders implements HolderFactsReader {
     const isWalked = (device: string): boolean => instances.walked.has(device) || others.has(device);
     addOpenInodes(this.#sources, held, { into, isWalked });
   }
+}
+
+function byPlace(one: PinFact, other: PinFact): number {
+  const [first, second] = [one, other].map(({ mount, path }) => `${mount}/${path}`);
+  return (first ?? '') < (second ?? '') ? -1 : 1;
 }

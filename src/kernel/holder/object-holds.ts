@@ -2,6 +2,7 @@ import type { ObjectHoldFact } from '../../model/holder/facts.ts';
 import { objectInfo, openObjectById } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
 import type { MapHolds, ProgramHolds } from '../iter/hold-lists.ts';
+import type { MapChoice } from '../iter/hold-programs.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { HolderSources } from './sources.ts';
 
@@ -15,9 +16,15 @@ const mapIdsMax = 1024;
 /** What lists objects and opens them. */
 type ObjectSources = Pick<HolderSources, 'lists' | 'objects' | 'calls'>;
 
-/** Every map with what it holds; opened one by one where this kernel has no iterators. */
-export function readMapHolds({ lists, objects, calls }: ObjectSources): readonly MapHolds[] {
-  if (lists.unavailable === undefined) return lists.readMaps();
+/**
+ * Every map with what it holds, or those of a choice at least; opened one by one where this kernel has no
+ * iterators.
+ */
+export function readMapHolds(
+  { lists, objects, calls }: ObjectSources,
+  choice: MapChoice = 'all',
+): readonly MapHolds[] {
+  if (lists.unavailable === undefined) return lists.readMaps(choice);
   const maps: MapHolds[] = [];
   for (let id = objects.nextId('map', 0); id !== undefined; id = objects.nextId('map', id)) {
     try {

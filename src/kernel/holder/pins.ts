@@ -1,5 +1,5 @@
 import { isPinfoldError } from '../../model/error.ts';
-import type { HolderRequest, ObjectKey } from '../../model/holder/facts.ts';
+import type { FilesystemFact, HolderRequest, ObjectKey } from '../../model/holder/facts.ts';
 import { limits } from '../../model/limits.ts';
 import { joinPath, type PinPath, stagingName } from '../../model/path.ts';
 import type { BpffsMount, BpffsRoot, DirectoryEntry } from '../kernel.ts';
@@ -32,22 +32,27 @@ export function readPins(walk: PinWalk): ReadInstances {
   const walked = new Set<string>();
   const reasons = new Map<string, string>();
   for (const mount of mounts) {
-    walk.into.filesystems.push({
-      mount: mount.id,
-      state: mount.shadowed ? 'shadowed' : 'mounted',
-      paths: mount.paths.map(({ path, path_bytes, namespace, pid }) => ({
-        path:
-          path_bytes === undefined ? byteString(path) : Buffer.from(path_bytes, 'base64').toString('latin1'),
-        namespace,
-        pid,
-      })),
-      descriptors: [],
-    });
+    walk.into.filesystems.push(filesystemOf(mount));
     const reason = readMount(walk, mount);
     if (reason === undefined) walked.add(mount.id);
     else reasons.set(mount.id, reason);
   }
   return { mounted: new Set(mounts.map(({ id }) => id)), walked, reasons };
+}
+
+/** What is said of an instance that mount tables show. */
+export function filesystemOf({ id, shadowed, paths }: BpffsMount): FilesystemFact {
+  return {
+    mount: id,
+    state: shadowed ? 'shadowed' : 'mounted',
+    paths: paths.map(({ path, path_bytes, namespace, pid }) => ({
+      path:
+        path_bytes === undefined ? byteString(path) : Buffer.from(path_bytes, 'base64').toString('latin1'),
+      namespace,
+      pid,
+    })),
+    descriptors: [],
+  };
 }
 
 /** Why it cannot be read; undefined where it was. */

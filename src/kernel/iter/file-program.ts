@@ -34,10 +34,20 @@ export const fileKinds = [
 /** One of them. */
 export type FileKind = (typeof fileKinds)[number];
 
+/** Ids of objects that one reading can be narrowed to. */
+export const wantedIdsMax = 8;
+
 /**
- * The value of the cell: the process that is left out, and the `f_op` of each kind, 0 where it is not known.
+ * The value of the cell: the process that is left out, whether only some ids are wanted, the `f_op` of each
+ * kind, 0 where it is not known, and the ids, 0 where there are fewer.
  */
-export const cellLayout = { size: 8 + 8 * fileKinds.length, tgid: 0, operations: 8 } as const;
+export const cellLayout = {
+  size: 8 + 8 * fileKinds.length + 4 * wantedIdsMax,
+  tgid: 0,
+  isNarrow: 4,
+  operations: 8,
+  ids: 8 + 8 * fileKinds.length,
+} as const;
 
 /** Where each member of a record about a file is, in bytes; `file`, `operations` and `inode` have eight. */
 export const fileRecord = {
@@ -119,6 +129,7 @@ export function fileProgram(layout: HeldFileLayout, cellFd: number): Buffer {
     jumpIfWordEqual(3, anonInodeMagic, 'write'),
     jump('done'),
     ...kindBranches(layout),
+    ...onlyWantedIds(),
     { label: 'write' },
     ...leave(fileRecord.size),
   ]);
@@ -187,17 +198,17 @@ function kindBranches(layout: HeldFileLayout): Line[] {
   return [
     { label: 'map' },
     ...probe(id, 6, ids.map),
-    jump('write'),
+    jump('object'),
     { label: 'program' },
     ...programId(layout, 6, id),
-    jump('write'),
+    jump('object'),
     { label: 'polled_link' },
     { label: 'link' },
     ...probe(id, 6, ids.link),
-    jump('write'),
+    jump('object'),
     { label: 'btf' },
     ...probe(id, 6, ids.btf),
-    jump('write'),
+    jump('object'),
     { label: 'iterator' },
     ...follow(6, 6, iterator.seqPrivate),
     ...follow(8, 6, { offset: 0, size: 8 }),
@@ -223,6 +234,22 @@ function kindBranches(layout: HeldFileLayout): Line[] {
     ...programId(layout, 8, second),
     load(0, 10, { offset: id, size: 8 }),
     jumpIfEqual(0, 0, 'done'),
+    jump('write'),
+  ];
+}
+
+/** Passes over files on objects whose ids are not wanted, where only some are. */
+function onlyWantedIds(): Line[] {
+  return [
+    { label: 'object' },
+    load(0, 9, { offset: cellLayout.isNarrow, size: 4 }),
+    jumpIfEqual(0, 0, 'write'),
+    load(8, 10, { offset: stack(fileRecord.id), size: 4 }),
+    ...Array.from({ length: wantedIdsMax }, (_, index): Line[] => [
+      load(0, 9, { offset: cellLayout.ids + 4 * index, size: 4 }),
+      jumpIfSame(8, 0, 'write'),
+    ]).flat(),
+    jump('done'),
   ];
 }
 

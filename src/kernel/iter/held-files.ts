@@ -16,6 +16,7 @@ import {
   fileRecord,
   mappingProgram,
   mappingRecord,
+  wantedIdsMax,
 } from './file-program.ts';
 import { Iterator } from './iterator.ts';
 import type { OwnObjects } from './own.ts';
@@ -83,6 +84,7 @@ export class HeldFiles implements Disposable {
   readonly #strangers = new Set<number>();
   readonly #operations = new Map<FileKind, bigint>();
   readonly #elementFunctions = new Set<number>();
+  #ids: readonly number[] = [];
   #cell: Fd | undefined;
   #files: Iterator | undefined;
   #mappings: Iterator | undefined;
@@ -111,9 +113,14 @@ export class HeldFiles implements Disposable {
     return this.#mappingsReason;
   }
 
-  /** @throws SystemCallError; a RangeError where `unavailable` says why */
-  readFiles(): readonly HeldFile[] {
+  /**
+   * Of files on objects at least those whose ids are wanted, if only some are; of all others every one.
+   *
+   * @throws SystemCallError; a RangeError where `unavailable` says why
+   */
+  readFiles(ids: readonly number[] = []): readonly HeldFile[] {
     if (this.#files === undefined) throw new RangeError(this.#filesReason ?? 'the iterators are closed');
+    this.#narrowTo(ids.length > wantedIdsMax ? [] : ids);
     const bytes = this.#files.readAll();
     return this.#learnUnknown(bytes) ? this.#parse(this.#files.readAll()) : this.#parse(bytes);
   }
@@ -194,9 +201,17 @@ export class HeldFiles implements Disposable {
     this.#operations.set(kind, address);
   }
 
+  #narrowTo(ids: readonly number[]): void {
+    if (ids.length === this.#ids.length && ids.every((id, index) => id === this.#ids[index])) return;
+    this.#ids = ids;
+    if (this.#cell !== undefined) this.#writeCell(this.#cell);
+  }
+
   #writeCell(cell: Fd): void {
     const value = Buffer.alloc(cellLayout.size);
     value.writeUInt32LE(process.pid, cellLayout.tgid);
+    value.writeUInt32LE(this.#ids.length, cellLayout.isNarrow);
+    for (const [index, id] of this.#ids.entries()) value.writeUInt32LE(id, cellLayout.ids + 4 * index);
     for (const [kind, address] of this.#operations) {
       value.writeBigUInt64LE(address, cellLayout.operations + 8 * fileKinds.indexOf(kind));
     }

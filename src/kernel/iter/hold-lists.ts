@@ -3,6 +3,7 @@ import type { Calls } from '../sys/calls.ts';
 import {
   learnMapHolds,
   learnProgramHolds,
+  type MapChoice,
   mapHoldsProgram,
   mapHoldsRecord,
   programHoldsProgram,
@@ -51,6 +52,7 @@ export interface ProgramHolds {
 export class HoldLists implements Disposable {
   readonly #own: OwnObjects;
   #maps: Iterator | undefined;
+  #nearMaps: Iterator | undefined;
   #programs: Iterator | undefined;
   readonly unavailable: string | undefined;
 
@@ -62,6 +64,8 @@ export class HoldLists implements Disposable {
       const programs = learnProgramHolds(kernel.btf);
       const ofMaps = { name: 'pinfold_types', instructions: mapHoldsProgram(maps) };
       this.#maps = this.#keep(new Iterator({ ...ofMaps, functionId: maps.functionId }, calls));
+      const ofNear = { name: 'pinfold_near', instructions: mapHoldsProgram(maps, 'near') };
+      this.#nearMaps = this.#keep(new Iterator({ ...ofNear, functionId: maps.functionId }, calls));
       const ofPrograms = { name: 'pinfold_uses', instructions: programHoldsProgram(programs) };
       this.#programs = this.#keep(new Iterator({ ...ofPrograms, functionId: programs.functionId }, calls));
     } catch (error) {
@@ -70,10 +74,13 @@ export class HoldLists implements Disposable {
     }
   }
 
-  /** Every map but our own. @throws SystemCallError; a RangeError where `unavailable` says why */
-  readMaps(): readonly MapHolds[] {
+  /**
+   * Every map but our own, or of those only what MapChoice says.
+   * @throws SystemCallError; a RangeError where `unavailable` says why
+   */
+  readMaps(choice: MapChoice = 'all'): readonly MapHolds[] {
     const { size, id, type, btf, flags, maxEntries, userCount } = mapHoldsRecord;
-    const bytes = this.#read(this.#maps);
+    const bytes = this.#read(choice === 'all' ? this.#maps : this.#nearMaps);
     const maps: MapHolds[] = [];
     for (let at = 0; at < bytes.length; at += size) {
       const map = {
@@ -102,6 +109,7 @@ export class HoldLists implements Disposable {
 
   [Symbol.dispose](): void {
     this.#maps?.[Symbol.dispose]();
+    this.#nearMaps?.[Symbol.dispose]();
     this.#programs?.[Symbol.dispose]();
   }
 

@@ -2,7 +2,10 @@ import type { Btf } from '../btf/btf.ts';
 import { enter, leave, probeRead } from './emit.ts';
 import {
   assemble,
+  jump,
+  jumpIfAnySet,
   jumpIfAtMost,
+  jumpIfWordEqual,
   type Line,
   load,
   set,
@@ -97,13 +100,45 @@ export function learnProgramHolds(btf: Btf): ProgramHoldsLayout {
 }
 
 /**
+ * All maps, or only those that may hold or be held in other ways than most: whose entries are objects, which
+ * run programs, and which processes may have in their memory.
+ */
+export type MapChoice = 'all' | 'near';
+
+/**
+ * prog_array, array_of_maps, hash_of_maps, devmap, cpumap, devmap_hash and struct_ops of enum bpf_map_type,
+ * whose entries hold objects; sockmap and sockhash, which run programs; ringbuf, user_ringbuf and arena, which
+ * can be mapped.
+ */
+const nearTypes: readonly number[] = [3, 12, 13, 14, 15, 16, 18, 25, 26, 27, 31, 33];
+
+/** BPF_MAP_TYPE_ARRAY, and BPF_F_MMAPABLE without which it is not mapped. */
+const ARRAY = 2;
+const MMAPABLE = 1 << 10;
+
+function onlyIfNear({ type, flags }: MapHoldsLayout): readonly Line[] {
+  return [
+    load(0, 6, type),
+    ...nearTypes.map((near) => jumpIfWordEqual(0, near, 'near')),
+    jumpIfWordEqual(0, ARRAY, 'array'),
+    jump('done'),
+    { label: 'array' },
+    load(0, 6, flags),
+    jumpIfAnySet(0, MMAPABLE, 'near'),
+    jump('done'),
+    { label: 'near' },
+  ];
+}
+
+/**
  * Tells of every map its type, flags, size, users and BTF. `btf` is NULL where there is none; a load through it is
  * fault-safe and gives zero.
  */
-export function mapHoldsProgram(layout: MapHoldsLayout): Buffer {
+export function mapHoldsProgram(layout: MapHoldsLayout, only: MapChoice = 'all'): Buffer {
   const { size, id, type, btf, flags, maxEntries, userCount } = mapHoldsRecord;
   return assemble([
     ...enter(layout, layout.map),
+    ...(only === 'all' ? [] : onlyIfNear(layout)),
     load(0, 6, layout.id),
     storeWordOnStack(id - size, 0),
     load(0, 6, layout.type),

@@ -81,6 +81,11 @@ export function jumpIfWordEqual(register: Register, value: number, label: string
   return { code: 0x16, dst: register, imm: value, jumpTo: label };
 }
 
+/** `if (register & bits) goto label` */
+export function jumpIfAnySet(register: Register, bits: number, label: string): Line {
+  return { code: 0x45, dst: register, imm: bits, jumpTo: label };
+}
+
 /** `if (one == other) goto label` */
 export function jumpIfSame(one: Register, other: Register, label: string): Line {
   return { code: 0x1d, dst: one, src: other, jumpTo: label };

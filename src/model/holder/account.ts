@@ -80,6 +80,17 @@ export function unexplainedOf(
   return settle(Number(usercnt) - account.users, Number(refcnt - usercnt) - (shown - account.users));
 }
 
+/**
+ * Whether what was found is just what the kernel counts. Of a program that is more than can be asked for: a
+ * place it is attached to may hold it several times.
+ */
+export function isExplained(kind: ObjectKind, account: Account, counters: Counters | undefined): boolean {
+  if (counters === undefined) return false;
+  if (kind === 'program') return Number(counters.refcnt) === shownBy(account);
+  const unexplained = unexplainedOf(kind, account, counters);
+  return unexplained?.isSettled === true && unexplained.users === 0 && unexplained.kernel === 0;
+}
+
 /** All references that were found. */
 export function shownBy({ pins, fds, programs, maps, links, attachments }: Account): number {
   return pins + fds + programs + maps + links + attachments;

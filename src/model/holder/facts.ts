@@ -1,5 +1,6 @@
 import type { ObjectKind } from '../kind.ts';
 import type { PinPath } from '../path.ts';
+import type { MountPath } from '../schema/pin.ts';
 
 /** An object by kind and id, for the moment of one reading: ids are reused. */
 export interface ObjectKey {
@@ -177,6 +178,24 @@ export interface HolderFacts {
   readonly unavailable: readonly UnavailableFact[];
 }
 
+/** A bpffs that was there when it was last looked at. */
+export interface KnownInstance {
+  /** `major:minor`. */
+  readonly id: string;
+  readonly paths: readonly MountPath[];
+  readonly readOnly: boolean;
+  readonly shadowed: boolean;
+  /** A path by which its root was reached; byte string. */
+  readonly reachableBy: string | undefined;
+}
+
+/** Pins as they were found before, to look at those alone that matter. */
+export interface KnownPins {
+  readonly instances: readonly KnownInstance[];
+  /** Every name of the pins of an object. */
+  pinsOf(object: ObjectKey): readonly Omit<PinFact, 'object'>[];
+}
+
 /** What a reading may leave out, and what it need not find out again. */
 export interface HolderRequest {
   /**
@@ -189,6 +208,11 @@ export interface HolderRequest {
    * as it lives. Spares a BPF_OBJ_GET for each pin; names and inodes are still read from the directories.
    */
   readonly knownPin?: (pin: { readonly mount: string; readonly inode: number }) => ObjectKey | undefined;
+  /**
+   * Where it is given with a focus, no directory, mount table or process's list of files is walked: only what
+   * is known is looked at, whether it is still so. Others may hold the object, too, which the counters tell.
+   */
+  readonly knownPins?: KnownPins;
 }
 
 /** Reads who holds what. */
