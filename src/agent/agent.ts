@@ -12,6 +12,7 @@ import type { NodeDocument } from '../model/schema/node.ts';
 import type { ObjectDocument, References } from '../model/schema/object.ts';
 import type { OperationDocument } from '../model/schema/operation.ts';
 import type { MountDocument, PinDocument, TreeEntry } from '../model/schema/pin.ts';
+import type { PinThenDocument } from '../model/schema/pin-then.ts';
 import type { ProgramMachineCode } from '../model/schema/program-code.ts';
 import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../model/schema/request.ts';
 import type { WaitCondition, WaitDocument } from '../model/schema/wait.ts';
@@ -21,11 +22,11 @@ import type { Claims } from './claim/contract.ts';
 import type { BatchEdits } from './edit/batches.ts';
 import type { Creation } from './edit/create-map.ts';
 import type { EntryEdits } from './edit/map-edits.ts';
+import type { GarbageCollection } from './gc/collection.ts';
 import type { WholeReading } from './holder/reading.ts';
 import type { Hooks } from './hook/hooks.ts';
-import type { EntryReads } from './reads/entries.ts';
-import type { GarbageCollection } from './gc/collection.ts';
 import type { QuarantinedPins } from './quarantine/quarantine.ts';
+import type { EntryReads } from './reads/entries.ts';
 import type { UsageReads } from './reads/usage.ts';
 import type { Specifications } from './specification/reads.ts';
 
@@ -36,6 +37,7 @@ import type { Specifications } from './specification/reads.ts';
 export interface Agent {
   readonly reads: Reads;
   readonly holders: HolderReads;
+  readonly history: HistoryReads;
   readonly findings: FindingReads;
   readonly programs: ProgramReads;
   readonly types: TypeReads;
@@ -155,6 +157,20 @@ export interface HolderReads {
   recent(): WholeReading;
   /** Who holds an object by numbers, up to a second old, without the kernel's counters; undefined for BTF. */
   referencesOf(object: ObjectKey): References | undefined;
+}
+
+/** A moment of history: a time, or right after an event. */
+export type ThenQuestion = { readonly time: string } | { readonly seq: number };
+
+/** What was, as far as events tell. */
+export interface HistoryReads {
+  /**
+   * What a path held then, also where nobody can know. Without a mount: in the instance that was the agent's
+   * own then.
+   *
+   * @throws PinfoldError mount_not_found, mount_unavailable, invalid_input, not_ready
+   */
+  pinAt(path: PinPath, mount: MountChoice, at: ThenQuestion): PinThenDocument;
 }
 
 /** What is worth a person's attention, as of the last time the rules were tried. */

@@ -11,6 +11,9 @@ import { hold } from '../support/hold.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
+/** No webhooks. */
+const webhooks = { source: { numbers: () => [] }, now: () => new Date() };
+
 /** The samples of a scrape, by name with labels as they are written. */
 async function scrape(at: TestAgent): Promise<ReadonlyMap<string, number>> {
   const { text } = await at.local.get('/metrics').expect(200);
@@ -150,7 +153,7 @@ test('a pin of another namespace at the same path does not write over the series
   const { statistics } = at.agent;
   t.mock.method(statistics, 'selectedPins', () => ({ samples, selected: 2, seriesDropped: 0 }));
   const given = { pathOf: () => '/sys/fs/bpf', version: '0', pinSeriesMax: 100 };
-  using metrics = createMetrics({ numbers: statistics, ...given });
+  using metrics = createMetrics({ numbers: statistics, webhooks, ...given });
   const text = await metrics.render('prometheus');
   const place = '{mount="/sys/fs/bpf",path="acl"';
   assert.ok(text.includes(`pinfold_pin_map_max_entries${place}} 10\n`));
@@ -168,7 +171,7 @@ test('a scrape asks the kernel nothing', async () => {
   const calls: string[] = [];
   using _ = watchCalls((name) => calls.push(name));
   const options = { pathOf: (mount: string) => mount, version: '0.0.0', pinSeriesMax: 1000 };
-  using metrics = createMetrics({ numbers: at.agent.statistics, ...options });
+  using metrics = createMetrics({ numbers: at.agent.statistics, webhooks, ...options });
   // Nothing but promises is waited for here: no timer of the agent can come in between.
   const text = await metrics.render('prometheus');
   assert.deepEqual(calls, []);

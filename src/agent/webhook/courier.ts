@@ -73,7 +73,7 @@ export class Courier {
     readonly oldest: string | undefined;
   } {
     const { backlog } = this.#outbox;
-    const waitMs = Math.max(0, Math.ceil(this.#dueMs - this.#parts.clock.monotonicMs()));
+    const waitMs = Math.max(0, Math.ceil(this.#dueMs - this.#parts.clock.bootMs()));
     const isRetrying = this.#failures > 0 && this.#record.state === 'active';
     return {
       backlog,
@@ -136,7 +136,7 @@ export class Courier {
 
   #waitMs(): number {
     if (this.#record.state !== 'active' || this.#outbox.backlog === 0) return Number.POSITIVE_INFINITY;
-    return this.#dueMs - this.#parts.clock.monotonicMs();
+    return this.#dueMs - this.#parts.clock.bootMs();
   }
 
   async #carryNext(): Promise<void> {
@@ -180,7 +180,7 @@ export class Courier {
     const { retryAfterMs } = attempt;
     this.#dueMs = isDelivered
       ? 0
-      : clock.monotonicMs() + retryDelayMs({ failures: this.#failures, random: random(), retryAfterMs });
+      : clock.bootMs() + retryDelayMs({ failures: this.#failures, random: random(), retryAfterMs });
     store.transaction(() => {
       this.#deliveries.inTurn(message, attempt);
       if (isDelivered) this.#keepPlace();
