@@ -76,7 +76,7 @@ export const limits = {
   /** Paths of one claim: its release is one batch. */
   claimPinsMax: 1000,
   /** Owners, paths and labels of all claims together; they are kept in memory. */
-  claimsBytesMax: 64 * 1024 * 1024,
+  claimsBytesMax: 16 * 1024 * 1024,
   leaseMsMin: 1000,
   leaseMsMax: 366 * 24 * 3600 * 1000,
   /** Paths in one page of claims: it ends with the claim that reaches this. */

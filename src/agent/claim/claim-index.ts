@@ -34,8 +34,7 @@ export class ClaimIndex implements ClaimedPins {
 
   add({ owner, claim, mount, paths }: IndexedClaim): void {
     const there = this.#claims.get(mount) ?? new Map<string, readonly ClaimRef[]>();
-    for (const path of paths)
-      there.set(path, [...(there.get(path) ?? nobody), { owner, claim }].sort(byOwner));
+    for (const path of paths) there.set(path, inserted(there.get(path) ?? nobody, { owner, claim }));
     if (there.size > 0) this.#claims.set(mount, there);
   }
 
@@ -49,6 +48,18 @@ export class ClaimIndex implements ClaimedPins {
     }
     if (there.size === 0) this.#claims.delete(mount);
   }
+}
+
+/** With one more in its place: a path may have thousands of claims. */
+function inserted(claims: readonly ClaimRef[], claim: ClaimRef): readonly ClaimRef[] {
+  let low = 0;
+  let high = claims.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((claims[middle]?.owner ?? '') < claim.owner) low = middle + 1;
+    else high = middle;
+  }
+  return [...claims.slice(0, low), claim, ...claims.slice(low)];
 }
 
 function byOwner(one: ClaimRef, other: ClaimRef): number {
