@@ -2,87 +2,30 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, linkSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import test from 'node:test';
-import { carryOut } from '../../src/agent/operation/carry-out.ts';
-import { holdPin } from '../../src/agent/operation/pin-state.ts';
 import type { ChangeRequest } from '../../src/agent/operation/request.ts';
 import type { PinState } from '../../src/agent/operation/sink.ts';
-import { Site } from '../../src/agent/operation/site.ts';
-import {
-  discardRequest,
-  quarantineRequest,
-  restoreRequest,
-} from '../../src/agent/quarantine/plan-quarantine.ts';
-import { kinIn } from '../../src/agent/quarantine/records.ts';
-import { ownContext, sweep } from '../../src/agent/quarantine/sweep.ts';
+import { discardRequest, restoreRequest } from '../../src/agent/quarantine/plan-quarantine.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
 import { parsePath } from '../../src/model/path.ts';
 import type { QuarantineRecord } from '../../src/model/store.ts';
 import { createMap, isAlive, pinById, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { until } from '../support/until.ts';
-import { asking, at as atStep, benchForFile, failsWith, stagedIn } from './changes-fixture.ts';
+import { asking, benchForFile, failsWith, stagedIn } from './changes-fixture.ts';
+import * as fixture from './quarantine-fixture.ts';
 
 const bench = benchForFile();
-const { store } = bench;
+const { store, environment } = bench;
 const at = (name: string): string => `${bench.bpffs.path}/${name}`;
-const { bootId } = bench.kernel.facts;
-const anyAge = (): number => Number.MAX_SAFE_INTEGER;
 
-function now(request: ChangeRequest): void {
-  const [done] = carryOut(bench.environment, [request]);
-  if (done === undefined || 'error' in done) throw done?.error;
-}
-
-/** A pin as a plan sees it. */
-function seen(name: string): PinState {
-  using site = Site.open(bench.environment, undefined, true);
-  const pin = holdPin(site, parsePath(name));
-  assert.ok(pin !== undefined, `${name} is there`);
-  pin.held[Symbol.dispose]();
-  return pin.state;
-}
-
-const reasons = {
-  rule: 'orphan_pin',
-  why: 'A test wants it.',
-  run: null,
-  quarantinedAt: '2026-11-23T00:00:00.000Z',
-};
-
-/** Moves a pin into quarantine, to go at once when somebody looks. */
-function quarantine(
-  pin: PinState,
-  terms: { minAgeMs?: number; ageMs?: () => number; others?: PinState[] } = {},
-): QuarantineRecord {
-  const { minAgeMs = 0, ageMs = anyAge, others = [] } = terms;
-  const kin = [...others.map((other) => ({ pin: other, slot: undefined })), ...kinIn(store, pin, { bootId })];
-  const note = { ...reasons, minAgeMs, dueBoottimeMs: 0 };
-  now(
-    quarantineRequest(
-      { pin, note, terms: { minAgeMs, ageMs, kin } },
-      { mount: undefined, context: asking() },
-    ),
-  );
-  const record = store.quarantine.findAt(pin.mount, pin.path);
-  assert.ok(record !== undefined, 'it is recorded');
-  return record;
-}
-
+const seen = (name: string) => fixture.seen(environment, name);
+const quarantine = (pin: PinState, terms?: fixture.Terms) => fixture.quarantine(environment, pin, terms);
+const endGrace = () => fixture.endGrace(environment);
+const now = (request: ChangeRequest) => fixture.now(environment, request);
 const restore = (record: QuarantineRecord) =>
   now(restoreRequest(record, { mount: undefined, context: asking() }));
 const discard = (record: QuarantineRecord, accept: readonly 'last_reference'[] = []) =>
   now(discardRequest(record, undefined, { mount: undefined, context: asking({ accept: new Set(accept) }) }));
-
-/** Ends the grace of all that is due, as an agent does. */
-async function endGrace(): Promise<void> {
-  const ask = async (request: ChangeRequest) => {
-    const [done] = carryOut(bench.environment, [request]);
-    if (done === undefined || 'error' in done) throw done?.error;
-    return done.result;
-  };
-  const { clock } = bench.environment;
-  while ((await sweep({ store, clock, bootId, ask, ageMs: anyAge })) > 0);
-}
 
 function eventsOf(path: string): readonly string[] {
   return store.events.list({ path, limit: 100 }).map(({ type }) => type);
@@ -218,5 +161,3 @@ test('after grace, a pin whose name is somebody else’s by now waits for a pers
   discard(record, ['last_reference']);
   execFileSync('rm', [at('waits')]);
 });
-void atStep;
-void ownContext;

@@ -12,10 +12,14 @@ import { databaseOf, sqlite3Rows } from '../../support/store.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import type { Change, Orders } from './victim.ts';
 
-/** A bpffs, a state directory, and two processes that hold maps: `source` may die, `keeper` stays. */
-export interface Scene extends Disposable {
+/** Where an agent works: all that a restart finds again. */
+export interface Stage {
   readonly bpffs: Bpffs;
   readonly stateDir: string;
+}
+
+/** A bpffs, a state directory, and two processes that hold maps: `source` may die, `keeper` stays. */
+export interface Scene extends Stage, Disposable {
   readonly source: Holder;
   readonly keeper: Holder;
   /** The map that is to be pinned, held by `source`. */
@@ -58,7 +62,7 @@ export async function setScene(): Promise<Scene> {
 const victim = join(import.meta.dirname, `victim${extname(import.meta.filename)}`);
 
 /** Runs the victim; tells whether it was killed at its step. Any end but that and success is a failure. */
-export function runVictim(scene: Scene, orders: Omit<Orders, 'bpffs' | 'stateDir'>): boolean {
+export function runVictim(scene: Stage, orders: Omit<Orders, 'bpffs' | 'stateDir'>): boolean {
   const whole: Orders = { ...orders, bpffs: scene.bpffs.path, stateDir: scene.stateDir };
   const run = spawnSync(process.execPath, [...process.execArgv, victim, JSON.stringify(whole)], {
     encoding: 'utf8',
@@ -71,7 +75,7 @@ export function runVictim(scene: Scene, orders: Omit<Orders, 'bpffs' | 'stateDir
 }
 
 /** What a restarted agent does first, in this process; nothing may stay open after it. */
-export function restart(scene: Scene): RecoveryReport {
+export function restart(scene: Stage): RecoveryReport {
   using kernel = openKernel();
   const store = openStateIn(scene.stateDir, kernel);
   try {

@@ -10,18 +10,21 @@
 import { carryOut } from '../../../src/agent/operation/carry-out.ts';
 import type { OperationEnvironment } from '../../../src/agent/operation/environment.ts';
 import {
+  type Asked,
   batchRequest,
   type ChangeRequest,
   patchRequest,
   pinRequest,
   unpinRequest,
 } from '../../../src/agent/operation/request.ts';
+import { discardRequest, restoreRequest } from '../../../src/agent/quarantine/plan-quarantine.ts';
 import { recover } from '../../../src/agent/recovery/recover.ts';
 import { openKernel } from '../../../src/kernel/open-kernel.ts';
 import type { Hazard } from '../../../src/model/hazard.ts';
 import type { BatchOperation, PinPatch, PinRequest } from '../../../src/model/schema/request.ts';
 import type { StepName } from '../../../src/model/step.ts';
 import { asking, environmentOf, openStateIn, path } from '../../kernel/changes-fixture.ts';
+import { anyAge, quarantining, seen } from '../../kernel/quarantine-fixture.ts';
 
 /** A change as it travels to the process. */
 export type Change =
@@ -33,7 +36,8 @@ export type Change =
     }
   | { readonly do: 'patch'; readonly path: string; readonly patch: PinPatch }
   | { readonly do: 'unpin'; readonly path: string }
-  | { readonly do: 'batch'; readonly operations: readonly BatchOperation[] };
+  | { readonly do: 'batch'; readonly operations: readonly BatchOperation[] }
+  | { readonly do: 'quarantine' | 'restore' | 'discard' | 'discard if unwanted'; readonly path: string };
 
 /** What the process is told. */
 export interface Orders {
@@ -47,7 +51,7 @@ export interface Orders {
 }
 
 /** A change as an agent gets it. */
-function requestOf(change: Change): ChangeRequest {
+function requestOf(environment: OperationEnvironment, change: Change): ChangeRequest {
   const asked = { mount: undefined, context: asking() };
   switch (change.do) {
     case 'pin': {
@@ -60,12 +64,32 @@ function requestOf(change: Change): ChangeRequest {
       return unpinRequest(path(change.path), asked);
     case 'batch':
       return batchRequest(change.operations, asked);
+    case 'quarantine':
+      return quarantining(environment, seen(environment, change.path));
+    default:
+      return ending(environment, change, asked);
   }
+}
+
+/** What becomes of a pin that is in quarantine. */
+function ending(
+  { store, mounts }: OperationEnvironment,
+  change: Extract<Change, { readonly do: 'restore' | 'discard' | 'discard if unwanted' }>,
+  asked: Asked,
+): ChangeRequest {
+  const record = store.quarantine.findAt(mounts.findMount(undefined).id, change.path);
+  if (record === undefined) throw new Error(`${change.path} is not in quarantine`);
+  if (change.do === 'restore') return restoreRequest(record, asked);
+  const context = asking({ accept: new Set(['last_reference']) });
+  const terms = { minAgeMs: 0, ageMs: anyAge, kin: [] };
+  const isOwn = change.do === 'discard if unwanted';
+  return discardRequest(record, isOwn ? terms : undefined, { mount: undefined, context });
 }
 
 /** Carries changes out together, and throws what the first failed with. */
 function apply(environment: OperationEnvironment, changes: readonly Change[]): void {
-  const failed = carryOut(environment, changes.map(requestOf)).find((done) => 'error' in done);
+  const requests = changes.map((change) => requestOf(environment, change));
+  const failed = carryOut(environment, requests).find((done) => 'error' in done);
   if (failed !== undefined && 'error' in failed) throw failed.error;
 }
 
