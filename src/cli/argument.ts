@@ -93,6 +93,11 @@ export function parseTime(text: string, now: Date): string {
   return new Date(at).toISOString();
 }
 
+/** A time, or `seq:12` for right after an event, as `?at=` takes it. @throws UsageError */
+export function parseMoment(text: string, now: Date): string {
+  return /^seq:\d{1,15}$/.test(text) ? text : parseTime(text, now);
+}
+
 /**
  * Collects what an option is given each time it is; greedy options would swallow the arguments after them.
  */

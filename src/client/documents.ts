@@ -30,6 +30,11 @@ export type Wait = Extract<
   paths['/v1/pins/{path}']['get']['responses'][200]['content']['application/json'],
   { readonly condition: string }
 >;
+/** What a path held at some time. */
+export type PinThen = Extract<
+  paths['/v1/pins/{path}']['get']['responses'][200]['content']['application/json'],
+  { readonly at: string }
+>;
 /** Why an object is alive: who holds it, in sentences and as a graph. */
 export type Why = paths['/v1/maps/{id}/why']['get']['responses'][200]['content']['application/json'];
 /** The programs that run longest. */

@@ -3,7 +3,8 @@ import type { Pin } from './documents.ts';
 import { type PinfoldClient, readData } from './pinfold-client.ts';
 
 /**
- * The pin at a path, which is percent-encoded already; the same route answers waits with another document.
+ * The pin at a path, which is percent-encoded already; the same route answers waits, and questions
+ * about the past, with other documents.
  *
  * @throws ClientError pin_not_found, mount_not_found…
  */
@@ -13,6 +14,6 @@ export async function getPin(
   query: { readonly mount?: string },
 ): Promise<Pin> {
   const pin = await readData(api.GET('/v1/pins/{path}', { params: { path: { path }, query } }));
-  if (!('condition' in pin)) return pin;
-  throw new ClientError('not_pinfold', 'The server answered with a wait where a pin was due.');
+  if (!('condition' in pin || 'at' in pin)) return pin;
+  throw new ClientError('not_pinfold', 'The server answered with something else where a pin was due.');
 }

@@ -6,6 +6,7 @@ import {
   parseDuration,
   parseKind,
   parseLabels,
+  parseMoment,
   parseNumber,
   parseTextPath,
   parseTime,
@@ -14,6 +15,7 @@ import type { Cli } from '../cli.ts';
 import { Exit, type ExitCode, UsageError } from '../exit.ts';
 import { followRows } from '../follow.ts';
 import { printRows } from '../print-rows.ts';
+import { pastOf } from '../resource/past-pin.ts';
 import type { FilterName, Filters, Resource, Row } from '../resource/resource.ts';
 import { gettableNouns, resourceNamed } from '../resource/resources.ts';
 import { tellFailure } from '../tell.ts';
@@ -34,6 +36,7 @@ export interface GetFlags {
   readonly rule?: string;
   readonly severity?: string;
   readonly since?: string;
+  readonly at?: string;
   readonly until?: string;
   readonly pin?: string;
   readonly actor?: string;
@@ -62,6 +65,7 @@ export function getCommand(cli: Cli): Command {
     .option('--finding <rule>', 'objects that a rule objects to, such as orphan_pin')
     .option('--rule <rule>', 'findings of this rule')
     .option('--severity <severity>', 'findings that are info, warning or critical')
+    .option('--at <moment>', 'what pins held then: a time, as long ago as 2d, or seq:N after an event')
     .option('--since <time>', 'events since a time, or as long ago as 5m')
     .option('--until <time>', 'events until a time')
     .option('--pin <path>', 'events of this pin')
@@ -71,7 +75,7 @@ export function getCommand(cli: Cli): Command {
     .option('-w, --watch', 'go on and print what changes')
     .option('--interval <duration>', 'how often to look while watching', '2s')
     .action(async (noun: string, names: string[], flags: GetFlags) => {
-      const resource = resourceNamed(noun);
+      const resource = flags.at === undefined ? resourceNamed(noun) : pastOf(resourceNamed(noun));
       const filters = parseFilters(cli, resource, flags);
       if (names.length > 0)
         return await getNamed(cli, { resource, names, filters, isWatch: flags.watch === true });
@@ -200,6 +204,7 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
     finding: parseWord(ruleIds, flags.finding),
     rule: parseWord(ruleIds, flags.rule),
     severity: parseWord(severities, flags.severity),
+    at: flags.at === undefined ? undefined : parseMoment(flags.at, now),
     since: flags.since === undefined ? undefined : parseTime(flags.since, now),
     until: flags.until === undefined ? undefined : parseTime(flags.until, now),
     pin: flags.pin === undefined ? undefined : parseTextPath(flags.pin),

@@ -20,6 +20,7 @@ export interface Filters {
   readonly rule?: RuleId | undefined;
   readonly severity?: FindingSeverity | undefined;
   readonly since?: string | undefined;
+  readonly at?: string | undefined;
   readonly until?: string | undefined;
   readonly pin?: string | undefined;
   readonly actor?: string | undefined;
