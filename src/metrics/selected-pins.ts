@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { escapeName } from '../model/escape.ts';
 import { bytesOf } from '../model/path.ts';
-import type { PinSample, Statistics } from '../model/statistics.ts';
+import type { PinSample, SelectedPinSamples, Statistics } from '../model/statistics.ts';
 
 /** How series of pins are made. */
 export interface PinSeriesOptions {
@@ -34,21 +34,27 @@ export function collectSelectedPins(
     help: 'Series of selected pins that were left out of scrapes, because there were more than allowed.',
     registers: [registry],
   });
+  let last: SelectedPinSamples | undefined;
+  let places = '';
+  let droppedAtPlaces = 0;
   return () => {
-    for (const metric of series.all) metric.reset();
     const found = numbers.selectedPins(options.seriesMax);
     selected.set(found.selected);
-    let seriesDropped = found.seriesDropped;
+    // The same answer at the same places makes the same series: they are there from the last scrape.
+    const mounts = [...new Set(found.samples.map(({ mount }) => mount))].map(options.pathOf).join('\n');
+    if (found === last && mounts === places) return dropped.inc(found.seriesDropped + droppedAtPlaces);
+    [last, places, droppedAtPlaces] = [found, mounts, 0];
+    for (const metric of series.all) metric.reset();
     const told = new Set<string>();
     for (const pin of found.samples) {
       const at = { mount: options.pathOf(pin.mount), path: escapeName(bytesOf(pin.path)) };
       const key = JSON.stringify([at.mount, at.path]);
       // An instance of another namespace at the same path must not write over the numbers of the first.
-      if (told.has(key)) seriesDropped += seriesOf(pin);
+      if (told.has(key)) droppedAtPlaces += seriesOf(pin);
       else series.put(pin, at);
       told.add(key);
     }
-    dropped.inc(seriesDropped);
+    dropped.inc(found.seriesDropped + droppedAtPlaces);
   };
 }
 

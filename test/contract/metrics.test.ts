@@ -4,6 +4,7 @@ import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { Calls } from '../../src/kernel/sys/calls.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
+import { mountLabel } from '../../src/metrics/mount-label.ts';
 import { parsePath } from '../../src/model/path.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, updateEntry } from '../support/bpftool.ts';
@@ -196,4 +197,39 @@ test('findings, memory and unexplained references are told by what they are of',
   assert.ok((samples.get('pinfold_memory_bytes{kind="map",type="hash"}') ?? 0) > 0);
   assert.ok((samples.get('pinfold_unexplained_references{kind="map"}') ?? -1) >= 0);
   assert.ok((samples.get('pinfold_references{kind="map",holder="pin"}') ?? 0) >= 1);
+});
+
+test('what has not moved is not counted again, and what has moved is', async () => {
+  await using at = await testAgent({ file: { metrics: { pins: [{ prefix: 'counted' }] } } });
+  const { statistics } = at.agent;
+  const all = () => [
+    statistics.pinCounts(),
+    statistics.referenceCounts(),
+    statistics.objectCounts(),
+    statistics.selectedPins(1000),
+  ];
+  const before = all();
+  for (const [index, counts] of all().entries()) assert.equal(counts, before[index]);
+  mkdirSync(`${at.bpffs.path}/counted`);
+  createMap(`${at.bpffs.path}/counted/map`, { name: 'pf_counted' });
+  await at.agent.reads.refresh();
+  for (const [index, counts] of all().entries()) assert.notEqual(counts, before[index]);
+  const { selected, samples } = statistics.selectedPins(1000);
+  assert.deepEqual([selected, samples.map(({ name }) => name)], [1, ['pf_counted']]);
+  const ours = statistics.pinCounts().find(({ mount, kind }) => mount === at.mount && kind === 'map');
+  assert.equal(ours?.count, 1);
+});
+
+test('an instance that only another mount namespace shows is not called by our path', () => {
+  const seen = (namespace: number, path: string, shadowed = false) => ({
+    path,
+    namespace,
+    pid: 1,
+    shadowed,
+    read_only: false,
+  });
+  assert.equal(mountLabel([seen(7, '/a', true), seen(7, '/b')], 7), '/b');
+  assert.equal(mountLabel([seen(8, '/sys/fs/bpf'), seen(7, '/a', true)], 7), '/a');
+  assert.equal(mountLabel([seen(8, '/sys/fs/bpf')], 7), '/sys/fs/bpf (mount namespace 8)');
+  assert.equal(mountLabel([], 7), undefined);
 });

@@ -9,6 +9,12 @@ export class Inventory {
   readonly objects = new ObjectInventory();
   readonly #mounts = new Map<string, MountNames>();
   readonly #pinsByObject = new Map<string, Set<PinEntry>>();
+  #revision = 0;
+
+  /** Another number whenever a name, or what it leads to, has changed. */
+  get revision(): number {
+    return this.#revision;
+  }
 
   findMount(mount: string): MountNames | undefined {
     return this.#mounts.get(mount);
@@ -23,18 +29,21 @@ export class Inventory {
     const known = this.#mounts.get(mount);
     if (known !== undefined) return known;
     const names = new MountNames(mount, instance);
+    this.#revision++;
     this.#mounts.set(mount, names);
     return names;
   }
 
   /** Forgets an instance that is gone, with all its names. */
   dropMount(mount: string): void {
+    this.#revision++;
     for (const pin of this.#mounts.get(mount)?.pinsWithin('') ?? []) this.#unlist(pin);
     this.#mounts.delete(mount);
   }
 
   /** Puts an entry at a name; whatever was there, and below it, is forgotten. */
   set(mount: MountNames, path: PinPath, named: NamedEntry): void {
+    this.#revision++;
     const before = mount.find(path);
     if (before?.entry === 'directory' && named.entry !== 'directory') this.remove(mount, path);
     if (before?.entry === 'pin') this.#unlist(before.pin);
@@ -44,6 +53,7 @@ export class Inventory {
 
   /** Takes a name away with everything below it. */
   remove(mount: MountNames, path: PinPath): void {
+    this.#revision++;
     const named = mount.find(path);
     if (named?.entry === 'pin') this.#unlist(named.pin);
     if (named?.entry === 'directory') for (const pin of mount.pinsWithin(path)) this.#unlist(pin);

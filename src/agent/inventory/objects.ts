@@ -22,18 +22,27 @@ export class ObjectInventory {
     ]),
   );
 
+  #revision = 0;
+
+  /** Another number whenever an object came, went or was described anew. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   find(kind: ObjectKind, id: number): ObjectEntry | undefined {
     return this.#kinds.get(kind)?.entries.get(id);
   }
 
   set(entry: ObjectEntry): void {
     const { entries, ids } = this.#of(entry.kind);
+    this.#revision++;
     if (!entries.has(entry.id)) ids.add(entry.id);
     entries.set(entry.id, entry);
   }
 
   remove(kind: ObjectKind, id: number): void {
     const { entries, ids } = this.#of(kind);
+    this.#revision++;
     if (entries.delete(id)) ids.remove(id);
   }
 
@@ -44,6 +53,11 @@ export class ObjectInventory {
   /** Ids in ascending order. */
   ids(kind: ObjectKind): SortedList<number> {
     return this.#of(kind).ids;
+  }
+
+  /** The counters of a kind at that pass: the same map where a pass showed the same. */
+  countersAt(kind: ObjectKind): ReadonlyMap<number, Counters> | undefined {
+    return this.#counters.get(kind);
   }
 
   /** What the last pass of a kind's iterator showed. */
@@ -57,11 +71,6 @@ export class ObjectInventory {
    */
   countersOf(kind: ObjectKind, id: number): Counters | undefined {
     return this.#counters.get(kind)?.get(id);
-  }
-
-  /** The counters of all objects of a kind at the last pass of its iterator. */
-  counters(kind: ObjectKind): Iterable<Counters> {
-    return this.#counters.get(kind)?.values() ?? [];
   }
 
   entries(kind: ObjectKind): IterableIterator<ObjectEntry> {

@@ -1,6 +1,5 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
-import { objectKinds, pinnableKinds } from '../../model/kind.ts';
 import type { EventDocument } from '../../model/schema/event.ts';
 import type { OperationReport, QuarantineNumbers, Statistics } from '../../model/statistics.ts';
 import type { Announcements } from '../agent.ts';
@@ -10,7 +9,7 @@ import type { Collection } from '../gc/collection.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Moment } from '../observer/observer.ts';
 import type { PassTotals } from '../observer/schedule.ts';
-import { ReferenceTally } from '../selection/reference-tally.ts';
+import { InventoryCounts } from '../selection/inventory-counts.ts';
 import type { SelectedPins } from '../selection/selected-pins.ts';
 
 /** How far observing has come. */
@@ -33,36 +32,25 @@ export interface StatisticsParts extends Progress {
 /** Counts what memory holds, when asked; passes on reports and events to who listens. */
 export class AgentStatistics implements Statistics, Announcements {
   readonly #parts: StatisticsParts;
+  readonly #counts: InventoryCounts;
   readonly #operationListeners: ((report: OperationReport) => void)[] = [];
   readonly #eventListeners: ((events: readonly EventDocument[]) => void)[] = [];
 
   constructor(parts: StatisticsParts) {
     this.#parts = parts;
+    this.#counts = new InventoryCounts(parts.inventory);
   }
 
   objectCounts(): ReturnType<Statistics['objectCounts']> {
-    const { objects } = this.#parts.inventory;
-    return objectKinds.flatMap((kind) => {
-      const counts = new Map<string, number>();
-      for (const { info } of objects.entries(kind)) counts.set(info.type, (counts.get(info.type) ?? 0) + 1);
-      return [...counts].map(([type, count]) => ({ kind, type, count }));
-    });
+    return this.#counts.types();
   }
 
   pinCounts(): ReturnType<Statistics['pinCounts']> {
-    return [...this.#parts.inventory.mounts()].flatMap((names) => {
-      const counts = new Map<string, number>(pinnableKinds.map((kind) => [kind, 0]));
-      for (const path of names.pinPaths.items()) {
-        const kind = names.findPin(path)?.object.kind;
-        if (kind !== undefined) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      }
-      return [...counts].map(([kind, count]) => ({ mount: names.mount, kind, count }));
-    });
+    return this.#counts.pins();
   }
 
   referenceCounts(): ReturnType<Statistics['referenceCounts']> {
-    const tally = new ReferenceTally(this.#parts.inventory);
-    return pinnableKinds.flatMap((kind) => tally.sum(kind).map((each) => ({ kind, ...each })));
+    return this.#counts.references();
   }
 
   unexplainedCounts(): ReturnType<Statistics['unexplainedCounts']> {
@@ -70,15 +58,9 @@ export class AgentStatistics implements Statistics, Announcements {
   }
 
   memoryCounts(): ReturnType<Statistics['memoryCounts']> {
-    const { objects } = this.#parts.inventory;
-    return objectKinds.flatMap((kind) => {
-      const sums = new Map<string, number>();
-      for (const { info } of objects.entries(kind)) {
-        if (!('memlock' in info) || info.memlock === undefined) continue;
-        sums.set(info.type, (sums.get(info.type) ?? 0) + info.memlock);
-      }
-      return [...sums].map(([type, bytes]) => ({ kind, type, bytes }));
-    });
+    return this.#counts
+      .types()
+      .flatMap(({ kind, type, bytes }) => (bytes === undefined ? [] : { kind, type, bytes }));
   }
 
   findingCounts(): ReturnType<Statistics['findingCounts']> {

@@ -7,7 +7,9 @@ import type { PinSample, SelectedPinSamples } from '../../model/statistics.ts';
 import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { Pace } from '../observer/pace.ts';
+import { revisionsOf } from './inventory-counts.ts';
 import { ReferenceTally } from './reference-tally.ts';
+import { Remembered } from './remembered.ts';
 
 /** What selected pins are sampled with. */
 export interface SelectedPinsParts {
@@ -20,6 +22,8 @@ export interface SelectedPinsParts {
 /** How a program ran since it was loaded, as far as the kernel measured. */
 type Runs = Pick<PinSample, 'runs' | 'runSeconds' | 'recursionMisses'>;
 
+const nothing: SelectedPinSamples = { samples: [], selected: 0, seriesDropped: 0 };
+
 /** Pins that have metrics of their own, with samples a few seconds old. */
 export class SelectedPins {
   readonly #parts: SelectedPinsParts;
@@ -27,19 +31,27 @@ export class SelectedPins {
   #runs: ReadonlyMap<number, Runs> = new Map();
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #dueAtMs = Number.NEGATIVE_INFINITY;
+  readonly #pins = new Remembered<readonly PinEntry[]>();
+  readonly #taken = new Remembered<SelectedPinSamples>();
 
   constructor(parts: SelectedPinsParts) {
     this.#parts = parts;
   }
 
   /**
-   * Selected pins in the order of mounts and paths, as long as their series fit; from memory. Samples go on
-   * while this is called.
+   * Selected pins in the order of mounts and paths, as long as their series fit; from memory, and the same
+   * answer where nothing has moved since the last. Samples go on while this is called.
    */
   take(seriesMax: number): SelectedPinSamples {
     const { selection, clock, inventory } = this.#parts;
-    if (selection.selectors.length === 0) return { samples: [], selected: 0, seriesDropped: 0 };
+    if (selection.selectors.length === 0) return nothing;
     this.#askedAtMs = clock.monotonicMs();
+    const from = [...revisionsOf(inventory), this.#entries, this.#runs, seriesMax];
+    return this.#taken.of(from, () => this.#sample(seriesMax));
+  }
+
+  #sample(seriesMax: number): SelectedPinSamples {
+    const { inventory } = this.#parts;
     const tally = new ReferenceTally(inventory);
     const samples: PinSample[] = [];
     let [selected, seriesKept, seriesDropped] = [0, 0, 0];
@@ -59,7 +71,7 @@ export class SelectedPins {
   /** How many series a sample of a pin makes, without making one. */
   #seriesOf({ object: { kind, id, type } }: PinEntry): number {
     const { objects } = this.#parts.inventory;
-    const hasCounters = objects.countersOf(kind, id) !== undefined;
+    const hasCounters = objects.countersAt(kind)?.has(id) === true;
     const isKnown = objects.find(kind, id) !== undefined;
     switch (kind) {
       case 'map':
@@ -83,7 +95,7 @@ export class SelectedPins {
     const now = clock.monotonicMs();
     const isAsked = now - this.#askedAtMs < limits.pinSamplesKeptMs;
     if (selection.selectors.length === 0 || !isAsked || now < this.#dueAtMs) return;
-    const pins = [...this.#selected()];
+    const pins = this.#selected();
     const pace = new Pace(clock);
     if (kernel.entryCounts.unavailable === undefined && pins.some(({ object }) => object.kind === 'map'))
       this.#entries = kernel.entryCounts.readAll();
@@ -98,14 +110,16 @@ export class SelectedPins {
     this.#dueAtMs = clock.monotonicMs() + limits.findingsIntervalMs;
   }
 
-  *#selected(): Iterable<PinEntry> {
+  #selected(): readonly PinEntry[] {
     const { inventory, selection } = this.#parts;
-    for (const names of inventory.mounts()) {
-      for (const path of names.pinPaths.items()) {
-        const pin = names.findPin(path);
-        if (pin !== undefined && isSelected(selection, pin)) yield pin;
-      }
-    }
+    return this.#pins.of([inventory.revision], () =>
+      [...inventory.mounts()].flatMap((names) =>
+        [...names.pinPaths.items()].flatMap((path) => {
+          const pin = names.findPin(path);
+          return pin !== undefined && isSelected(selection, pin) ? pin : [];
+        }),
+      ),
+    );
   }
 
   #sampleOf({ mount, path, object, annotations }: PinEntry, tally: ReferenceTally): PinSample {
