@@ -117,6 +117,14 @@ export interface Objects {
   isOwn(kind: ObjectKind, id: number): boolean;
 }
 
+/** What one pass over all objects of a kind read of each, by id in ascending order. */
+export interface RecordsById<Value> extends ReadonlyMap<number, Value> {
+  /** Ids in ascending order. */
+  readonly ids: Uint32Array;
+  /** The same with something taken off or added to what was read. */
+  adjusted(by: (value: Value, id: number) => Value): RecordsById<Value>;
+}
+
 /**
  * The kernel's own reference counts through BPF iterators; the iterator's +1 is already taken off, our open
  * Fds are not.
@@ -124,8 +132,11 @@ export interface Objects {
 export interface CounterReader {
   /** Why counters of a kind cannot be read on this kernel; undefined where they can. */
   unavailable(kind: PinnableKind): string | undefined;
-  /** One pass over all objects of a kind that are alive, own ones left out, by id in ascending order. */
-  readAll(kind: PinnableKind): ReadonlyMap<number, Counters>;
+  /**
+   * One pass over all objects of a kind that are alive, own ones left out. The very same as the last one,
+   * where no byte of it differs.
+   */
+  readAll(kind: PinnableKind): RecordsById<Counters>;
   /**
    * The counters of one object; undefined if it is gone. The program inside the kernel picks it out: about
    * 20 µs however many objects there are (before Linux 6.1 it runs through all of them). `held` is a

@@ -61,7 +61,7 @@ export function countersWithout(holds: DumpHolds, counters: CounterReader): Coun
       const all = counters.readAll(kind);
       const held = kind === 'map' ? holds.mapIds().filter((id) => all.has(id)) : [];
       if (held.length === 0) return all;
-      return new Map([...all].map(([id, read]) => [id, without(read, kind, id)]));
+      return all.adjusted((read, id) => without(read, kind, id));
     },
   };
 }

@@ -21,6 +21,9 @@ export interface DescribedObject {
   readonly fingerprint: string;
 }
 
+/** Ids in ascending order. */
+type Ids = readonly number[] | Uint32Array;
+
 /** How much of the objects is looked at. */
 export interface ObjectDepth {
   /** All that are alive, so that what is gone is seen; otherwise only ids after the highest known one. */
@@ -75,10 +78,16 @@ export class ObjectSurvey {
     for (const kind of objectKinds) {
       const ids = depth.all ? this.#listAlive(kind, depth.describeKnown) : this.#listNew(kind);
       if (ids === 'unchanged') continue;
-      if (depth.all) gone.push(...this.#missing(kind, new Set(ids)));
-      for (const id of ids) {
-        const isKnown = this.#objects.find(kind, id) !== undefined;
-        if ((isKnown && !depth.describeKnown) || seen.has(`${kind}:${id}`)) continue;
+      const known = this.#objects.ids(kind).items();
+      if (depth.all) {
+        for (const id of without(known, ids)) {
+          const entry = this.#objects.find(kind, id);
+          if (entry !== undefined) gone.push(entry);
+        }
+      }
+      const wanted = depth.describeKnown ? ids : [...without(ids, known)];
+      for (const id of wanted) {
+        if (seen.has(`${kind}:${id}`)) continue;
         const described = this.#kernel.objects.describe(kind, id);
         if (described !== undefined) this.#compare({ kind, id, ...described }, { appeared, gone, refreshed });
         await pace.restIfOver();
@@ -104,25 +113,20 @@ export class ObjectSurvey {
     findings.appeared.set(`${object.kind}:${object.id}`, object);
   }
 
-  #missing(kind: ObjectKind, alive: ReadonlySet<number>): readonly ObjectEntry[] {
-    return [...this.#objects.entries(kind)].filter((known) => !alive.has(known.id));
-  }
-
   #listNew(kind: ObjectKind): readonly number[] {
     return this.#walkIds(kind, this.#highest.get(kind) ?? 0);
   }
 
   /** Every id, or that they are those of the last look, which costs nothing but the kernel's pass. */
-  #listAlive(kind: ObjectKind, evenIfUnchanged: boolean): readonly number[] | 'unchanged' {
+  #listAlive(kind: ObjectKind, evenIfUnchanged: boolean): Ids | 'unchanged' {
     if (kind === 'btf' || this.#kernel.counters.unavailable(kind) !== undefined)
       return this.#walkIds(kind, 0);
-    const counters: ReadonlyMap<number, Counters> = this.#kernel.counters.readAll(kind);
+    const counters = this.#kernel.counters.readAll(kind);
     if (counters === this.#compared.get(kind) && !evenIfUnchanged) return 'unchanged';
     this.#compared.set(kind, counters);
     this.#objects.setCounters(kind, counters);
-    const ids = [...counters.keys()];
-    this.#note(kind, ids.at(-1) ?? 0);
-    return ids;
+    this.#note(kind, counters.ids.at(-1) ?? 0);
+    return counters.ids;
   }
 
   #walkIds(kind: ObjectKind, after: number): readonly number[] {
@@ -137,5 +141,14 @@ export class ObjectSurvey {
 
   #note(kind: ObjectKind, id: number): void {
     this.#highest.set(kind, Math.max(id, this.#highest.get(kind) ?? 0));
+  }
+}
+
+/** Those of the first list that are not in the second. */
+function* without(ids: Ids, others: Ids): Iterable<number> {
+  let at = 0;
+  for (const id of ids) {
+    while (at < others.length && (others[at] ?? 0) < id) at++;
+    if (others[at] !== id) yield id;
   }
 }

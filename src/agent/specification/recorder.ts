@@ -1,4 +1,5 @@
 import type { MapDetails } from '../../kernel/iter/map-details.ts';
+import type { RecordMap } from '../../kernel/iter/record-map.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import { isPinfoldError } from '../../model/error.ts';
@@ -36,7 +37,9 @@ const elsewhere = new Uint8Array(0);
 export class SpecificationRecorder {
   readonly #parts: SpecificationRecorderParts;
   readonly #waiting = new Set<string>();
-  #frozen: ReadonlySet<number> = new Set();
+  /** What the last look at all maps told, and which of them were frozen then. */
+  #details: RecordMap<MapDetails> | undefined;
+  readonly #frozen = new Set<number>();
   #hasBegun = false;
   #hasFailed = false;
   #isStopping = false;
@@ -98,14 +101,14 @@ export class SpecificationRecorder {
     const { mapDetails } = this.#parts.kernel;
     if (mapDetails.unavailable !== undefined) return new Map();
     const { isSame, objects } = mapDetails.readAll();
-    if (isSame) return objects;
-    const frozen = new Set<number>();
-    for (const { id, isFrozen } of objects.values()) {
-      if (!isFrozen) continue;
-      frozen.add(id);
-      if (!this.#frozen.has(id)) this.#want('map', id);
+    if (isSame && this.#details === objects) return objects;
+    for (const { id, isFrozen } of objects.changedSince(this.#details)) {
+      if (isFrozen && !this.#frozen.has(id)) this.#want('map', id);
+      if (isFrozen) this.#frozen.add(id);
+      else this.#frozen.delete(id);
     }
-    this.#frozen = frozen;
+    for (const id of this.#frozen) if (!objects.has(id)) this.#frozen.delete(id);
+    this.#details = objects;
     return objects;
   }
 

@@ -4,7 +4,7 @@ import { type ObjectKind, type PinnableKind, pinnableKinds } from '../../model/k
 import { openObjectById } from '../bpf/objects.ts';
 import type { Btf } from '../btf/btf.ts';
 import type { KernelBtf } from '../btf/kernel-btf.ts';
-import type { CounterReader } from '../kernel.ts';
+import type { CounterReader, RecordsById } from '../kernel.ts';
 import type { Calls } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
@@ -29,7 +29,8 @@ import {
   programDetailsProgram,
   programDetailsSize,
 } from './program-details.ts';
-import { Records, recordSize } from './record.ts';
+import { idOf, parseCounters, recordSize } from './record.ts';
+import { RecordMap } from './record-map.ts';
 import { Seat } from './seat.ts';
 import { learnShownMaps, shownMaps, shownMapsProgram } from './shown-map.ts';
 import { KernelUnusedTables, type UnusedTables } from './unused-tables.ts';
@@ -66,11 +67,6 @@ interface WantedObject {
   readonly held: Fd | undefined;
 }
 
-interface AllCounters {
-  readonly bytes: Buffer;
-  readonly counters: ReadonlyMap<number, Counters>;
-}
-
 /** What the programs are made from. */
 interface Knowledge {
   readonly btf: Btf;
@@ -103,7 +99,7 @@ export class IteratorCounters implements CounterReader, Disposable {
   /**
    * What the last pass read: the same bytes are the same map, which is how a pass at rest makes no garbage.
    */
-  readonly #last = new Map<PinnableKind, AllCounters>();
+  readonly #last = new Map<PinnableKind, RecordMap<Counters>>();
   #wanted: WantedCell | undefined;
   #seat: Seat | undefined;
   readonly #details: Iterator[] = [];
@@ -146,19 +142,18 @@ export class IteratorCounters implements CounterReader, Disposable {
     return this.#reasons.get(kind);
   }
 
-  readAll(kind: PinnableKind): ReadonlyMap<number, Counters> {
+  readAll(kind: PinnableKind): RecordsById<Counters> {
     const list = this.#list(kind);
     this.#wanted?.want(0);
     const bytes = list.readAll();
     const last = this.#last.get(kind);
-    if (last?.bytes.equals(bytes) === true) return last.counters;
-    const records = new Records(kind, bytes);
-    const counters = new Map<number, Counters>();
-    for (let index = 0; index < records.count; index++) {
-      const id = records.id(index);
-      if (!this.own.has(kind, id)) counters.set(id, records.counters(index, listExtra));
-    }
-    this.#last.set(kind, { bytes: Buffer.from(bytes), counters });
+    if (last?.isOf(bytes) === true) return last;
+    const format = {
+      recordSize: recordSize(kind),
+      parse: (record: Buffer) => parseCounters(kind, record, listExtra),
+    };
+    const counters = RecordMap.of(bytes, format, (id) => !this.own.has(kind, id));
+    this.#last.set(kind, counters);
     return counters;
   }
 
@@ -220,15 +215,15 @@ export class IteratorCounters implements CounterReader, Disposable {
       this.#wanted?.want(number + 1);
       return iterator.readFirst(recordSize(kind));
     });
-    const records = new Records(kind, bytes ?? new Uint8Array(0));
-    return records.count === 1 && records.id(0) === id ? records.counters(0, through.extra) : 'unread';
+    const isIts = bytes !== undefined && idOf(bytes) === id;
+    return isIts ? parseCounters(kind, bytes, through.extra) : 'unread';
   }
 
   /** Out of all objects, up to the one that is wanted. */
   #readListed(list: Iterator, kind: PinnableKind, id: number): Counters | undefined {
     this.#wanted?.want(id);
     const bytes = list.readFirst(recordSize(kind));
-    return bytes && new Records(kind, bytes).counters(0, listExtra);
+    return bytes && parseCounters(kind, bytes, listExtra);
   }
 
   #load(kind: PinnableKind, from: Knowledge): void {

@@ -1,13 +1,14 @@
 import { PinfoldError } from '../../model/error.ts';
 import type { PinnableKind } from '../../model/kind.ts';
 import type { Iterator } from './iterator.ts';
+import { type RecordFormat, RecordMap } from './record-map.ts';
 import type { WantedCell } from './wanted-cell.ts';
 
 /** All objects of a kind that are alive, by id, with what they were made with. */
 export interface DetailsPass<Details> {
   /** No byte differs from the pass before: nothing need be compared. */
   readonly isSame: boolean;
-  readonly objects: ReadonlyMap<number, Details>;
+  readonly objects: RecordMap<Details>;
 }
 
 /** Reads what objects were made with and their info structures do not tell; opens none for that. */
@@ -21,22 +22,20 @@ export interface DetailReader<Details> {
 }
 
 /** How a program lays out what it writes of one object. */
-export interface DetailFormat<Details> {
+export interface DetailFormat<Details> extends RecordFormat<Details> {
   readonly kind: PinnableKind;
   /** Of the program, up to 15 letters. */
   readonly program: string;
-  readonly recordSize: number;
-  parse(record: Buffer): Details;
 }
 
 /** What reads them; or the reason why nothing does. */
 type Through = { readonly iterator: Iterator; readonly wanted: WantedCell } | { readonly why: string };
 
 /** The same through an iterator of ours. */
-export class IteratorDetails<Details extends { readonly id: number }> implements DetailReader<Details> {
+export class IteratorDetails<Details> implements DetailReader<Details> {
   readonly #format: DetailFormat<Details>;
   readonly #through: Through;
-  #last: { readonly bytes: Buffer; readonly objects: ReadonlyMap<number, Details> } | undefined;
+  #last: RecordMap<Details> | undefined;
 
   constructor(format: DetailFormat<Details>, through: Through) {
     this.#format = format;
@@ -49,17 +48,11 @@ export class IteratorDetails<Details extends { readonly id: number }> implements
 
   readAll(): DetailsPass<Details> {
     const { iterator, wanted } = this.#parts();
-    const { recordSize, parse } = this.#format;
     wanted.want(0);
     const bytes = iterator.readAll();
-    if (this.#last?.bytes.equals(bytes)) return { isSame: true, objects: this.#last.objects };
-    const objects = new Map<number, Details>();
-    for (let at = 0; at + recordSize <= bytes.length; at += recordSize) {
-      const details = parse(bytes.subarray(at, at + recordSize));
-      objects.set(details.id, details);
-    }
-    this.#last = { bytes: Buffer.from(bytes), objects };
-    return { isSame: false, objects };
+    if (this.#last?.isOf(bytes)) return { isSame: true, objects: this.#last };
+    this.#last = RecordMap.of(bytes, this.#format);
+    return { isSame: false, objects: this.#last };
   }
 
   readOne(id: number): Details | undefined {

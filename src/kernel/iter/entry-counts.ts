@@ -5,9 +5,14 @@ import { entryCountFunction } from './entry-count.ts';
 import { assemble, callKernelFunction, load, move, storeOnStack } from './instruction.ts';
 import type { Iterator } from './iterator.ts';
 import { type ListLayout, learnListLayout } from './layout.ts';
+import { type RecordFormat, RecordMap } from './record-map.ts';
 
 /** A record is the map's id and its count, each a u64. */
 const RECORD_SIZE = 16;
+const entryCounts: RecordFormat<number> = {
+  recordSize: RECORD_SIZE,
+  parse: (record) => Number(record.readBigInt64LE(8)),
+};
 
 /** How many entries maps have, as the kernel counts them; opens no map for that. */
 export interface EntryCountReader {
@@ -36,12 +41,7 @@ export class IteratorEntryCounts implements EntryCountReader {
       const detail = `Entries of maps cannot be counted: ${this.unavailable}.`;
       throw new PinfoldError('not_supported', { kind: 'map', detail });
     }
-    const bytes = this.#iterator.readAll();
-    const counts = new Map<number, number>();
-    for (let at = 0; at + RECORD_SIZE <= bytes.length; at += RECORD_SIZE) {
-      counts.set(bytes.readUInt32LE(at), Number(bytes.readBigInt64LE(at + 8)));
-    }
-    return counts;
+    return RecordMap.of(this.#iterator.readAll(), entryCounts);
   }
 }
 

@@ -27,33 +27,19 @@ export function putValue(kind: PinnableKind, index: number, from: Register): Lin
   return storeOnStack(valueSlot(kind, index), from);
 }
 
-/**
- * The records of a pass, to be read one after the other. `extra` is what reading itself adds to each counter.
- */
-export class Records {
-  readonly count: number;
-  readonly #view: DataView;
-  readonly #kind: PinnableKind;
-  readonly #size: number;
+/** Whose record it is. */
+export function idOf(record: Buffer): number {
+  return record.readUInt32LE(0);
+}
 
-  /** @throws RangeError where the bytes are not whole records: the kernel never cuts one */
-  constructor(kind: PinnableKind, bytes: Uint8Array) {
-    this.#kind = kind;
-    this.#size = recordSize(kind);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.count = bytes.byteLength / this.#size;
-    if (!Number.isInteger(this.count)) throw new RangeError('an iterator gave a part of a record');
-  }
-
-  id(index: number): number {
-    return this.#view.getUint32(index * this.#size, true);
-  }
-
-  counters(index: number, extra: { readonly refcnt: bigint; readonly usercnt: bigint }): Counters {
-    const at = index * this.#size + VALUE_SIZE;
-    const refcnt = this.#view.getBigInt64(at, true) - extra.refcnt;
-    if (this.#kind !== 'map') return { refcnt };
-    const usercnt = this.#view.getBigInt64(at + VALUE_SIZE, true) - extra.usercnt;
-    return { refcnt, usercnt, writecnt: this.#view.getBigInt64(at + 2 * VALUE_SIZE, true) };
-  }
+/** The counters of a record, less `extra`: what reading itself adds to each. */
+export function parseCounters(
+  kind: PinnableKind,
+  record: Buffer,
+  extra: { readonly refcnt: bigint; readonly usercnt: bigint },
+): Counters {
+  const refcnt = record.readBigInt64LE(VALUE_SIZE) - extra.refcnt;
+  if (kind !== 'map') return { refcnt };
+  const usercnt = record.readBigInt64LE(2 * VALUE_SIZE) - extra.usercnt;
+  return { refcnt, usercnt, writecnt: record.readBigInt64LE(3 * VALUE_SIZE) };
 }

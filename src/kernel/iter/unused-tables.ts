@@ -1,4 +1,5 @@
 import type { DetailReader } from './detail-reader.ts';
+import type { RecordMap } from './record-map.ts';
 import type { ShownMap } from './shown-map.ts';
 
 /** BPF_MAP_TYPE_PROG_ARRAY of enum bpf_map_type. */
@@ -25,8 +26,8 @@ export interface UnusedTables {
  */
 export class KernelUnusedTables implements UnusedTables {
   readonly #shown: DetailReader<ShownMap>;
-  /** Types of the maps of the last pass: a map's never changes, and ids are given out in a circle of 2^31. */
-  #types: ReadonlyMap<number, number> = new Map();
+  /** The last pass: a map's type never changes, and ids are given out in a circle of 2^31. */
+  #last: RecordMap<ShownMap> | undefined;
 
   constructor(shown: DetailReader<ShownMap>) {
     this.#shown = shown;
@@ -39,10 +40,9 @@ export class KernelUnusedTables implements UnusedTables {
   }
 
   #typeOf(id: number): number | undefined {
-    const known = this.#types.get(id);
-    if (known !== undefined) return known;
-    const { objects } = this.#shown.readAll();
-    this.#types = new Map([...objects.values()].map((map) => [map.id, map.type]));
-    return this.#types.get(id);
+    const known = this.#last?.get(id);
+    if (known !== undefined) return known.type;
+    this.#last = this.#shown.readAll().objects;
+    return this.#last.get(id)?.type;
   }
 }
