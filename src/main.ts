@@ -15,8 +15,8 @@ import { StreamSlots } from './api/ndjson.ts';
 import { explainStartFailure } from './api/start-failure.ts';
 import { CachedTokens } from './api/token-cache.ts';
 import { socketGroup } from './api/unix-socket.ts';
-import type { OpenFleet } from './cluster/open-fleet.ts';
 import { runCli } from './cli/run-cli.ts';
+import type { OpenFleet } from './cluster/open-fleet.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { mountLabel } from './metrics/mount-label.ts';
 import type { Clock } from './model/clock.ts';
@@ -67,18 +67,19 @@ const processClock: Clock = {
  * SQLite and Fastify take most of a process's start.
  */
 async function loadParts() {
-  const [kernel, peers, store, agent, machine, webhooks, fleet, metrics, server, listeners] = await Promise.all([
-    import('./kernel/open-kernel.ts'),
-    import('./kernel/proc/peer.ts'),
-    import('./store/open-store.ts'),
-    import('./agent/create-agent.ts'),
-    import('./agent/machine/prepare-machine.ts'),
-    import('./agent/webhook/open-webhooks.ts'),
-    import('./cluster/open-fleet.ts'),
-    import('./metrics/metrics.ts'),
-    import('./api/server.ts'),
-    import('./api/serve.ts'),
-  ]);
+  const [kernel, peers, store, agent, machine, webhooks, fleet, metrics, server, listeners] =
+    await Promise.all([
+      import('./kernel/open-kernel.ts'),
+      import('./kernel/proc/peer.ts'),
+      import('./store/open-store.ts'),
+      import('./agent/create-agent.ts'),
+      import('./agent/machine/prepare-machine.ts'),
+      import('./agent/webhook/open-webhooks.ts'),
+      import('./cluster/open-fleet.ts'),
+      import('./metrics/metrics.ts'),
+      import('./api/server.ts'),
+      import('./api/serve.ts'),
+    ]);
   const made = { ...kernel, ...peers, ...store, ...agent, ...machine, ...webhooks, ...fleet };
   return { ...made, ...metrics, ...server, ...listeners };
 }

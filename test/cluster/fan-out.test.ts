@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import test, { after } from 'node:test';
+import { Fleet, type FleetQuestion } from '../../src/cluster/fleet.ts';
+import { NodeDirectory } from '../../src/cluster/membership/nodes.ts';
+import { NodeCaller } from '../../src/cluster/node-call.ts';
+import { newClusterKey } from '../../src/cluster/signing/key-file.ts';
+import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
+import { limits } from '../../src/model/limits.ts';
+import { createLog } from '../../src/model/log.ts';
+import { realClock } from '../support/observed.ts';
+import { openTestStore } from '../support/store.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/until.ts';
+
+const log = createLog({ level: 'error', write: () => undefined, now: () => new Date() });
+const caller = { actor: 'test', role: 'viewer' } as const;
+
+/** A fleet over the local store, whose nodes are servers of the test's own. */
+async function fleetOf(nodes: Readonly<Record<string, RequestListener | string>>) {
+  const dir = tempDir('fan-out');
+  const disk = openTestStore(dir.path, { clock: realClock });
+  const store = disk.openCluster();
+  const servers: Server[] = [];
+  for (const [name, answer] of Object.entries(nodes)) {
+    const address = typeof answer === 'string' ? answer : await serve(servers, answer);
+    const member = {
+      address,
+      labels: { even: String(Number(name.replace(/\D/g, '')) % 2 === 0) },
+      version: '1',
+      boot_id: 'b',
+      agent: name,
+      sees_all_processes: true,
+      started_at: new Date().toISOString(),
+    };
+    const key = clusterKey('nodes', parseClusterName(name), 'member');
+    await store.txn({ conditions: [], changes: [{ put: key, value: JSON.stringify(member) }] });
+  }
+  const directory = new NodeDirectory({ store, clock: realClock, log });
+  await directory.start();
+  const asking = new NodeCaller({ manager: 'm', key: newClusterKey(), clock: realClock });
+  const fleet = new Fleet({ directory, caller: asking, own: undefined });
+  after(async () => {
+    await directory.stop();
+    await asking.close();
+    await store.close();
+    disk.close();
+    for (const server of servers) server.closeAllConnections();
+    for (const server of servers) server.close();
+    dir[Symbol.dispose]();
+  });
+  return { fleet, store };
+}
+
+async function serve(servers: Server[], answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bound = server.address();
+  return `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
+}
+
+/** A node with so many pins, in pages as the API gives them. */
+function nodeWith(count: number, onPage: (limit: number) => void = () => undefined): RequestListener {
+  return (request, response) => {
+    const { searchParams } = new URL(request.url ?? '', 'http://x');
+    const limit = Number(searchParams.get('limit'));
+    const from = Number(searchParams.get('cursor') ?? 0);
+    onPage(limit);
+    const length = Math.max(0, Math.min(limit, count - from));
+    const items = Array.from({ length }, (_, index) => ({ path: `p${from + index}` }));
+    const next_cursor = from + length < count ? String(from + length) : null;
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ items, next_cursor, observed_at: '', total: count }));
+  };
+}
+
+function question(changed: Partial<FleetQuestion> = {}): FleetQuestion {
+  const signal = new AbortController().signal;
+  const query = new URLSearchParams();
+  return { path: '/v1/pins', query, caller, deadlineMs: 5000, signal, selector: [], ...changed };
+}
+
+/** All pages, one after another. */
+async function everyPage(fleet: Fleet, limit: number, changed: Partial<FleetQuestion> = {}) {
+  const items: string[] = [];
+  const unreachable = new Set<string>();
+  let from: Awaited<ReturnType<Fleet['page']>>['next'];
+  let pages = 0;
+  do {
+    const page = await fleet.page(question(changed), { limit, from });
+    assert.ok(page.items.length <= limit);
+    if (page.next !== undefined) assert.equal(page.items.length, limit, 'only the last page is short');
+    items.push(...page.items.map(({ node, path }) => `${node}/${String(path)}`));
+    for (const { node } of page.unreachable) unreachable.add(node);
+    from = page.next;
+    pages += 1;
+  } while (from !== undefined);
+  return { items, unreachable: [...unreachable], pages };
+}
+
+test('pages of any size give each pin of each node once, by node and in its order', async () => {
+  const counts = [0, 3, 1, 0, 12, 7, 0, 1, 25, 2, 0];
+  const names = counts.map((_, index) => `n${String(index).padStart(2, '0')}`);
+  const { fleet } = await fleetOf(
+    Object.fromEntries(names.map((name, index) => [name, nodeWith(counts[index] ?? 0)])),
+  );
+  const expected = names.flatMap((name, at) =>
+    Array.from({ length: counts[at] ?? 0 }, (_, index) => `${name}/p${index}`),
+  );
+  for (const limit of [1, 2, 3, 7, 11, 50, 51, 52, 1000]) {
+    const { items, unreachable } = await everyPage(fleet, limit);
+    assert.deepEqual([items, unreachable], [expected, []], `limit ${limit}`);
+  }
+  const even = await everyPage(fleet, 5, { selector: [{ key: 'even', operator: '=', value: 'true' }] });
+  assert.deepEqual(
+    even.items,
+    expected.filter((item) => Number(item.slice(1, 3)) % 2 === 0),
+  );
+});
+
+test('a first page asks few nodes, however many there are', async () => {
+  let asked = 0;
+  const nodes = Array.from({ length: 60 }, (_, index) => [
+    `n${String(index).padStart(2, '0')}`,
+    nodeWith(100, () => {
+      asked += 1;
+    }),
+  ]);
+  const { fleet } = await fleetOf(Object.fromEntries(nodes));
+  const page = await fleet.page(question(), { limit: 150, from: undefined });
+  assert.equal(page.items.length, 150);
+  assert.ok(asked <= 6, `${asked} requests`);
+});
+
+test('a stream asks a bounded number of nodes at a time and gives everything', async () => {
+  let now = 0;
+  let most = 0;
+  const slow: RequestListener = (request, response) => {
+    now += 1;
+    most = Math.max(most, now);
+    setTimeout(() => {
+      now -= 1;
+      nodeWith(30)(request, response);
+    }, 5);
+  };
+  const nodes = Array.from({ length: 100 }, (_, index) => [`n${index}`, slow]);
+  const { fleet } = await fleetOf(Object.fromEntries(nodes));
+  const seen = new Set<string>();
+  const stream = fleet.stream(question());
+  for (let step = await stream.next(); ; step = await stream.next()) {
+    if (step.done === true) {
+      assert.deepEqual(step.value, { count: 3000, nodes: 100, complete: true, unreachable: [] });
+      break;
+    }
+    for (const { node, path } of step.value) seen.add(`${node}/${String(path)}`);
+  }
+  assert.equal(seen.size, 3000);
+  assert.ok(most <= limits.nodesAtOnce, `${most} at once`);
+});
+
+test('nodes that lie, stall, break off or send too much are named with why, and the others still answer', async () => {
+  const json = (body: unknown): RequestListener => {
+    return (_, response) => void response.end(typeof body === 'string' ? body : JSON.stringify(body));
+  };
+  const item = { path: 'x', node: 'somebody-else' };
+  const bad: Readonly<Record<string, readonly [RequestListener | string, RegExp]>> = {
+    'bad-json': [json('{"items":'), /not JSON/],
+    'bad-shape': [json({ items: {}, next_cursor: null }), /no page/],
+    'bad-items': [json({ items: [1, null], next_cursor: null }), /no page/],
+    'bad-cursor': [json({ items: [], next_cursor: 'x'.repeat(limits.cursorCharsMax + 1) }), /no page/],
+    'bad-many': [json({ items: Array(1001).fill(item), next_cursor: null }), /no page/],
+    'bad-stall': [() => undefined, /took too long/],
+    'bad-cut': [(_, response) => void response.write('{', () => response.destroy()), /broke|closed/],
+    'bad-refuse': [
+      (_, response) => void response.writeHead(403).end('{"code":"forbidden","detail":"no"}'),
+      /403 forbidden.*no/,
+    ],
+    'bad-redirect': [
+      (_, response) => void response.writeHead(302, { location: 'http://x/' }).end('{}'),
+      /302/,
+    ],
+    'bad-address': ['unix:/run/pinfold/agent.sock', /gives no address/],
+    'bad-user': ['http://user@127.0.0.1:1', /gives no address/],
+    'bad-closed': ['http://127.0.0.1:1', /nothing listens/],
+    'bad-drip': [
+      (_, response) => {
+        const drip = setInterval(() => response.write(' '), 20);
+        response.once('close', () => clearInterval(drip));
+      },
+      /took too long/,
+    ],
+  };
+  const { fleet } = await fleetOf({
+    ...Object.fromEntries(Object.entries(bad).map(([name, [answer]]) => [name, answer])),
+    good: nodeWith(5),
+    'good-spoof': json({ items: [item], next_cursor: null }),
+  });
+  const page = await fleet.page(question({ deadlineMs: 400 }), { limit: 5000, from: undefined });
+  assert.deepEqual(
+    page.items.map(({ node }) => node),
+    ['good', 'good', 'good', 'good', 'good', 'good-spoof'],
+    'a node speaks for itself only',
+  );
+  assert.equal(page.unreachable.length, Object.keys(bad).length);
+  for (const { node, reason } of page.unreachable) assert.match(reason, bad[node]?.[1] ?? /^$/, node);
+  const stream = fleet.stream(question({ deadlineMs: 400 }));
+  let step = await stream.next();
+  while (step.done !== true) step = await stream.next();
+  assert.deepEqual([step.value.count, step.value.complete], [6, false]);
+  assert.deepEqual(
+    step.value.unreachable.map(({ node }) => node),
+    Object.keys(bad).sort(),
+  );
+});
+
+test('an answer of one node is bounded in memory', async () => {
+  const piece = Buffer.alloc(1024 * 1024, 0x20);
+  let sent = 0;
+  const { fleet } = await fleetOf({
+    flood: (_, response) => {
+      const more = (): void => {
+        if (response.destroyed) return;
+        sent += piece.length;
+        if (response.write(piece)) setImmediate(more);
+        else response.once('drain', more);
+      };
+      more();
+    },
+  });
+  const asked = question({ deadlineMs: limits.nodeDeadlineMsMax });
+  const page = await fleet.page(asked, { limit: 10, from: undefined });
+  assert.match(page.unreachable[0]?.reason ?? '', /more than \d+ bytes/);
+  const stopped = sent;
+  assert.ok(stopped < 3 * limits.nodeAnswerBytesMax, `${stopped} bytes`);
+});
+
+test('whoever goes stops the asking', async () => {
+  let asked = 0;
+  const nodes = Array.from({ length: 200 }, (_, index) => [
+    `n${index}`,
+    nodeWith(1_000_000, () => {
+      asked += 1;
+    }),
+  ]);
+  const { fleet } = await fleetOf(Object.fromEntries(nodes));
+  const gone = new AbortController();
+  const stream = fleet.stream(question({ signal: gone.signal }));
+  await stream.next();
+  gone.abort();
+  await stream.return({ count: 0, nodes: 0, complete: false, unreachable: [] });
+  const then = asked;
+  assert.ok(then <= limits.nodesAtOnce * 3 + limits.nodePagesAhead, `${then} pages were asked for`);
+});
+
+test('what a node wrote that is no member does not keep the others from being seen', async () => {
+  const { fleet, store } = await fleetOf({ good: nodeWith(1) });
+  for (const value of ['', '{}', '[]', '{"address":5}', 'null']) {
+    const key = clusterKey('nodes', parseClusterName('odd'), 'member');
+    await store.txn({ conditions: [], changes: [{ put: key, value }] });
+    await until(
+      'the odd node',
+      () => fleet.nodes([]).length,
+      (length) => length === 2,
+    );
+  }
+  const [good, odd] = fleet.nodes([]);
+  assert.deepEqual([good?.state, odd?.state, odd?.address], ['ready', 'stale', undefined]);
+});

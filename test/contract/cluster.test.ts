@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
+import test, { after } from 'node:test';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { createMap } from '../support/bpftool.ts';
+import { until } from '../support/until.ts';
+
+/** A machine without etcd: the agent is the manager of a fleet of one. All tests of the file share it. */
+const opening = open();
+after(async () => await (await opening)[Symbol.asyncDispose]());
+
+async function open(): Promise<TestAgent> {
+  const at = await testAgent({ settings: { label: ['role=edge', 'zone=a'] } });
+  await until(
+    'the node to be in its fleet, with a digest',
+    async () => (await at.local.get('/v1/cluster/nodes')).body.items,
+    (items) => items[0]?.digest?.pins !== undefined,
+    { timeoutMs: 30_000 },
+  );
+  return at;
+}
+
+/** Pins maps in a directory of the test's own, which the agent has seen when this resolves. */
+async function pins(at: TestAgent, directory: string, count: number): Promise<readonly string[]> {
+  mkdirSync(`${at.bpffs.path}/${directory}`);
+  const paths = Array.from({ length: count }, (_, index) => `${directory}/p${index}`);
+  for (const path of paths) createMap(`${at.bpffs.path}/${path}`, { name: 'pf_fleet' });
+  await at.local.get('/v1/pins?fresh=true').expect(200);
+  return paths;
+}
+
+test('a machine by itself is a fleet of one node, ready, with labels, address and digest', async () => {
+  const at = await opening;
+  const { body } = await at.local.get('/v1/cluster/nodes').expect(200);
+  const [node] = body.items;
+  assert.deepEqual(
+    [body.total, node.name, node.state, node.labels, node.address],
+    [1, 'test-node', 'ready', { role: 'edge', zone: 'a' }, at.url],
+  );
+  const own = await at.local.get('/v1/node').expect(200);
+  assert.deepEqual([node.boot_id, node.version], [own.body.boot_id, own.body.version]);
+  assert.equal((await at.local.get('/v1/cluster/nodes/test-node').expect(200)).body.name, 'test-node');
+  await pins(at, 'digested', 1);
+  await until(
+    'the digest to tell of the pin',
+    async () => (await at.local.get('/v1/cluster/nodes/test-node')).body.digest.hash,
+    (hash) => hash !== node.digest.hash,
+    { timeoutMs: 30_000 },
+  );
+  const lines = await at.local.get('/v1/cluster/nodes').set('accept', 'application/x-ndjson').expect(200);
+  assert.match(String(lines.text ?? lines.body), /"summary":\{"count":1,"complete":true/);
+});
+
+test('a selector chooses nodes by label, and what is none is refused with its place', async () => {
+  const at = await opening;
+  const chosen = async (selector: string): Promise<number> => {
+    const { body } = await at.local.get('/v1/cluster/nodes').query({ selector }).expect(200);
+    return body.items.length;
+  };
+  const found = ['role=edge', 'role==edge,zone!=b', 'zone', '!gpu', 'other!=x', ''];
+  for (const selector of found) assert.equal(await chosen(selector), 1, selector);
+  for (const selector of ['role=core', 'role=edge,zone!=a', 'gpu', '!zone'])
+    assert.equal(await chosen(selector), 0, selector);
+  for (const selector of ['=a', 'a=b=c', ',', '!a=b', 'a b', 'ü=1', `${'a'.repeat(1025)}`]) {
+    const { body } = await at.local.get('/v1/cluster/pins').query({ selector }).expect(422);
+    assert.equal(body.code, 'invalid_input', selector);
+  }
+});
+
+test('what the fleet lists is what its nodes list, with the node on each item', async () => {
+  const at = await opening;
+  await pins(at, 'listed', 7);
+  for (const plural of ['pins', 'objects', 'maps', 'programs', 'links', 'findings']) {
+    const query = plural === 'pins' ? { fresh: 'true' } : {};
+    const own = await at.local.get(`/v1/${plural}`).query(query).expect(200);
+    const answer = await at.local.get(`/v1/cluster/${plural}`).expect(200);
+    assert.deepEqual([answer.body.complete, answer.body.unreachable], [true, []], plural);
+    const ids = (
+      items: readonly { readonly id?: number; readonly path?: string; readonly rule?: string }[],
+    ) => items.map(({ id, path, rule }) => [id, path, rule]);
+    if (plural === 'pins') assert.deepEqual(ids(answer.body.items), ids(own.body.items), plural);
+    assert.ok(answer.body.items.every(({ node }: { node: string }) => node === 'test-node'));
+  }
+  const { body: filtered } = await at.local
+    .get('/v1/cluster/pins')
+    .query({ prefix: 'listed/p3' })
+    .expect(200);
+  assert.deepEqual(
+    filtered.items.map(({ path }: { path: string }) => path),
+    ['listed/p3'],
+  );
+  const refused = await at.local.get('/v1/cluster/pins').query({ prefix: 'a.b' }).expect(422);
+  assert.equal(refused.body.code, 'bad_path', 'what every node would refuse is refused once');
+});
+
+test('pages of the fleet end where they say, and their cursors belong to one list', async () => {
+  const at = await opening;
+  const made = await pins(at, 'paged', 10);
+  const paths: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = { prefix: 'paged', limit: '3', ...(cursor === undefined ? {} : { cursor }) };
+    const { body } = await at.local.get('/v1/cluster/pins').query(query).expect(200);
+    paths.push(...body.items.map(({ path }: { path: string }) => path));
+    cursor = body.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+  assert.deepEqual(paths, made);
+  const first = await at.local.get('/v1/cluster/pins?limit=3').expect(200);
+  const { next_cursor: taken } = first.body;
+  for (const [path, given] of [
+    ['/v1/cluster/maps', taken],
+    ['/v1/cluster/pins', 'AAAAAAAAbm9uc2Vuc2U'],
+    ['/v1/cluster/pins', '%'],
+  ]) {
+    const { body } = await at.local.get(String(path)).query({ cursor: given }).expect(400);
+    assert.equal(body.code, 'bad_cursor');
+  }
+});
+
+test('the stream of the fleet gives everything and ends with a summary', async () => {
+  const at = await opening;
+  await pins(at, 'streamed', 5);
+  const { text } = await at.local
+    .get('/v1/cluster/pins?prefix=streamed')
+    .set('accept', 'application/x-ndjson')
+    .buffer(true)
+    .expect(200);
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const { summary } = lines.pop();
+  assert.deepEqual(summary, { count: 5, nodes: 1, complete: true, unreachable: [] });
+  assert.ok(lines.every(({ node }) => node === 'test-node'));
+  const asked = at.local.get('/v1/cluster/pins?limit=3').set('accept', 'application/x-ndjson');
+  assert.equal((await asked.expect(422)).body.code, 'invalid_input');
+});
+
+test('a request is passed on to the node byte for byte, with the caller’s own role', async () => {
+  const at = await opening;
+  createMap(`${at.bpffs.path}/through`, { name: 'pf_through' });
+  const through = '/v1/cluster/nodes/test-node/api';
+  const answer = await at.local.get(`${through}/v1/pins/through`).expect(200);
+  const own = await at.local.get('/v1/pins/through').expect(200);
+  assert.deepEqual(answer.body, own.body);
+  assert.deepEqual(
+    [answer.headers['etag'], answer.headers['pinfold-node']],
+    [own.headers['etag'], 'test-node'],
+  );
+  await at.local.get(`${through}/v1/pins/%FFx`).expect(404);
+  await at.local
+    .patch(`${through}/v1/pins/through`)
+    .set('if-match', String(own.headers['etag']))
+    .send({ labels: { a: 'b' } })
+    .expect(200);
+  const { body: events } = await at.local.get('/v1/events?pin=through&type=pin.changed').expect(200);
+  assert.match(events.items.at(-1).actor, /^uid:0 pid:\d+ comm:\S+ via:test-node$/, 'history names both');
+  const viewer = at.remote(await at.token('viewer'));
+  await viewer.get(`${through}/v1/pins/through`).expect(200);
+  const refused = await viewer.delete(`${through}/v1/pins/through`).expect(403);
+  assert.equal(refused.body.code, 'forbidden');
+  await at.local.put(`${through}/v1/directories/made`).expect(201);
+  assert.ok(existsSync(`${at.bpffs.path}/made`));
+  await at.local.delete(`${through}/v1/directories/made`).expect(204);
+  await at.local.post(`${through}/v1/batch`).send({ operations: [] }).expect(422);
+});
+
+test('below a node there is its own API and nothing else', async () => {
+  const at = await opening;
+  const through = '/v1/cluster/nodes/test-node/api';
+  const elsewhere = [
+    `${through}/v1/cluster/nodes`,
+    `${through}/metrics`,
+    `${through}/v1/pins/..%2f..%2fmetrics`,
+    `${through}/v1/pins/%2e%2e/x`,
+    `${through}/v1`,
+    `${through}/`,
+  ];
+  for (const path of elsewhere)
+    assert.equal((await at.local.get(path).expect(404)).body.code, 'not_found', path);
+  const none = await at.local.get('/v1/cluster/nodes/nobody/api/v1/node').expect(404);
+  assert.equal(none.body.code, 'node_not_found');
+  assert.equal((await at.local.get('/v1/cluster/nodes/nobody').expect(404)).body.code, 'node_not_found');
+  assert.equal((await at.local.get('/v1/cluster/nodes/%2F..').expect(422)).body.code, 'invalid_input');
+  assert.equal((await at.local.get('/v1/cluster/pins?node=nobody').expect(404)).body.code, 'node_not_found');
+  assert.equal((await at.local.get('/v1/cluster/pins?deadline=31s').expect(422)).body.code, 'invalid_input');
+  assert.equal((await at.local.delete('/v1/cluster/nodes/test-node').expect(409)).body.code, 'conflict');
+});
+
+test('prometheus is told where to scrape each node', async () => {
+  const at = await opening;
+  const { body } = await at.local.get('/v1/cluster/prometheus/targets').expect(200);
+  assert.deepEqual(body, [
+    {
+      targets: [new URL(at.url).host],
+      labels: {
+        node: 'test-node',
+        __scheme__: 'http',
+        __meta_pinfold_state: 'ready',
+        __meta_pinfold_label_role: 'edge',
+        __meta_pinfold_label_zone: 'a',
+      },
+    },
+  ]);
+});
