@@ -18,7 +18,7 @@ export interface ReadingParts {
   readonly inventory: Inventory;
   readonly whyNoCounters: WhyNoCounters;
   readonly primaryMount: () => string | undefined;
-  readonly known: Pick<KnownMounts, 'ids' | 'find'>;
+  readonly known: KnownMounts;
 }
 
 /** One object that is asked about, as the kernel described it just now. */
