@@ -678,6 +678,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/gc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which pins nobody needs: what, why, and what would be lost; changes nothing */
+        get: operations["planGc"];
+        put?: never;
+        /** Move pins that nobody needs into quarantine; or with `dry_run`, say which */
+        post: operations["collectGarbage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pins in quarantine, in the order in which they came */
+        get: operations["listQuarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pin in quarantine */
+        get: operations["getQuarantined"];
+        put?: never;
+        post?: never;
+        /** Remove a pin in quarantine for good */
+        delete: operations["discardPin"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a pin the name back that it had */
+        post: operations["restorePin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operations/{id}": {
         parameters: {
             query?: never;
@@ -1610,6 +1680,77 @@ export interface components {
                 };
                 hash: string;
             } | null;
+        };
+        Gc: {
+            dry_run: boolean;
+            /** @description ask for it with GET /v1/operations/{id}; null for a dry run, and where nothing is to be done */
+            operation_id: string | null;
+            /** @description how long what goes can be restored */
+            grace_seconds: number;
+            /** @description how many go */
+            pins: number;
+            /** @description what the kernel accounts to their objects */
+            memory_bytes: number;
+            plan: components["schemas"]["GcLine"][];
+            /** @description pins that stay although a rule objects to them, 1000 at most */
+            passed: components["schemas"]["GcPassed"][];
+            passed_total: number;
+            /** Format: date-time */
+            observed_at: string;
+        };
+        GcLine: {
+            /** @description major:minor of the bpffs instance */
+            mount: string;
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            path_bytes?: string;
+            kind: "map" | "program" | "link";
+            /** @description the kernel’s id of the object */
+            id: number;
+            type: string;
+            name?: string;
+            rule: "orphan_pin" | "dead_link";
+            /** @description what the rule found */
+            why: string;
+            age_seconds: number;
+            /** @description what the final unlink will cost */
+            hazards: ("last_reference" | "prog_array_emptied" | "link_detached" | "claimed")[];
+            /** @description the same in words */
+            lost: string;
+            memory_bytes?: number;
+        };
+        GcPassed: {
+            /** @description major:minor of the bpffs instance */
+            mount: string;
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            path_bytes?: string;
+            kind: "map" | "program" | "link";
+            /** @description the kernel’s id of the object */
+            id: number;
+            type: string;
+            name?: string;
+            rule: "orphan_pin" | "dead_link";
+            reason: "held" | "claimed" | "too_young" | "pinned_elsewhere";
+            why: string;
+        };
+        GcRequest: {
+            /** @description all unless told */
+            rules?: ("orphan_pin" | "dead_link")[];
+            /** @description such as 30s, 12h or 30d */
+            min_age?: string;
+            /** @description path relative to the root of the bpffs */
+            prefix?: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            prefix_bytes?: string;
+            /** @description answer with the plan, and change nothing */
+            dry_run?: boolean;
+            /** @description false: unlink at once, without a time in which it can be undone */
+            quarantine?: boolean;
+            /** @description such as 30s, 12h or 30d */
+            grace?: string;
         };
         Health: {
             /** @constant */
@@ -2730,6 +2871,34 @@ export interface components {
                     reason: string;
                 }[];
             };
+        };
+        Quarantined: {
+            /** @description for restore and removal */
+            id: string;
+            /** @description major:minor of the bpffs instance */
+            mount: string;
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            /** @description base64 of the bytes of the path, where they are not UTF-8 */
+            path_bytes?: string;
+            kind: "map" | "program" | "link";
+            /** @description the kernel’s id of the object */
+            object_id: number;
+            type: string;
+            name: string;
+            labels: {
+                [key: string]: string;
+            };
+            owner: string | null;
+            /** @description null where its name was taken while a change was undone */
+            rule: ("orphan_pin" | "dead_link") | null;
+            why: string;
+            /** @description the operation of the clean-up that took it */
+            run: string | null;
+            /** Format: date-time */
+            quarantined_at: string;
+            /** @description null: it stays until somebody decides */
+            expires_at: string | null;
         };
         References: {
             /** @description everything that keeps it, our own references left out */
@@ -6051,6 +6220,319 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    planGc: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                /** @description separated by commas, of orphan_pin, dead_link; all unless told */
+                rules?: string;
+                /** @description such as 12h; as the configuration says unless told */
+                min_age?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gc"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    collectGarbage: {
+        parameters: {
+            query?: {
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GcRequest"];
+            };
+        };
+        responses: {
+            /** @description The plan, of a dry run or where nothing is to be done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gc"];
+                };
+            };
+            /** @description The plan, which is being carried out; the operation tells how it ends. */
+            202: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gc"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listQuarantine: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description whole names: a covers a and a/b, not ab */
+                prefix?: string;
+                /** @description the same as base64url of bytes that are not UTF-8 */
+                prefix_bytes?: string;
+                /** @description those that this clean-up took */
+                run?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pins in quarantine. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Quarantined"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQuarantined: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `id` of the pin in quarantine */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantined"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discardPin: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description hazards to accept, separated by commas: last_reference, prog_array_emptied, link_detached, claimed */
+                accept?: string;
+                /** @description accept every hazard; it is recorded */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description `id` of the pin in quarantine */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan of a dry run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restorePin: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description `id` of the pin in quarantine */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin, back under its name; or the plan. */
+            200: {
+                headers: {
+                    /** @description ask again with GET /v1/operations/{id} */
+                    "Pinfold-Operation"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pin"] | components["schemas"]["Plan"];
+                };
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
