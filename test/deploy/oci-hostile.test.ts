@@ -53,15 +53,16 @@ const encoded = (name: string): string =>
   [...Buffer.from(name)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 
 test('a pin of any name is waited for under that name, and nothing else happens', async () => {
-  for (const name of names) {
-    const late = await hook('start', state({ 'pinfold/claim': encoded(name) }));
-    assert.deepEqual([late.code, late.out, late.made], [1, [], []], name);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point
-    assert.match(late.err, /^pinfold-oci: No pin came to [\x20-\x7e]+ within 1 s\.\n$/, name);
-    createMap(join(agent.bpffs.path, name), { name: 'pf_hostile' });
-    const there = await hook('start', state({ 'pinfold/wait': encoded(name) }));
-    assert.deepEqual([there.code, there.out, there.err, there.made], [0, [], '', []], name);
-  }
+  await Promise.all(
+    names.map(async (name) => {
+      const late = await hook('start', state({ 'pinfold/claim': encoded(name), 'pinfold/timeout': '20ms' }));
+      assert.deepEqual([late.code, late.out, late.made], [1, [], []], name);
+      assert.match(late.err, /^pinfold-oci: No pin came to [\x20-\x7e]+ within 0.02 s\.\n$/, name);
+      createMap(join(agent.bpffs.path, name), { name: 'pf_hostile' });
+      const there = await hook('start', state({ 'pinfold/wait': encoded(name) }));
+      assert.deepEqual([there.code, there.out, there.err, there.made], [0, [], '', []], name);
+    }),
+  );
 });
 
 const refused: readonly (readonly [string, string, string])[] = [
@@ -76,7 +77,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['no id', JSON.stringify({ annotations: {} }), 'not valid'],
   ['a prototype', '{"id":"c","annotations":{"__proto__":{"pinfold/wait":"x"}}}', 'JSON'],
   ['no JSON', '{"id":"c1",', 'JSON'],
-  ['bytes that are not UTF-8', 'nothing', 'JSON'],
+  ['a word', 'nothing', 'JSON'],
   ['nothing', '', ''],
   ['text that looks like an answer', '{"detail":"all is well","code":"x"}\n204', 'JSON'],
 ];
