@@ -7,7 +7,8 @@ export function acceptStreams(app: App, types: readonly string[]): void {
   for (const type of types) {
     app.addContentTypeParser(type, (request, payload, done) => {
       if (request.signedBody !== undefined) {
-        const detail = 'Through a manager entries are sent as one JSON document; streams go to the node itself.';
+        const detail =
+          'Through a manager entries are sent as one JSON document; streams go to the node itself.';
         return done(new PinfoldError('unsupported_media_type', { detail }));
       }
       const encoding = request.headers['content-encoding'] ?? 'identity';
