@@ -5,6 +5,7 @@ import { formats } from './cli.ts';
 import { agentCommand } from './command/agent.ts';
 import { backupCommand } from './command/backup.ts';
 import { batchCommand } from './command/batch.ts';
+import { claimCommand } from './command/claim.ts';
 import { completeCommand, completionCommand } from './command/completion.ts';
 import { countCommand } from './command/count.ts';
 import { createCommand } from './command/create.ts';
@@ -20,6 +21,7 @@ import { leaveCommand } from './command/leave.ts';
 import { mkdirCommand } from './command/mkdir.ts';
 import { mvCommand } from './command/mv.ts';
 import { pinCommand } from './command/pin.ts';
+import { releaseCommand } from './command/release.ts';
 import { rmdirCommand } from './command/rmdir.ts';
 import { setCommand } from './command/set.ts';
 import { specCommand } from './command/spec.ts';
@@ -108,6 +110,8 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   rmdirCommand,
   batchCommand,
   agentCommand,
+  claimCommand,
+  releaseCommand,
   doctorCommand,
   leaveCommand,
   tokenCommand,

@@ -21,6 +21,8 @@ export type Btf = ItemOf<'/v1/btfs'>;
 export type Finding = ItemOf<'/v1/findings'>;
 /** One line of history. */
 export type Event = ItemOf<'/v1/events'>;
+/** An owner's claim on pins. */
+export type Claim = ItemOf<'/v1/claims'>;
 /** A token without its secret. */
 export type Token = ItemOf<'/v1/tokens'>;
 /** The machine whose agent answers. */

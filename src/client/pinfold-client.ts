@@ -8,7 +8,7 @@ import { openTransport, type TransportOptions } from './transport.ts';
 /** One agent (or manager), spoken to by its own OpenAPI document. */
 export interface PinfoldClient {
   /**
-   * Every route, typed. A `{path}` parameter is given percent-encoded already, because paths are bytes.
+   * Every route, typed. `{path}` and `{owner}` are given percent-encoded already, because they are bytes.
    *
    * Answers are `{data, error, response}`; `readData` turns a refusal into a ClientError.
    */
@@ -72,10 +72,10 @@ async function settle<Answer>(call: Promise<Answer>): Promise<Answer> {
   }
 }
 
-/** Puts parameters in their places; paths come encoded, everything else is encoded here. */
+/** Puts parameters in their places; paths and owners come encoded, everything else is encoded here. */
 function serializePath(route: string, parameters: Record<string, unknown>): string {
   return route.replace(/\{(\w+)\}/g, (_, name: string) => {
     const text = String(parameters[name]);
-    return name === 'path' ? text : encodeURIComponent(text);
+    return name === 'path' || name === 'owner' ? text : encodeURIComponent(text);
   });
 }

@@ -29,6 +29,7 @@ export interface GetFlags {
   readonly name?: string;
   readonly id?: string;
   readonly owner?: string;
+  readonly claimed?: boolean;
   readonly selector?: readonly string[];
   readonly pinned?: boolean;
   readonly heldBy?: string;
@@ -58,6 +59,8 @@ export function getCommand(cli: Cli): Command {
     .option('--name <name>', 'objects of this name, and their pins')
     .option('--id <id>', 'pins and events of the object with this id')
     .option('--owner <owner>', 'pins of this owner; empty text for pins without one')
+    .option('--claimed', 'pins that somebody claims')
+    .option('--no-claimed', 'pins that nobody does')
     .option('-l, --selector <key=value>', 'pins with this label; may be repeated', collect)
     .option('--pinned', 'objects that have a pin')
     .option('--no-pinned', 'objects that have none')
@@ -198,6 +201,7 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
     name: flags.name,
     id: flags.id === undefined ? undefined : parseNumber(flags.id, { min: 1, max: 0x7fffffff }),
     owner: flags.owner,
+    claimed: flags.claimed,
     label: flags.selector === undefined ? undefined : labelTexts(flags.selector),
     pinned: flags.pinned,
     held_by: flags.heldBy,

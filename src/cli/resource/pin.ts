@@ -9,7 +9,7 @@ import { defineResource } from './resource.ts';
 export const pinResource = defineResource<Pin>({
   singular: 'pin',
   plural: 'pins',
-  filters: ['mount', 'prefix', 'kind', 'type', 'name', 'id', 'owner', 'label', 'fresh'],
+  filters: ['mount', 'prefix', 'kind', 'type', 'name', 'id', 'owner', 'claimed', 'label', 'fresh'],
   columns: [
     { title: 'PATH', cell: shownPath },
     { title: 'KIND', cell: (pin) => pin.kind },
@@ -24,13 +24,15 @@ export const pinResource = defineResource<Pin>({
     { title: 'LINKS', isWide: true, align: 'right', cell: (pin) => shown(pin.links) },
     { title: 'INODE', isWide: true, align: 'right', cell: (pin) => shown(pin.inode) },
     { title: 'MOUNT', isWide: true, cell: (pin) => shown(pin.mount) },
+    { title: 'CLAIMS', isWide: true, cell: (pin) => pin.claims.map(shown).join(', ') },
     { title: 'LABELS', isWide: true, cell: (pin) => shownLabels(pin.labels) },
   ],
   list: (client, filters, itemsMax) => {
-    const { mount, type, name, id, owner, label, fresh } = filters;
+    const { mount, type, name, id, owner, claimed, label, fresh } = filters;
     const prefix = filters.prefix === undefined ? {} : prefixQuery(filters.prefix);
     const kind = filters.kind === undefined ? undefined : parsePinnableKind(filters.kind);
-    return client.list('/v1/pins', { ...prefix, mount, kind, type, name, id, owner, label, fresh }, itemsMax);
+    const of = { mount, kind, type, name, id, owner, claimed, label, fresh };
+    return client.list('/v1/pins', { ...prefix, ...of }, itemsMax);
   },
   find: (client, name, { mount }) => {
     const path = urlOf(parsePathArgument(name));

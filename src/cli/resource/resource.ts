@@ -13,6 +13,7 @@ export interface Filters {
   readonly name?: string | undefined;
   readonly id?: number | undefined;
   readonly owner?: string | undefined;
+  readonly claimed?: boolean | undefined;
   readonly label?: string[] | undefined;
   readonly pinned?: boolean | undefined;
   readonly held_by?: string | undefined;

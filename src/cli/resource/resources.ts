@@ -1,6 +1,7 @@
 import { escapeText } from '../../model/escape.ts';
 import { UsageError } from '../exit.ts';
 import { btfResource } from './btf.ts';
+import { claimResource } from './claim.ts';
 import { eventResource } from './event.ts';
 import { findingResource } from './finding.ts';
 import { linkResource } from './link.ts';
@@ -26,6 +27,7 @@ export const resources: readonly Resource[] = [
   nodeResource,
   findingResource,
   eventResource,
+  claimResource,
   operationResource,
   tokenResource,
 ];
