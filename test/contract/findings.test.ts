@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import test from 'node:test';
 import { rules } from '../../src/model/finding/rules.ts';
+import { ruleIds } from '../../src/model/schema/finding.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { commandLine } from '../support/command-line.ts';
+import { hold } from '../support/hold.ts';
 
 const impatient = { findings: { min_age: '0s', settle: '0s', per_rule: 100_000 } };
 
@@ -124,6 +126,20 @@ test('with --pins-only rules about objects say that they cannot be tried; others
   assert.equal(refused.body.code, 'not_supported');
 });
 
+test('doctor fails on what is only good to know where that was asked for, and else not', async () => {
+  const off = ruleIds.filter((rule) => rule !== 'single_process');
+  await using at = await testAgent({ file: { findings: { ...impatient.findings, off } } });
+  using _holder = await hold('map:hash:4:8:4:pf_alone:0');
+  const { bpffs, stateDir, runDir } = at.config;
+  const places = ['--bpffs', bpffs, '--state-dir', stateDir, '--run-dir', runDir];
+  const doctor = async (severity: string) =>
+    await commandLine(['doctor', '--fail-on', severity, ...places, '--address', at.socket]);
+  const informed = await doctor('info');
+  assert.match(informed.out, /^ok\s+findings\s+none that needs attention; \d+ for information/m);
+  assert.equal(informed.code, 1, informed.err);
+  assert.equal((await doctor('critical')).code, 0);
+});
+
 test('the command line shows findings, and doctor fails on them where that was asked for', async () => {
   await using at = await testAgent({ file: impatient });
   createMap(`${at.bpffs.path}/orphan`, { name: 'pf_orphan' });
@@ -137,6 +153,6 @@ test('the command line shows findings, and doctor fails on them where that was a
   const places = ['--bpffs', bpffs, '--state-dir', stateDir, '--run-dir', runDir];
   const strict = await run('doctor', '--fail-on', 'warning', ...places);
   assert.equal(strict.code, 1, strict.err);
-  assert.match(strict.out, /^warn\s+orphan_pin\s+Only 1 pin/m);
+  assert.match(strict.out, /^warn\s+orphan_pin\s+Only \d+ pin/m);
   assert.equal((await run('doctor', '--fail-on', 'never', ...places)).code, 0);
 });
