@@ -101,7 +101,7 @@ const silent: Agent = {
     counts: unused,
   },
   gc: { settings: usualGc, plan: unused, start: unused },
-  quarantine: { list: unused, get: unused, restore: unused, discard: unused },
+  quarantine: { list: unused, get: unused, looking: unused, restore: unused, discard: unused },
   changes: {
     pin: unused,
     patch: unused,

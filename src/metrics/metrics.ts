@@ -3,6 +3,7 @@ import { escapeText } from '../model/escape.ts';
 import type { Statistics } from '../model/statistics.ts';
 import { collectClaims } from './claims.ts';
 import { collectFindings } from './findings.ts';
+import { collectGc } from './gc.ts';
 import { collectHttp, type HttpMetrics } from './http.ts';
 import { collectLimits, type LimitHit } from './limits.ts';
 import { collectMemory } from './memory.ts';
@@ -56,6 +57,7 @@ export function createMetrics(given: {
   collectMemory(registry, numbers);
   collectFindings(registry, numbers);
   collectClaims(registry, numbers);
+  collectGc(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
   collectWebhooks(registry, given.webhooks.source, given.webhooks.now);

@@ -13,7 +13,7 @@ import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { restart, runVictim, type Stage } from './support/scene.ts';
-import type { Change } from './support/victim.ts';
+import type { KeptChange } from './support/victim.ts';
 
 const times = rounds(1);
 
@@ -91,7 +91,7 @@ async function dieOnce(death: { doing: Doing; isHeld: boolean; step: StepName })
   const scene: Stage = { bpffs, stateDir: state.path };
   const { id, holder } = await prepare(scene, doing, isHeld);
   using _ = holder;
-  const change: Change = { do: doing, path: 'lone' };
+  const change: KeptChange = { do: doing, path: 'lone' };
   assert.ok(runVictim(scene, { dieAt: step, nth: 1, changes: [change] }), `${step} was reached`);
   // What recovery does to the kernel, it may die after as well.
   if (touched.includes(step)) runVictim(scene, { dieAt: 'recovery.kernel_changed', nth: 1 });

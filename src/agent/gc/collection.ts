@@ -70,7 +70,7 @@ export function openCollection(parts: CollectionParts): Collection {
       plan: (question) => collector.plan(question),
       start: (question, graceMs, context) => collector.start(question, graceMs, context),
     },
-    quarantine: new Quarantine({ records: store.quarantine, clock, ask }),
+    quarantine: new Quarantine({ records: store.quarantine, clock, ask, primaryMount }),
     numbers: () => ({ ...ledger.totals, pins: store.quarantine.count({}) }),
     begin: () => void store.quarantine.forgetOtherBoots(bootId),
     afterPass: () => {

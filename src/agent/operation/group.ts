@@ -1,4 +1,4 @@
-import { pathMembers } from '../../model/path.ts';
+import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { ChangeResult } from '../agent.ts';
 import { doneAnswer, dryAnswer } from './answer.ts';
 import { findClaimed } from './claimed.ts';
@@ -76,7 +76,8 @@ function prepare(shared: Shared, request: ChangeRequest): Prepared {
   const { context } = request;
   const { sink } = environment;
   const operationId = environment.newOperationId();
-  const view = new View(site, holds);
+  const keptAs = (path: PinPath) => environment.store.quarantine.findAt(site.mount, path)?.id;
+  const view = new View(site, holds, keptAs);
   const newSlot = slotNames(`${environment.agentUuid}-${operationId}`);
   const planning: Planning = { environment, site, holds, view, newSlot };
   const lines = request.plan(planning);

@@ -1,6 +1,7 @@
 import type { InodeFacts } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
+import { isQuarantined } from '../quarantine/is-quarantined.ts';
 import { openDirectory } from './directory.ts';
 import type { Holds } from './holds.ts';
 import { holdPin } from './pin-state.ts';
@@ -24,10 +25,13 @@ type Entry = Subject | PlannedDirectory | 'absent';
 export class View {
   readonly #site: Site;
   readonly #holds: Holds;
+  readonly #keptAs: (path: PinPath) => string | undefined;
   readonly #entries = new Map<PinPath, Entry>();
   #hasSeenHardLink = false;
 
-  constructor(site: Site, holds: Holds) {
+  /** `keptAs` names what was at a path and is in quarantine now. */
+  constructor(site: Site, holds: Holds, keptAs: (path: PinPath) => string | undefined) {
+    this.#keptAs = keptAs;
     this.#site = site;
     this.#holds = holds;
   }
@@ -51,10 +55,15 @@ export class View {
     return this.#read(path);
   }
 
-  /** The pin at a path. @throws PinfoldError pin_not_found, parent_not_found and what `find` throws */
+  /**
+   * The pin at a path. @throws PinfoldError pin_not_found, parent_not_found, quarantined and what `find`
+   * throws
+   */
   get(path: PinPath): Subject {
     const found = this.find(path);
     if (found !== undefined) return found;
+    const id = this.#keptAs(path);
+    if (id !== undefined) throw isQuarantined(path, id);
     const [missing] = this.missingDirectories(parentOf(path));
     const code = missing === undefined ? 'pin_not_found' : 'parent_not_found';
     const why = missing === undefined ? '' : ' Its directory does not exist.';

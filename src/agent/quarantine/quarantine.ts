@@ -1,10 +1,11 @@
 import type { Clock } from '../../model/clock.ts';
-import { PinfoldError } from '../../model/error.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { PinPath } from '../../model/path.ts';
 import type { QuarantineDocument } from '../../model/schema/gc.ts';
 import type { QuarantineRecord, QuarantineRecords } from '../../model/store.ts';
 import type { ChangeContext, ChangeResult, MountChoice, Page, Slice } from '../agent.ts';
 import type { ChangeRequest } from '../operation/request.ts';
+import { isQuarantined } from './is-quarantined.ts';
 import { discardRequest, restoreRequest } from './plan-quarantine.ts';
 import { quarantineDocument } from './records.ts';
 
@@ -21,6 +22,7 @@ export interface QuarantineParts {
   readonly records: QuarantineRecords;
   readonly clock: Clock;
   readonly ask: (request: ChangeRequest) => Promise<ChangeResult>;
+  readonly primaryMount: () => string | undefined;
 }
 
 /** The pins in quarantine, for whoever decides about them. */
@@ -29,6 +31,8 @@ export interface QuarantinedPins {
   list(filter: QuarantineFilter, slice: Slice): Page<QuarantineDocument>;
   /** @throws PinfoldError quarantine_not_found */
   get(id: string): QuarantineDocument;
+  /** Does something with a pin; where it is not there, says so if it is in quarantine. */
+  looking<Result>(path: PinPath, mount: MountChoice, look: () => Result): Result;
   /**
    * Gives a pin the name back that it had, and makes directories that are missing on the way.
    *
@@ -63,6 +67,17 @@ export class Quarantine implements QuarantinedPins {
 
   get(id: string): QuarantineDocument {
     return this.#show(this.#find(id));
+  }
+
+  looking<Result>(path: PinPath, mount: MountChoice, look: () => Result): Result {
+    try {
+      return look();
+    } catch (error) {
+      const at = mount ?? this.#parts.primaryMount();
+      const isMissing = isPinfoldError(error, 'pin_not_found') || isPinfoldError(error, 'parent_not_found');
+      const kept = isMissing && at !== undefined ? this.#parts.records.findAt(at, path) : undefined;
+      throw kept === undefined ? error : isQuarantined(path, kept.id);
+    }
   }
 
   restore(id: string, context: ChangeContext): Promise<ChangeResult> {

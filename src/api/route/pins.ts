@@ -112,7 +112,7 @@ function addGet(app: App, { agent }: Parts): void {
       if (at !== undefined) return agent.history.pinAt(path, mount, parseThen(at, waiting));
       const wait = parseWait(waiting);
       if (wait !== undefined) return await sendWait(agent.waits, { ...wait, path, mount }, request, reply);
-      const { value } = agent.reads.pin(path, mount);
+      const { value } = agent.quarantine.looking(path, mount, () => agent.reads.pin(path, mount));
       return sendTagged(request, reply, value);
     },
   });

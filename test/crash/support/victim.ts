@@ -36,8 +36,13 @@ export type Change =
     }
   | { readonly do: 'patch'; readonly path: string; readonly patch: PinPatch }
   | { readonly do: 'unpin'; readonly path: string }
-  | { readonly do: 'batch'; readonly operations: readonly BatchOperation[] }
-  | { readonly do: 'quarantine' | 'restore' | 'discard' | 'discard if unwanted'; readonly path: string };
+  | { readonly do: 'batch'; readonly operations: readonly BatchOperation[] };
+
+/** What is done with a pin that goes into quarantine, or is there. */
+export interface KeptChange {
+  readonly do: 'quarantine' | 'restore' | 'discard' | 'discard if unwanted';
+  readonly path: string;
+}
 
 /** What the process is told. */
 export interface Orders {
@@ -47,11 +52,11 @@ export interface Orders {
   readonly nth: number;
   /** Throws at this passing of a visible step, so that things are taken back. */
   readonly failAt?: number;
-  readonly changes?: readonly Change[];
+  readonly changes?: readonly (Change | KeptChange)[];
 }
 
 /** A change as an agent gets it. */
-function requestOf(environment: OperationEnvironment, change: Change): ChangeRequest {
+function requestOf(environment: OperationEnvironment, change: Change | KeptChange): ChangeRequest {
   const asked = { mount: undefined, context: asking() };
   switch (change.do) {
     case 'pin': {
@@ -64,19 +69,14 @@ function requestOf(environment: OperationEnvironment, change: Change): ChangeReq
       return unpinRequest(path(change.path), asked);
     case 'batch':
       return batchRequest(change.operations, asked);
-    case 'quarantine':
-      return quarantining(environment, seen(environment, change.path));
     default:
-      return ending(environment, change, asked);
+      return keptRequest(environment, change, asked);
   }
 }
 
-/** What becomes of a pin that is in quarantine. */
-function ending(
-  { store, mounts }: OperationEnvironment,
-  change: Extract<Change, { readonly do: 'restore' | 'discard' | 'discard if unwanted' }>,
-  asked: Asked,
-): ChangeRequest {
+function keptRequest(environment: OperationEnvironment, change: KeptChange, asked: Asked): ChangeRequest {
+  if (change.do === 'quarantine') return quarantining(environment, seen(environment, change.path));
+  const { store, mounts } = environment;
   const record = store.quarantine.findAt(mounts.findMount(undefined).id, change.path);
   if (record === undefined) throw new Error(`${change.path} is not in quarantine`);
   if (change.do === 'restore') return restoreRequest(record, asked);
@@ -87,7 +87,7 @@ function ending(
 }
 
 /** Carries changes out together, and throws what the first failed with. */
-function apply(environment: OperationEnvironment, changes: readonly Change[]): void {
+function apply(environment: OperationEnvironment, changes: readonly (Change | KeptChange)[]): void {
   const requests = changes.map((change) => requestOf(environment, change));
   const failed = carryOut(environment, requests).find((done) => 'error' in done);
   if (failed !== undefined && 'error' in failed) throw failed.error;

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
+import { hold } from '../support/hold.ts';
+import { until } from '../support/until.ts';
+
+let agent: TestAgent;
+
+before(async () => {
+  agent = await testAgent({ file: { gc: { min_age: '1s', pins_a_second: 10_000 } } });
+});
+
+after(async () => {
+  await agent[Symbol.asyncDispose]();
+});
+
+const at = (name: string): string => `${agent.bpffs.path}/${name}`;
+const staged = () => readdirSync(at('pinfold-staging'));
+
+/** Waits until a clean-up is over, and gives what its operation says. */
+async function ended(id: string): Promise<{ readonly outcome: string; readonly detail: string }> {
+  return await until(
+    'the clean-up is over',
+    async () => (await agent.local.get(`/v1/operations/${id}`).expect(200)).body,
+    ({ outcome }) => outcome !== 'running',
+  );
+}
+
+async function collect(body: object, status = 202) {
+  const answer = await agent.local.post('/v1/gc').send({ min_age: '0s', ...body });
+  assert.equal(answer.status, status, JSON.stringify(answer.body));
+  return answer.body;
+}
+
+async function quarantined(query = '') {
+  return (await agent.local.get(`/v1/quarantine${query}`).expect(200)).body;
+}
+
+test('a dry run says of each pin what, why and what would be lost, and changes nothing', async () => {
+  mkdirSync(at('dry'));
+  const { id } = createMap(at('dry/orphan'));
+  using holder = await hold('map:hash:4:8:16:pf_dry:0', `pin:0:${at('dry/used')}`);
+  const query = 'prefix=dry&min_age=0s&rules=orphan_pin';
+  const viewer = agent.remote(await agent.token('viewer'));
+  const { body } = await viewer.get(`/v1/gc?${query}`).expect(200);
+  assert.equal(body.dry_run, true);
+  assert.equal(body.operation_id, null);
+  const [line, ...others] = body.plan;
+  assert.deepEqual(others, [], `the map of ${holder.pid} is not in the plan`);
+  assert.deepEqual([line.path, line.kind, line.id, line.rule], ['dry/orphan', 'map', id, 'orphan_pin']);
+  assert.match(line.why, /^Only 1 pin of its own keeps hash map \d+ "\w+" alive/);
+  assert.deepEqual(line.hazards, ['last_reference']);
+  assert.match(line.lost, /^hash map \d+ "\w+" and its 0 entries \(\d+ bytes\)$/);
+  assert.equal(body.memory_bytes, line.memory_bytes);
+  const same = await collect({ prefix: 'dry', dry_run: true }, 200);
+  assert.deepEqual(
+    same.plan.map(({ path }: { path: string }) => path),
+    ['dry/orphan'],
+  );
+  assert.equal(existsSync(at('dry/orphan')), true);
+  await viewer.post('/v1/gc').send({ dry_run: true }).expect(403);
+  execFileSync('rm', ['-r', at('dry')]);
+});
+
+test('what nobody needs goes into quarantine, is listed there, and restored it is as it was', async () => {
+  mkdirSync(at('leak'));
+  const { id } = createMap(at('leak/one'));
+  createMap(at('leak/two'));
+  const before = statSync(at('leak/one'));
+  const { operation_id, plan, grace_seconds } = await collect({ prefix: 'leak', grace: '1h' });
+  assert.deepEqual(
+    plan.map(({ path }: { path: string }) => path),
+    ['leak/one', 'leak/two'],
+  );
+  assert.equal(grace_seconds, 3600);
+  const operation = await ended(operation_id);
+  assert.deepEqual([operation.outcome, operation.detail], ['applied', '2 of 2 pins went into quarantine.']);
+  assert.equal(existsSync(at('leak/one')), false);
+  assert.equal(isAlive('map', id), true);
+  const { items, total } = await quarantined(`?run=${operation_id}&limit=1`);
+  assert.equal(total, 2);
+  const [one] = items;
+  assert.deepEqual([one.path, one.kind, one.object_id, one.rule], ['leak/one', 'map', id, 'orphan_pin']);
+  const hours = (Date.parse(one.expires_at) - Date.parse(one.quarantined_at)) / 3_600_000;
+  assert.ok(hours > 0.99 && hours < 1.01, `${hours} hours of grace`);
+  assert.deepEqual((await agent.local.get(`/v1/quarantine/${one.id}`).expect(200)).body, {
+    ...one,
+    expires_at: (await agent.local.get(`/v1/quarantine/${one.id}`)).body.expires_at,
+  });
+
+  const gone = await agent.local.get('/v1/pins/leak/one').expect(423);
+  assert.deepEqual([gone.body.code, gone.body.quarantine_id], ['quarantined', one.id]);
+  await agent.local.delete('/v1/pins/leak/one').expect(423);
+  await agent.local.patch('/v1/pins/leak/one').send({ mode: '0640' }).expect(423);
+
+  createMap(at('leak/one'));
+  const taken = await agent.local.post(`/v1/quarantine/${one.id}/restore`).expect(409);
+  assert.equal(taken.body.code, 'pin_exists');
+  assert.match(taken.body.detail, /"leak\/one": it holds hash map \d+ /);
+  execFileSync('rm', [at('leak/one')]);
+  const { body, headers } = await agent.local.post(`/v1/quarantine/${one.id}/restore`).expect(200);
+  assert.equal(body.inode, before.ino);
+  assert.match(String(headers['pinfold-operation']), /^[0-9A-Z]{26}$/);
+  assert.equal(pinnedMap(at('leak/one')).id, id);
+  const listed = await agent.local.get('/v1/pins?prefix=leak').expect(200);
+  assert.deepEqual(
+    listed.body.items.map(({ path }: { path: string }) => path),
+    ['leak/one'],
+  );
+  await agent.local.post(`/v1/quarantine/${one.id}/restore`).expect(404);
+  const events = await agent.local.get('/v1/events?pin=leak/one').expect(200);
+  const types = events.body.items.map(({ type }: { type: string }) => type);
+  assert.ok(types.includes('pin.quarantined') && types.includes('pin.restored'), types.join());
+
+  const [two] = (await quarantined('?prefix=leak')).items;
+  const refused = await agent.local.delete(`/v1/quarantine/${two.id}`).expect(409);
+  assert.deepEqual(refused.body.hazards, ['last_reference']);
+  await agent.local.delete(`/v1/quarantine/${two.id}?accept=last_reference`).expect(204);
+  assert.deepEqual(staged(), []);
+  await until('the map is freed', () => !isAlive('map', two.object_id));
+  execFileSync('rm', ['-r', at('leak')]);
+});
+
+test('after grace what nobody needs is gone, and what somebody needs has its name back', async () => {
+  mkdirSync(at('over'));
+  const free = createMap(at('over/free'));
+  const held = createMap(at('over/held'));
+  const claimed = createMap(at('over/claimed'));
+  const { operation_id } = await collect({ prefix: 'over', grace: '3s' });
+  await ended(operation_id);
+  assert.equal((await quarantined('?prefix=over')).total, 3);
+  using holder = await hold(`id:map:${held.id}`);
+  await agent.local
+    .put('/v1/claims/tester')
+    .send({ pins: ['over/claimed'] })
+    .expect((answer) => assert.ok([200, 201].includes(answer.status), JSON.stringify(answer.body)));
+  await until(
+    'the grace is over',
+    async () => (await quarantined('?prefix=over')).total,
+    (total) => total === 0,
+  );
+  assert.equal(pinnedMap(at('over/held')).id, held.id, `${holder.pid} has it`);
+  assert.equal(pinnedMap(at('over/claimed')).id, claimed.id);
+  assert.equal(existsSync(at('over/free')), false);
+  await until('the map is freed', () => !isAlive('map', free.id));
+  const { text } = await agent.local.get('/metrics').expect(200);
+  for (const action of ['quarantined', 'restored', 'discarded'])
+    assert.match(text, new RegExp(`^pinfold_gc_pins_total\\{action="${action}"\\} [1-9]`, 'm'));
+  assert.match(text, /^pinfold_gc_quarantine_pins 0$/m);
+  const again = await collect({ prefix: 'over' }, 200);
+  assert.deepEqual(again.plan, []);
+  assert.deepEqual(
+    again.passed.map(({ reason }: { reason: string }) => reason),
+    ['claimed'],
+  );
+  await agent.local.delete('/v1/claims/tester');
+  execFileSync('rm', ['-r', at('over')]);
+});
+
+test('without quarantine what nobody needs is gone at once', async () => {
+  mkdirSync(at('now'));
+  const { id } = createMap(at('now/orphan'));
+  const { operation_id } = await collect({ prefix: 'now', quarantine: false });
+  await ended(operation_id);
+  await until('the map is freed', () => !isAlive('map', id));
+  assert.deepEqual(staged(), []);
+  await collect({ prefix: 'now', quarantine: false, grace: '1h' }, 422);
+  execFileSync('rm', ['-r', at('now')]);
+});
+
+test('rules that say nothing of need, and times that are none, are refused', async () => {
+  for (const body of [{ rules: ['map_near_full'] }, { rules: [] }, { min_age: '1 day' }, { nonsense: 1 }])
+    await collect(body, 422);
+  await agent.local.get('/v1/gc?rules=hidden_holder').expect(422);
+  await agent.local.get('/v1/gc?min_age=soon').expect(422);
+  await agent.local.get('/v1/gc?mount=0:99999').expect(404);
+  await agent.local.get('/v1/quarantine/nonsense').expect(422);
+  await agent.local.get('/v1/quarantine/00000000000000000000000000').expect(404);
+  await agent.local.delete('/v1/quarantine/00000000000000000000000000').expect(404);
+});
+
+test('what is in quarantine stays there over a restart, and its time goes on', async () => {
+  mkdirSync(at('stays'));
+  const { id } = createMap(at('stays/orphan'));
+  const { operation_id } = await collect({ prefix: 'stays', grace: '2s' });
+  await ended(operation_id);
+  const [slot] = staged();
+  agent = await agent.restart();
+  if ((await quarantined('?prefix=stays')).total > 0) assert.deepEqual(staged(), [slot]);
+  await until('the map is freed', () => !isAlive('map', id));
+  assert.equal((await quarantined('?prefix=stays')).total, 0);
+  execFileSync('rm', ['-r', at('stays')]);
+});
