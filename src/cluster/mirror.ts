@@ -1,5 +1,7 @@
+import type { Clock } from '../model/clock.ts';
 import { type ClusterPrefix, parseStoredKey } from '../model/cluster/key.ts';
 import type { ClusterEntry, ClusterNews, ClusterStore } from '../model/cluster/store.ts';
+import { limits } from '../model/limits.ts';
 import type { Log } from '../model/log.ts';
 import { Backoff } from './backoff.ts';
 
@@ -7,6 +9,7 @@ import { Backoff } from './backoff.ts';
 export interface MirrorOptions {
   readonly store: ClusterStore;
   readonly prefix: ClusterPrefix;
+  readonly clock: Clock;
   readonly log: Log;
   /** Called after each change of what is mirrored, with the keys that differ from before. */
   readonly onChange?: (keys: readonly string[]) => void;
@@ -22,7 +25,10 @@ export class Mirror {
   readonly #stopping = new AbortController();
   #entries = new Map<string, ClusterEntry>();
   #revision = 0;
-  #trouble: string | undefined = 'the store has not been read yet';
+  #trouble: { readonly reason: string; readonly sinceMs: number } | undefined = {
+    reason: 'the store has not been read yet',
+    sinceMs: Number.NEGATIVE_INFINITY,
+  };
   #running: Promise<void> | undefined;
 
   constructor(options: MirrorOptions) {
@@ -39,9 +45,14 @@ export class Mirror {
     return this.#revision;
   }
 
-  /** Why what is mirrored may be old; undefined while the watch is up. */
+  /**
+   * Why what is mirrored may be old; undefined while the watch is up, and for limits.clusterPatienceMs after
+   * it broke: most are made again within a moment.
+   */
   get trouble(): string | undefined {
-    return this.#trouble;
+    const { reason, sinceMs = 0 } = this.#trouble ?? {};
+    const awayMs = this.#options.clock.monotonicMs() - sinceMs;
+    return awayMs >= limits.clusterPatienceMs ? reason : undefined;
   }
 
   /** Begins. Resolves after the first list, or after the first failure to make one. */
@@ -113,10 +124,8 @@ export class Mirror {
   }
 
   #note(reason: string): void {
-    if (this.#trouble === undefined)
-      this.#options.log.warn('the cluster store is out of reach; what is known of the fleet may be old', {
-        cause: reason,
-      });
-    this.#trouble = reason;
+    const { clock, log } = this.#options;
+    if (this.#trouble === undefined) log.warn('the watch of the cluster store broke', { cause: reason });
+    this.#trouble = { reason, sinceMs: this.#trouble?.sinceMs ?? clock.monotonicMs() };
   }
 }

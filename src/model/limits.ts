@@ -56,6 +56,8 @@ export const limits = {
   observeIntervalMs: 1000,
   walkIntervalMs: 10_000,
   inotifyWatchesMax: 100_000,
+  /** Foreign changes of names whose writers are remembered until two passes have read them. */
+  nameEventsMax: 16_384,
   /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
   streamChunkBytes: 64 * 1024,
   /** How long streams together may keep the event loop in one round of it. */
@@ -178,6 +180,8 @@ export const limits = {
   clusterTxnOperationsMax: 64,
   /** For so long one call to the cluster store is waited for. */
   clusterCallMs: 5000,
+  /** A manager whose watch is away for so long says that what it knows may be old. */
+  clusterPatienceMs: 3000,
   /** Changes that the store of a single machine keeps for watches that come back. */
   clusterHistoryRows: 10_000,
   /** Keys of one prefix that are read; a fleet has this many nodes at most. */

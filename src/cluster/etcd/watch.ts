@@ -1,7 +1,7 @@
 import type { Etcd3, IWatchResponse } from 'etcd3';
 import type { ClusterEvent, ClusterNews } from '../../model/cluster/store.ts';
 import { Backoff, pause } from '../backoff.ts';
-import { askAgain } from './client.ts';
+import { askAgain, failureOf } from './client.ts';
 import { entryOf, parseRevision } from './etcd-store.ts';
 
 /** A range of keys, from a revision on. */
@@ -61,7 +61,7 @@ export async function* watchEtcd(
     } catch (error) {
       if (signal.aborted) return;
       isUp = false;
-      yield { type: 'disconnected', reason: error instanceof Error ? error.message : String(error) };
+      yield { type: 'disconnected', reason: sentenceOf(error) };
       await backoff.wait(signal);
     }
   }
@@ -107,6 +107,11 @@ async function* oneStream(
   } finally {
     stream.cancel();
   }
+}
+
+function sentenceOf(error: unknown): string {
+  const failure = failureOf(error);
+  return failure instanceof Error ? failure.message : String(failure);
 }
 
 /** What one response says; nothing for one without events. @throws Error for a member that cannot serve it */

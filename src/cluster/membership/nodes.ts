@@ -34,6 +34,7 @@ export class NodeDirectory {
     this.#mirror = new Mirror({
       store: parts.store,
       prefix: clusterPrefix('nodes'),
+      clock: parts.clock,
       log: parts.log,
       onChange: (keys) => this.#take(keys),
     });

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { createMap } from '../support/bpftool.ts';
+import { startEtcd } from '../support/etcd.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until, untilPasses } from '../support/until.ts';
+
+/** The same machine stands for several: each agent has a bpffs, a state and a name of its own. */
+const dir = tempDir('fleet');
+const key = join(dir.path, 'key');
+writeClusterKey(key);
+const opening = open();
+const patience = { timeoutMs: 60_000, everyMs: 100 };
+
+async function open() {
+  const etcd = await startEtcd(3);
+  const node = async (name: string, zone: string, more: Readonly<Record<string, boolean>> = {}) =>
+    await testAgent({
+      settings: { node: name, etcd: etcd.urls, 'cluster-key': key, label: [`zone=${zone}`], ...more },
+    });
+  const agents = {
+    a: await node('a', 'x', { manager: true }),
+    b: await node('b', 'y'),
+    c: await node('c', 'x'),
+  };
+  for (const [name, at] of Object.entries(agents)) {
+    for (let index = 0; index < 4; index += 1)
+      createMap(`${at.bpffs.path}/${name}${index}`, { name: 'pf_fleet' });
+    await at.local.get('/v1/pins?fresh=true').expect(200);
+  }
+  return { etcd, node, ...agents };
+}
+
+after(async () => {
+  const { etcd, a, b, c } = await opening;
+  for (const at of [a, b, c]) await at[Symbol.asyncDispose]();
+  etcd[Symbol.dispose]();
+  dir[Symbol.dispose]();
+});
+
+/** What the manager says of its nodes: `a ready, b stale`. */
+async function states(manager: TestAgent): Promise<string> {
+  const { body } = await manager.local.get('/v1/cluster/nodes').expect(200);
+  return body.items.map(({ name, state }: Record<string, string>) => `${name} ${state}`).join(', ');
+}
+
+async function untilStates(manager: TestAgent, expected: string): Promise<void> {
+  await until(
+    'the states of nodes',
+    () => states(manager),
+    (seen) => seen === expected,
+    patience,
+  );
+}
+
+/** Everything the fleet lists, by pages. */
+async function listed(manager: TestAgent, query: Readonly<Record<string, string>> = {}) {
+  const items: string[] = [];
+  const unreachable: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const asked = { limit: '5', ...query, ...(cursor === undefined ? {} : { cursor }) };
+    const { body } = await manager.local.get('/v1/cluster/pins').query(asked).expect(200);
+    items.push(...body.items.map(({ node, path }: Record<string, string>) => `${node}:${path}`));
+    unreachable.push(...body.unreachable.map(({ node }: Record<string, string>) => node));
+    assert.equal(body.complete, body.unreachable.length === 0);
+    cursor = body.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+  return { items, unreachable };
+}
+
+const of = (name: string): string[] => [0, 1, 2, 3].map((index) => `${name}:${name}${index}`);
+
+test('agents meet in etcd, and a manager lists what all of them have', async () => {
+  const { a, b } = await opening;
+  await untilStates(a, 'a ready, b ready, c ready');
+  assert.deepEqual(await listed(a), { items: [...of('a'), ...of('b'), ...of('c')], unreachable: [] });
+  assert.deepEqual((await listed(a, { selector: 'zone=x' })).items, [...of('a'), ...of('c')]);
+  assert.deepEqual((await listed(a, { node: 'b' })).items, of('b'));
+  const refused = await b.local.get('/v1/cluster/nodes').expect(421);
+  assert.equal(refused.body.code, 'not_a_manager');
+  assert.match(refused.body.detail, /--manager/);
+});
+
+test('etcd holds two keys a node, of less than 2 KiB, and nothing of its objects', async () => {
+  const { a, etcd } = await opening;
+  await until(
+    'three digests',
+    async () => (await a.local.get('/v1/cluster/nodes')).body.items,
+    (items) => items.every(({ digest }: { digest: unknown }) => digest !== null),
+    patience,
+  );
+  const { kvs } = JSON.parse(etcd.ctl('get', '', '--prefix', '-w', 'json'));
+  const keys = kvs.map(({ key: text }: { key: string }) => Buffer.from(text, 'base64').toString());
+  const names = ['a', 'b', 'c'].flatMap((name) => [`nodes/${name}/digest`, `nodes/${name}/member`]);
+  assert.deepEqual(
+    keys,
+    names.map((name) => `/pinfold/v1/${name}`),
+  );
+  for (const { value } of kvs) assert.ok(Buffer.from(value, 'base64').length <= 1024);
+});
+
+test('a manager acts at a node as its caller, and with no more than the node allows managers', async () => {
+  const { a, b } = await opening;
+  const through = '/v1/cluster/nodes/b/api';
+  await a.local.get(`${through}/v1/pins/b0`).expect(200);
+  await a.local
+    .patch(`${through}/v1/pins/b0`)
+    .send({ labels: { by: 'a' } })
+    .expect(200);
+  const { body } = await b.local.get('/v1/events?pin=b0&type=pin.changed').expect(200);
+  assert.match(body.items.at(-1).actor, /^uid:0 pid:\d+ comm:\S+ via:a$/);
+  assert.equal((await a.local.get(`${through}/v1/tokens`).expect(403)).body.code, 'forbidden');
+  await a.local.get('/v1/tokens').expect(200);
+  const roles = { viewer: [200, 403], reader: [200, 403], operator: [200, 200] } as const;
+  for (const role of ['viewer', 'reader', 'operator'] as const) {
+    const as = a.remote(await a.token(role));
+    await as.get(`${through}/v1/pins/b1`).expect(roles[role][0]);
+    await as
+      .patch(`${through}/v1/pins/b1`)
+      .send({ labels: { by: role } })
+      .expect(roles[role][1]);
+  }
+  await a.remote(null).get(`${through}/v1/pins/b1`).expect(401);
+  const unsigned = await b.remote(null).get('/v1/pins/b1').expect(401);
+  assert.equal(unsigned.body.code, 'unauthenticated');
+  const own = { 'pinfold-actor': 'uid:0', 'pinfold-role': 'admin' };
+  await b.remote(null).get('/v1/pins/b1').set(own).expect(401);
+});
+
+test('an agent with another key is in nobody’s lists, and is named with the reason', async () => {
+  const { a, etcd } = await opening;
+  const other = join(dir.path, 'other');
+  writeClusterKey(other);
+  const settings = { node: 'stranger', etcd: etcd.urls, 'cluster-key': other, manager: true };
+  {
+    await using stranger = await testAgent({ settings });
+    await until(
+      'the stranger',
+      () => states(a),
+      (seen) => seen.includes('stranger ready'),
+      patience,
+    );
+    const { body } = await a.local.get('/v1/cluster/pins').expect(200);
+    assert.equal(body.complete, false);
+    assert.deepEqual(
+      body.unreachable.map(({ node }: Record<string, string>) => node),
+      ['stranger'],
+    );
+    assert.match(body.unreachable[0].reason, /not signed with the key of this cluster/);
+    const theirs = await stranger.local.get('/v1/cluster/pins').expect(200);
+    assert.deepEqual(
+      theirs.body.items.filter(({ node }: Record<string, string>) => node !== 'stranger'),
+      [],
+    );
+  }
+  await until(
+    'the stranger to go',
+    () => states(a),
+    (seen) => seen.includes('stranger stale'),
+    patience,
+  );
+  await a.local.delete('/v1/cluster/nodes/stranger').expect(204);
+  await untilStates(a, 'a ready, b ready, c ready');
+});
+
+test('a second agent of the same name does not take the first one’s place, and says so', async () => {
+  const { a, b, node } = await opening;
+  await using twin = await node('b', 'y');
+  assert.ok(
+    twin.logs.some((line) => line.includes('Another agent, at') && line.includes('is in the fleet as b')),
+  );
+  await twin.local.get('/v1/pins').expect(200);
+  const { body } = await a.local.get('/v1/cluster/nodes/b').expect(200);
+  assert.equal(body.address, b.url);
+});
+
+test('a node that ends is stale at once, and is named until it is back', async () => {
+  const world = await opening;
+  const { a, c, node } = world;
+  await c.running.stop();
+  await untilStates(a, 'a ready, b ready, c stale');
+  const { items, unreachable } = await listed(a);
+  assert.deepEqual([items, unreachable], [[...of('a'), ...of('b')], ['c']]);
+  const { body } = await a.local.get('/v1/cluster/nodes/c').expect(200);
+  assert.equal(body.reason, 'it does not renew its lease');
+  assert.ok(body.last_seen <= new Date().toISOString());
+  const gone = await a.local.get('/v1/cluster/nodes/c/api/v1/node').expect(502);
+  assert.deepEqual([gone.body.code, gone.body.node], ['node_unreachable', 'c']);
+  world.c = await node('c', 'x');
+  await untilStates(a, 'a ready, b ready, c ready');
+  await c[Symbol.asyncDispose]();
+});
+
+test('one member of etcd killed, then one paused, changes nothing that a caller sees', async () => {
+  const { a, etcd } = await opening;
+  for (const disturb of [
+    () => etcd.members[0]?.kill(),
+    () => {
+      etcd.restart(0);
+      etcd.members[1]?.kill('SIGSTOP');
+    },
+  ]) {
+    disturb();
+    const fresh = `d${Date.now()}`;
+    createMap(`${a.bpffs.path}/${fresh}`, { name: 'pf_fleet' });
+    const before = (await a.local.get('/v1/cluster/nodes/a')).body.digest.hash;
+    await until(
+      'a digest to be written with a member missing',
+      async () => (await a.local.get('/v1/cluster/nodes/a')).body,
+      ({ digest, state }) => digest.hash !== before && state === 'ready',
+      patience,
+    );
+    await untilStates(a, 'a ready, b ready, c ready');
+  }
+  etcd.members[1]?.kill('SIGCONT');
+});
+
+test('without etcd’s majority nodes do as before, and the manager says that it may know old things', async () => {
+  const { a, b, etcd } = await opening;
+  etcd.members[0]?.kill();
+  etcd.members[1]?.kill();
+  await untilStates(a, 'a stale, b stale, c stale');
+  const { body } = await a.local.get('/v1/cluster/pins?deadline=30s').expect(200);
+  assert.equal(body.complete, false);
+  assert.match(body.reason, /etcd cannot be reached/);
+  assert.deepEqual(body.unreachable, [], 'nodes are asked all the same');
+  assert.ok(body.items.length >= 12);
+  createMap(`${b.bpffs.path}/lonely`, { name: 'pf_fleet' });
+  await b.local.get('/v1/pins/lonely').expect(200);
+  const refused = await a.local.delete('/v1/cluster/nodes/c').expect(409);
+  assert.equal(refused.body.code, 'conflict');
+  etcd.restart(0);
+  etcd.restart(1);
+  await untilStates(a, 'a ready, b ready, c ready');
+  await untilPasses(async () => {
+    const { body: again } = await a.local.get('/v1/cluster/pins').expect(200);
+    assert.deepEqual([again.complete, again.reason], [true, undefined]);
+  }, patience);
+});
