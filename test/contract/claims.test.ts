@@ -157,7 +157,7 @@ test('a foreign replacement shows in the claim, and pins say who claims them', a
   assert.deepEqual((await agent.local.get('/v1/pins/mine')).body.claims, []);
 });
 
-test('release with unpin removes what nobody else claims, in one operation, and says what it left', async () => {
+test('release with unpin removes what nobody else claims, and says what it left', async () => {
   for (const name of ['one', 'shared', 'swapped']) twice(name);
   await put('pod-5', { pins: ['one', 'shared', 'swapped', 'never'] });
   await put('pod-6', { pins: ['shared'] });

@@ -28,7 +28,7 @@ async function remaining(agent: TestAgent, owner: string): Promise<number | unde
   return status === 404 ? undefined : body.remaining_ms;
 }
 
-test('the time of day jumping by ten years either way ends no lease, prolongs none, and changes no order', async () => {
+test('a clock that jumps by ten years ends no lease, prolongs none, and changes no order', async () => {
   const clock = movedClock();
   await using agent = await testAgent({ clock });
   createMap(`${agent.bpffs.path}/map`, { name: 'pf_years' });
@@ -74,7 +74,7 @@ test('the time of day jumping by ten years either way ends no lease, prolongs no
   assert.match(text, /^pinfold_claims_expired_total 1$/m);
 });
 
-test('time without an agent counts, and a restarted one waits one renewal interval for whoever is due', async () => {
+test('time without an agent counts, and a restarted one waits one renewal interval', async () => {
   const clock = movedClock();
   await using first = await testAgent({ clock });
   const put = (agent: TestAgent, owner: string) =>

@@ -63,7 +63,7 @@ test('claims are there again after a restart, as they were, and sqlite3 sees the
   assert.deepEqual(second.book.counts(), { claims: 2, pins: 3, expired: 0 });
 });
 
-test('in another boot a claim of the primary instance goes on with a new lease, and forgets the objects', () => {
+test('in another boot a claim of the primary instance goes on, and forgets the objects', () => {
   using dir = tempDir('claims');
   const clock = testClock();
   {

@@ -7,8 +7,6 @@ export interface IndexedClaim extends ClaimRef {
   readonly paths: readonly string[];
 }
 
-const nobody: readonly ClaimRef[] = [];
-
 /** Finds the claims on a path. */
 export class ClaimIndex implements ClaimedPins {
   readonly #primaryMount: () => string | undefined;
@@ -20,8 +18,8 @@ export class ClaimIndex implements ClaimedPins {
   }
 
   claimsOf({ mount, path }: ClaimedPlace): readonly ClaimRef[] {
-    if (this.#claims.size === 0) return nobody;
-    const there = this.#claims.get(mount)?.get(path) ?? nobody;
+    if (this.#claims.size === 0) return [];
+    const there = this.#claims.get(mount)?.get(path) ?? [];
     const inPrimary = this.#claims.get(null)?.get(path);
     if (inPrimary === undefined || this.#primaryMount() !== mount) return there;
     return there.length === 0 ? inPrimary : [...there, ...inPrimary].sort(byOwner);
@@ -34,7 +32,7 @@ export class ClaimIndex implements ClaimedPins {
 
   add({ owner, claim, mount, paths }: IndexedClaim): void {
     const there = this.#claims.get(mount) ?? new Map<string, readonly ClaimRef[]>();
-    for (const path of paths) there.set(path, inserted(there.get(path) ?? nobody, { owner, claim }));
+    for (const path of paths) there.set(path, inserted(there.get(path) ?? [], { owner, claim }));
     if (there.size > 0) this.#claims.set(mount, there);
   }
 
@@ -42,7 +40,7 @@ export class ClaimIndex implements ClaimedPins {
     const there = this.#claims.get(mount);
     if (there === undefined) return;
     for (const path of paths) {
-      const left = (there.get(path) ?? nobody).filter((claim) => claim.owner !== owner);
+      const left = (there.get(path) ?? []).filter((claim) => claim.owner !== owner);
       if (left.length === 0) there.delete(path);
       else there.set(path, left);
     }

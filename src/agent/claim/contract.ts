@@ -57,7 +57,7 @@ export interface Claims extends ClaimedPins {
    * Ends a claim; with `unpins`, what it holds and nobody else claims is unpinned in the same operation, all
    * of it or nothing.
    *
-   * @throws PinfoldError claim_not_found, precondition_failed, hazard, and whatever a batch of removals throws
+   * @throws PinfoldError claim_not_found, precondition_failed, hazard, and what a batch of removals throws
    */
   release(
     owner: ClaimOwner,

@@ -163,7 +163,8 @@ function parseLease(text: string): number {
   const ms = parseDurationMs(text) ?? 0;
   const { leaseMsMin, leaseMsMax } = limits;
   if (ms >= leaseMsMin && ms <= leaseMsMax) return ms;
-  const detail = `lease is a time such as 10m, from ${durationText(leaseMsMin)} to ${durationText(leaseMsMax)}.`;
+  const bounds = `${durationText(leaseMsMin)} to ${durationText(leaseMsMax)}`;
+  const detail = `lease is a time such as 10m, from ${bounds}.`;
   throw new PinfoldError('invalid_input', { detail, errors: [{ pointer: '/body/lease', detail }] });
 }
 

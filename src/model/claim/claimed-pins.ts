@@ -28,8 +28,5 @@ export interface ClaimedPins {
 
 /** Who claims a path, as documents of pins say it: text, in which bytes that are none are lost. */
 export function ownersOf(claims: ClaimedPins, place: ClaimedPlace): readonly string[] {
-  const found = claims.claimsOf(place);
-  return found.length === 0 ? noOwners : found.map(({ owner }) => textOf(owner));
+  return claims.claimsOf(place).map(({ owner }) => textOf(owner));
 }
-
-const noOwners: readonly string[] = [];

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { PinfoldError } from '../error.ts';
 import type { PinPath } from '../path.ts';
 import type { Claim, ClaimedObject, ClaimedPath } from './claim.ts';
@@ -83,14 +82,13 @@ function isSamePlace(before: Claim, mount: string | null, now: BootMoment): bool
 
 function changeOf(before: Claim | undefined, after: Claim): PlannedClaim['change'] {
   if (before === undefined) return 'made';
-  const said = ({ mount, bootId, pins, lease, labels }: Claim) => [
-    mount,
-    bootId,
-    pins,
-    lease?.leaseMs ?? null,
-    labels,
-  ];
-  return isDeepStrictEqual(said(before), said(after)) ? 'renewed' : 'changed';
+  return textOf(before) === textOf(after) ? 'renewed' : 'changed';
+}
+
+/** What of a claim is more than a deadline. */
+function textOf({ mount, bootId, pins, lease, labels }: Claim): string {
+  const sorted = Object.entries(labels).sort(([one], [other]) => byBytes(one, other));
+  return JSON.stringify([mount, bootId, pins, lease?.leaseMs ?? null, sorted]);
 }
 
 function saysNoPins(before: Claim | undefined): PinfoldError {
