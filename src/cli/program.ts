@@ -15,6 +15,7 @@ import { dumpCommand } from './command/dump.ts';
 import { entryCommand } from './command/entry.ts';
 import { eventsCommand } from './command/events.ts';
 import { freezeCommand } from './command/freeze.ts';
+import { gcCommand } from './command/gc.ts';
 import { getCommand } from './command/get.ts';
 import { instructionsCommand } from './command/instructions.ts';
 import { leaveCommand } from './command/leave.ts';
@@ -22,6 +23,7 @@ import { mkdirCommand } from './command/mkdir.ts';
 import { mvCommand } from './command/mv.ts';
 import { pinCommand } from './command/pin.ts';
 import { releaseCommand } from './command/release.ts';
+import { restoreCommand } from './command/restore.ts';
 import { rmdirCommand } from './command/rmdir.ts';
 import { setCommand } from './command/set.ts';
 import { specCommand } from './command/spec.ts';
@@ -31,6 +33,7 @@ import { treeCommand } from './command/tree.ts';
 import { unpinCommand } from './command/unpin.ts';
 import { versionCommand } from './command/version.ts';
 import { waitCommand } from './command/wait.ts';
+import { webhookCommand } from './command/webhook.ts';
 import { whyCommand } from './command/why.ts';
 import type { Io } from './io.ts';
 
@@ -109,11 +112,14 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   mkdirCommand,
   rmdirCommand,
   batchCommand,
-  agentCommand,
+  gcCommand,
+  restoreCommand,
   claimCommand,
   releaseCommand,
+  agentCommand,
   doctorCommand,
   leaveCommand,
+  webhookCommand,
   tokenCommand,
   backupCommand,
   completionCommand,

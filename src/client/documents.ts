@@ -25,6 +25,12 @@ export type Event = ItemOf<'/v1/events'>;
 export type Claim = ItemOf<'/v1/claims'>;
 /** A token without its secret. */
 export type Token = ItemOf<'/v1/tokens'>;
+/** A receiver of events, without its secrets. */
+export type Webhook = ItemOf<'/v1/webhooks'>;
+/** The same, with a secret that was made for it. */
+export type NewWebhook = paths['/v1/webhooks/{name}']['put']['responses'][201]['content']['application/json'];
+/** What was sent to one. */
+export type WebhookDelivery = ItemOf<'/v1/webhooks/{name}/deliveries'>;
 /** The machine whose agent answers. */
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
 /** How a wait for a pin ended. */
@@ -47,6 +53,13 @@ export type ProgramUsage = TopPrograms['items'][number];
 export type TopMaps = paths['/v1/top/maps']['get']['responses'][200]['content']['application/json'];
 /** What one of them takes. */
 export type MapUsage = TopMaps['items'][number];
+/** A pin in quarantine. */
+export type Quarantined =
+  paths['/v1/quarantine/{id}']['get']['responses'][200]['content']['application/json'];
+/** Which pins nobody needs, and what becomes of them. */
+export type GcAnswer = paths['/v1/gc']['post']['responses'][200]['content']['application/json'];
+/** What is asked to be cleaned up. */
+export type GcBody = paths['/v1/gc']['post']['requestBody']['content']['application/json'];
 /** What a change came to. */
 export type Operation = paths['/v1/operations/{id}']['get']['responses'][200]['content']['application/json'];
 

@@ -12,8 +12,10 @@ import { objectResource } from './object.ts';
 import { operationResource } from './operation.ts';
 import { pinResource } from './pin.ts';
 import { programResource } from './program.ts';
+import { quarantineResource } from './quarantine.ts';
 import type { Resource } from './resource.ts';
 import { tokenResource } from './token.ts';
+import { webhookResource } from './webhook.ts';
 
 /** Every noun of `get`, in the order help shows them. */
 export const resources: readonly Resource[] = [
@@ -26,9 +28,11 @@ export const resources: readonly Resource[] = [
   mountResource,
   nodeResource,
   findingResource,
-  eventResource,
+  quarantineResource,
   claimResource,
+  eventResource,
   operationResource,
+  webhookResource,
   tokenResource,
 ];
 

@@ -74,7 +74,8 @@ export const GcDocument = Type.Object(
   {
     dry_run: Type.Boolean(),
     operation_id: Type.Union([Type.String(), Type.Null()], {
-      description: 'ask for it with GET /v1/operations/{id}; null for a dry run, and where nothing is to be done',
+      description:
+        'ask for it with GET /v1/operations/{id}; null for a dry run, and where nothing is to be done',
     }),
     grace_seconds: Type.Number({ description: 'how long what goes can be restored' }),
     pins: Type.Integer({ description: 'how many go' }),
@@ -107,7 +108,9 @@ export const QuarantineDocument = Type.Object(
       description: 'null where its name was taken while a change was undone',
     }),
     why: Type.String(),
-    run: Type.Union([Type.String(), Type.Null()], { description: 'the operation of the clean-up that took it' }),
+    run: Type.Union([Type.String(), Type.Null()], {
+      description: 'the operation of the clean-up that took it',
+    }),
     quarantined_at: Time,
     expires_at: Type.Union([Time, Type.Null()], { description: 'null: it stays until somebody decides' }),
   },
