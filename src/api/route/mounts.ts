@@ -3,8 +3,8 @@ import { listOf } from '../../model/schema/common.ts';
 import { MountDocument } from '../../model/schema/pin.ts';
 import { answers, list } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
-import { freshQuery, pageQuery, sendList } from '../list.ts';
-import { pageOf } from '../page.ts';
+import { keptList } from '../kept-list.ts';
+import { freshQuery, pageQuery } from '../list.ts';
 
 /** Every bpffs instance that can be seen from any mount namespace. */
 export function addMountsRoute(app: App, parts: Parts): void {
@@ -17,10 +17,6 @@ export function addMountsRoute(app: App, parts: Parts): void {
       querystring: Type.Object({ ...pageQuery, ...freshQuery }, { additionalProperties: false }),
       response: answers({ 200: list('The instances.', listOf(MountDocument)) }),
     },
-    handler: (request, reply) =>
-      sendList(parts, request, reply, (slice) => {
-        const { value, observedAt } = parts.agent.reads.mounts();
-        return { value: pageOf(value, slice), observedAt };
-      }),
+    handler: keptList(parts, () => parts.agent.reads.mounts()),
   });
 }
