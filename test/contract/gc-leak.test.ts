@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { type TestAgent, testAgent } from '../support/agent.ts';
+import { bpftool } from '../support/bpftool.ts';
+import { commandLine, type Ran } from '../support/command-line.ts';
+import { leak, startTraffic, type Traffic } from '../support/leak.ts';
+import { until } from '../support/until.ts';
+
+/** Like the public case of 8,000 maps and 3,000 programs for 20 users (`npm run bench -- gc`), a hundredth. */
+const size = { maps: 80, programs: 30 };
+const users = 20;
+
+let agent: TestAgent;
+let traffic: Traffic;
+
+before(async () => {
+  agent = await testAgent({ file: { gc: { min_age: '0s', grace: '1h', pins_a_second: 10_000 } } });
+  mkdirSync(`${agent.bpffs.path}/leak`);
+  traffic = await startTraffic(`${agent.bpffs.path}/leak/live`, users);
+  await leak(`${agent.bpffs.path}/leak/dead`, size);
+});
+
+after(async () => {
+  traffic[Symbol.dispose]();
+  await agent[Symbol.asyncDispose]();
+});
+
+async function pinfold(...words: readonly string[]): Promise<Ran> {
+  return await commandLine([...words, '--address', agent.socket]);
+}
+
+/** Ids of what was leaked and is alive, as bpftool sees it. */
+function leaked(): number {
+  const named = (kind: 'map' | 'prog') =>
+    bpftool<{ id: number; name?: string }[]>(kind, 'show').filter(({ name }) => name === 'pf_leak');
+  return named('map').length + named('prog').length;
+}
+
+const dead = () => readdirSync(`${agent.bpffs.path}/leak/dead`).length;
+const all = size.maps + size.programs;
+
+test('a leak is found, explained, cleaned up, undone and cleaned up again, while users go on', async () => {
+  const dry = await pinfold('gc', '--prefix', 'leak');
+  assert.equal(dry.code, 0, dry.err);
+  assert.equal(dry.out.split('\n').filter((line) => /^leak\/dead\//.test(line)).length, all);
+  assert.doesNotMatch(dry.out, /leak\/live/);
+  assert.match(
+    dry.out,
+    /^leak\/dead\/m0 +map:\d+ +orphan_pin +\S+ +\d.* hash map \d+ "pf_leak" and its 0 entries/m,
+  );
+  assert.match(
+    dry.err,
+    new RegExp(`^${all} pins holding .* would go into quarantine. Nothing was changed`, 'm'),
+  );
+  assert.equal(dead(), all);
+
+  const first = await pinfold('gc', '--prefix', 'leak', '--execute');
+  assert.equal(first.code, 0, first.err);
+  assert.match(first.out, new RegExp(`^${all} of ${all} pins went into quarantine\\.$`, 'm'));
+  assert.deepEqual([dead(), leaked()], [0, all]);
+  const listed = await pinfold('get', 'quarantine', '--prefix', 'leak');
+  assert.match(listed.out, /^ID +PATH +OBJECT +TYPE +NAME +RULE +AGE +EXPIRES IN/);
+  assert.match(
+    listed.out,
+    /^[0-9A-Z]{26} +leak\/dead\/m0 +map:\d+ +hash +pf_leak +orphan_pin +\d+s +(59m|60m|1h)/m,
+  );
+
+  const run = /--run ([0-9A-Z]{26}) undoes/.exec(first.err)?.[1] ?? '';
+  const undone = await pinfold('restore', '--run', run);
+  assert.equal(undone.code, 0, undone.err);
+  assert.match(undone.out, /^leak\/dead\/m0 restored \(map \d+ hash pf_leak\)$/m);
+  assert.deepEqual([dead(), leaked()], [all, all]);
+
+  const second = await pinfold('gc', '--prefix', 'leak', '--execute', '--grace', '0s');
+  assert.equal(second.code, 0, second.err);
+  await until('all of it is freed', leaked, (count) => count === 0);
+  assert.equal((await pinfold('gc', '--prefix', 'leak')).err.trim(), 'Nothing to clean up.');
+
+  const { rounds, failures } = await traffic.soFar();
+  assert.ok(rounds > 10, `only ${rounds} rounds of traffic`);
+  assert.equal(failures, 0, traffic.complaints());
+});
+
+test('a claimed pin stays, and the command says so', async () => {
+  await leak(`${agent.bpffs.path}/leak/parked`, { maps: 2, programs: 0 });
+  const claim = await pinfold('claim', 'tester', 'leak/parked/m0');
+  assert.equal(claim.code, 0, claim.err);
+  const { out, err, code } = await pinfold('gc', '--prefix', 'leak', '--execute', '-o', 'json');
+  assert.equal(code, 0, err);
+  const answer = JSON.parse(out);
+  assert.deepEqual(
+    answer.plan.map(({ path }: { path: string }) => path),
+    ['leak/parked/m1'],
+  );
+  assert.equal(answer.operation.outcome, 'applied');
+  const dry = await pinfold('gc', '--prefix', 'leak');
+  assert.match(dry.err, /^Stays, claimed: leak\/parked\/m0 \(an owner claims it\)$/m);
+  for (const [words, code] of [
+    [['gc', '--execute', '--dry-run'], 2],
+    [['gc', '--rule', 'hidden_holder'], 2],
+    [['restore'], 2],
+    [['restore', '00000000000000000000000000'], 3],
+  ] as const)
+    assert.equal((await pinfold(...words)).code, code, words.join(' '));
+});
