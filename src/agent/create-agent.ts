@@ -23,17 +23,13 @@ import type { ReadingParts } from './holder/reading.ts';
 import { AgentHooks } from './hook/hooks.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
-import { ObjectRecorder } from './inventory/object-recorder.ts';
 import { type Announce, ChangeRecorder } from './inventory/recorder.ts';
 import { sortRemembered } from './inventory/remembered.ts';
-import { DirectoryWatches } from './observer/directory-watches.ts';
+import { makeObserver, type ObservedParts } from './make-observer.ts';
 import { KnownMounts } from './observer/known-mounts.ts';
 import { MountTable } from './observer/mount-table.ts';
-import { ObjectSurvey } from './observer/object-survey.ts';
-import { Observer } from './observer/observer.ts';
 import { startRetention } from './observer/retention.ts';
 import { type Rhythm, Schedule, usualRhythm } from './observer/schedule.ts';
-import { FindingsWriter } from './observer/writer.ts';
 import { PinChanges } from './operation/changes.ts';
 import type { OperationEnvironment } from './operation/environment.ts';
 import { operationIds } from './operation/operation-id.ts';
@@ -190,7 +186,8 @@ export function createAgent(given: AgentOptions): StartedAgent {
 function openSpecified({ options, inventory, statistics }: SharedParts): SpecificationRecorder | undefined {
   const { kernel, store, clock, node, onFailure } = options;
   if (node.isPinsOnly) return undefined;
-  const specified = new SpecificationRecorder({ kernel, store, clock, inventory, onFailure });
+  const onLeftOut = (parts: number): void => statistics.noteLeftOut(parts);
+  const specified = new SpecificationRecorder({ kernel, store, clock, inventory, onLeftOut, onFailure });
   statistics.onEvents((events) => specified.note(events));
   return specified;
 }
@@ -248,7 +245,7 @@ function withoutDumps(options: AgentOptions, holds: DumpHolds): AgentOptions {
 }
 
 /** What both the observer and the operations stand on. */
-interface SharedParts {
+export interface SharedParts {
   readonly options: AgentOptions;
   readonly inventory: Inventory;
   readonly known: KnownMounts;
@@ -257,38 +254,6 @@ interface SharedParts {
   readonly claims: ClaimBook;
   readonly ledger: QuarantineLedger;
   readonly statistics: AgentStatistics;
-}
-
-/** The observer, and what must be let go of after it. */
-interface ObserverParts {
-  readonly observer: Observer;
-  readonly writer: FindingsWriter;
-  readonly watches: DirectoryWatches;
-}
-
-function makeObserver(
-  { options, inventory, known, recorder, mounts, statistics }: SharedParts,
-  onWake: () => void,
-): ObserverParts {
-  const { kernel, store, clock, node } = options;
-  const announce: Announce = (events) => statistics.announce(events);
-  const watches = new DirectoryWatches(kernel.openWatcher, onWake);
-  const { bootId } = kernel.facts;
-  const objects = new ObjectRecorder({ store, objects: inventory.objects, bootId, announce });
-  const writer = new FindingsWriter({ store, inventory, pins: recorder, objects, watches, announce });
-  const survey = node.isPinsOnly ? undefined : new ObjectSurvey(kernel, inventory.objects);
-  const observer = new Observer({
-    kernel,
-    clock,
-    inventory,
-    mounts,
-    known,
-    watches,
-    recorder,
-    writer,
-    objects: survey,
-  });
-  return { observer, writer, watches };
 }
 
 function makeEnvironment(
@@ -327,7 +292,7 @@ function makeLife({
   readonly options: AgentOptions;
   readonly recovery: Recovery;
   readonly schedule: Schedule;
-  readonly observed: ObserverParts;
+  readonly observed: ObservedParts;
   readonly pool: DumpPool;
   readonly editing: OpenEdits;
   readonly specified: SpecificationRecorder | undefined;
@@ -359,6 +324,7 @@ function makeLife({
       await schedule.stop();
       await specified?.stop();
       observed.watches[Symbol.dispose]();
+      observed.attribution[Symbol.dispose]();
       life.endNoting();
       if (observed.observer.observedAt !== undefined) observed.writer.events([life.stopped()]);
     },

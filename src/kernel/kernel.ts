@@ -5,6 +5,8 @@ import type { PinPath } from '../model/path.ts';
 import type { Feature } from '../model/schema/node.ts';
 import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
+import type { NameWatcher } from './fanotify/name-watcher.ts';
+import type { NameEvent } from './fanotify/reader.ts';
 import type { DetailReader } from './iter/detail-reader.ts';
 import type { EntryCountReader } from './iter/entry-counts.ts';
 import type { LostTargets } from './iter/lost-targets.ts';
@@ -43,6 +45,8 @@ export interface Kernel extends Disposable {
   sinceBootMs(): number;
   /** inotify on directories; see InotifyWatcher. */
   openWatcher(onWake: (watch: number | 'overflow') => void): Watcher;
+  /** fanotify on directories, which tells who changed a name; undefined where that is not to be had. */
+  openNameWatcher(onEvents: (events: readonly (NameEvent | 'overflow')[]) => void): NameWatcher | undefined;
 }
 
 /** What stays true while this kernel runs. */

@@ -1,6 +1,7 @@
 import { openBpffs } from './bpffs/open-bpffs.ts';
 import { openWatcher } from './bpffs/watcher.ts';
 import { kernelBtfPath, readKernelBtf } from './btf/kernel-btf.ts';
+import { openNameWatcher } from './fanotify/name-watcher.ts';
 import { KernelHolders } from './holder/kernel-holders.ts';
 import { openHolderIterators } from './holder/open-holders.ts';
 import { IteratorCounters } from './iter/counters.ts';
@@ -57,6 +58,7 @@ export function openKernel(): Kernel {
       bpffs,
       holders: new KernelHolders(sources),
       openWatcher: (onWake) => openWatcher(calls, onWake),
+      openNameWatcher: (onEvents) => openNameWatcher(calls, onEvents),
       [Symbol.dispose]: dispose,
     };
   } catch (error) {

@@ -56,7 +56,7 @@ export const limits = {
   observeIntervalMs: 1000,
   walkIntervalMs: 10_000,
   inotifyWatchesMax: 100_000,
-  /** Foreign changes of names whose writers are remembered until two passes have read them. */
+  /** Foreign changes of names in one instance and one pass, whose writers are remembered. */
   nameEventsMax: 16_384,
   /** NDJSON bytes handed to a socket before the stream waits for it to drain. */
   streamChunkBytes: 64 * 1024,
@@ -133,6 +133,8 @@ export const limits = {
   specificationBytesMax: 256 * 1024 * 1024,
   /** Specifications that one transaction stores. */
   specificationChunkRows: 100,
+  /** Memory that making a map may take at once, unless the request allows more: 1 GiB. */
+  mapMemoryDefault: 1024 ** 3,
   /** Slots of prog_arrays, maps of maps and their like that one reading of holders looks at. */
   holderSlotsMax: 16_384,
   /** Network namespaces, devices in all of them and control groups that it asks what is attached. */

@@ -3,6 +3,7 @@ import { start } from './process.ts';
 
 /** A process that changes many names of a bpffs, and is not Pinfold. */
 export interface NameChanger extends Disposable {
+  readonly pid: number;
   /**
    * Carries out one instruction of test/support/c/name-changes.c, such as `make 1000 a`, and waits until it
    * is done.
@@ -23,6 +24,7 @@ export async function nameChanger(directory: string, name: `pf_${string}` = 'pf_
     return Number((await child.line(/^done \d+$/, 60_000)).slice('done '.length));
   };
   return {
+    pid: child.pid,
     attempt,
     tell: async (instruction) => {
       const refused = await attempt(instruction);

@@ -23,7 +23,11 @@ import type { KeptPin, SettledChange } from './pair-changes.ts';
 export type Announce = (events: readonly EventDocument[]) => void;
 
 /** Who changed something, and when; foreign changes have no operation. */
-export type Origin = Omit<ChangeOrigin, 'operationId'> & { readonly operationId?: string };
+export type Origin = Omit<ChangeOrigin, 'operationId'> & {
+  readonly operationId?: string;
+  /** The systemd unit of the process that `actor` names. */
+  readonly unit?: string;
+};
 
 /** A name that an operation of ours has just changed. */
 export interface OwnChange {
@@ -115,8 +119,8 @@ export class ChangeRecorder implements ChangeSink {
   }
 
   /** The same for anybody's changes; call it in a transaction, and what it answers once that is committed. */
-  write(changes: readonly SettledChange[], origin: Origin): () => void {
-    return this.#writeInOrder(changes.map((settled) => ({ settled, origin })));
+  write(changes: readonly SettledChange[], originOf: (settled: SettledChange) => Origin): () => void {
+    return this.#writeInOrder(changes.map((settled) => ({ settled, origin: originOf(settled) })));
   }
 
   #writeInOrder(changes: readonly AttributedChange[]): () => void {
@@ -261,6 +265,7 @@ export class ChangeRecorder implements ChangeSink {
       before: 'before' in change ? this.#document({ firstSeen, ...change.before }) : null,
       after: after === undefined ? null : { ...after, ...from },
       actor: origin.actor,
+      ...(origin.unit === undefined ? {} : { unit: origin.unit }),
       ...(origin.operationId === undefined ? {} : { operation_id: origin.operationId }),
     };
   }

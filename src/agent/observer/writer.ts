@@ -1,6 +1,7 @@
 import { type PinPath, parentOf } from '../../model/path.ts';
 import type { NewEvent } from '../../model/schema/event.ts';
 import type { Store } from '../../model/store.ts';
+import type { Attribution } from '../attribution/attribution.ts';
 import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { MountNames } from '../inventory/mount-names.ts';
@@ -23,6 +24,7 @@ export interface WriterParts {
   readonly objects: ObjectRecorder;
   readonly watches: DirectoryWatches;
   readonly announce: Announce;
+  readonly attribution: Pick<Attribution, 'begin' | 'hear' | 'originOf'>;
 }
 
 /**
@@ -42,6 +44,7 @@ export class FindingsWriter {
   /** Begins an observation: what operations have changed before is in the inventory already. */
   begin(): void {
     this.#touched.clear();
+    this.#parts.attribution.begin();
   }
 
   /** Takes note of a name an operation has just changed. */
@@ -101,12 +104,15 @@ export class FindingsWriter {
 
   /** Writes changes of pins that nobody has changed meanwhile. */
   async writePins(changes: readonly SettledChange[], origin: Origin, pace: Pace): Promise<void> {
+    const { attribution } = this.#parts;
+    const originOf = (settled: SettledChange): Origin => attribution.originOf(settled, origin);
+    if (changes.length > 0) await attribution.hear();
     for (const chunk of chunksOf(changes)) {
       const valid = chunk.filter((settled) =>
         namesIn(settled).every(({ mount, path }) => !this.#yields(mount, path)),
       );
       this.#wakeOtherNames(valid);
-      this.#parts.store.transaction(() => this.#parts.pins.write(valid, origin))();
+      this.#parts.store.transaction(() => this.#parts.pins.write(valid, originOf))();
       await pace.rest();
     }
   }

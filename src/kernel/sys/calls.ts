@@ -35,6 +35,12 @@ const nameBytes = 4096;
 /** Makes a `*at` call with an empty name work on the descriptor itself (include/uapi/linux/fcntl.h). */
 export const AT_EMPTY_PATH = 0x1000;
 
+/** FAN_CLOEXEC, FAN_NONBLOCK, FAN_REPORT_PIDFD and FAN_REPORT_DFID_NAME (include/uapi/linux/fanotify.h). */
+const fanotifyFlags = 0x1 | 0x2 | 0x80 | 0xc00;
+
+/** FAN_MARK_ADD and FAN_MARK_ONLYDIR. */
+const markAddDirectory = 0x1 | 0x8;
+
 /** A directory that is open, or AT_FDCWD for absolute paths. */
 export type Directory = Fd | typeof AT_FDCWD;
 
@@ -181,6 +187,40 @@ export class Calls {
   /** inotify_rm_watch(2). */
   inotifyRemove(inotify: Fd, watch: number): void {
     check('inotify_rm_watch', raw.inotify_rm_watch(inotify.number, watch));
+  }
+
+  /**
+   * fanotify_init(2) for events with names of directories and pidfds (Linux 5.17, CAP_SYS_ADMIN), without
+   * waiting and closed on exec; it stays open until its watcher is disposed.
+   */
+  fanotifyInit(): Fd {
+    const result = check('fanotify_init', raw.fanotify_init(fanotifyFlags, 0));
+    return this.fds.adopt(result, 'fanotify', 'kernel');
+  }
+
+  /**
+   * fanotify_mark(2) on exactly the directory that is open; false where there may be no more marks, or not
+   * here. `mask` is FAN_* of include/uapi/linux/fanotify.h.
+   */
+  fanotifyMark(fanotify: Fd, directory: Fd, mask: number): boolean {
+    const path = cString(directory.procPath);
+    if (raw.fanotify_mark(fanotify.number, markAddDirectory, mask, AT_FDCWD, path) === 0) return true;
+    const errno = errnoName(lastErrno());
+    if (['ENOSPC', 'EOPNOTSUPP', 'ENODEV', 'EXDEV'].includes(errno)) return false;
+    throw new SystemCallError('fanotify_mark', errno);
+  }
+
+  /** eventfd2(2), without waiting and closed on exec. */
+  eventFd(): Fd {
+    const result = check('eventfd2', raw.eventfd2(0, open.CLOEXEC | 0o4000));
+    return this.fds.adopt(result, 'eventfd', 'kernel');
+  }
+
+  /** Makes an eventfd readable. */
+  signal(eventFd: Fd): void {
+    const one = Buffer.alloc(8);
+    one.writeBigUInt64LE(1n);
+    check('write', raw.write(eventFd.number, one, one.length));
   }
 
   /** getdents64(2) into the buffer; the number of bytes filled, 0 at the end. */

@@ -40,6 +40,11 @@ const numbers = {
     recvfrom: 45,
     setns: 308,
     perf_event_open: 298,
+    fanotify_init: 300,
+    fanotify_mark: 301,
+    eventfd2: 290,
+    write: 1,
+    ppoll: 271,
   },
   arm64: {
     read: 63,
@@ -71,6 +76,11 @@ const numbers = {
     recvfrom: 207,
     setns: 268,
     perf_event_open: 241,
+    fanotify_init: 262,
+    fanotify_mark: 263,
+    eventfd2: 19,
+    write: 64,
+    ppoll: 73,
   },
 } as const;
 
@@ -123,6 +133,11 @@ export const raw = {
   recvfrom: declare('recvfrom', ['int', 'void *', 'size_t', 'int', 'void *', 'void *']),
   setns: declare('setns', ['int', 'int']),
   perf_event_open: declare('perf_event_open', ['void *', 'int', 'int', 'int', 'ulong']),
+  fanotify_init: declare('fanotify_init', ['uint', 'uint']),
+  fanotify_mark: declare('fanotify_mark', ['int', 'uint', 'uint64_t', 'int', 'void *']),
+  eventfd2: declare('eventfd2', ['uint', 'int']),
+  write: declare('write', ['int', 'void *', 'size_t']),
+  ppoll: declare('ppoll', ['void *', 'uint', 'void *', 'void *', 'size_t']),
   mount: declare('mount', ['void *', 'void *', 'void *', 'ulong', 'void *']),
 } as const satisfies Partial<Record<CallName, RawCall>>;
 
