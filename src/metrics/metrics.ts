@@ -15,6 +15,7 @@ import { collectPins } from './pins.ts';
 import { collectProcess } from './process.ts';
 import { collectReferences } from './references.ts';
 import { collectSelectedPins } from './selected-pins.ts';
+import { collectSpecifications } from './specifications.ts';
 import { collectUnexplained } from './unexplained.ts';
 import { collectWebhooks, type WebhookSource } from './webhooks.ts';
 
@@ -60,6 +61,7 @@ export function createMetrics(given: {
   collectGc(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
+  collectSpecifications(registry, numbers);
   collectWebhooks(registry, given.webhooks.source, given.webhooks.now);
   const collectPinSeries = collectSelectedPins(registry, numbers, { pathOf, seriesMax });
   const measured = collectProcess(registry, numbers);

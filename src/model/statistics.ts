@@ -69,4 +69,6 @@ export interface Statistics {
   observation(): { readonly ageSeconds: number; readonly passes: readonly PassStatistics[] };
   onOperation(listener: (operation: OperationReport) => void): void;
   openFds(): number;
+  /** Parts of specifications (BTF, instructions) that found no room in the database, since the agent started. */
+  specificationPartsDropped(): number;
 }

@@ -4,7 +4,7 @@ import { tryFreeze } from '../../kernel/edit/elements.ts';
 import { entryParser } from '../../kernel/edit/entry-input.ts';
 import { editRefusal } from '../../kernel/edit/refusal.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
-import { PinfoldError } from '../../model/error.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
 import type { EntryInput, MapSpecification, NewPin } from '../../model/schema/map-specification.ts';
@@ -13,6 +13,7 @@ import type { DumpHolds } from '../dump/dump-holds.ts';
 import { btfFinder } from '../dump/reading.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import { requestedPath } from '../operation/requested-path.ts';
+import { quote } from '../operation/sentence.ts';
 import { Applier } from './applier.ts';
 import { openMap } from './open-map.ts';
 import { Slices } from './slices.ts';
@@ -114,7 +115,7 @@ export class MapCreation {
     });
   }
 
-  #pin(
+  async #pin(
     map: HeldObject,
     { pin, path }: { readonly pin: NewPin; readonly path: PinPath },
     context: ChangeContext,
@@ -122,7 +123,12 @@ export class MapCreation {
     const { mount, path: _path, path_bytes: _bytes, ...wishes } = pin;
     const source = { pid: process.pid, fd: map.fd.number };
     // A new map is never what is there already: without this, another pin would be a mere conflict of names.
-    return this.#parts.changes.pin(path, mount, { ...wishes, source }, { ...context, createOnly: false });
+    const asked = { ...context, createOnly: false };
+    try {
+      return await this.#parts.changes.pin(path, mount, { ...wishes, source }, asked);
+    } catch (error) {
+      throw isPinfoldError(error, 'pin_exists') ? isTaken(path, error) : error;
+    }
   }
 }
 
@@ -150,6 +156,15 @@ function assertMayCreate({ isReadOnly, usesIds }: OperationEnvironment): void {
   if (usesIds) return;
   const detail = 'The agent runs with --pins-only, and shows a map that it has made by its id.';
   throw new PinfoldError('not_supported', { detail });
+}
+
+/** The source of the pin is our own descriptor, of which whoever asked knows nothing. */
+function isTaken(path: PinPath, cause: PinfoldError): PinfoldError {
+  const { requested: _, ...details } = cause.details;
+  const detail =
+    `The map is not made: there is a pin at ${quote(path)} already. ` +
+    'Choose another path, or remove that pin first.';
+  return new PinfoldError('pin_exists', { ...details, detail }, cause);
 }
 
 function noPin(): PinfoldError {

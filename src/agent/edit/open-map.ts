@@ -1,9 +1,11 @@
 import { makeMap } from '../../kernel/create/make-map.ts';
 import { findType, type OpenBtf, openMapBtf, openUnusedBtf } from '../../kernel/create/map-btf.ts';
+import { memoryOf } from '../../kernel/create/memory.ts';
 import { recipeOf, type Wanted } from '../../kernel/create/recipe.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
 import { parsePath } from '../../model/path.ts';
 import type { InnerMap, MapBtf, MapSpecification } from '../../model/schema/map-specification.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
@@ -17,17 +19,23 @@ import { asSource } from '../operation/source.ts';
  * @throws PinfoldError invalid_input with pointers, source_not_found, out_of_memory, permission_denied
  */
 export function openMap(environment: OperationEnvironment, spec: MapSpecification): HeldObject {
-  return build(environment, spec, { pointer: '/body', name: spec.name ?? '' });
+  const bytesMax = spec.memory_max ?? limits.mapMemoryDefault;
+  return build(environment, spec, { pointer: '/body', name: spec.name ?? '', bytesMax });
 }
 
-function build(
-  environment: OperationEnvironment,
-  wanted: Wanted,
-  { pointer, name }: { readonly pointer: string; readonly name: string },
-): HeldObject {
+/** What is made: of which part of the request, under which name, and how much memory it may take. */
+interface Making {
+  readonly pointer: string;
+  readonly name: string;
+  readonly bytesMax: number;
+}
+
+function build(environment: OperationEnvironment, wanted: Wanted, making: Making): HeldObject {
+  const { pointer, name } = making;
   const recipe = recipeOf(wanted, pointer);
   const { kernel } = environment;
-  using inner = wanted.inner === undefined ? undefined : holdTemplate(environment, wanted.inner, pointer);
+  assertFits(memoryOf(wanted, kernel.facts.cpus.possible), making);
+  using inner = wanted.inner === undefined ? undefined : holdTemplate(environment, wanted.inner, making);
   using btf = new BtfInUse(environment, wanted.btf, `${pointer}/btf`);
   const vmlinuxValueTypeId = kernelType(environment, wanted.btf, `${pointer}/btf`);
   const { extra, flags, keySize, maxEntries, numaNode, type, valueSize } = recipe;
@@ -42,10 +50,27 @@ function build(
   );
 }
 
+/**
+ * The kernel takes the memory of most maps at once: a number with a digit too many must not take the machine's.
+ * @throws PinfoldError invalid_input
+ */
+function assertFits(bytes: number, { pointer, bytesMax }: Making): void {
+  if (bytes <= bytesMax) return;
+  const detail =
+    `so many entries take about ${bytes} bytes at once, and ${bytesMax} are allowed; ` +
+    'a larger "memory_max" in the request allows more';
+  throw new PinfoldError('invalid_input', {
+    detail: `The map is not made: ${detail}.`,
+    memory_bytes: bytes,
+    memory_max: bytesMax,
+    errors: [{ pointer: `${pointer}/max_entries`, detail }],
+  });
+}
+
 /** Maps of maps take a template by its descriptor, which is only looked at (bpf_map_meta_alloc). */
-function holdTemplate(environment: OperationEnvironment, inner: InnerMap, pointer: string): HeldObject {
-  const where = `${pointer}/inner`;
-  if ('type' in inner) return build(environment, inner, { pointer: where, name: '' });
+function holdTemplate(environment: OperationEnvironment, inner: InnerMap, making: Making): HeldObject {
+  const where = `${making.pointer}/inner`;
+  if ('type' in inner) return build(environment, inner, { ...making, pointer: where, name: '' });
   return holdMap(environment, 'id' in inner ? { map: inner.id } : inner, where);
 }
 

@@ -33,6 +33,7 @@ export interface StatisticsParts extends Progress {
 export class AgentStatistics implements Statistics, Announcements {
   readonly #parts: StatisticsParts;
   readonly #counts: InventoryCounts;
+  #leftOut = 0;
   readonly #operationListeners: ((report: OperationReport) => void)[] = [];
   readonly #eventListeners: ((events: readonly EventDocument[]) => void)[] = [];
 
@@ -98,6 +99,15 @@ export class AgentStatistics implements Statistics, Announcements {
 
   onEvents(listener: (events: readonly EventDocument[]) => void): void {
     this.#eventListeners.push(listener);
+  }
+
+  specificationPartsDropped(): number {
+    return this.#leftOut;
+  }
+
+  /** Parts of specifications that found no room in the database. */
+  noteLeftOut(parts: number): void {
+    this.#leftOut += parts;
   }
 
   openFds(): number {

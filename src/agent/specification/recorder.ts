@@ -21,6 +21,8 @@ export interface SpecificationRecorderParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly inventory: Inventory;
+  /** Told how many parts (BTF, instructions) found no room in the database. */
+  readonly onLeftOut: (parts: number) => void;
   /** Told of a run that failed; what it did not store is tried again after the next full pass. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -127,7 +129,7 @@ export class SpecificationRecorder {
           if (record !== undefined) records.push(record);
           await pace.restIfOver();
         }
-        this.#parts.store.specifications.put(records);
+        this.#parts.onLeftOut(this.#parts.store.specifications.put(records));
       } catch (error) {
         for (const key of chunk) this.#waiting.add(key);
         throw error;

@@ -119,6 +119,13 @@ export const MapSpecification = Type.Object(
     freeze: Type.Optional(
       Type.Boolean({ description: 'close it to writes from user space, once its entries are in it' }),
     ),
+    memory_max: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'bytes of memory that making it may take at once; 1 GiB unless told',
+      }),
+    ),
     pin: Type.Optional(NewPin),
     about: Type.Optional(SpecificationAbout),
   },
