@@ -22,7 +22,10 @@ function namesOf(text: string): string {
 
 test('names, labels and types are those of the golden file; promtool finds nothing wrong', async () => {
   const file = { metrics: { pins: [{ prefix: '' }] } };
-  await using at = await testAgent({ file, settings: { 'program-stats': true } });
+  const settings = { 'program-stats': true, 'webhook-allow': ['127.0.0.0/8'] };
+  await using at = await testAgent({ file, settings });
+  await at.local.put('/v1/webhooks/ops').send({ url: 'http://127.0.0.1:9090/' }).expect(201);
+  await at.local.post('/v1/webhooks/ops/pause').send({}).expect(200);
   createMap(`${at.bpffs.path}/m`, { name: 'pf_metrics' });
   using holder = await hold('prog:xdp:pf_metrics', `pin:0:${at.bpffs.path}/program`);
   assert.equal(holder.objects.length, 1);
