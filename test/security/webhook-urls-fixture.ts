@@ -13,8 +13,8 @@ const places = [
   .join(' ')
   .split(' ');
 
-/** Names that a resolver leads to such places; see `resolveHostile`. */
-const names: Readonly<Record<string, readonly string[]>> = {
+/** Names, and the places that a resolver in an attacker's hand leads them to. */
+export const hostileNames: Readonly<Record<string, readonly string[]>> = {
   localhost: ['::1', '127.0.0.1'],
   'localhost.': ['127.0.0.1'],
   LOCALHOST: ['127.0.0.1'],
@@ -102,7 +102,7 @@ const tricks = (port: number): readonly string[] => [
 
 /** URLs that must not be connected to, all on the given port where they have a choice. */
 export function hostileUrls(port: number): readonly string[] {
-  const hosts = [...places, ...Object.keys(names)];
+  const hosts = [...places, ...Object.keys(hostileNames)];
   return [
     ...hosts.flatMap((host) => [`https://${host}:${port}/`, `http://${host}:${port}/x?y`]),
     ...tricks(port),
@@ -111,5 +111,5 @@ export function hostileUrls(port: number): readonly string[] {
 
 /** A resolver in an attacker's hand. */
 export async function resolveHostile(host: string): Promise<readonly string[]> {
-  return names[host] ?? names[`${host}.`] ?? ['127.0.0.1'];
+  return hostileNames[host] ?? hostileNames[`${host}.`] ?? ['127.0.0.1'];
 }

@@ -3,7 +3,7 @@
  *
  * webhook-victim '{"bpffs":…,"stateDir":…,"runDir":…}'
  *
- * It serves on `agent.sock` in `runDir` only, sends to loopback, and says `ready` when it does.
+ * It serves on `agent.sock` in `runDir` only, and says `ready` when it does.
  */
 
 import { startAgent } from '../../../src/main.ts';
@@ -15,11 +15,18 @@ export interface WebhookVictimOrders {
   readonly bpffs: string;
   readonly stateDir: string;
   readonly runDir: string;
+  /** `--webhook-allow`; all of loopback unless told. */
+  readonly allow?: readonly string[];
 }
 
-async function main({ bpffs, stateDir, runDir }: WebhookVictimOrders): Promise<void> {
+async function main({
+  bpffs,
+  stateDir,
+  runDir,
+  allow = ['127.0.0.0/8'],
+}: WebhookVictimOrders): Promise<void> {
   const own = { bpffs, 'state-dir': stateDir, 'run-dir': runDir, listen: 'none', node: 'test-node' };
-  const flags = { ...own, 'webhook-allow': ['127.0.0.0/8'] };
+  const flags = { ...own, 'webhook-allow': allow };
   const config = mergeConfig({ flags, env: {}, file: undefined, hostName: 'host' });
   const write = (line: string): void => void process.stderr.write(line);
   await startAgent(config, { log: createLog({ level: 'warn', write, now: () => new Date() }) });
