@@ -115,7 +115,8 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const claims = new ClaimBook({ store, clock, bootId, announce, primaryMount });
   const recorder = new ChangeRecorder({ store, inventory, annotations, claims, announce });
   const parts: SharedParts = { options, inventory, known, recorder, mounts, claims, ledger, statistics };
-  const observed = makeObserver(parts, () => schedule.wake());
+  const looking = { kernel, store, clock, isPinsOnly: node.isPinsOnly, announce };
+  const observed = makeObserver({ ...parts, ...looking }, () => schedule.wake());
   const environment = makeEnvironment(parts, () => recovery.noteUnsettled());
   const recovery: Recovery = new Recovery(environment);
   const schedule: Schedule = new Schedule({
@@ -245,7 +246,7 @@ function withoutDumps(options: AgentOptions, holds: DumpHolds): AgentOptions {
 }
 
 /** What both the observer and the operations stand on. */
-export interface SharedParts {
+interface SharedParts {
   readonly options: AgentOptions;
   readonly inventory: Inventory;
   readonly known: KnownMounts;

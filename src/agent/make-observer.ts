@@ -1,11 +1,29 @@
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Clock } from '../model/clock.ts';
+import type { Store } from '../model/store.ts';
 import { Attribution } from './attribution/attribution.ts';
-import type { SharedParts } from './create-agent.ts';
+import type { Inventory } from './inventory/inventory.ts';
 import { ObjectRecorder } from './inventory/object-recorder.ts';
-import type { Announce } from './inventory/recorder.ts';
+import type { Announce, ChangeRecorder } from './inventory/recorder.ts';
 import { DirectoryWatches } from './observer/directory-watches.ts';
+import type { KnownMounts } from './observer/known-mounts.ts';
+import type { MountTable } from './observer/mount-table.ts';
 import { ObjectSurvey } from './observer/object-survey.ts';
 import { Observer } from './observer/observer.ts';
 import { FindingsWriter } from './observer/writer.ts';
+
+/** What an observer is made of. */
+export interface ObservingParts {
+  readonly kernel: Kernel;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly isPinsOnly: boolean;
+  readonly inventory: Inventory;
+  readonly known: KnownMounts;
+  readonly recorder: ChangeRecorder;
+  readonly mounts: MountTable;
+  readonly announce: Announce;
+}
 
 /** The observer, and what must be let go of after it. */
 export interface ObservedParts {
@@ -16,36 +34,15 @@ export interface ObservedParts {
 }
 
 /** Makes what looks; `onWake` is told when something moved. */
-export function makeObserver(
-  { options, inventory, known, recorder, mounts, statistics }: SharedParts,
-  onWake: () => void,
-): ObservedParts {
-  const { kernel, store, clock, node } = options;
-  const announce: Announce = (events) => statistics.announce(events);
-  const attribution = new Attribution({ kernel, inventory, known });
+export function makeObserver(parts: ObservingParts, onWake: () => void): ObservedParts {
+  const { kernel, store, isPinsOnly, inventory, recorder, announce } = parts;
+  const attribution = new Attribution(parts);
   const watches = new DirectoryWatches((wake) => attribution.openWatcher(wake), onWake);
   const { bootId } = kernel.facts;
   const objects = new ObjectRecorder({ store, objects: inventory.objects, bootId, announce });
-  const writer = new FindingsWriter({
-    store,
-    inventory,
-    pins: recorder,
-    objects,
-    watches,
-    announce,
-    attribution,
-  });
-  const survey = node.isPinsOnly ? undefined : new ObjectSurvey(kernel, inventory.objects);
-  const observer = new Observer({
-    kernel,
-    clock,
-    inventory,
-    mounts,
-    known,
-    watches,
-    recorder,
-    writer,
-    objects: survey,
-  });
+  const writing = { store, inventory, pins: recorder, objects, watches, announce, attribution };
+  const writer = new FindingsWriter(writing);
+  const survey = isPinsOnly ? undefined : new ObjectSurvey(kernel, inventory.objects);
+  const observer = new Observer({ ...parts, watches, writer, objects: survey });
   return { observer, writer, watches, attribution };
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { EventRow } from './event-row.ts';
 
-/** What a row and its entries in indices take beyond its canonical text (test/unit/history-retention.test.ts). */
+/** What a row and its entries in indices take beyond that text (test/unit/history-retention.test.ts). */
 const rowBytes = 64;
 
 /** A row's place in the chain. */

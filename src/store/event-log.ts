@@ -28,9 +28,9 @@ interface Oldest {
 }
 
 /**
- * History in the table `event`. The last number, its hash and the size of all rows are kept in `store`, in the
- * transaction that uses them: a rollback gives them back, and clean-up of the newest rows does not make the
- * numbers start again.
+ * History in the table `event`. The last number, its hash and the size of all rows are kept in `store`, in
+ * the transaction that uses them: a rollback gives them back, and clean-up of the newest rows does not make
+ * the numbers start again.
  */
 export class SqliteEventLog implements EventLog {
   readonly #connection: Connection;

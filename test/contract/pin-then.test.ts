@@ -80,7 +80,7 @@ async function changeSomething({ local }: TestAgent, draw: ReturnType<typeof ran
       .expect(200);
 }
 
-test('what each path held is told for every moment, by number and by time, as the file system was then', async () => {
+test('what each path held is told by number and by time, as the file system was at every moment', async () => {
   await using agent = await testAgent({ bpffs });
   mkdirSync(join(bpffs.path, 'd'));
   const moments: Moment[] = [await momentOf(agent)];
@@ -151,7 +151,7 @@ test('while the agent was down nobody knows; what was known before and after is 
   }
 });
 
-test('what retention has dropped is unknown, and what it left is enough for all that came after', async () => {
+test('what retention has dropped is unknown, what it left is enough for all that came after', async () => {
   await using agent = await testAgent({ bpffs });
   for (const path of look().keys()) rmSync(join(bpffs.path, path));
   const old = createMap(join(bpffs.path, 'old'), { name: 'pf_then' });

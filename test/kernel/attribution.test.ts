@@ -57,7 +57,7 @@ test('every foreign change names the process that made it', async () => {
   assert.ok(listed.length >= 2 * steps.length && listed.every((event) => event.actor === actor));
 });
 
-test('a program that is gone when we look is named as far as it could be seen, and never another', async () => {
+test('a program that is gone is named as far as it could be seen, and never another', async () => {
   using bpffs = mountBpffs('mode=0700');
   using dir = tempDir('attribution-short');
   const mount = mountId(bpffs.dev);

@@ -65,7 +65,10 @@ test('a thousand foreign changes of each sort are one event each, on the right n
       names,
       `${instruction} (after ${Math.round(performance.now() - began)} ms)`,
     );
-    assert.deepEqual([...new Set(events.map((event) => `${event.type} ${event.actor}`))], [`${type} kernel`]);
+    assert.deepEqual([...new Set(events.map((event) => event.type))], [type]);
+    // Where others on the machine change more names than the kernel has room to tell, nobody is named.
+    const named = `uid:0 pid:${changer.pid} comm:name-changes`;
+    for (const { actor } of events) assert.ok(actor === named || actor === 'kernel', actor);
     return events;
   };
 

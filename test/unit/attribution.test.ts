@@ -6,7 +6,7 @@ import { limits } from '../../src/model/limits.ts';
 
 const writer = { pid: 1 };
 
-test('what was heard of a name is known in the pass in which it was heard and the next, and no longer', () => {
+test('what was heard of a name is known in that pass and the next, and no longer', () => {
   const names = new HeardNames();
   names.add('1/a', { mask: 0x100, writer });
   names.begin();

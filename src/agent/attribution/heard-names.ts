@@ -8,7 +8,7 @@ export interface Heard {
   readonly writer: Writer;
 }
 
-/** How many passes remember what was heard, or that something was not: the one in which it was, and the next. */
+/** How many passes remember what was heard, or that something was not: that one, and the next. */
 export const passesMax = 2;
 
 /**

@@ -32,9 +32,9 @@ const absent: KnownState = { state: 'absent', pin: null };
 /**
  * What a path held then. Where no event of the name is kept from before, the next one tells what it found.
  *
- * Two things nobody can know: what went on while the agent was down, and when in that time something happened
- * that its first look after it found (events of the actor `unknown`). Then the answer is what was known before
- * and after. Pure.
+ * Two things nobody can know: what went on while the agent was down, and when in that time something
+ * happened that its first look after it found (events of the actor `unknown`). Then the answer is what was
+ * known before and after. Pure.
  */
 export function heldThen(facts: ThenFacts): Then {
   const { before, after, startOfAfter, downUntil } = facts;

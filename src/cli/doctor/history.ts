@@ -4,7 +4,8 @@ import { type Check, fail, ok, warn } from './check.ts';
 /** Whether history is what was written (docs/history.md). */
 export function checkHistory({ verified, unchained, fault }: HistoryVerdict): Check[] {
   if (fault !== undefined) {
-    const finding = `event ${fault.seq} was tampered with: ${fault.what}; ${verified} before it are as written`;
+    const { seq, what } = fault;
+    const finding = `event ${seq} was tampered with: ${what}; ${verified} before it are as written`;
     const advice =
       'Compare with a backup or with what was streamed elsewhere; what follows it proves nothing.';
     return [fail('history', finding, advice)];
