@@ -49,10 +49,10 @@ export interface FileFacts {
 export interface StagingEntry {
   readonly name: string;
   /**
-   * `ours`: of the agent whose state directory was looked at; `other`: of another one; `unknown`: of nobody
-   * we know.
+   * `ours`: of the agent whose state directory was looked at, and `quarantine` where that keeps it on purpose;
+   * `other`: of another one; `unknown`: of nobody we know.
    */
-  readonly madeBy: 'ours' | 'other' | 'unknown';
+  readonly madeBy: 'ours' | 'quarantine' | 'other' | 'unknown';
 }
 
 /** One bpffs instance, as far as it can be seen from here. */
@@ -97,6 +97,8 @@ export interface LeaveOptions {
 
 /** What `pinfold leave` did, or with `dryRun` would do. */
 export interface LeaveReport {
+  /** Pins in quarantine that have their names back. */
+  readonly restored: readonly string[];
   readonly released: readonly string[];
   /** What may not be released, each with the reason. */
   readonly kept: readonly {

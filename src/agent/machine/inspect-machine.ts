@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { openKernel } from '../../kernel/open-kernel.ts';
+import { readBootId } from '../../kernel/proc/boot.ts';
 import { readCapabilities } from '../../kernel/proc/capability.ts';
 import { isSystemCallError } from '../../kernel/sys/errno.ts';
 import { isPinfoldError } from '../../model/error.ts';
@@ -11,6 +12,7 @@ import { escapeName } from '../../model/escape.ts';
 import type { FileFacts, LocalPlaces, MachineFacts, MountFacts, StagingEntry } from '../../model/local.ts';
 import { stagingName } from '../../model/path.ts';
 import type { Feature } from '../../model/schema/node.ts';
+import { findQuarantine } from '../../store/find-quarantine.ts';
 import { findSetting } from '../../store/find-setting.ts';
 import { findFile } from './file-facts.ts';
 import { findListener } from './listener.ts';
@@ -105,7 +107,9 @@ function viewStaging({ bpffs, stateDir }: LocalPlaces): MachineFacts['staging'] 
   const directory: FileFacts | undefined = findFile(join(bpffs, stagingName));
   if (directory?.type !== 'directory') return { directory, entries: [] };
   const uuid = findSetting(stateDir, 'agent_uuid');
-  return { directory, entries: listEntries(directory.path).map((name) => describeEntry(name, uuid)) };
+  const kept = new Set(findQuarantine(stateDir, readBootId()).map(({ slot }) => slot));
+  const entries = listEntries(directory.path).map((name) => describeEntry(name, { uuid, kept }));
+  return { directory, entries };
 }
 
 function listEntries(path: string): readonly Buffer[] {
@@ -116,8 +120,12 @@ function listEntries(path: string): readonly Buffer[] {
   }
 }
 
-function describeEntry(bytes: Buffer, uuid: string | undefined): StagingEntry {
+function describeEntry(
+  bytes: Buffer,
+  { uuid, kept }: { readonly uuid: string | undefined; readonly kept: ReadonlySet<string> },
+): StagingEntry {
   const name = escapeName(bytes);
+  if (kept.has(bytes.toString('latin1'))) return { name, madeBy: 'quarantine' };
   const maker = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-/.exec(name)?.[1];
   if (maker === undefined) return { name, madeBy: 'unknown' };
   return { name, madeBy: maker === uuid ? 'ours' : 'other' };

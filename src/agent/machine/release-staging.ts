@@ -25,6 +25,8 @@ export interface Leaver {
   /** `--bpffs`, the agent's own instance. */
   readonly bpffs: string;
   readonly options: LeaveOptions;
+  /** Entries that would be restored in place of released; those of a dry run. */
+  readonly restoring: ReadonlySet<string>;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface Leaver {
  *
  * @throws PinfoldError staging_unsafe, mount_unavailable, overloaded
  */
-export function releaseStaging(kernel: Kernel, leaver: Leaver): LeaveReport {
+export function releaseStaging(kernel: Kernel, leaver: Leaver): Omit<LeaveReport, 'restored'> {
   const own = statSync(leaver.bpffs, { bigint: true, throwIfNoEntry: false })?.dev;
   const ownId = own === undefined ? undefined : deviceText(own);
   const reports = kernel.bpffs
@@ -52,14 +54,15 @@ function releaseIn(
   kernel: Kernel,
   mount: BpffsMount,
   leaver: Leaver & { readonly isOwn: boolean },
-): LeaveReport {
-  const { uuid, options, isOwn } = leaver;
+): Omit<LeaveReport, 'restored'> {
+  const { uuid, options, isOwn, restoring } = leaver;
   using root = kernel.bpffs.openRoot(mount);
   using directory = openStaging(kernel, root, isOwn);
   const released: string[] = [];
   const kept: Kept[] = [];
   if (directory === undefined) return { released, kept, removedStaging: false };
-  const entries = kernel.bpffs.readDirectory(directory).map((entry) => entry.name);
+  const names = kernel.bpffs.readDirectory(directory).map((entry) => entry.name);
+  const entries = names.filter((name) => !restoring.has(name));
   const isConcerned = isOwn || (uuid !== undefined && entries.some((name) => name.startsWith(`${uuid}-`)));
   if (!isConcerned) return { released, kept, removedStaging: false };
   kernel.bpffs.lockStaging(directory);

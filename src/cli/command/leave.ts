@@ -39,6 +39,7 @@ async function tell(
   dryRun: boolean,
 ): Promise<void> {
   const would = dryRun ? 'would be ' : '';
+  for (const name of report.restored) await cli.out.line(`${escapeText(name)} ${would}restored`);
   for (const name of report.released) await cli.out.line(`${escapeText(name)} ${would}released`);
   for (const { name, reason, hazards: costs } of report.kept) {
     await cli.out.line(`${escapeText(name)} kept: ${escapeText(reason)}`);
@@ -46,6 +47,6 @@ async function tell(
       await cli.out.line(`  To release it all the same, repeat with --accept ${costs.join(',')}`);
   }
   if (report.removedStaging) await cli.out.line(`staging directory ${would}removed`);
-  else if (report.released.length === 0 && report.kept.length === 0)
+  else if (report.restored.length + report.released.length + report.kept.length === 0)
     await cli.out.line('Nothing is held here.');
 }

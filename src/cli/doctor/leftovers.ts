@@ -21,6 +21,7 @@ function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Che
   const count = (madeBy: StagingEntry['madeBy']): number =>
     entries.filter((entry) => entry.madeBy === madeBy).length;
   const parts = [
+    [count('quarantine'), 'in quarantine'],
     [count('ours'), 'of this agent'],
     [count('other'), 'of other agents'],
     [count('unknown'), 'of nobody known'],
@@ -30,10 +31,10 @@ function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Che
     .map(([number, whose]) => `${number} ${whose}`)
     .join(', ');
   if (isRunning && count('unknown') === 0 && count('other') === 0)
-    return ok('staging', `${finding}, in use or in quarantine`);
+    return ok('staging', count('ours') === 0 ? finding : `${finding}, in use`);
   const advice =
-    count('ours') > 0 && !isRunning
-      ? 'Start the agent, which finishes or undoes them, or release them with `pinfold leave`.'
+    count('ours') + count('quarantine') > 0 && !isRunning
+      ? 'Start the agent, which goes on with them, or give all back with `pinfold leave`.'
       : 'If their agent is gone for good, run `pinfold leave` with its --state-dir, or remove them by hand.';
   return warn('staging', `leftovers: ${finding}`, advice);
 }
