@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { isAlive } from '../support/bpftool.ts';
+import { hold } from '../support/hold.ts';
 import { type LoadedProgram, loadPrograms } from '../support/programs.ts';
 import { until } from '../support/until.ts';
 import { bpftoolItems, streamOf } from './entries-fixture.ts';
@@ -169,6 +170,33 @@ test('a socket is put in by the descriptor of a process, and shown by its cookie
     const gone = await agent.local.put(url).send({ value: { ...value, start_time: 1 } });
     assert.equal(outcomeOf(gone), '409 source_mismatch');
   }
+});
+
+test('AF_XDP sockets go into xskmaps, and bound sockets that share a port into arrays of those', async () => {
+  using holder = await hold('socket:xsk', 'socket:reuseport', 'socket:reuseport');
+  const [xsk, shared, another] = holder.objects;
+  for (const { type, value_size, fits, other } of [
+    { type: 'xskmap', value_size: 4, fits: xsk, other: shared },
+    { type: 'reuseport_sockarray', value_size: 8, fits: shared, other: xsk },
+    { type: 'reuseport_sockarray', value_size: 4, fits: another, other: xsk },
+  ]) {
+    const id = await makeMap(agent, `sock/${type}${value_size}`, { type, value_size, max_entries: 4 });
+    const url = `/v1/maps/${id}/entries/01000000?format=typed`;
+    const put = (fd: number | undefined) => agent.local.put(url).send({ value: { pid: holder.pid, fd } });
+    const answer = await put(fits?.fd);
+    assert.match(outcomeOf(answer), /^20[14]$/, answer.text);
+    if (value_size === 8) {
+      const shown = await agent.local.get(url).expect(200);
+      assert.match(shown.body.value.socket_cookie, /^[1-9]\d*$/);
+      assert.notEqual(bpftoolValue(id, '01000000'), undefined);
+    }
+    assert.match(outcomeOf(await put(other?.fd)), /^4\d\d /, 'a socket of another kind');
+    assert.equal(outcomeOf(await agent.local.delete(url)), '204');
+    // The kernel says nothing of an xskmap's slot that was empty (xsk_map_delete_elem).
+    const again = type === 'xskmap' ? '204' : '404 entry_not_found';
+    assert.equal(outcomeOf(await agent.local.delete(url)), again);
+  }
+  assert.equal(agent.running.kernel.fds.transient().length, 0);
 });
 
 test('queues, stacks and bloom filters are added to, and types that take nothing say why', async () => {

@@ -39,6 +39,7 @@ export function editRefusal(editing: Editing, attempt: EditAttempt, errno: strin
 function meaningOf({ shape, rule }: Editing, attempt: EditAttempt, errno: string): Meaning {
   const { info } = shape;
   const beyond = `the last slot is ${info.max_entries - 1}`;
+  const takesSockets = attempt === 'put' && rule.reference?.kind === 'socket';
   switch (errno) {
     case 'EPERM':
     case 'EACCES':
@@ -60,12 +61,18 @@ function meaningOf({ shape, rule }: Editing, attempt: EditAttempt, errno: string
     case 'EBUSY':
       return {
         code: 'conflict',
-        why: attempt === 'freeze' ? 'a process has it mapped to write' : 'the kernel is busy with it',
+        why:
+          attempt === 'freeze'
+            ? 'a process has it mapped to write'
+            : takesSockets
+              ? 'the socket is in another such map'
+              : 'the kernel is busy with it',
       };
     case 'EAGAIN':
       return { code: 'conflict', why: 'it is being changed at this moment' };
     case 'ENOTSUPP':
     case 'EOPNOTSUPP':
+      if (takesSockets) return { code: 'invalid_input', why: whyInvalid('cookie', info.type) };
       return { code: 'not_supported', why: `this kernel does not do that with maps of type ${info.type}` };
     default:
       return { code: 'invalid_input', why: `${whyInvalid(shape.meaning, info.type)} (${errno})` };

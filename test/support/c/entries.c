@@ -111,9 +111,12 @@ static void fill(int fd, unsigned int count, int samples)
 	}
 }
 
+/* What maps in the next map that is made are like; 0 for a map of anything else. */
+static int template_fd;
+
 static int create(int type, const char *name, int key, int size, int entries, int flags)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags, .inner_map_fd = template_fd);
 	int fd = bpf_map_create(type, name, key, size, entries, &opts);
 
 	if (fd < 0)
@@ -249,6 +252,10 @@ static const struct churned { int type; const char *name; int key, value, flags,
 	{BPF_MAP_TYPE_HASH, "hash", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_HASH, "sparse", 4, 8, BPF_F_NO_PREALLOC, 1},
 	{BPF_MAP_TYPE_PERCPU_HASH, "percpu_hash", 4, 8, 0, 1},
+	{BPF_MAP_TYPE_LRU_HASH, "lru_hash", 4, 8, 0, 1},
+	{BPF_MAP_TYPE_LRU_PERCPU_HASH, "lru_percpu_hash", 4, 8, 0, 1},
+	/* The kernel waits for all programs at each change of such a map. */
+	{BPF_MAP_TYPE_HASH_OF_MAPS, "hash_of_maps", 4, 4, 0, 1000},
 	{BPF_MAP_TYPE_ARRAY, "array", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_LPM_TRIE, "lpm_trie", 8, 8, BPF_F_NO_PREALLOC, 100},
 	{BPF_MAP_TYPE_DEVMAP_HASH, "devmap_hash", 4, 4, 0, 100},
@@ -258,13 +265,15 @@ enum { CHURNED = sizeof(churned) / sizeof(*churned), PASSING = 8192 };
 
 static volatile int is_over;
 static unsigned int stable;
-static int churned_fds[CHURNED];
+static int churned_fds[CHURNED], inner_fd;
 
 static void value_for(const struct churned *map, unsigned int i)
 {
 	memset(value, 0, 256);
 	if (map->type == BPF_MAP_TYPE_DEVMAP_HASH)
 		*(unsigned int *)value = if_nametoindex("lo");
+	else if (map->type == BPF_MAP_TYPE_HASH_OF_MAPS)
+		*(int *)value = inner_fd;
 	else
 		memcpy(value, &i, 4);
 }
@@ -281,6 +290,8 @@ static void *churn(void *which)
 
 	if (map->type == BPF_MAP_TYPE_DEVMAP_HASH)
 		*(unsigned int *)bytes = if_nametoindex("lo");
+	if (map->type == BPF_MAP_TYPE_HASH_OF_MAPS)
+		*(int *)bytes = inner_fd;
 	for (; !is_over; rounds++) {
 		make_key(key, first + rounds % passing, &info);
 		if (map->type == BPF_MAP_TYPE_ARRAY || rounds / passing % 2 == 0)
@@ -289,6 +300,12 @@ static void *churn(void *which)
 			bpf_map_delete_elem(fd, key);
 	}
 	return (void *)rounds;
+}
+
+/* A map that evicts has room enough for that it need not: its stable keys are to stay. */
+static int roomy(const struct churned *map)
+{
+	return map->type == BPF_MAP_TYPE_LRU_HASH || map->type == BPF_MAP_TYPE_LRU_PERCPU_HASH ? 4 : 1;
 }
 
 /* Makes one of these maps, with its stable keys, and says so. */
@@ -302,8 +319,10 @@ static const struct churned *make_churned(const char *name)
 		m++;
 	if (m == CHURNED)
 		fail(name);
+	if (churned[m].type == BPF_MAP_TYPE_HASH_OF_MAPS)
+		inner_fd = template_fd = create(BPF_MAP_TYPE_ARRAY, "pf_churn_in", 4, 8, 1, 0);
 	churned_fds[m] = create(churned[m].type, "pf_churn", churned[m].key, churned[m].value,
-				stable / churned[m].part + PASSING, churned[m].flags);
+				roomy(&churned[m]) * (stable / churned[m].part + PASSING), churned[m].flags);
 	info.type = churned[m].type;
 	info.key_size = churned[m].key;
 	for (unsigned int i = 0; i < stable / churned[m].part; i++) {

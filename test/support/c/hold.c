@@ -16,6 +16,7 @@
  *   dup:OBJECT  close:OBJECT  freeze:OBJECT
  *   exec                                           execve(2) of itself: closes everything, counts from 0
  *   prog-iter:TARGET:NAME   link:iter:PROG[:MAP]   run:LINK   an iterator, over the elements of map object MAP
+ *   socket:xsk  socket:reuseport                   an AF_XDP socket; a UDP one that is bound and shares its port
  *   perf:PROG  filter:PROG  reuseport:PROG         a perf event, or a socket, that runs program object PROG
  *   prog-at:TYPE:NUMBER:NAME                       a program for this place of enum bpf_attach_type
  *   put-pair:MAP:KEY:NUMBER:OBJECT                 a value of a number and a program, as device maps have
@@ -175,6 +176,19 @@ static int make_socket(int prog, int option)
 	return setsockopt(fd, SOL_SOCKET, option, &prog, sizeof(prog)) ? -1 : fd;
 }
 
+static int plain_socket(const char *kind)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int is_xsk = !strcmp(kind, "xsk"), one = 1;
+	int fd = is_xsk ? socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0) : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || is_xsk)
+		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)))
+		return -1;
+	return bind(fd, (struct sockaddr *)&any, sizeof(any)) ? -1 : fd;
+}
+
 /* BPF_TCX_INGRESS, newer than Debian's headers. */
 #define TCX_INGRESS 46
 
@@ -278,6 +292,8 @@ static int obtain(const char *op, char *rest)
 		return make_prog_at(rest);
 	if (!strcmp(op, "run"))
 		return bpf_iter_create(object(rest));
+	if (!strcmp(op, "socket"))
+		return plain_socket(rest);
 	if (!strcmp(op, "perf"))
 		return make_perf_event(object(rest));
 	if (!strcmp(op, "tracepoint"))

@@ -11,6 +11,7 @@ import { writeCpus } from './cpus.ts';
 import { hexListPart, hexPart } from './hex.ts';
 import { lineCodeOf } from './line-code.ts';
 import { meaningWrite, prefixPart } from './natural.ts';
+import { paddedKey } from './padded-key.ts';
 import type { EntryWrite, Part, Write } from './part.ts';
 import { codecPart, integerCodec, viewPart } from './view.ts';
 
@@ -85,11 +86,11 @@ function typedParts(
 ): Pieces {
   const { info, meaning, keySize } = shape;
   const types = typeIdsOf(info);
-  const codec = (typeId: number | undefined, size: number): Part | undefined =>
-    typeId === undefined ? undefined : codecOf(shape, findBtf, { typeId, size });
+  const codec = (typeId: number | undefined, size: number, role?: 'key'): Part | undefined =>
+    typeId === undefined ? undefined : codecOf(shape, findBtf, { typeId, size, role });
   const view = (as: View | undefined, size: number): Part | undefined =>
     as === undefined ? undefined : viewPart(as, size);
-  const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(types.key, keySize);
+  const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(types.key, keySize, 'key');
   const value =
     view(choice.valueAs, valueSize) ??
     (meaning === undefined
@@ -109,17 +110,22 @@ function naturalKey({ info, keySize }: MapShape): Part | undefined {
 function codecOf(
   { info }: MapShape,
   findBtf: BtfFinder,
-  { typeId, size }: { readonly typeId: number; readonly size: number },
+  {
+    typeId,
+    size,
+    role,
+  }: { readonly typeId: number; readonly size: number; readonly role: 'key' | undefined },
 ): Part | undefined {
   try {
     const btf = findBtf(info);
     if (btf === undefined) return undefined;
     const codec = compileCodec(btf, typeId, size);
-    return {
+    const part: Part = {
       write: (bytes, at, text) => codec.writeJson(bytes, at, text),
       emit: codec.emit,
       parse: (value) => codec.encode(value),
     };
+    return role === 'key' ? paddedKey(part, codec.mask()) : part;
   } catch (error) {
     if (!isPinfoldError(error, 'invalid_input')) throw error;
     const detail = `The types of map ${info.id} make no sense (${error.message}); ask for format=raw.`;
