@@ -15,5 +15,10 @@ export const IdParams = Type.Object({
   }),
 });
 
+/** The name of a webhook in a URL. */
+export const WebhookParams = Type.Object({
+  name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' }),
+});
+
 /** For routes whose query has no members: any key is 422. */
 export const NoQuery = Type.Object({}, { additionalProperties: false });

@@ -133,7 +133,7 @@ test('down for a minute, answering 500, cut off and too slow: all events arrive,
   );
 });
 
-test('clocks of the day that jump ten years change neither when something is tried again, nor the order', async () => {
+test('clocks of the day that jump ten years change neither the next attempt nor the order', async () => {
   const clock = handClock();
   await using receiver = await startReceiver({
     answer: (...all) => answering(all[2] < 3 ? 503 : 200)(...all),
@@ -170,7 +170,7 @@ test('clocks of the day that jump ten years change neither when something is tri
   );
 });
 
-test('Retry-After is waited out, as seconds or as a date by the receiver’s clock, but no longer than an hour', async () => {
+test('Retry-After is waited out, in seconds or by the receiver’s clock, up to an hour', async () => {
   const clock = handClock();
   const asked: readonly Record<string, string>[] = [
     { 'retry-after': '90' },
@@ -241,7 +241,7 @@ test('events that are not kept any more are told as a gap, in their place', asyn
   assert.deepEqual(JSON.parse(receiver.received.at(-1)?.body ?? '').data, { after: 3, next: 12 });
 });
 
-test('only events of the wanted types and below the prefix are sent; a rename counts on both sides', async () => {
+test('only wanted types below the prefix are sent; a rename counts on both sides', async () => {
   await using receiver = await startReceiver();
   await using bench = webhookBench();
   put(bench, receiver.url, { types: ['pin.*', 'claim.granted'].slice(0, 1), prefix: 'tc/globals' });

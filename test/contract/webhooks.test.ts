@@ -22,7 +22,7 @@ async function untilSent(at: TestAgent, name: string): Promise<void> {
   await until(`${name} to be at the end`, backlog, (left) => left === 0);
 }
 
-test('a pin that is made and removed is told to a receiver that trusts the secret it was told once', async () => {
+test('a pin that is made and removed is told to a receiver that knows the secret', async () => {
   await using receiver = await startReceiver();
   await using at = await testAgent(allow);
   const made = await at.local
@@ -66,7 +66,7 @@ test('a pin that is made and removed is told to a receiver that trusts the secre
   );
 });
 
-test('a secret is shown once, and is in no other answer and no log; only the state directory has it', async () => {
+test('a secret is shown once, and is in no other answer and no log', async () => {
   await using at = await testAgent(allow);
   const port = await unusedPort();
   const url = `http://127.0.0.1:${port}/`;

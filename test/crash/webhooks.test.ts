@@ -26,7 +26,7 @@ interface End {
   readonly kill: () => void;
 }
 
-test(`an agent that is killed ${lives} times while it sends loses no event, and sends none before another`, async () => {
+test(`an agent killed ${lives} times while it sends loses no event, and keeps the order`, async () => {
   using bpffs = mountBpffs();
   using state = tempDir('state');
   using run = tempDir('run');

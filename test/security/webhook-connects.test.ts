@@ -16,7 +16,7 @@ const victim = join(
 );
 const port = 7788;
 
-/** Addresses that are not for everybody, made to lead to this very machine: a connection would be accepted. */
+/** Addresses that are not for everybody, but lead to this very machine here: one would be connected. */
 const own = ['10.0.0.1/8', '169.254.169.254/16', '192.168.0.1/16', '100.64.0.1/10', 'fd00:ec2::254/8'];
 
 /** Says of every connection that it is there. */
@@ -30,7 +30,7 @@ while True:
     connection.close()
 `;
 
-test('the kernel is asked for no connection by an agent that is given hostile URLs, with hosts that lie', async () => {
+test('an agent given hostile URLs, and hosts that lie, asks the kernel for no connection', async () => {
   using namespaces = await openNamespaces({ net: true });
   using dir = tempDir('webhook-connects');
   const hosts = join(dir.path, 'hosts');

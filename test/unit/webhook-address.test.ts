@@ -66,11 +66,12 @@ test('only addresses that everybody can route to are free, and only with https',
   const none = { isEncrypted: true, allowed: [] };
   for (const text of ['8.8.8.8', '1.1.1.1', '100.63.255.255', '172.32.0.1', '2606:4700::1111', '2a00::1'])
     assert.equal(whyOutOfReach(text, none), undefined, text);
-  const refused = `0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254 169.254.169.254
-    172.16.0.1 172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.51.100.1 203.0.113.1
-    224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 :: ::1 ::ffff:8.8.8.8 ::127.0.0.1 64:ff9b::7f00:1
-    64:ff9b:1::1 100::1 2001::1 2001:db8::1 2002:7f00:1:: 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1 fec0::1
-    ff02::1 fe80::1%eth0 4000::1 localhost`;
+  const refused = `0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254
+    169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1
+    198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1
+    255.255.255.255 :: ::1 ::ffff:8.8.8.8 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::1 100::1
+    2001::1 2001:db8::1 2002:7f00:1:: 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1
+    fec0::1 ff02::1 fe80::1%eth0 4000::1 localhost`;
   for (const text of refused.split(/\s+/)) assert.notEqual(whyOutOfReach(text, none), undefined, text);
   const allowed = ['10.0.0.0/8', 'fd00::/8'].flatMap((text) => parseRange(text) ?? []);
   assert.equal(whyOutOfReach('10.1.2.3', { isEncrypted: false, allowed }), undefined);

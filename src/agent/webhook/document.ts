@@ -33,7 +33,7 @@ export function webhookDocument(
   };
 }
 
-/** The strong entity tag of what people decide about a webhook; how far it is makes no other webhook of it. */
+/** The strong entity tag of what people decide about a webhook: how far it has come is no part of it. */
 export function etagOf(record: WebhookRecord): string {
   const { name, url, types, prefix, state, secrets, createdAt } = record;
   const facts = [name, url, types, prefix, state, secrets.map(({ id }) => id), createdAt];

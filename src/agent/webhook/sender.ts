@@ -69,7 +69,7 @@ export class Sender {
     void client?.destroy();
   }
 
-  /** The head of the answer decides. Of its body a bounded piece is taken, so that the connection can stay. */
+  /** The head of the answer decides; of its body a bounded piece is taken, for the connection to stay. */
   async #post({ id, body }: WebhookMessage, signal: AbortSignal): Promise<Head> {
     const timestamp = Math.floor(this.#clock.now().getTime() / 1000);
     const target = parseTarget(this.#url, this.#reach.allowed);

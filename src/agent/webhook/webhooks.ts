@@ -124,7 +124,7 @@ export class Webhooks {
     return this.get(name);
   }
 
-  /** From now on this one signs too. @throws PinfoldError webhook_not_found, invalid_input, too_many_requests */
+  /** From now on this one signs too. @throws PinfoldError webhook_not_found, invalid_input, … */
   addSecret(name: string, text: string | undefined, change: WebhookChange): NewWebhook {
     const known = this.#find(name);
     assertMayChange(name, known, change);
@@ -173,7 +173,7 @@ export class Webhooks {
     return deliveryDocument(await courier.attempt(eventMessage(this.#parts.origin, event)));
   }
 
-  /** Sends everything after an event again, in order. @throws PinfoldError webhook_not_found, invalid_input */
+  /** Goes on after another event than it would. @throws PinfoldError webhook_not_found, invalid_input */
   replay(name: string, since: number, change: WebhookChange): WebhookDocument {
     const known = this.#find(name);
     assertMayChange(name, known, change);

@@ -7,8 +7,7 @@ import type { App, Parts } from '../app.ts';
 import { PostHeaders } from '../change.ts';
 import { pageQuery, sendList } from '../list.ts';
 import { pageOf } from '../page.ts';
-import { NoQuery } from '../params.ts';
-import { WebhookParams } from './webhooks.ts';
+import { NoQuery, WebhookParams } from '../params.ts';
 
 const tags = ['time'];
 

@@ -16,13 +16,8 @@ import { ChangeHeaders, contextOf, PostHeaders } from '../change.ts';
 import { ReadHeaders, sendTagged } from '../etag.ts';
 import { pageQuery, sendList } from '../list.ts';
 import { pageOf } from '../page.ts';
-import { NoQuery } from '../params.ts';
+import { NoQuery, WebhookParams } from '../params.ts';
 import { addDeliveryRoutes } from './webhook-deliveries.ts';
-
-/** The name of a webhook in a URL. */
-export const WebhookParams = Type.Object({
-  name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' }),
-});
 
 const tags = ['time'];
 const ActionHeaders = Type.Object({ ...ChangeHeaders.properties, ...PostHeaders.properties });

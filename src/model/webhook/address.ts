@@ -20,7 +20,7 @@ export function parseAddress(text: string): Address | undefined {
   return value === undefined ? undefined : { family: text.includes(':') ? 6 : 4, value };
 }
 
-/** Reads `10.0.0.0/8`, or one address; undefined where it is neither, or where bits after the length are set. */
+/** Reads `10.0.0.0/8`, or one address; undefined where it is neither, or has bits set after the length. */
 export function parseRange(text: string): AddressRange | undefined {
   const [, host = '', length] = /^([^/]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
   const address = parseAddress(host);
