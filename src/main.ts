@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { Agent } from './agent/agent.ts';
+import type { AgentOptions } from './agent/create-agent.ts';
 import type { RecoveryReport } from './agent/recovery/recover.ts';
 import type { Resolve } from './agent/webhook/connect.ts';
 import { ensureAdminToken } from './api/admin-token.ts';
@@ -117,25 +118,7 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const tokenFile = join(stateDir, 'admin.token');
     const secret = ensureAdminToken({ store, clock, file: tokenFile });
 
-    const started = createAgent({
-      kernel,
-      store,
-      clock,
-      node: {
-        name: node,
-        labels: config.labels,
-        version,
-        isReadOnly: config.readOnly,
-        isPinsOnly: config.pinsOnly,
-      },
-      bpffsPath: config.bpffs,
-      thresholds: config.findings,
-      pinSeries: config.pinSeries,
-      gc: config.gc,
-      ...(onStep === undefined ? {} : { onStep }),
-      onFailure: (error) =>
-        log.error('an observation failed; the next one tries again', { cause: describeError(error) }),
-    });
+    const started = createAgent(agentOptionsOf(config, { kernel, store, clock, log, onStep }));
     const { agent } = started;
     closers.push(async () => await started.stop());
     // Recovery is what start does before it first waits: what it refuses is thrown here, before anything
@@ -146,12 +129,8 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     const webhooks = await startWebhooks(config, agent, { ...surroundings, clock });
     closers.push(async () => await webhooks.stop());
     const naming = { pathOf: mountPath(agent), pinSeriesMax: config.pinSeries.seriesMax };
-    const metrics = createMetrics({
-      numbers: agent.statistics,
-      webhooks: { source: webhooks, now: () => clock.now() },
-      ...naming,
-      version,
-    });
+    const source = { source: webhooks, now: () => clock.now() };
+    const metrics = createMetrics({ numbers: agent.statistics, webhooks: source, ...naming, version });
     closers.push(() => metrics[Symbol.dispose]());
     const fleet = await startFleet(config, agent, { clock, log });
     const api = await buildApi(config, { agent, metrics, log, webhooks, clock, fleet });
@@ -172,6 +151,25 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     await stop();
     throw error;
   }
+}
+
+/** What an agent is made from, by its configuration. */
+function agentOptionsOf(
+  { node: name, labels, readOnly, pinsOnly, bpffs, findings, pinSeries, gc }: AgentConfig,
+  given: Pick<AgentOptions, 'kernel' | 'store' | 'clock'> & {
+    readonly log: Log;
+    readonly onStep: OnStep | undefined;
+  },
+): AgentOptions {
+  const { log, onStep, ...parts } = given;
+  return {
+    ...parts,
+    node: { name, labels, version, isReadOnly: readOnly, isPinsOnly: pinsOnly },
+    ...{ bpffsPath: bpffs, thresholds: findings, pinSeries, gc },
+    ...(onStep === undefined ? {} : { onStep }),
+    onFailure: (error) =>
+      log.error('an observation failed; the next one tries again', { cause: describeError(error) }),
+  };
 }
 
 /** Has events sent to those who want them. */
