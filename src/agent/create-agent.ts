@@ -26,6 +26,7 @@ import { Inventory } from './inventory/inventory.ts';
 import { type Announce, ChangeRecorder } from './inventory/recorder.ts';
 import { sortRemembered } from './inventory/remembered.ts';
 import { makeObserver, type ObservedParts } from './make-observer.ts';
+import { Heap, heapTools } from './observer/heap.ts';
 import { KnownMounts } from './observer/known-mounts.ts';
 import { MountTable } from './observer/mount-table.ts';
 import { startRetention } from './observer/retention.ts';
@@ -99,6 +100,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const counted = {
     kernel,
     clock,
+    store,
     inventory,
     findings: () => findings,
     claims: () => claims,
@@ -119,6 +121,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const observed = makeObserver({ ...parts, ...looking }, () => schedule.wake());
   const environment = makeEnvironment(parts, () => recovery.noteUnsettled());
   const recovery: Recovery = new Recovery(environment);
+  const heap = new Heap(heapTools(clock));
   const schedule: Schedule = new Schedule({
     clock,
     rhythm: options.rhythm ?? usualRhythm,
@@ -130,6 +133,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       claims.expire();
       await findings.afterPass(kind);
       await selected.afterPass();
+      if (kind !== 'quick') heap.look();
       collection.afterPass();
     },
     onFailure: options.onFailure,
@@ -227,7 +231,8 @@ function openContents(
   const { kernel, store, clock, node } = options;
   const { isPinsOnly } = node;
   const { inventory } = live;
-  const pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+  const hold = (id: number) => kernel.objects.holdById('map', id);
+  const pool = new DumpPool({ holds, hold, startWorker, monotonicMs: () => clock.monotonicMs() });
   const entries = new MapEntries({ kernel, clock, pool, isPinsOnly });
   const contents = {
     programs: new AgentProgramReads({ ...live, isPinsOnly }),

@@ -4,6 +4,7 @@ import type { Statistics } from '../model/statistics.ts';
 import { collectClaims } from './claims.ts';
 import { collectFindings } from './findings.ts';
 import { collectGc } from './gc.ts';
+import { collectHistory } from './history.ts';
 import { collectHttp, type HttpMetrics } from './http.ts';
 import { collectLimits, type LimitHit } from './limits.ts';
 import { collectMemory } from './memory.ts';
@@ -59,6 +60,7 @@ export function createMetrics(given: {
   collectFindings(registry, numbers);
   collectClaims(registry, numbers);
   collectGc(registry, numbers);
+  collectHistory(registry, numbers);
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
   collectSpecifications(registry, numbers);

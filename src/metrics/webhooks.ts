@@ -44,7 +44,7 @@ export function collectWebhooks(registry: Registry, source: WebhookSource, now: 
   });
   new Gauge({
     name: 'pinfold_webhook_oldest_age_seconds',
-    help: 'Age of the oldest event of that backlog; 0 without one.',
+    help: 'Age of the oldest event of that backlog; 0 where it is empty.',
     labelNames: ['webhook'],
     registers,
     collect() {

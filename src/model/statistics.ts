@@ -1,5 +1,6 @@
 import type { PinPath } from './path.ts';
 import type { Outcome } from './schema/operation.ts';
+import type { RemovedEvents } from './store.ts';
 
 /** A pin that has metrics of its own; what is not known, or was not sampled yet, is absent. */
 export interface PinSample {
@@ -67,6 +68,8 @@ export interface Statistics {
   selectedPins(seriesMax: number): SelectedPinSamples;
   quarantine(): QuarantineNumbers;
   observation(): { readonly ageSeconds: number; readonly passes: readonly PassStatistics[] };
+  /** How much history is kept, and what clean-up has removed of it since the agent started. */
+  history(): { readonly events: number; readonly bytes: number; readonly removed: RemovedEvents };
   onOperation(listener: (operation: OperationReport) => void): void;
   openFds(): number;
   /** Parts of specifications (BTF, instructions) that found no room in the database, since the agent started. */

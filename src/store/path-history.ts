@@ -8,7 +8,9 @@ import { documentOf, type EventRow } from './event-row.ts';
 /** Events of one observation are stamped with its beginning, others go between: their times cross so far. */
 const disorderMs = 60_000;
 
-const pinTypes = `type IN ('pin.created', 'pin.removed', 'pin.replaced', 'pin.renamed', 'pin.changed')`;
+/** What happens to names; `pin.discarded` is about a pin that has none any more. */
+const pinTypes = `type IN ('pin.created', 'pin.removed', 'pin.replaced', 'pin.renamed', 'pin.changed',
+  'pin.quarantined', 'pin.restored')`;
 
 /** Questions about one name, each answered from an index, however long history is. */
 export class SqlitePathHistory implements PathHistory {

@@ -120,6 +120,12 @@ test('map_near_full: nine of ten and ten; not eight, not a map that evicts, not 
   });
   const [near = 0, full = 0] = ids;
   const found = (await at.find('map_near_full')).filter(({ subject: { id = 0 } }) => ids.includes(id));
+  const told = at.observed.store.events.list({ kind: 'map', types: ['map.near_full'], limit: 1000 });
+  assert.deepEqual(
+    told.flatMap(({ subject: { id = 0 } }) => (ids.includes(id) ? [id] : [])).sort(),
+    found.map(({ subject }) => subject.id).sort(),
+    'each is an event, too',
+  );
   assert.deepEqual(
     new Map(found.map(({ subject, severity }) => [subject.id, severity])),
     new Map([

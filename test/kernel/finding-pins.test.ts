@@ -103,6 +103,8 @@ test('dead_link: its control group went, found also when nobody asks; not an emp
     { timeoutMs: 120_000, everyMs: 200 },
   );
   assert.equal(opened.find(({ after }) => after?.['rule'] === 'dead_link')?.subject.id, dead);
+  const told = at.observed.store.events.list({ kind: 'link', types: ['link.dead'], limit: 1000 });
+  assert.equal(told.filter(({ subject }) => subject.id === dead).length, 1, 'link.dead is told once');
   assert.deepEqual(await at.idsOf('dead_link', [dead, alive]), [dead]);
   const listed = at.observed.agent.reads.objects({ kind: 'link', finding: 'dead_link' }, firstPage).value;
   assert.ok(listed.items.some(({ id }) => id === dead) && listed.items.every(({ id }) => id !== alive));

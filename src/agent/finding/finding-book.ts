@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { findingKey, type Judgement, type Rule } from '../../model/finding/rule.ts';
-import type { EventSubject, NewEvent } from '../../model/schema/event.ts';
+import type { EventSubject, EventType, NewEvent } from '../../model/schema/event.ts';
 import { FindingDocument, type RuleId } from '../../model/schema/finding.ts';
 import type { Store } from '../../model/store.ts';
 
@@ -65,7 +65,8 @@ export class FindingBook {
     for (const judgement of judgements) {
       const key = findingKey(rule.id, judgement.subject);
       const finding = documentOf(rule, judgement, { firstSeen: before.get(key)?.first_seen ?? at, at });
-      if (!before.delete(key)) events.push(eventOf('finding.opened', finding, at));
+      if (!before.delete(key))
+        events.push(eventOf('finding.opened', finding, at), ...ownEventOf(finding, at));
       now.set(key, finding);
     }
     for (const finding of before.values()) events.push(eventOf('finding.resolved', finding, at));
@@ -105,6 +106,19 @@ function documentOf(
     first_seen: times.firstSeen,
     observed_at: times.at,
   };
+}
+
+/** Two things that a rule notices are events by themselves: whoever waits for them need not know of rules. */
+const ownTypes: Partial<Record<RuleId, EventType>> = {
+  dead_link: 'link.dead',
+  map_near_full: 'map.near_full',
+};
+
+function ownEventOf(finding: FindingDocument, at: string): readonly NewEvent[] {
+  const type = ownTypes[finding.rule];
+  if (type === undefined) return [];
+  const { summary, evidence } = finding;
+  return [{ ...eventOf('finding.opened', finding, at), type, after: { summary, ...evidence } }];
 }
 
 function eventOf(

@@ -2,6 +2,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { EventDocument } from '../../model/schema/event.ts';
 import type { OperationReport, QuarantineNumbers, Statistics } from '../../model/statistics.ts';
+import type { Store } from '../../model/store.ts';
 import type { Announcements } from '../agent.ts';
 import type { ClaimBook } from '../claim/claim-book.ts';
 import type { AgentFindings } from '../finding/findings.ts';
@@ -22,6 +23,7 @@ export interface Progress {
 export interface StatisticsParts extends Progress {
   readonly kernel: Kernel;
   readonly clock: Clock;
+  readonly store: Pick<Store, 'events' | 'removedEvents'>;
   readonly inventory: Inventory;
   readonly findings: () => Pick<AgentFindings, 'counts' | 'unexplained'>;
   readonly claims: () => Pick<ClaimBook, 'counts'>;
@@ -44,6 +46,12 @@ export class AgentStatistics implements Statistics, Announcements {
 
   objectCounts(): ReturnType<Statistics['objectCounts']> {
     return this.#counts.types();
+  }
+
+  history(): ReturnType<Statistics['history']> {
+    const { store } = this.#parts;
+    const { floor, lastSeq, bytes } = store.events.extent();
+    return { events: lastSeq - floor, bytes, removed: store.removedEvents() };
   }
 
   pinCounts(): ReturnType<Statistics['pinCounts']> {

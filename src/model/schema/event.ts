@@ -13,6 +13,8 @@ export const eventTypes = [
   'pin.discarded',
   'object.appeared',
   'object.gone',
+  'link.dead',
+  'map.near_full',
   'entry.changed',
   'map.frozen',
   'node.started',
