@@ -8,8 +8,9 @@ import { load } from './load.ts';
 import { scrape } from './scrape.ts';
 import type { Figure } from './support/scenario.ts';
 import { why } from './why.ts';
+import { waits } from './waits.ts';
 
-const scenarios = [lists, changes, idle, http, dump, why, scrape, load];
+const scenarios = [lists, changes, idle, http, dump, why, scrape, load, waits, gc];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {

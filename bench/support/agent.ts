@@ -20,6 +20,8 @@ export interface BenchAgent extends Disposable {
   readonly bpffs: Bpffs;
   readonly url: string;
   readonly token: string;
+  /** The unix socket, for clients of one's own. */
+  readonly socketPath: string;
   readonly pool: Pool;
   /** Over TCP, with the admin token. */
   readonly request: Request;
@@ -93,6 +95,7 @@ export async function startAgent(
     bpffs,
     url,
     token,
+    socketPath,
     pool,
     readyMs,
     ...release,

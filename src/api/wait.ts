@@ -57,11 +57,17 @@ export async function sendWait(
   reply: FastifyReply,
 ): Promise<WaitDocument> {
   const controller = new AbortController();
-  reply.raw.once('close', () => controller.abort());
+  // An answer closes too: aborting then, in vain, would cost as much as everything else about it.
+  const onClose = (): void => controller.abort();
+  reply.raw.once('close', onClose);
   // Node takes its own time again when the next request comes.
   request.raw.socket.setTimeout(question.timeoutMs + limits.connectionTimeoutMs);
   const etags = request.headers['if-none-match'];
-  return await waits.wait({ ...question, etags }, controller.signal);
+  try {
+    return await waits.wait({ ...question, etags }, controller.signal);
+  } finally {
+    reply.raw.off('close', onClose);
+  }
 }
 
 function invalid(member: string, detail: string): PinfoldError {

@@ -136,8 +136,9 @@ export class PinWaits implements Waits {
     const waiters = [...group.waiters];
     try {
       const sight = this.#look(group.path, group.mount);
+      const documentOf = this.#sharedDocuments(sight);
       return waiters.flatMap((waiter) => {
-        const answer = this.#answerOf(waiter, sight);
+        const answer = this.#answerOf(waiter, sight, documentOf);
         return answer === undefined ? [] : [[waiter, answer] as const];
       });
     } catch (error) {
@@ -147,14 +148,29 @@ export class PinWaits implements Waits {
   }
 
   /** Undefined for who waits on. One whose question makes no sense any more does not fail the others. */
-  #answerOf({ wanted, isMet, isDue }: Waiter, sight: Sight): WaitDocument | PinfoldError | undefined {
+  #answerOf(
+    { wanted, isMet, isDue }: Waiter,
+    sight: Sight,
+    documentOf: (wanted: WaitCondition, met: boolean) => WaitDocument,
+  ): WaitDocument | PinfoldError | undefined {
     try {
       const met = isMet(sight);
-      return met || isDue ? this.#documentOf(wanted, sight, met) : undefined;
+      return met || isDue ? documentOf(wanted, met) : undefined;
     } catch (error) {
       if (isPinfoldError(error)) return error;
       throw error;
     }
+  }
+
+  /** Thousands who wait for the same are told the same, and history is asked once. */
+  #sharedDocuments(sight: Sight): (wanted: WaitCondition, met: boolean) => WaitDocument {
+    const documents = new Map<string, WaitDocument>();
+    return (wanted, met) => {
+      const key = `${wanted} ${met}`;
+      const document = documents.get(key) ?? this.#documentOf(wanted, sight, met);
+      documents.set(key, document);
+      return document;
+    };
   }
 
   #documentOf(condition: WaitCondition, { pin }: Sight, met: boolean): WaitDocument {
