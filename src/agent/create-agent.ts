@@ -133,7 +133,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       claims.expire();
       await findings.afterPass(kind);
       await selected.afterPass();
-      if (kind !== 'quick') heap.look();
+      if (kind !== 'quick') await heap.look();
       collection.afterPass();
     },
     onFailure: options.onFailure,

@@ -89,6 +89,8 @@ export const limits = {
   claimRenewalToldMs: 3_600_000,
   /** Streams of map contents at one time; each holds its map. */
   dumpsMax: 8,
+  /** A dump whose reader takes nothing for so long makes room where all places are taken. */
+  dumpStalledMs: 20_000,
   /** Other reads of map contents at one time: pages, single entries, counts. */
   contentReadsMax: 64,
   /** Threads that read map contents; the first is started when it is needed. */

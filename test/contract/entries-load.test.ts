@@ -57,6 +57,38 @@ test('one dump more than there may be is 429, and there is room again when one e
   );
 });
 
+test('where all places are taken, the dump of a reader that takes nothing is cut for another', async (t) => {
+  using maps = await filledMaps('big', String(many));
+  const before = bpfFds().size;
+  let ahead = 0;
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + ahead);
+  const open: http.IncomingMessage[] = [];
+  for (let nth = 0; nth < limits.dumpsMax; nth++) open.push(await slowDump(agent, maps.id('big')));
+  const url = `/v1/maps/${maps.id('big')}/entries?limit=1`;
+  const ask = async () => await agent.local.get(url).set('accept', 'application/x-ndjson');
+  assert.equal((await ask()).status, 429);
+  const full = bpfFds().size;
+  ahead = limits.dumpStalledMs;
+  assert.equal((await ask()).status, 200);
+  await until(
+    'one of them to be cut, and the other to end',
+    () => bpfFds().size,
+    (count) => count < full,
+  );
+  // Whoever was cut finds its connection ended once it reads on; the others would go on.
+  const [cut] = open;
+  assert.ok(cut !== undefined);
+  await assert.rejects(once(cut.resume(), 'end'), /aborted/);
+  assert.equal(cut.complete, false);
+  for (const response of open) response.destroy();
+  await until(
+    'all maps to be closed',
+    () => bpfFds().size,
+    (count) => count === before,
+  );
+});
+
 test('a dump under way is in no count, and changes nothing of what a hazard is judged by', async () => {
   using maps = await filledMaps('big', String(many));
   const id = maps.id('big');

@@ -6,7 +6,9 @@ import type { Bounds, JobSummary } from '../../src/agent/dump/protocol.ts';
 import { startWorker } from '../../src/agent/dump/start-worker.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { limits } from '../../src/model/limits.ts';
 import { type FilledMaps, filledMaps } from '../support/entries.ts';
+import { until } from '../support/until.ts';
 
 const count = 50_000;
 const noBounds: Bounds = { bytesMax: 2 ** 40, ms: 3_600_000 };
@@ -14,11 +16,13 @@ const noBounds: Bounds = { bytesMax: 2 ** 40, ms: 3_600_000 };
 let kernel: Kernel;
 let maps: FilledMaps;
 let pool: DumpPool;
+let nowMs = 0;
 before(async () => {
   kernel = openKernel();
   maps = await filledMaps('big', String(count));
   const holds = new DumpHolds();
-  pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+  const hold = (id: number) => kernel.objects.holdById('map', id);
+  pool = new DumpPool({ holds, hold, startWorker, monotonicMs: () => nowMs });
 });
 after(async () => {
   await pool.stop();
@@ -83,4 +87,37 @@ test('a dump whose time is over stops after what it has read, and can be gone on
   const rest = await dump(noBounds, { position: first.summary.next });
   assert.equal(new Set([...first.lines, ...rest.lines]).size, count);
   assert.equal(first.lines.length + rest.lines.length, count);
+});
+
+test('a reader that goes on keeps its place; the one that took nothing for longest loses it, once', async () => {
+  const begin = async () => {
+    const job = pool.start(kernel.objects.holdById('map', maps.id('big')), {
+      possibleCpus: kernel.facts.cpus.possible,
+      choice: {},
+      task: { kind: 'stream', rowsMax: count, follow: false },
+      bounds: noBounds,
+    });
+    await job.begun();
+    return job;
+  };
+  const cut: number[] = [];
+  const jobs = [];
+  for (let nth = 0; nth < limits.dumpsMax; nth++) {
+    const job = await begin();
+    job.onCut(() => cut.push(nth));
+    jobs.push(job);
+  }
+  nowMs += limits.dumpStalledMs - 1;
+  for (const [nth, job] of jobs.entries()) if (nth !== 3) await job.next();
+  await assert.rejects(begin, { code: 'too_many_requests' });
+  nowMs += 1;
+  const another = await begin();
+  assert.deepEqual(cut, [3]);
+  await assert.rejects(begin, { code: 'too_many_requests' });
+  // What it was given it may still read; then it ends.
+  await assert.rejects(async () => {
+    for (let piece = await jobs[3]?.next(); piece !== undefined; ) piece = await jobs[3]?.next();
+  }, /its place was wanted/);
+  for (const job of [...jobs, another]) job.cancel();
+  await until('all to end', () => pool.size === 0);
 });

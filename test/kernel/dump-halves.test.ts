@@ -23,7 +23,8 @@ before(async () => {
   kernel = openKernel();
   maps = await filledMaps('big', String(count));
   const holds = new DumpHolds();
-  pool = new DumpPool({ holds, hold: (id) => kernel.objects.holdById('map', id), startWorker });
+  const hold = (id: number) => kernel.objects.holdById('map', id);
+  pool = new DumpPool({ holds, hold, startWorker, monotonicMs: () => performance.now() });
 });
 after(async () => {
   await pool.stop();

@@ -12,6 +12,8 @@ export interface PoolParts {
   /** Opens a map by its id. @throws PinfoldError object_not_found, permission_denied */
   readonly hold: (mapId: number) => HeldObject;
   readonly startWorker: () => Worker;
+  /** Milliseconds that never go backwards. */
+  readonly monotonicMs: () => number;
 }
 
 /** A thread, and the jobs it has. */
@@ -27,6 +29,8 @@ interface Entry {
   readonly thread: Thread;
   /** A dump, whose parts count once. */
   readonly isStream: boolean;
+  /** Its place is another's, and it will end. */
+  isCut: boolean;
   readonly open: Map<number, Disposable>;
 }
 
@@ -61,11 +65,12 @@ export class DumpPool {
       const job = this.#nextJob++;
       const map = openMapOf(held);
       const thread = this.#threadFor();
-      const running = new RunningJob(map.info, {
-        took: (slot) => this.#say(job, { type: 'took', job, slot }),
+      const actions = {
+        took: (slot: number) => this.#say(job, { type: 'took', job, slot }),
         cancel: () => this.#say(job, { type: 'cancel', job }),
-      });
-      this.#jobs.set(job, { running, thread, isStream, open: new Map([[map.fd, hold]]) });
+      };
+      const running = new RunningJob(map.info, actions, this.#parts.monotonicMs);
+      this.#jobs.set(job, { running, thread, isStream, isCut: false, open: new Map([[map.fd, hold]]) });
       thread.jobs.add(job);
       clearTimeout(thread.idle);
       this.#say(job, { type: 'run', job, spec: { ...spec, map } });
@@ -91,8 +96,8 @@ export class DumpPool {
   #assertRoom(isStream: boolean): void {
     if (this.#isStopped) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
     const most = isStream ? limits.dumpsMax : limits.contentReadsMax;
-    const now = [...this.#jobs.values()].filter((job) => job.isStream === isStream).length;
-    if (now < most) return;
+    const now = [...this.#jobs.values()].filter((job) => job.isStream === isStream && !job.isCut);
+    if (now.length < most || (isStream && cutStalled(now))) return;
     throw new PinfoldError('too_many_requests', {
       detail: `${most} ${isStream ? 'dumps' : 'reads of map contents'} run already.`,
       limit: isStream ? 'dumps' : 'content_reads',
@@ -185,6 +190,18 @@ export class DumpPool {
       entry?.running.fail(error);
     }
   }
+}
+
+/**
+ * Ends the dump whose reader has taken nothing for longest, where that is too long while others want its place:
+ * readers that stall would else keep everybody out for as long as their connections last.
+ */
+function cutStalled(dumps: readonly Entry[]): boolean {
+  const [worst] = [...dumps].sort((one, other) => other.running.stalledMs - one.running.stalledMs);
+  if (worst === undefined || worst.running.stalledMs < limits.dumpStalledMs) return false;
+  worst.isCut = true;
+  worst.running.cut();
+  return true;
 }
 
 /** What a thread is told of an open map; asking for another kind is a mistake. */

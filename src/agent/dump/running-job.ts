@@ -19,10 +19,34 @@ export class RunningJob {
   #summary: JobSummary | undefined;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
+  #cut: (() => void) | undefined;
+  readonly #now: () => number;
+  /** Since when its reader has what it was given and asks for no more; undefined while it waits itself. */
+  #leftAtMs: number | undefined;
 
-  constructor(map: MapInfo, actions: JobActions) {
+  /** @param now milliseconds that never go backwards */
+  constructor(map: MapInfo, actions: JobActions, now: () => number) {
     this.maxEntries = map.max_entries;
     this.#actions = actions;
+    this.#now = now;
+    this.#leftAtMs = now();
+  }
+
+  /** For how long its reader has asked for nothing. */
+  get stalledMs(): number {
+    return this.#leftAtMs === undefined ? 0 : this.#now() - this.#leftAtMs;
+  }
+
+  /** Who passes on what is read wants to know when its place is given to another. */
+  onCut(listener: () => void): void {
+    this.#cut = listener;
+  }
+
+  /** Its place is given to another. */
+  cut(): void {
+    this.#actions.cancel();
+    this.fail(new Error('its reader took nothing, and its place was wanted'));
+    this.#cut?.();
   }
 
   /**
@@ -31,9 +55,13 @@ export class RunningJob {
    */
   async next(): Promise<Uint8Array | undefined> {
     if (this.#lent !== undefined) this.#actions.took(this.#lent.slot);
+    this.#leftAtMs = undefined;
     for (;;) {
       this.#lent = this.#pieces.shift();
-      if (this.#lent !== undefined) return this.#lent.bytes;
+      if (this.#lent !== undefined) {
+        this.#leftAtMs = this.#now();
+        return this.#lent.bytes;
+      }
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#summary !== undefined) return undefined;
       await new Promise<void>((resolve) => {
@@ -67,7 +95,7 @@ export class RunningJob {
   take(message: FromWorker): void {
     if (message.type === 'piece') this.#pieces.push(message.piece);
     else if (message.type === 'done') this.#summary = message.summary;
-    else if (message.type === 'failed') this.#failure = errorOf(message.failure);
+    else if (message.type === 'failed') this.#failure ??= errorOf(message.failure);
     this.#wake?.();
   }
 

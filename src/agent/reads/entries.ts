@@ -35,6 +35,8 @@ export interface Dump {
   readonly pieces: AsyncGenerator<Uint8Array, JobSummary, undefined>;
   /** To be called where `pieces` is not read to its end. */
   cancel(): void;
+  /** Calls when the place of a dump whose reader takes nothing is given to another. */
+  onCut(listener: () => void): void;
 }
 
 /** How many entries a map has, and how that was found out. */
@@ -87,7 +89,12 @@ export class MapEntries {
       cancel();
       throw error;
     }
-    return { value: { pieces: sideBySide(jobs), cancel }, observedAt };
+    const onCut = (listener: () => void): void =>
+      jobs[0]?.onCut(() => {
+        cancel();
+        listener();
+      });
+    return { value: { pieces: sideBySide(jobs), cancel, onCut }, observedAt };
   }
 
   /** Where the parts of a dump begin: two where the map can be divided and a second thread has nothing to do. */

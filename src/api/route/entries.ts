@@ -181,6 +181,7 @@ async function sendDump(
   const { value: dump, observedAt } = await agent.entries.dump(mapIdOf(request), choiceOf(query), options);
   reply.type('application/x-ndjson');
   // Where the client has gone before the first piece was asked for, the generator never began.
+  dump.onCut(() => reply.raw.destroy());
   return sendPieces(reply, withSummary(dump, cursor.format, observedAt), () => dump.cancel());
 }
 
