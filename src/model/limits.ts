@@ -228,6 +228,8 @@ export const limits = {
   /** Requests to all receivers together, and names that are looked up, at one time. */
   webhookSendsMax: 16,
   webhookLookupsMax: 2,
+  /** Webhooks that read the log in one round of the event loop: about a millisecond each. */
+  webhookReadsMax: 4,
   /** Events that are read from the log at a time, for each. */
   webhookEventsAhead: 100,
   /** Pings and repetitions that wait for one receiver. */

@@ -71,6 +71,7 @@ export function webhookBench(options: WebhookBenchOptions = {}): WebhookBench {
     clock,
     origin: { node: 'node-1', agentUuid: 'b3c1' },
     sends: new Slots(limits.webhookSendsMax),
+    reads: new Slots(limits.webhookReadsMax),
     random: () => 0.5,
     reach: {
       resolve: options.resolve ?? (async () => []),

@@ -22,6 +22,7 @@ export interface CourierParts {
   readonly clock: Clock;
   readonly origin: MessageOrigin;
   readonly sends: Slots;
+  readonly reads: Slots;
   /** In [0, 1). */
   readonly random: () => number;
   readonly onAttempt: (webhook: string, result: AttemptResult) => void;
@@ -141,14 +142,22 @@ export class Courier {
 
   async #carryNext(): Promise<void> {
     const before = this.#outbox.place;
+    if (!this.#outbox.hasRead) await this.#parts.reads.run(() => this.#read());
+    if (this.#stopping.signal.aborted) return;
     const next = this.#outbox.next();
     if (next === undefined) {
       if (this.#outbox.place !== before) this.#keepPlace();
-      return await nextRound();
+      return;
     }
     const message = this.#messageOf(next);
     const attempt = await this.#send(message);
     if (attempt !== undefined) this.#settle(next, message, attempt);
+  }
+
+  /** The slot is given back in the next round, so that many couriers do not read in the same one. */
+  async #read(): Promise<void> {
+    this.#outbox.read();
+    await nextRound();
   }
 
   #messageOf(next: Next): WebhookMessage {

@@ -32,6 +32,7 @@ export function openWebhooks(options: WebhookOptions): Webhooks {
     clock,
     origin: { node, agentUuid: store.settings.get('agent_uuid') ?? '' },
     sends: new Slots(limits.webhookSendsMax),
+    reads: new Slots(limits.webhookReadsMax),
     random: () => randomInt(2 ** 32) / 2 ** 32,
     reach: {
       resolve,

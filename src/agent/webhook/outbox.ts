@@ -39,12 +39,21 @@ export class Outbox {
     return this.#events.list({ afterSeq: this.#place, limit: 1 })[0];
   }
 
+  /** Tells whether something was read that was not looked at yet. */
+  get hasRead(): boolean {
+    return this.#ahead.length > 0;
+  }
+
+  /** Reads what comes next, limits.webhookEventsAhead of it: about a millisecond. */
+  read(): void {
+    this.#ahead = [...this.#events.list({ afterSeq: this.#place, limit: limits.webhookEventsAhead })];
+  }
+
   /**
-   * What is to be sent next, passing over what is not wanted; undefined at the end of what is read at a time,
-   * which is not the end of the log while there is a backlog.
+   * What is to be sent next of what was read, passing over what is not wanted; undefined at its end, which is
+   * not the end of the log while there is a backlog.
    */
   next(): Next | undefined {
-    if (this.#ahead.length === 0) this.#read();
     for (let event = this.#ahead[0]; event !== undefined; event = this.#ahead[0]) {
       if (event.seq !== this.#place + 1) return { kind: 'gap', after: this.#place, next: event.seq };
       if (wantsEvent(this.#filter, event)) return { kind: 'event', event };
@@ -65,9 +74,5 @@ export class Outbox {
   /** Reads again before the next attempt: what failed may have been removed meanwhile. */
   forget(): void {
     this.#ahead = [];
-  }
-
-  #read(): void {
-    this.#ahead = [...this.#events.list({ afterSeq: this.#place, limit: limits.webhookEventsAhead })];
   }
 }
