@@ -1571,7 +1571,7 @@ export interface components {
             time: string;
             node: string;
             boot_id: string;
-            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "pin.quarantined" | "pin.restored" | "pin.discarded" | "object.appeared" | "object.gone" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "claim.made" | "claim.renewed" | "claim.released" | "claim.expired" | "finding.opened" | "finding.resolved" | "webhook.disabled";
+            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "pin.quarantined" | "pin.restored" | "pin.discarded" | "object.appeared" | "object.gone" | "link.dead" | "map.near_full" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "claim.made" | "claim.renewed" | "claim.released" | "claim.expired" | "finding.opened" | "finding.resolved" | "webhook.disabled";
             subject: {
                 mount?: string;
                 path?: string;
@@ -2249,6 +2249,8 @@ export interface components {
             value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
             /** @description close it to writes from user space, once its entries are in it */
             freeze?: boolean;
+            /** @description bytes of memory that making it may take at once; 1 GiB unless told */
+            memory_max?: number;
             pin?: {
                 /** @description path relative to the root of the bpffs */
                 path?: string;
@@ -6612,7 +6614,7 @@ export interface operations {
                 prefix?: string;
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
-                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled; several separated by commas */
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, link.dead, map.near_full, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled; several separated by commas */
                 type?: string;
                 actor?: string;
             };
