@@ -367,6 +367,7 @@ export async function main(words: readonly string[]): Promise<number> {
   return await runCli(words, io, {
     version,
     runAgent,
+    initCluster: async (file) => (await import('./cluster/signing/key-file.ts')).writeClusterKey(file),
     inspect: async (places) => await (await loadMachine()).inspect(places),
     leave: async (places, options) => await (await loadMachine()).leave(places, options),
     verifyHistory: async (stateDir) => await (await loadMachine()).verifyHistory(stateDir),

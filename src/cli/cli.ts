@@ -22,6 +22,8 @@ export interface Globals {
   readonly timeoutMs: number;
   readonly address: string | undefined;
   readonly tokenFile: string | undefined;
+  /** The node of a fleet that is meant; undefined for the one that answers. */
+  readonly node: string | undefined;
 }
 
 /** What a command works with. One is made for each call of `runCli`. */
@@ -73,6 +75,7 @@ interface GlobalFlags {
   readonly timeout: string;
   readonly address?: string;
   readonly tokenFile?: string;
+  readonly node?: string;
   readonly tlsCa?: string;
   readonly clientCert?: string;
   readonly clientKey?: string;
@@ -90,6 +93,7 @@ function parseGlobals(flags: GlobalFlags, { env }: Io): Globals {
     mount: flags.mount,
     timeoutMs: parseDuration(flags.timeout),
     address: flags.address ?? (env['PINFOLD_ADDRESS'] || undefined),
+    node: flags.node,
     tokenFile: flags.tokenFile ?? (env['PINFOLD_TOKEN_FILE'] || undefined),
   };
 }

@@ -22,6 +22,8 @@ export interface ConnectOptions {
   /** As it was given; undefined tries the unix socket, then TCP on loopback. */
   readonly address: string | undefined;
   readonly tokenFile: string | undefined;
+  /** The node of a fleet that is meant; undefined for the one that answers. */
+  readonly node: string | undefined;
   readonly timeoutMs: number;
   readonly tlsCa: string | undefined;
   readonly clientCert: string | undefined;
@@ -85,5 +87,7 @@ function openAt(address: Address, options: ConnectOptions): PinfoldClient {
     ...(options.clientCert === undefined ? {} : { cert: readText(options.clientCert) }),
     ...(options.clientKey === undefined ? {} : { key: readText(options.clientKey) }),
   };
-  return openClient({ address, timeoutMs, tls, ...(address.kind === 'unix' ? {} : token) });
+  const { node } = options;
+  const base = node === undefined ? {} : { basePath: `/v1/cluster/nodes/${encodeURIComponent(node)}/api` };
+  return openClient({ address, timeoutMs, tls, ...base, ...(address.kind === 'unix' ? {} : token) });
 }

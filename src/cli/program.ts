@@ -6,6 +6,7 @@ import { agentCommand } from './command/agent.ts';
 import { backupCommand } from './command/backup.ts';
 import { batchCommand } from './command/batch.ts';
 import { claimCommand } from './command/claim.ts';
+import { clusterCommand } from './command/cluster.ts';
 import { completeCommand, completionCommand } from './command/completion.ts';
 import { countCommand } from './command/count.ts';
 import { createCommand } from './command/create.ts';
@@ -54,6 +55,7 @@ export function makeProgram(io: Io, version: string): Command {
     .option('--tls-ca <file>', 'PEM certificates the server must be signed by')
     .option('--client-cert <file>', 'PEM certificate to show the server')
     .option('--client-key <file>', 'PEM key of that certificate')
+    .option('--node <name>', 'ask this node of the fleet, through the manager that is asked')
     .option('--mount <major:minor>', "another bpffs instance than the agent's own")
     .option('--timeout <duration>', 'how long silence is waited out', '60s')
     .option('--no-headers', 'leave out the line of column titles')
@@ -117,6 +119,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   claimCommand,
   releaseCommand,
   agentCommand,
+  clusterCommand,
   doctorCommand,
   leaveCommand,
   webhookCommand,

@@ -31,6 +31,8 @@ export type Webhook = ItemOf<'/v1/webhooks'>;
 export type NewWebhook = paths['/v1/webhooks/{name}']['put']['responses'][201]['content']['application/json'];
 /** What was sent to one. */
 export type WebhookDelivery = ItemOf<'/v1/webhooks/{name}/deliveries'>;
+/** A node of the fleet, as its manager knows it. */
+export type FleetNode = ItemOf<'/v1/cluster/nodes'>;
 /** The machine whose agent answers. */
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
 /** How a wait for a pin ended. */

@@ -10,6 +10,8 @@ export interface TransportOptions {
   readonly token?: string;
   /** Silence that is waited out: to connect, until the answer begins, and between two pieces of it. */
   readonly timeoutMs: number;
+  /** What comes before every path: a node's own API behind a manager. */
+  readonly basePath?: string;
   /** PEM texts, for `https`. */
   readonly tls?: {
     readonly ca?: string;
@@ -57,7 +59,7 @@ export function openTransport(options: TransportOptions): Transport {
     bodyTimeout: timeoutMs,
   });
   return {
-    baseUrl: address.kind === 'unix' ? 'http://localhost' : address.url,
+    baseUrl: `${address.kind === 'unix' ? 'http://localhost' : address.url}${options.basePath ?? ''}`,
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     fetch: async (request) => {
       const body = request.body === null ? null : await request.text();

@@ -70,7 +70,9 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
     join: async (addresses) => {
       const member = memberOf(options, addresses, isAlone);
       registration = new Registration({ store, node, member, digest: () => digestOf(options.agent), log });
-      await Promise.all([registration.start(), manager?.directory.start()]);
+      const registering = registration.start();
+      if (isAlone) await registering;
+      await Promise.all([registering, manager?.directory.start()]);
     },
     stop: async () => {
       const left = Promise.all([registration?.stop(), manager?.directory.stop()]);

@@ -4,7 +4,7 @@ import test, { after } from 'node:test';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
-import { startEtcd } from '../support/etcd.ts';
+import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
 
@@ -12,14 +12,16 @@ import { until, untilPasses } from '../support/until.ts';
 const dir = tempDir('fleet');
 const key = join(dir.path, 'key');
 writeClusterKey(key);
+let etcd: TestEtcd | undefined;
 const opening = open();
 const patience = { timeoutMs: 60_000, everyMs: 100 };
 
 async function open() {
-  const etcd = await startEtcd(3);
+  etcd = await startEtcd(3);
+  const { urls } = etcd;
   const node = async (name: string, zone: string, more: Readonly<Record<string, boolean>> = {}) =>
     await testAgent({
-      settings: { node: name, etcd: etcd.urls, 'cluster-key': key, label: [`zone=${zone}`], ...more },
+      settings: { node: name, etcd: urls, 'cluster-key': key, label: [`zone=${zone}`], ...more },
     });
   const agents = {
     a: await node('a', 'x', { manager: true }),
@@ -35,9 +37,9 @@ async function open() {
 }
 
 after(async () => {
-  const { etcd, a, b, c } = await opening;
-  for (const at of [a, b, c]) await at[Symbol.asyncDispose]();
-  etcd[Symbol.dispose]();
+  const world = await opening.catch(() => undefined);
+  for (const at of world === undefined ? [] : [world.a, world.b, world.c]) await at[Symbol.asyncDispose]();
+  etcd?.[Symbol.dispose]();
   dir[Symbol.dispose]();
 });
 

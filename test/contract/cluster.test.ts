@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import test, { after } from 'node:test';
+import { ConfigError, type Settings } from '../../src/model/config.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
+import { commandLine } from '../support/command-line.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 /** A machine without etcd: the agent is the manager of a fleet of one. All tests of the file share it. */
@@ -139,6 +142,7 @@ test('the stream of the fleet gives everything and ends with a summary', async (
 test('a request is passed on to the node byte for byte, with the caller’s own role', async () => {
   const at = await opening;
   createMap(`${at.bpffs.path}/through`, { name: 'pf_through' });
+  await at.local.get('/v1/pins?fresh=true').expect(200);
   const through = '/v1/cluster/nodes/test-node/api';
   const answer = await at.local.get(`${through}/v1/pins/through`).expect(200);
   const own = await at.local.get('/v1/pins/through').expect(200);
@@ -202,4 +206,61 @@ test('prometheus is told where to scrape each node', async () => {
       },
     },
   ]);
+});
+
+test('the command line lists nodes, and asks one of them through its manager', async () => {
+  const at = await opening;
+  const [path = ''] = await pins(at, 'typed', 1);
+  const run = async (...words: readonly string[]) => await commandLine([...words, '--address', at.socket]);
+  const nodes = await run('get', 'nodes', '-o', 'wide', '-l', 'role=edge');
+  assert.deepEqual([nodes.code, nodes.err], [0, '']);
+  const [titles = '', row = ''] = nodes.out.split('\n');
+  assert.match(titles, /^NAME +STATE +VERSION +PINS +OBJECTS +FINDINGS +SINCE +ADDRESS/);
+  assert.match(row, /^test-node +ready .*role=edge,zone=a/);
+  assert.equal((await run('get', 'nodes', '-l', 'role=core', '-o', 'name')).out, '');
+  assert.equal((await run('get', 'node', 'test-node', '-o', 'name')).out, 'test-node\n');
+  assert.equal((await run('get', 'node', 'nobody')).code, 3);
+  const own = await run('get', 'pins', path, '-o', 'json');
+  assert.deepEqual(await run('get', 'pins', path, '-o', 'json', '--node', 'test-node'), own);
+  assert.equal((await run('unpin', path, '--force', '--node', 'test-node')).code, 0);
+  assert.equal(existsSync(`${at.bpffs.path}/${path}`), false);
+  const none = await run('get', 'pins', '--node', 'nobody');
+  assert.deepEqual([none.code, none.out], [3, '']);
+});
+
+test('the key of a fleet is made for its owner alone, once, and says what comes next', async () => {
+  using dir = tempDir('cluster-init');
+  const file = `${dir.path}/key`;
+  const made = await commandLine(['cluster', 'init', file]);
+  assert.deepEqual([made.code, made.err], [0, '']);
+  assert.match(made.out, /pinfold agent --etcd URL --cluster-key/);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const again = await commandLine(['cluster', 'init', file]);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /cannot be made \(EEXIST\)/);
+});
+
+test('an agent that would join a fleet without anything to be known by says in a sentence what to do', async () => {
+  using dir = tempDir('cluster-refused');
+  const etcd = ['http://127.0.0.1:1'];
+  const start = async (settings: Settings): Promise<void> => {
+    const agent = await testAgent({ settings });
+    await agent[Symbol.asyncDispose]();
+  };
+  const refusals: readonly (readonly [Settings, RegExp])[] = [
+    [{ etcd }, /nothing to be known by, so it does not join: make a key with pinfold cluster init FILE/],
+    [{ manager: true }, /go with --etcd URL/],
+    [{ etcd: ['127.0.0.1:2379'], 'cluster-key': 'x' }, /--etcd wants http\(s\):\/\/HOST:PORT/],
+    [{ etcd: ['https://h:1'], 'cluster-key': 'x' }, /needs --etcd-ca/],
+    [{ etcd: [...etcd, 'https://h:1'], 'cluster-key': 'x' }, /for all members, not both/],
+    [{ etcd, 'cluster-key': 'x', advertise: 'h' }, /--advertise wants HOST:PORT/],
+    [{ etcd, 'cluster-key': 'x', 'fleet-role': 'root' }, /--fleet-role is one of viewer/],
+    [{ etcd, 'cluster-key': `${dir.path}/none` }, /cannot be read \(ENOENT\)/],
+  ];
+  for (const [settings, sentence] of refusals) {
+    await assert.rejects(
+      start(settings),
+      (error) => error instanceof ConfigError && sentence.test(error.message),
+    );
+  }
 });

@@ -27,7 +27,8 @@ export function watching(words: readonly string[]): Watching {
     isTTY: { stdin: false, stdout: false, stderr: false },
   };
   const absent = (): never => assert.fail('not asked here');
-  const local = { version: '0', runAgent: absent, inspect: absent, leave: absent, verifyHistory: absent };
+  const reads = { inspect: absent, leave: absent, verifyHistory: absent };
+  const local = { version: '0', runAgent: absent, initCluster: absent, ...reads };
   const ended = runCli(words, io, local);
   const close = (): void => void stdout.destroy(Object.assign(new Error('gone'), { code: 'EPIPE' }));
   return { lines, ended, close };

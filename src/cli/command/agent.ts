@@ -52,7 +52,9 @@ function settingsOf(command: Command): Settings {
     if (command.getOptionValueSource(option.attributeName()) !== 'cli' || !isSetting(value)) continue;
     settings[option.name()] = value;
   }
-  return settings;
+  // --node is also an option of every command, and the first to take the word.
+  const { node } = command.optsWithGlobals();
+  return isSetting(node) ? { ...settings, node } : settings;
 }
 
 function isSetting(value: unknown): value is string | boolean | readonly string[] {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { ConfigError } from '../../model/config.ts';
+import { PinfoldError } from '../../model/error.ts';
+import { escapeText } from '../../model/escape.ts';
 
 const form = /^pinfold-cluster-key-v1 ([A-Za-z0-9_-]{43})\s*$/;
 
@@ -9,13 +11,22 @@ export function newClusterKey(): Buffer {
   return randomBytes(32);
 }
 
-/** Makes the file of a new key, 0600; what is there already stays. @throws ConfigError */
+/**
+ * Makes the file of a new key, 0600; what is there already stays.
+ *
+ * @throws PinfoldError already_exists, storage_failed
+ */
 export function writeClusterKey(file: string): void {
   try {
     const text = newClusterKey().toString('base64url');
     writeFileSync(file, `pinfold-cluster-key-v1 ${text}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    throw new ConfigError(`The cluster key ${file} cannot be made (${codeOf(error)}).`);
+    const detail = `The cluster key ${escapeText(file)} cannot be made (${codeOf(error)}).`;
+    throw new PinfoldError(
+      codeOf(error) === 'EEXIST' ? 'already_exists' : 'storage_failed',
+      { detail },
+      error,
+    );
   }
 }
 
