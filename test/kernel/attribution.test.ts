@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import test from 'node:test';
+import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { FdTable } from '../../src/kernel/sys/fd.ts';
 import type { EventDocument } from '../../src/model/schema/event.ts';
 import { mountBpffs } from '../support/bpffs.ts';
@@ -149,6 +150,33 @@ function removed(group: string): boolean {
     return false;
   }
 }
+
+test('where the kernel does not let us know, a foreign change has the actor kernel', async () => {
+  using bpffs = mountBpffs('mode=0700');
+  using dir = tempDir('attribution-none');
+  const kernel = { ...openKernel(), openNameWatcher: () => undefined };
+  await using agent = await startAgent(bpffs.path, dir.path, { rhythm: onDemand, kernel });
+  using changer = await nameChanger(bpffs.path, 'pf_none');
+  await changer.tell('make 1 a');
+  const [event] = await eventsOf(agent, mountId(bpffs.dev), 'a');
+  assert.deepEqual([event?.type, event?.actor, event?.unit], ['pin.created', 'kernel', undefined]);
+});
+
+test('a process without CAP_SYS_ADMIN gets no watcher', () => {
+  const module = (path: string) =>
+    JSON.stringify(join(import.meta.dirname, '../../src/kernel', `${path}${extname(import.meta.filename)}`));
+  const source = `import { openNameWatcher } from ${module('fanotify/name-watcher')};
+    import { Calls } from ${module('sys/calls')};
+    import { FdTable } from ${module('sys/fd')};
+    const fds = new FdTable();
+    const watcher = openNameWatcher(new Calls(fds), () => undefined);
+    process.stdout.write(JSON.stringify([watcher === undefined, fds.list().length]));`;
+  const words = [...process.execArgv, '--input-type=module', '-e', source];
+  const run = execFileSync('setpriv', ['--bounding-set', '-all', '--', process.execPath, ...words], {
+    encoding: 'utf8',
+  });
+  assert.equal(run, '[true,0]');
+});
 
 test('listening keeps no object alive, no bpffs mounted, and nothing open when it ends', async () => {
   const open = () =>
