@@ -1,14 +1,15 @@
 import { cpus, release } from 'node:os';
 import { changes } from './changes.ts';
 import { dump } from './dump.ts';
+import { gc } from './gc.ts';
 import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { lists } from './lists.ts';
 import { load } from './load.ts';
 import { scrape } from './scrape.ts';
 import type { Figure } from './support/scenario.ts';
-import { why } from './why.ts';
 import { waits } from './waits.ts';
+import { why } from './why.ts';
 
 const scenarios = [lists, changes, idle, http, dump, why, scrape, load, waits, gc];
 

@@ -33,7 +33,7 @@ export interface BenchAgent extends Disposable {
 
 /** Reads an answer to its end and gives its text; fails on anything but 2xx. */
 export type Request = (
-  method: 'GET' | 'PUT' | 'DELETE',
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE',
   path: string,
   options?: RequestOptions,
 ) => Promise<string>;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { type GcLine, type GcPlan, type GcQuestion, planGc } from '../../model/gc/plan.ts';
@@ -14,7 +15,7 @@ import type { PinState } from '../operation/sink.ts';
 import { type Candidate, quarantineRequest } from '../quarantine/plan-quarantine.ts';
 import { kinIn } from '../quarantine/records.ts';
 import { sweep } from '../quarantine/sweep.ts';
-import type { Kin } from '../quarantine/unwanted.ts';
+import { type Kin, stillOf } from '../quarantine/unwanted.ts';
 import { Throttle } from './throttle.ts';
 import { type GcWorldParts, readGcWorld } from './world.ts';
 
@@ -51,6 +52,9 @@ interface Tally {
   moved: number;
   readonly stayed: Map<string, number>;
 }
+
+/** After that, what was held is tried once more. */
+const againMs = 50;
 
 /** Plans clean-ups, carries them out one at a time, and ends the time of grace of what went. */
 export class Collector {
@@ -161,11 +165,11 @@ export class Collector {
     const tally: Tally = { moved: 0, stayed: new Map() };
     let failure: unknown;
     try {
-      for (const chunk of chunksOf(run.lines)) {
-        if (!(await this.#throttles.run.take(chunk.length))) break;
-        await Promise.all(chunk.map((line) => this.#moveOne(run, line, tally)));
-        this.#parts.onStep('gc.chunk_done');
-      }
+      const held = await this.#moveAll(run, run.lines, tally);
+      // Most of those were only looked at by somebody in passing.
+      if (held.length > 0) await pause(againMs);
+      const still = await this.#moveAll(run, held, tally);
+      if (still.length > 0) tally.stayed.set('held', still.length);
     } catch (error) {
       failure = error;
     }
@@ -174,18 +178,37 @@ export class Collector {
     this.afterPass();
   }
 
-  async #moveOne(run: Run, line: GcLine, tally: Tally): Promise<void> {
+  /** Answers the lines whose objects somebody holds. */
+  async #moveAll(run: Run, lines: readonly GcLine[], tally: Tally): Promise<readonly GcLine[]> {
+    const held: GcLine[] = [];
+    for (const chunk of chunksOf(lines)) {
+      if (!(await this.#throttles.run.take(chunk.length))) break;
+      const ends = await Promise.all(
+        chunk.map(async (line) => [line, await this.#moveOne(run, line)] as const),
+      );
+      for (const [line, end] of ends) {
+        if (end === 'moved') tally.moved += 1;
+        else if (end === 'held') held.push(line);
+        else tally.stayed.set(end, (tally.stayed.get(end) ?? 0) + 1);
+      }
+      this.#parts.onStep('gc.chunk_done');
+    }
+    return held;
+  }
+
+  /** `moved`, or why it stays. */
+  async #moveOne(run: Run, line: GcLine): Promise<string> {
     const candidate = this.#candidateOf(run, line);
-    if (candidate === undefined) return addTo(tally, 'gone');
+    if (candidate === undefined) return 'gone';
     const { mount, context } = run;
     try {
       await this.#parts.ask(
         quarantineRequest(candidate, { mount, context: { ...context, ifMatch: undefined } }),
       );
-      tally.moved += 1;
+      return 'moved';
     } catch (error) {
       if (!isPinfoldError(error)) throw error;
-      addTo(tally, String(error.details['still'] ?? error.code));
+      return stillOf(error) ?? error.code;
     }
   }
 
@@ -255,10 +278,6 @@ function* chunksOf(lines: readonly GcLine[]): Generator<readonly GcLine[]> {
   for (let from = 0; from < single.length; from += limits.gcChunkPins)
     yield single.slice(from, from + limits.gcChunkPins);
   for (const line of alone) yield [line];
-}
-
-function addTo({ stayed }: Tally, reason: string): void {
-  stayed.set(reason, (stayed.get(reason) ?? 0) + 1);
 }
 
 function isBusy(operationId: string): PinfoldError {

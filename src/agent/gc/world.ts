@@ -12,6 +12,7 @@ import { makeWorld } from '../finding/world.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import { Pace } from '../observer/pace.ts';
+import { readQuietCounters } from './quiet-counters.ts';
 
 /** What worlds for plans are read with. */
 export interface GcWorldParts {
@@ -36,7 +37,7 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
   await parts.observe();
   // A link dies without any event: only describing it again shows it.
   if (!parts.isPinsOnly && (await hasLinkChanged(kernel, inventory, new Pace(clock)))) await parts.observe();
-  const missing = missingIn(parts);
+  const missing = await missingIn(parts);
   const world = makeWorld(inventory, {
     nowMs: clock.now().getTime(),
     thresholds: usualThresholds,
@@ -60,11 +61,12 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
 }
 
 /** Brings the counters up to date on the way: plans compare them with pins. */
-function missingIn({ isPinsOnly, kernel, inventory }: GcWorldParts): World['missing'] {
+async function missingIn({ isPinsOnly, kernel, inventory }: GcWorldParts): Promise<World['missing']> {
   const why = 'the agent runs with --pins-only';
   if (isPinsOnly) return { objects: why, counters: why };
   const counters = pinnableKinds.map((kind) => kernel.counters.unavailable(kind)).find(Boolean);
   if (counters !== undefined) return { counters };
-  for (const kind of pinnableKinds) inventory.objects.setCounters(kind, kernel.counters.readAll(kind));
+  for (const kind of pinnableKinds)
+    inventory.objects.setCounters(kind, await readQuietCounters(kernel.counters, kind));
   return {};
 }

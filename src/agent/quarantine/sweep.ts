@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../model/clock.ts';
 import { isPinfoldError } from '../../model/error.ts';
 import type { Hazard } from '../../model/hazard.ts';
@@ -20,6 +21,9 @@ export interface SweepParts {
 
 /** What becomes of nobody's pins costs only what nobody misses; a claim is never accepted. */
 const accepted: ReadonlySet<Hazard> = new Set(['last_reference', 'prog_array_emptied', 'link_detached']);
+
+/** Most who hold it then only look at it in passing: after that they are asked once more. */
+const againMs = 50;
 
 /** After what could not be done now, the next try is as far off. */
 const postponeMs = 60_000;
@@ -50,23 +54,32 @@ export async function sweep(parts: SweepParts): Promise<number> {
     if (!isFirst) later.push(record);
     return isFirst;
   });
-  await Promise.all(together.map((record) => endOne(parts, record)));
+  const held = (await Promise.all(together.map((record) => endOne(parts, record, false)))).flat();
+  if (held.length > 0) await pause(againMs);
   // Pins of one object count on each other: one after the other.
-  for (const record of later) await endOne(parts, record);
+  for (const record of [...held, ...later]) await endOne(parts, record, true);
   return due.length;
 }
 
-async function endOne(parts: SweepParts, record: QuarantineRecord): Promise<void> {
+/** Answers the record where somebody holds its object, and this was not the last try. */
+async function endOne(
+  parts: SweepParts,
+  record: QuarantineRecord,
+  isLast: boolean,
+): Promise<readonly QuarantineRecord[]> {
   const asked = { mount: record.mount, context: ownContext };
   try {
     await parts.ask(discardRequest(record, termsOf(parts, record), asked));
   } catch (error) {
     if (!isPinfoldError(error)) throw error;
-    const isNeeded =
-      stillOf(error) !== undefined || error.code === 'identity_mismatch' || error.code === 'hazard';
+    const still = stillOf(error);
+    const current = parts.store.quarantine.find(record.id);
+    if (current !== undefined && still === 'held' && !isLast) return [current];
+    const isNeeded = still !== undefined || error.code === 'identity_mismatch' || error.code === 'hazard';
     if (isNeeded) await giveNameBack(parts, record, error.message);
     else settleOtherwise(parts, record, error.code);
   }
+  return [];
 }
 
 /** Somebody needs it. Where its name is somebody else's by now, it stays until a person decides. */
