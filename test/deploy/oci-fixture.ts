@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { disposable } from '../support/disposal.ts';
 import { type Child, start } from '../support/process.ts';
@@ -79,6 +79,7 @@ export function makeBundle(runtime: Runtime, id: string, options: BundleOptions)
       // Synchronously, so that nothing of it is left whatever the test came to.
       // Its hooks run too; where there is no such container there is nothing to do.
       spawnSync(program, [...args, 'delete', '--force', id], { timeout: 30_000, stdio: 'ignore' });
+      removeCgroups(id);
       dir[Symbol.dispose]();
     }),
   };
@@ -105,4 +106,12 @@ function configOf({ socket, annotations, script, ...options }: BundleOptions): o
     hooks: { [options.stage ?? 'createRuntime']: [hook('start')], poststop: [hook('stop')] },
     linux: { namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type })) },
   };
+}
+
+/** A container whose runtime was killed while it was made has no state to delete it by. */
+function removeCgroups(id: string): void {
+  const root = '/sys/fs/cgroup';
+  for (const path of [root, ...readdirSync(root).map((name) => join(root, name))].map((at) => join(at, id))) {
+    if (existsSync(path)) rmdirSync(path);
+  }
 }

@@ -71,7 +71,8 @@ test('types are asserted only by parsers, or where the asserted brand is declare
 
 test('file and folder names are kebab-case', () => {
   const names = /^(src|test|bench|scripts|docs|deploy)\//;
-  const usual = /^(README|[a-z0-9]+([-.][a-z0-9]+)*)(\.[a-z0-9]+)*$/;
+  // A template unit of systemd has an @ before its suffix.
+  const usual = /^(README|[a-z0-9]+([-.][a-z0-9]+)*)@?(\.[a-z0-9]+)*$/;
   const wrong = files.filter(
     (path) => names.test(path) && !path.split('/').every((part) => usual.test(part)),
   );
