@@ -1,7 +1,12 @@
 import { type Claim, isSameObject } from '../../model/claim/claim.ts';
 import type { ClaimedPlace, ClaimRef } from '../../model/claim/claimed-pins.ts';
 import { type ClaimOwner, ownerMembers } from '../../model/claim/owner.ts';
-import { type ClaimWish, type PlannedClaim, planClaim } from '../../model/claim/plan-claim.ts';
+import {
+  type ClaimWish,
+  type PlannedClaim,
+  planClaim,
+  rememberedObjects,
+} from '../../model/claim/plan-claim.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, pathMembers } from '../../model/path.ts';
 import type { ClaimDocument } from '../../model/schema/claim.ts';
@@ -54,9 +59,8 @@ export class AgentClaims implements Claims {
     const { book, environment } = this.#parts;
     this.#assertMayChange(context);
     const wish = this.#wishOf(asked);
-    const observedAt = environment.clock.now();
     const seen = await this.#look(wish, book.find(owner));
-    // From here on nothing else happens in between.
+    // From here until it is recorded nothing else happens.
     const before = book.find(owner);
     checkPreconditions(owner, before, context);
     refuseUnreadable(seen, before);
@@ -74,17 +78,21 @@ export class AgentClaims implements Claims {
       const write: Parameters<typeof recordClaim>[1]['write'] = (origin) => book.put(planned, origin);
       recordClaim(environment, { kind: 'claim', operationId, context, subject, write });
     }
-    const sights = planned.claim.pins.map(({ path }) => seen.get(path)?.sight ?? null);
-    const claim = this.#documentOf(planned.claim, sights, observedAt);
+    // What is read now stays, because it is claimed; what was read before may have gone meanwhile.
+    const claim = await this.#read(planned.claim);
     return { operationId: isQuiet ? undefined : operationId, created, claim, plan: undefined };
   }
 
   async get(owner: ClaimOwner): Promise<ClaimDocument> {
-    const claim = this.#find(owner);
+    return await this.#read(this.#find(owner));
+  }
+
+  /** A claim with what its paths hold, read from the kernel. */
+  async #read(claim: Claim): Promise<ClaimDocument> {
     const observedAt = this.#parts.environment.clock.now();
     const paths = claim.pins.map(({ path }) => path);
     const lost = this.#lost(claim);
-    const sights = lost ?? (await this.#read(paths, claim.mount)).map(({ sight }) => sight);
+    const sights = lost ?? (await this.#readPaths(paths, claim.mount)).map(({ sight }) => sight);
     return this.#documentOf(claim, sights, observedAt);
   }
 
@@ -165,14 +173,17 @@ export class AgentClaims implements Claims {
     };
   }
 
-  /** What is at every path that the claim will have. */
-  async #look({ mount, paths }: ClaimWish, before: Claim | undefined): Promise<ReadonlyMap<PinPath, Seen>> {
-    const wanted = [...new Set(paths ?? before?.pins.map(({ path }) => path) ?? [])];
-    const seen = await this.#read(wanted, mount ?? (mount === undefined ? (before?.mount ?? null) : null));
+  /** What is at every path of which the claim does not know already what it is of. */
+  async #look(wish: ClaimWish, before: Claim | undefined): Promise<ReadonlyMap<PinPath, Seen>> {
+    const remembered = rememberedObjects(before, wish, this.#parts.book.now());
+    const paths = new Set(wish.paths ?? before?.pins.map(({ path }) => path));
+    const wanted = [...paths].filter((path) => !remembered.has(path));
+    const mount = wish.mount === undefined ? (before?.mount ?? null) : wish.mount;
+    const seen = await this.#readPaths(wanted, mount);
     return new Map(wanted.map((path, index) => [path, seen[index] ?? { sight: null }]));
   }
 
-  #read(paths: readonly PinPath[], mount: string | null): Promise<readonly Seen[]> {
+  #readPaths(paths: readonly PinPath[], mount: string | null): Promise<readonly Seen[]> {
     const { reads, environment } = this.#parts;
     const choice: MountChoice = mount ?? undefined;
     return readSights({ reads, clock: environment.clock }, paths, choice);

@@ -55,10 +55,9 @@ export function planClaim(
   const known = before !== undefined && isSamePlace(before, mount, moment.now) ? before : undefined;
   const paths = wish.paths ?? known?.pins.map(({ path }) => path);
   if (paths === undefined) throw saysNoPins(before);
-  const recorded = new Map(known?.pins.map(({ path, object }) => [path, object]));
+  const remembered = rememberedObjects(before, wish, moment.now);
   const pins = [...new Set(paths)].sort(byBytes).map((path): ClaimedPath => {
-    const remembered = wish.adopts ? undefined : recorded.get(path);
-    return { path, object: remembered ?? sights.get(path) ?? null };
+    return { path, object: remembered.get(path) ?? sights.get(path) ?? null };
   });
   const leaseMs = wish.leaseMs === undefined ? (before?.lease?.leaseMs ?? null) : wish.leaseMs;
   const claim: Claim = {
@@ -74,6 +73,19 @@ export function planClaim(
     actor: moment.actor,
   };
   return { claim, before, change: changeOf(before, claim) };
+}
+
+/** The objects that a claim goes on being of, by path: what is at other paths must be looked at. */
+export function rememberedObjects(
+  before: Claim | undefined,
+  { mount, adopts }: Pick<ClaimWish, 'mount' | 'adopts'>,
+  now: BootMoment,
+): ReadonlyMap<string, ClaimedObject> {
+  const place = mount === undefined ? (before?.mount ?? null) : mount;
+  if (adopts || before === undefined || !isSamePlace(before, place, now)) return new Map();
+  return new Map(
+    before.pins.flatMap(({ path, object }) => (object === null ? [] : [[path, object] as const])),
+  );
 }
 
 function isSamePlace(before: Claim, mount: string | null, now: BootMoment): boolean {
