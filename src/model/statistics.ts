@@ -72,6 +72,6 @@ export interface Statistics {
   history(): { readonly events: number; readonly bytes: number; readonly removed: RemovedEvents };
   onOperation(listener: (operation: OperationReport) => void): void;
   openFds(): number;
-  /** Parts of specifications (BTF, instructions) that found no room in the database, since the agent started. */
+  /** Parts of specifications (BTF, instructions) for which the database had no room, since the start. */
   specificationPartsDropped(): number;
 }

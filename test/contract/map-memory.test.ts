@@ -27,7 +27,7 @@ const wanted: readonly (typeof sizes & { readonly type: string; readonly flags?:
   { type: 'ringbuf', key_size: 0, value_size: 0, max_entries: 1 << 20 },
 ];
 
-test('the memory a map will take is known before it is made, about as the kernel counts it after', async () => {
+test('the memory a map will take is known before it is made, about as the kernel counts it', async () => {
   const { possible } = agent.running.kernel.facts.cpus;
   for (const [index, spec] of wanted.entries()) {
     const pin = { path: `memory-${index}` };

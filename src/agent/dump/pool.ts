@@ -193,8 +193,8 @@ export class DumpPool {
 }
 
 /**
- * Ends the dump whose reader has taken nothing for longest, where that is too long while others want its place:
- * readers that stall would else keep everybody out for as long as their connections last.
+ * Ends the dump whose reader has taken nothing for longest, where that is too long while others want its
+ * place: readers that stall would else keep everybody out for as long as their connections last.
  */
 function cutStalled(dumps: readonly Entry[]): boolean {
   const [worst] = [...dumps].sort((one, other) => other.running.stalledMs - one.running.stalledMs);

@@ -51,7 +51,8 @@ function build(environment: OperationEnvironment, wanted: Wanted, making: Making
 }
 
 /**
- * The kernel takes the memory of most maps at once: a number with a digit too many must not take the machine's.
+ * The kernel takes the memory of most maps at once: a digit too many must not take all of the machine's.
+ *
  * @throws PinfoldError invalid_input
  */
 function assertFits(bytes: number, { pointer, bytesMax }: Making): void {

@@ -10,9 +10,9 @@ interface KnownPin extends PinFact {
 }
 
 /**
- * Looks at the pins of some objects that were known before, name by name: one that leads to the same inode of
- * the same instance leads to the same object. What has gone, or has a hard link that nobody knew, is left out,
- * so that the counters show that something is missing.
+ * Looks at the pins of some objects that were known before, name by name: one that leads to the same inode
+ * of the same instance leads to the same object. What has gone, or has a hard link that nobody knew, is left
+ * out, so that the counters show that something is missing.
  */
 export function readKnownPins(
   bpffs: Bpffs,

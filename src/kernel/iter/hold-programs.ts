@@ -107,8 +107,8 @@ export type MapChoice = 'all' | 'near';
 
 /**
  * prog_array, array_of_maps, hash_of_maps, devmap, cpumap, devmap_hash and struct_ops of enum bpf_map_type,
- * whose entries hold objects; sockmap and sockhash, which run programs; ringbuf, user_ringbuf and arena, which
- * can be mapped.
+ * whose entries hold objects; sockmap and sockhash, which run programs; ringbuf, user_ringbuf and arena,
+ * which can be mapped.
  */
 const nearTypes: readonly number[] = [3, 12, 13, 14, 15, 16, 18, 25, 26, 27, 31, 33];
 
@@ -131,8 +131,8 @@ function onlyIfNear({ type, flags }: MapHoldsLayout): readonly Line[] {
 }
 
 /**
- * Tells of every map its type, flags, size, users and BTF. `btf` is NULL where there is none; a load through it is
- * fault-safe and gives zero.
+ * Tells of every map its type, flags, size, users and BTF. `btf` is NULL where there is none; a load through
+ * it is fault-safe and gives zero.
  */
 export function mapHoldsProgram(layout: MapHoldsLayout, only: MapChoice = 'all'): Buffer {
   const { size, id, type, btf, flags, maxEntries, userCount } = mapHoldsRecord;

@@ -7,7 +7,7 @@ const PROG_ARRAY = 3;
 
 /** Why such a map is not opened, ending a sentence. */
 export const whyUnopened =
-  'no process and no pin holds this prog_array, and the kernel may keep it for ever once it is opened and closed';
+  'no process and no pin holds this prog_array, and opening and closing it may have the kernel keep it for ever';
 
 /** Knows which maps must not be opened by their ids. */
 export interface UnusedTables {
