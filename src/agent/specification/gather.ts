@@ -1,3 +1,5 @@
+import type { ProgramDetails } from '../../kernel/iter/program-details.ts';
+import type { RecordMap } from '../../kernel/iter/record-map.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { readImage } from '../../kernel/program/image.ts';
 import { isPinfoldError } from '../../model/error.ts';
@@ -22,6 +24,7 @@ export class Gatherer {
   readonly #parts: GatherParts;
   readonly #bytesMax: number;
   readonly #blobs = new Map<number, Fact<Uint8Array>>();
+  #programs: RecordMap<ProgramDetails> | undefined;
 
   /** BTF of more than `bytesMax` is not read. */
   constructor(parts: GatherParts, bytesMax: number) {
@@ -60,11 +63,22 @@ export class Gatherer {
       image,
       loaded,
       btf: info.btf_id === undefined ? undefined : this.#blobOf(info.btf_id),
-      expectedAttachType: attempt(() => kernel.programDetails.readOne(id)?.expectedAttachType),
+      expectedAttachType: attempt(() => this.#detailsOf(id)?.expectedAttachType),
       attachName: this.#attachName(info),
       maps: (info.map_ids ?? []).map((map) => this.#usedMap(map)),
       links: this.#linksOf(id),
     };
+  }
+
+  /**
+   * One pass tells of all programs, and what a program was loaded with never changes. Ids are given out in a
+   * circle of 2^31, so that none comes again while a gatherer is in use.
+   */
+  #detailsOf(id: number): ProgramDetails | undefined {
+    const known = this.#programs?.get(id);
+    if (known !== undefined) return known;
+    this.#programs = this.#parts.kernel.programDetails.readAll().objects;
+    return this.#programs.get(id);
   }
 
   #readProgram(
