@@ -279,6 +279,38 @@ test('one request at a time to each receiver, and no more than the limit to all'
   assert.equal(receiver.received.length, 2 * count);
 });
 
+test('secrets, pings that wait and names that are looked up have their limits', async () => {
+  const load = { now: 0, most: 0 };
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const resolve = async () => {
+    load.most = Math.max(load.most, ++load.now);
+    await held;
+    load.now--;
+    return ['127.0.0.1'];
+  };
+  await using receiver = await startReceiver();
+  await using bench = webhookBench({ resolve });
+  const url = receiver.url.replace('127.0.0.1', 'hooks.example');
+  const names = Array.from({ length: limits.webhookLookupsMax + 2 }, (_, nth) => `hook-${nth}`);
+  for (const name of names) bench.webhooks.put(name, { url }, byTest);
+  const pings = names.map((name) => bench.webhooks.ping(name));
+  await until('as many as may', () => load.most === limits.webhookLookupsMax);
+  const more = Array.from({ length: limits.webhookErrandsMax }, () => bench.webhooks.ping('hook-0'));
+  await assert.rejects(bench.webhooks.ping('hook-0'), { code: 'too_many_requests' });
+  release();
+  const states = (await Promise.all([...pings, ...more])).map(({ state }) => state);
+  assert.deepEqual([...new Set(states), load.most], ['delivered', limits.webhookLookupsMax]);
+  for (let nth = 1; nth < limits.webhookSecretsMax; nth++)
+    bench.webhooks.addSecret('hook-0', undefined, byTest);
+  assert.throws(() => bench.webhooks.addSecret('hook-0', undefined, byTest), { code: 'too_many_requests' });
+  const tooLong = `${url}?${'x'.repeat(limits.webhookUrlCharsMax - url.length)}`;
+  bench.webhooks.put('hook-0', { url: tooLong.slice(0, -1) }, byTest);
+  assert.throws(() => bench.webhooks.put('hook-0', { url: tooLong }, byTest), { code: 'invalid_input' });
+});
+
 test('what is under way when the agent stops is broken off, and sent again when it is back', async () => {
   let hangs = true;
   const answer: Answer = (...all) => (hangs ? undefined : answering(200)(...all));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Webhook } from 'standardwebhooks';
@@ -8,6 +8,7 @@ import { limits } from '../../src/model/limits.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { startReceiver, unusedPort } from '../support/receiver.ts';
+import { repoPath } from '../support/repo-root.ts';
 import { databaseOf, sqlite3 } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -110,6 +111,22 @@ test('a secret is shown once, and is in no other answer and no log', async () =>
   await at.local.delete(`/v1/webhooks/ops/secrets/${ids[0]}`).expect(204);
   await at.local.delete(`/v1/webhooks/ops/secrets/${ids[0]}`).expect(404);
   await at.local.delete(`/v1/webhooks/ops/secrets/${ids[1]}`).expect(409);
+});
+
+test('a message is verified by the lines of shell that the documentation gives', async () => {
+  await using receiver = await startReceiver();
+  await using at = await testAgent(allow);
+  const { secret } = (await at.local.put('/v1/webhooks/ops').send({ url: receiver.url }).expect(201)).body;
+  await at.local.post('/v1/webhooks/ops/ping').expect(200);
+  const [{ headers, body } = assert.fail()] = receiver.received;
+  const lines = readFileSync(repoPath('docs/webhooks.md'), 'utf8').split('\n');
+  const from = lines.findIndex((line) => line.includes('key=$('));
+  using dir = tempDir('webhook-shell');
+  writeFileSync(join(dir.path, 'body'), body);
+  const env = { ...process.env, secret, id: headers['webhook-id'], timestamp: headers['webhook-timestamp'] };
+  const script = lines.slice(from, from + 3).join('\n');
+  const signature = execFileSync('sh', ['-c', script], { cwd: dir.path, env: env as NodeJS.ProcessEnv });
+  assert.equal(headers['webhook-signature'], `v1,${signature.toString('utf8').trim()}`);
 });
 
 test('only an admin may look at webhooks or change them', async () => {
