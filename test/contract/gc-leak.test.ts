@@ -7,7 +7,7 @@ import { commandLine, type Ran } from '../support/command-line.ts';
 import { leak, startTraffic, type Traffic } from '../support/leak.ts';
 import { until } from '../support/until.ts';
 
-/** Like the public case of 8,000 maps and 3,000 programs for 20 users (`npm run bench -- gc`), a hundredth. */
+/** A hundredth of the public case of 8,000 maps and 3,000 programs, which `npm run bench -- gc` builds. */
 const size = { maps: 80, programs: 30 };
 const users = 20;
 

@@ -9,7 +9,7 @@ import { commandLine } from '../support/command-line.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
-test('doctor counts what is in quarantine, and leave gives it its name back unless that is taken', async () => {
+test('doctor counts what is in quarantine, and leave gives names back that are not taken', async () => {
   using bpffs = mountBpffs('mode=0700');
   using dir = tempDir('leave');
   const stateDir = join(dir.path, 'state');

@@ -35,8 +35,8 @@ async function collect(body: object, status = 202) {
   return answer.body;
 }
 
-async function quarantined(query = '') {
-  return (await agent.local.get(`/v1/quarantine${query}`).expect(200)).body;
+async function quarantined(query: Record<string, unknown> = {}) {
+  return (await agent.local.get('/v1/quarantine').query(query).expect(200)).body;
 }
 
 test('a dry run says of each pin what, why and what would be lost, and changes nothing', async () => {
@@ -80,7 +80,7 @@ test('what nobody needs goes into quarantine, is listed there, and restored it i
   assert.deepEqual([operation.outcome, operation.detail], ['applied', '2 of 2 pins went into quarantine.']);
   assert.equal(existsSync(at('leak/one')), false);
   assert.equal(isAlive('map', id), true);
-  const { items, total } = await quarantined(`?run=${operation_id}&limit=1`);
+  const { items, total } = await quarantined({ run: operation_id, limit: 1 });
   assert.equal(total, 2);
   const [one] = items;
   assert.deepEqual([one.path, one.kind, one.object_id, one.rule], ['leak/one', 'map', id, 'orphan_pin']);
@@ -115,7 +115,7 @@ test('what nobody needs goes into quarantine, is listed there, and restored it i
   const types = events.body.items.map(({ type }: { type: string }) => type);
   assert.ok(types.includes('pin.quarantined') && types.includes('pin.restored'), types.join());
 
-  const [two] = (await quarantined('?prefix=leak')).items;
+  const [two] = (await quarantined({ prefix: 'leak' })).items;
   const refused = await agent.local.delete(`/v1/quarantine/${two.id}`).expect(409);
   assert.deepEqual(refused.body.hazards, ['last_reference']);
   await agent.local.delete(`/v1/quarantine/${two.id}?accept=last_reference`).expect(204);
@@ -131,7 +131,7 @@ test('after grace what nobody needs is gone, and what somebody needs has its nam
   const claimed = createMap(at('over/claimed'));
   const { operation_id } = await collect({ prefix: 'over', grace: '3s' });
   await ended(operation_id);
-  assert.equal((await quarantined('?prefix=over')).total, 3);
+  assert.equal((await quarantined({ prefix: 'over' })).total, 3);
   using holder = await hold(`id:map:${held.id}`);
   await agent.local
     .put('/v1/claims/tester')
@@ -139,7 +139,7 @@ test('after grace what nobody needs is gone, and what somebody needs has its nam
     .expect((answer) => assert.ok([200, 201].includes(answer.status), JSON.stringify(answer.body)));
   await until(
     'the grace is over',
-    async () => (await quarantined('?prefix=over')).total,
+    async () => (await quarantined({ prefix: 'over' })).total,
     (total) => total === 0,
   );
   assert.equal(pinnedMap(at('over/held')).id, held.id, `${holder.pid} has it`);
@@ -189,8 +189,8 @@ test('what is in quarantine stays there over a restart, and its time goes on', a
   await ended(operation_id);
   const [slot] = staged();
   agent = await agent.restart();
-  if ((await quarantined('?prefix=stays')).total > 0) assert.deepEqual(staged(), [slot]);
+  if ((await quarantined({ prefix: 'stays' })).total > 0) assert.deepEqual(staged(), [slot]);
   await until('the map is freed', () => !isAlive('map', id));
-  assert.equal((await quarantined('?prefix=stays')).total, 0);
+  assert.equal((await quarantined({ prefix: 'stays' })).total, 0);
   execFileSync('rm', ['-r', at('stays')]);
 });

@@ -66,7 +66,7 @@ async function collect(name: string, atMoment: (moment: (typeof moments)[number]
   bench.onStep = () => undefined;
 }
 
-test('a holder or claim that appears at any moment before the end keeps the object, and its name is back', async () => {
+test('a holder or claim that comes at any moment before the end has the name given back', async () => {
   const times = rounds(2 * moments.length * 2);
   for (let round = 0; round < times; round++) {
     const moment = moments[round % moments.length];
@@ -90,7 +90,7 @@ test('a holder or claim that appears at any moment before the end keeps the obje
   }
 });
 
-test('whenever a process takes the object, it lives for it: its name is back, or it was the last to come', async () => {
+test('whenever a process takes the object, it lives for that process', async () => {
   const source = random(seed);
   using racer = await hold();
   const times = rounds(20);

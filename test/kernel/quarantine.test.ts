@@ -117,7 +117,7 @@ test('what is held, claimed, too young or another than it was does not go into q
   execFileSync('rm', [at('held'), at('young')]);
 });
 
-test('all pins of an object go one after the other, and a holder keeps the last as well as the first', async () => {
+test('all pins of an object go, one after the other, and a holder keeps all of them', async () => {
   const { id } = createMap(at('one'));
   pinById('map', id, at('two'));
   linkSync(at('two'), at('two-again'));

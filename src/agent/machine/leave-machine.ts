@@ -27,8 +27,9 @@ export interface Leaving {
  * Gives back what the stopped agent of a state directory still holds in any bpffs it can reach.
  *
  * First that agent is started once more without its API, so that interrupted operations are finished or
- * undone, and what is in quarantine gets its names back; then its other staged pins are released, each unless that would cost something nobody accepted; then its
- * empty staging directory is removed. Entries of other agents stay.
+ * undone, and what is in quarantine gets its names back; then its other staged pins are released, each unless
+ * that would cost something nobody accepted; then its empty staging directory is removed. Entries of other
+ * agents stay.
  *
  * @throws PinfoldError conflict while the agent runs, storage_failed, not_supported
  */

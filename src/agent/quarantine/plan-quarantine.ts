@@ -41,7 +41,7 @@ export function quarantineRequest({ pin, note, terms }: Candidate, asked: Asked)
   return { kind: 'quarantine', ...asked, onlyPath: path, plan };
 }
 
-/** Gives a pin the name back that it had. @throws PinfoldError pin_exists with what is there, conflict, … */
+/** Gives a pin the name back that it had. @throws PinfoldError pin_exists with what is there, conflict… */
 export function restoreRequest(record: QuarantineRecord, asked: Asked): ChangeRequest {
   const plan = (planning: Planning): readonly Line[] => {
     const { slot } = record;

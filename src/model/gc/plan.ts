@@ -117,8 +117,8 @@ function obstacleOf(
     return { reason: 'pinned_elsewhere', why: 'a pin that was not asked for holds it, too' };
   const youngest = Math.min(...pins.map((pin) => gc.ageMs(pin)));
   if (youngest >= question.minAgeMs) return undefined;
-  const why = `it was pinned ${spanWords(Math.max(0, youngest))} ago, less than ${spanWords(question.minAgeMs)}`;
-  return { reason: 'too_young', why };
+  const ago = spanWords(Math.max(0, youngest));
+  return { reason: 'too_young', why: `it was pinned ${ago} ago, less than ${spanWords(question.minAgeMs)}` };
 }
 
 function lineOf(object: WorldObject<PinnableInfo>, pin: WorldPin, { world, ageMs }: GcWorld) {

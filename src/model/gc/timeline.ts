@@ -15,7 +15,7 @@ interface Segment {
 const jumpMs = 2000;
 
 /**
- * How long ago a moment was that the kernel wrote down by the wall clock, though that may have been set since.
+ * How long ago a moment was that the kernel wrote down by the wall clock, which may have been set since.
  *
  * Each time it is told what both clocks say, it sees whether the wall clock was set since the last time. A
  * moment is then as old as the youngest reading of it that is possible; one that no reading allows is new.
