@@ -22,6 +22,11 @@ COPY --from=build /opt/pinfold/node_modules ./node_modules
 COPY --from=build /opt/pinfold/dist/src ./dist/src
 COPY LICENSE ./
 COPY bin ./bin
+# What hosts are given: the hook of container runtimes and the plugin of networks (sh and curl, on the host).
+COPY deploy/oci ./deploy/oci
+COPY deploy/cni ./deploy/cni
+# Whoever is in this group reaches the socket; what they may do is for the configuration to say.
+RUN groupadd --gid 7463 pinfold
 RUN ln -s /opt/pinfold/bin/pinfold /usr/local/bin/pinfold
 ENV NODE_ENV=production
 VOLUME /var/lib/pinfold

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import test, { after } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { mergeConfig } from '../../src/model/config.ts';
+import { testAgent } from '../support/agent.ts';
+import { createMap } from '../support/bpftool.ts';
+import { commandLine } from '../support/command-line.ts';
+import { repoPath } from '../support/repo-root.ts';
+
+const agent = await testAgent();
+after(() => agent[Symbol.asyncDispose]());
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly securityContext: {
+    readonly privileged?: boolean;
+    readonly runAsUser?: number;
+    readonly runAsGroup?: number;
+    readonly allowPrivilegeEscalation?: boolean;
+    readonly readOnlyRootFilesystem?: boolean;
+    readonly capabilities?: { readonly drop: readonly string[]; readonly add?: readonly string[] };
+  };
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPropagation?: string }[];
+}
+
+interface PodSpec {
+  readonly automountServiceAccountToken: boolean;
+  readonly initContainers: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly volumes: readonly { readonly name: string }[];
+}
+
+const read = (path: string): string => readFileSync(repoPath('deploy', path), 'utf8');
+const documents = parseAllDocuments(read('kubernetes/pinfold.yaml')).map((each) => {
+  assert.deepEqual([...each.errors, ...each.warnings], []);
+  return each.toJS();
+});
+const [namespace, config, daemons] = documents;
+const daemonPod: PodSpec = daemons.spec.template.spec;
+const consumerPod: PodSpec = parse(read('kubernetes/consumer.yaml')).spec;
+
+test('Kubernetes: the documents are of one namespace, match each other and ask the cluster for nothing', () => {
+  assert.deepEqual(
+    documents.map(({ kind }) => kind),
+    ['Namespace', 'ConfigMap', 'DaemonSet'],
+  );
+  assert.deepEqual(
+    [config.metadata.namespace, daemons.metadata.namespace],
+    Array(2).fill(namespace.metadata.name),
+  );
+  const { matchLabels } = daemons.spec.selector;
+  assert.deepEqual(daemons.spec.template.metadata.labels, matchLabels);
+  for (const pod of [daemonPod, consumerPod]) {
+    assert.equal(pod.automountServiceAccountToken, false);
+    const volumes = pod.volumes.map(({ name }) => name);
+    for (const { volumeMounts } of [...pod.initContainers, ...pod.containers]) {
+      for (const { name } of volumeMounts) assert.ok(volumes.includes(name), name);
+    }
+  }
+});
+
+test('Kubernetes: the agent has the rights of docker-compose.yml; only what mounts is privileged', () => {
+  const { services } = parse(readFileSync(repoPath('docker-compose.yml'), 'utf8'));
+  const [container] = daemonPod.containers;
+  const { privileged, capabilities } = container?.securityContext ?? {};
+  assert.equal(privileged, undefined);
+  assert.deepEqual([capabilities?.drop, capabilities?.add], [['ALL'], services.agent.cap_add]);
+  assert.equal(container?.image, services.agent.image);
+  const all = [...daemonPod.initContainers, ...daemonPod.containers, ...consumerPod.initContainers];
+  for (const { name, securityContext, volumeMounts } of all) {
+    const handsOut = volumeMounts.some(({ mountPropagation }) => mountPropagation === 'Bidirectional');
+    assert.equal(
+      securityContext.privileged === true,
+      handsOut,
+      `${name}: the API server refuses it otherwise`,
+    );
+    assert.equal(securityContext.readOnlyRootFilesystem, true, name);
+  }
+});
+
+test('Kubernetes: the init container makes a bpffs where there is none, and waits for nothing else', () => {
+  const script = daemonPod.initContainers[0]?.args[0] ?? '';
+  const inside = (prepare: string): string => {
+    const look = 'stat -f -c %T /sys/fs/bpf; stat -c %a /sys/fs/bpf';
+    const words = ['--mount', '--propagation', 'private', 'sh', '-euc', `${prepare}\n${script}\n${look}`];
+    return execFileSync('unshare', words, { encoding: 'utf8' });
+  };
+  // The kernel adds the sticky bit to the root of every bpffs.
+  assert.equal(inside('mount -t tmpfs pf-none /sys/fs/bpf'), 'bpf_fs\n1755\n');
+  const there = inside('mount -t bpf -o mode=0711 pf-there /sys/fs/bpf');
+  assert.equal(there, 'bpf_fs\n1711\n', 'what is there is left alone');
+});
+
+test('Kubernetes: the configuration is one that the agent takes, and who waits may only look', () => {
+  const file = parse(config.data['config.yaml']);
+  const merged = mergeConfig({ flags: {}, env: {}, file, hostName: 'node' });
+  assert.deepEqual([merged.listen, merged.groups], [undefined, { pinfold: 'viewer' }]);
+  const { runAsUser, runAsGroup, allowPrivilegeEscalation, capabilities } =
+    consumerPod.initContainers[0]?.securityContext ?? {};
+  const image = readFileSync(repoPath('Dockerfile'), 'utf8');
+  assert.equal(runAsGroup, Number(/groupadd .*--gid (\d+) pinfold/.exec(image)?.[1]));
+  assert.deepEqual(
+    [runAsUser === 0, allowPrivilegeEscalation, capabilities],
+    [false, false, { drop: ['ALL'] }],
+  );
+});
+
+/** Runs a command of an example, against this test's agent. */
+const pinfold = (args: readonly string[]) =>
+  commandLine(['--address', `unix:${agent.socket}`, ...args], { env: { HOME: '/nowhere' } });
+
+test('the commands that the examples run are those of the command line, and do what they say', async () => {
+  const alloc = 'c0ffee00-1111-2222-3333-444455556666';
+  const tasks = [...read('nomad/flows-reader.nomad.hcl').matchAll(/^\s*args\s*=\s*(\[.*\])$/gm)].map(
+    ([, list = '[]']): readonly string[] => JSON.parse(list.replace(/\$\{NOMAD_ALLOC_ID\}/, alloc)),
+  );
+  const verbs = tasks.map(([verb]) => verb);
+  assert.deepEqual(verbs, ['claim', 'wait', 'release']);
+  const [claim = [], wait = [], release = []] = tasks;
+  execFileSync('mkdir', ['-p', `${agent.bpffs.path}/tc/globals`]);
+  const claimed = await pinfold(claim);
+  assert.equal(claimed.code, 0, claimed.err);
+  createMap(`${agent.bpffs.path}/tc/globals/flows`, { name: 'pf_nomad' });
+  for (const words of [wait, consumerPod.initContainers[0]?.args ?? []]) {
+    const waited = await pinfold(words);
+    assert.equal(waited.code, 0, waited.err);
+  }
+  const owner = encodeURIComponent(`nomad:${alloc}`);
+  await agent.local.get(`/v1/claims/${owner}`).expect(200);
+  assert.equal((await pinfold(release)).code, 0);
+  await agent.local.get(`/v1/claims/${owner}`).expect(404);
+});
