@@ -9,6 +9,7 @@ import { mountBpffs } from '../support/bpffs.ts';
 import { createMap } from '../support/bpftool.ts';
 import { type EventStream, openEventStream } from '../support/event-stream.ts';
 import { nameChanger } from '../support/name-changes.ts';
+import { mountId } from '../support/observed.ts';
 import { start } from '../support/process.ts';
 import { rounds } from '../support/rounds.ts';
 import { random, testSeed } from '../support/seed.ts';
@@ -25,13 +26,18 @@ const kills = 5 * rounds(1);
 class Follower {
   readonly seqs: number[] = [];
   readonly gaps: unknown[] = [];
+  readonly #query: string;
   #stream: EventStream | undefined;
+
+  constructor(mount: string) {
+    this.#query = `?since=0&mount=${mount}`;
+  }
 
   async connect(socket: string): Promise<void> {
     const last = this.seqs.at(-1) ?? 0;
     this.#stream = await openEventStream(
       socket,
-      '?since=0',
+      this.#query,
       last === 0 ? {} : { 'last-event-id': `${last}` },
     );
   }
@@ -112,14 +118,13 @@ async function settledEvents(
   followers: readonly Follower[],
 ): Promise<readonly EventDocument[]> {
   await back.local.get('/v1/pins?fresh=true').expect(200);
+  const events = back.agent.store.events.list({ mount: back.mount, limit: 10_000_000 });
+  const last = events.at(-1)?.seq;
   for (const follower of followers) await follower.connect(back.socket);
-  const { events } = back.agent.store;
-  await until('followers have all', () =>
-    followers.every((follower) => follower.lastSeen() === events.lastSeq()),
-  );
+  const haveAll = () => followers.every((follower) => follower.lastSeen() === last);
+  await until('followers have all', haveAll, Boolean, { timeoutMs: 120_000 });
   for (const follower of followers) follower.take();
-  assert.equal(events.lastSeq(), followers[0]?.seqs.at(-1));
-  return events.list({ mount: back.mount, limit: 10_000_000 });
+  return events;
 }
 
 test(`an agent killed ${kills} times under 50 clients and foreign hands leaves no hole in history`, async (t) => {
@@ -132,7 +137,7 @@ test(`an agent killed ${kills} times under 50 clients and foreign hands leaves n
   const maps = [1, 2, 3].map((n) => createMap(join(sources.path, `s${n}`), { name: 'pf_hk' }).id);
   const draw = random(seed);
   const clients = new PinClients(socket, maps, draw);
-  const followers = [new Follower(), new Follower(), new Follower()];
+  const followers = [1, 2, 3].map(() => new Follower(mountId(bpffs.dev)));
   let isOver = false;
   const disturbing = disturb(bpffs.path, () => isOver);
   try {
@@ -161,10 +166,13 @@ test(`an agent killed ${kills} times under 50 clients and foreign hands leaves n
   const numbers =
     'SELECT count(*), count(DISTINCT seq), min(seq), max(seq), (SELECT event_seq FROM store) FROM event';
   assert.equal(sqlite3(databaseOf(stateDir), numbers), [last, last, 1, last, last].join('|'));
-  const all = Array.from({ length: last }, (_, index) => index + 1);
   for (const { seqs, gaps } of followers) {
     assert.deepEqual(gaps, []);
-    assert.deepEqual(seqs, all, 'each event once, in order');
+    assert.deepEqual(
+      seqs,
+      events.map(({ seq }) => seq),
+      'each event once, in order',
+    );
   }
   const { acknowledged, cutOff } = clients;
   t.diagnostic(`${kills} kills, ${last} events, ${acknowledged.length} acknowledged, ${cutOff} cut off`);
