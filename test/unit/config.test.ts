@@ -57,6 +57,8 @@ test('every option can be set by PINFOLD_*, and all but the file by a key of it'
     'tls-client-ca': '/a',
     retention: '2m',
     'retention-size': '2MiB',
+    'webhook-allow': '10.0.0.0/8',
+    'webhook-ca': '/w',
     'log-level': 'debug',
     config: '/f',
   };
@@ -94,6 +96,11 @@ const wrong: readonly (readonly [string, Parameters<typeof merge>[0], RegExp])[]
   ['a retention below a minute', { flags: { retention: '59s' } }, /--retention wants a time/],
   ['a size that is none', { flags: { 'retention-size': 'much' } }, /--retention-size wants a size/],
   ['a size below a MiB', { flags: { 'retention-size': '1023KiB' } }, /--retention-size wants a size/],
+  [
+    'a range of no addresses',
+    { flags: { 'webhook-allow': ['10.0.0.1/8'] } },
+    /--webhook-allow wants addresses/,
+  ],
   ['a level that is none', { flags: { 'log-level': 'loud' } }, /--log-level is one of/],
   ['a switch that is neither', { env: { PINFOLD_READ_ONLY: 'maybe' } }, /PINFOLD_READ_ONLY is true or false/],
   ['a node name with a space', { flags: { node: 'a b' } }, /is not a node name/],
