@@ -16,8 +16,10 @@ export function currentValue(map: MapFd, { shape }: Editing, key: Buffer): Buffe
   try {
     return lookupElement(map, key, value) && hasExactKey(map, shape, key) ? value : undefined;
   } catch (error) {
-    // Maps that take sockets say so where they cannot be asked; a key beyond the last slot is told later.
-    if (isSystemCallError(error, 'EOPNOTSUPP', 'ENOTSUPP', 'ENOSPC', 'EINVAL', 'EPERM')) return undefined;
+    // Maps that take sockets say so where they cannot be asked; a key beyond the last slot, or of an owner of
+    // the wrong kind, is told later.
+    const unasked = ['EOPNOTSUPP', 'ENOTSUPP', 'ENOSPC', 'EINVAL', 'EPERM', 'ENOTSOCK', 'EBADF'] as const;
+    if (isSystemCallError(error, ...unasked)) return undefined;
     throw error;
   }
 }

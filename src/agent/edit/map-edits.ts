@@ -1,6 +1,7 @@
 import { assertEditable, type Editing, editingOf } from '../../kernel/edit/edit-types.ts';
 import { type EditMode, tryFreeze } from '../../kernel/edit/elements.ts';
 import { type EntryParser, entryParser } from '../../kernel/edit/entry-input.ts';
+import { parseOwner } from '../../kernel/edit/owner-key.ts';
 import { editRefusal } from '../../kernel/edit/refusal.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
@@ -15,6 +16,7 @@ import { currentValue } from './displaced.ts';
 import { type Edit, type EditBench, editOne, foreseeLoss } from './edit-one.ts';
 import { etagOfValue } from './etag.ts';
 import { EditJournal, type JournalParts } from './journal.ts';
+import { type HeldKey, lastingKey, ownerKey } from './owner.ts';
 
 /** Which entry of which map. */
 export interface EntryAddress {
@@ -61,17 +63,19 @@ export class MapEdits {
       using map = this.hold(address.mapId);
       const parser = this.parserOf(map, address.choice);
       assertEditable(parser.editing, 'put');
-      const key = keyOf(parser, address);
+      using named = this.#keyOf(parser, address);
+      const { bytes: key } = named;
       const wanted = modeOf(asked, context);
       const given = parser.value(body, '/body');
       const bench = this.#benchOf(map, parser, context);
       const before = currentValue(map.fd, parser.editing, key);
       const created = before === undefined;
-      return asPrecondition(context, () => {
+      const result = asPrecondition(context, () => {
         checkTag(context.ifMatch, before);
         const mode = kernelMode(parser.editing, wanted, created);
         return this.#carryOut(bench, { action: 'put', key, mode, ...given }, { context, created });
       });
+      return named.isLasting ? result : { ...result, key: undefined };
     });
   }
 
@@ -81,7 +85,8 @@ export class MapEdits {
       using map = this.hold(address.mapId);
       const parser = this.parserOf(map, address.choice);
       assertEditable(parser.editing, 'remove');
-      const key = keyOf(parser, address);
+      using named = this.#keyOf(parser, address);
+      const { bytes: key } = named;
       const bench = this.#benchOf(map, parser, context);
       checkTag(context.ifMatch, currentValue(map.fd, parser.editing, key));
       return this.#carryOut(bench, { action: 'remove', key }, { context, created: false });
@@ -128,6 +133,12 @@ export class MapEdits {
     if (info.kind !== 'map') throw new TypeError('a map was held, and something else came');
     const { kernel } = this.#parts.environment;
     return entryParser(editingOf(info, kernel.facts.cpus.possible), choice, btfFinder(kernel.fds));
+  }
+
+  #keyOf(parser: EntryParser, address: EntryAddress): HeldKey {
+    const { owner } = parser.editing.rule;
+    if (owner === undefined || 'hex' in address.key) return lastingKey(keyOf(parser, address));
+    return ownerKey(this.#parts.environment.kernel, parseOwner(owner, address.key.json));
   }
 
   #benchOf(map: HeldObject, { editing }: EntryParser, context: ChangeContext): EditBench {

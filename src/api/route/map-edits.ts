@@ -142,11 +142,13 @@ function write(
   { mode = 'any', ...given }: EntryPut,
 ): MapPlanDocument | undefined {
   const result = agent.edits.put(address, given, mode, contextOf(request));
-  const hex = result.key?.toString('hex') ?? '';
   if (!result.created) return conclude(reply, result);
   const plan = planOf(reply, result);
-  if (plan === undefined) reply.code(201).header('location', `/v1/maps/${address.mapId}/entries/${hex}`);
-  return plan;
+  if (plan !== undefined) return plan;
+  reply.code(201);
+  const hex = result.key?.toString('hex');
+  if (hex !== undefined) reply.header('location', `/v1/maps/${address.mapId}/entries/${hex}`);
+  return undefined;
 }
 
 /** Answers 204, or the plan of a dry run. */

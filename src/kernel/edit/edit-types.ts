@@ -3,6 +3,7 @@ import { limits } from '../../model/limits.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
 import type { MapShape } from '../entries/map-shape.ts';
 import { mapTypes, type ReadableType } from '../entries/map-types.ts';
+import type { OwnerKind } from './owner-key.ts';
 
 /** How the entries of a type are written and removed; a text is the reason why they are not. */
 export interface EditRule {
@@ -18,6 +19,8 @@ export interface EditRule {
   readonly hasSlots?: true;
   /** A value whose first number is 0 empties its slot, as removing does. */
   readonly isEmptiedByZero?: true;
+  /** The key is a descriptor of this, whose storage the entry is. */
+  readonly owner?: OwnerKind;
   /** What must be a descriptor, `at` bytes into a value that is written; it is an id where it is read. */
   readonly reference?:
     | { readonly kind: 'map' | 'program'; readonly at: number }
@@ -39,7 +42,7 @@ const added: EditRule = {
 };
 
 const closed = (reason: string): EditRule => ({ put: reason, remove: reason });
-const storage = (owner: string): EditRule => closed(`its entries are found only by descriptors of ${owner}`);
+const storage = (owner: OwnerKind): EditRule => ({ put: true, remove: true, owner });
 const memory = closed('it is memory that processes map, and has no entries');
 
 /** Every map type (tried on Linux 6.18); one that is not here is newer than this build. */
@@ -77,10 +80,10 @@ const rules: Readonly<Record<string, EditRule>> = {
   arena: memory,
   perf_event_array: closed('an event stays in it only as long as the descriptor it was put in by'),
   cgroup_array: closed('its slots take descriptors of cgroups, and cannot be read back'),
-  sk_storage: storage('sockets'),
-  inode_storage: storage('inodes'),
-  task_storage: storage('processes'),
-  cgrp_storage: storage('cgroups'),
+  sk_storage: storage('socket'),
+  inode_storage: storage('inode'),
+  task_storage: storage('task'),
+  cgrp_storage: storage('cgroup'),
 };
 
 /** One map, as it is written. */

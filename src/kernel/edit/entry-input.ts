@@ -39,10 +39,14 @@ export function entryParser(editing: Editing, choice: EntryChoice, findBtf: BtfF
     editing,
     key: (json, pointer) => {
       if (rule.isKeyless === true) return noKey(shape.info.type, json, pointer);
+      if (rule.owner !== undefined) throw ownerWanted(editing);
       if (json === undefined) throw wrong(pointer, 'a key is wanted');
       return within(pointer, () => form.parseKey(parseGiven(json, pointer)));
     },
-    keyOfDigits: (hex, pointer) => within(pointer, () => parseHex(hex, shape.keySize)),
+    keyOfDigits: (hex, pointer) => {
+      if (rule.owner !== undefined) throw ownerWanted(editing);
+      return within(pointer, () => parseHex(hex, shape.keySize));
+    },
     value: (input, pointer) => {
       const { cpuStride } = shape;
       if (cpuStride !== undefined) {
@@ -110,6 +114,14 @@ function given(json: unknown, pointer: string): Json {
 function parseGiven(json: unknown, pointer: string): Json {
   if (json === undefined) throw wrong(pointer, 'a value is wanted');
   return json as Json;
+}
+
+/** Numbers of descriptors are those of this process: nobody else may name them. */
+function ownerWanted({ shape: { info }, rule }: Editing): PinfoldError {
+  const detail =
+    `Entries of map ${info.id} (${info.type}) are found by a descriptor of a ${rule.owner}: ` +
+    'write or remove them one at a time, with ?key= naming it.';
+  return new PinfoldError('not_editable', { detail, kind: 'map', id: info.id, map_type: info.type });
 }
 
 function noKey(type: string, json: unknown, pointer: string): undefined {

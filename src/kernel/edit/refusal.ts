@@ -40,6 +40,9 @@ function meaningOf({ shape, rule }: Editing, attempt: EditAttempt, errno: string
   const { info } = shape;
   const beyond = `the last slot is ${info.max_entries - 1}`;
   const takesSockets = attempt === 'put' && rule.reference?.kind === 'socket';
+  if (rule.owner !== undefined && (errno === 'ENOTSOCK' || errno === 'EBADF')) {
+    return { code: 'invalid_input', why: `what the key names is no ${rule.owner}` };
+  }
   switch (errno) {
     case 'EPERM':
     case 'EACCES':

@@ -31,6 +31,20 @@ export function duplicateFromProcess(calls: Calls, source: ProcessSource): Fd {
   }
 }
 
+/** A pidfd of a process, which may be told by its start time, too. @throws PinfoldError as above */
+export function openProcess(calls: Calls, process: Omit<ProcessSource, 'fd'>): Fd {
+  const source = { ...process, fd: -1 };
+  const before = checkStartTime(source);
+  try {
+    const pidfd = calls.pidfdOpen(source.pid);
+    if (findStat(source.pid)?.startTime === before) return pidfd;
+    pidfd[Symbol.dispose]();
+    throw mismatch(source, 'the process ended meanwhile');
+  } catch (error) {
+    throw refusal(error, source);
+  }
+}
+
 function checkStartTime(source: ProcessSource): number {
   const found = findStat(source.pid)?.startTime;
   if (found === undefined) throw notFound(source, `There is no process ${source.pid}.`);

@@ -2,6 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { parseMountInfo } from '../bpffs/mountinfo.ts';
 import { AT_FDCWD, type Calls, open } from '../sys/calls.ts';
 import { isSystemCallError } from '../sys/errno.ts';
+import type { Fd } from '../sys/fd.ts';
 
 /** FILEID_KERNFS of enum fid_type (include/linux/exportfs.h): the handle is the cgroup's id, eight bytes. */
 const kernfsHandle = 0xfe;
@@ -20,15 +21,25 @@ export class Cgroups {
    */
   pathOf(id: bigint): string | undefined {
     const mount = cgroupMount();
-    if (mount === undefined) return undefined;
+    using cgroup = mount === undefined ? undefined : this.#openIn(mount, id);
+    if (mount === undefined || cgroup === undefined) return undefined;
+    const path = readlinkSync(cgroup.procPath);
+    return path.startsWith(mount) ? path.slice(mount.length) || '/' : path;
+  }
+
+  /** Its directory, open; undefined as above. */
+  open(id: bigint): Fd | undefined {
+    const mount = cgroupMount();
+    return mount === undefined ? undefined : this.#openIn(mount, id);
+  }
+
+  #openIn(mount: string, id: bigint): Fd | undefined {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(id);
     try {
       const flags = open.RDONLY | open.DIRECTORY;
       using root = this.#calls.openat2({ directory: AT_FDCWD, name: mount }, { flags, resolve: 0 }, mount);
-      using cgroup = this.#calls.openByHandle(root, { type: kernfsHandle, bytes }, `cgroup ${id}`);
-      const path = readlinkSync(cgroup.procPath);
-      return path.startsWith(mount) ? path.slice(mount.length) || '/' : path;
+      return this.#calls.openByHandle(root, { type: kernfsHandle, bytes }, `cgroup ${id}`);
     } catch (error) {
       if (isSystemCallError(error)) return undefined;
       throw error;

@@ -36,6 +36,25 @@ const SocketInput = Type.Object(
   closed,
 );
 
+/** A process, whose storage is meant. */
+const ProcessInput = Type.Object(
+  { pid: SocketInput.properties.pid, start_time: SocketInput.properties.start_time },
+  closed,
+);
+
+/** A control group of the second version by its id; a text, because ids have 64 bits. */
+const CgroupInput = Type.Object({ cgroup_id: Type.String({ pattern: '^[1-9][0-9]{0,18}$' }) }, closed);
+
+/** Whether it names a process. */
+export function isProcessInput(json: unknown): json is Static<typeof ProcessInput> {
+  return Value.Check(ProcessInput, json);
+}
+
+/** Whether it names a control group. */
+export function isCgroupInput(json: unknown): json is Static<typeof CgroupInput> {
+  return Value.Check(CgroupInput, json);
+}
+
 /** Whether it names a map. */
 export function isMapReference(json: unknown): json is Static<typeof MapReference> {
   return Value.Check(MapReference, json);
