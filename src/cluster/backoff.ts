@@ -1,4 +1,4 @@
-/** The first wait, and the longest: a store that is back is found within seconds, one that is not is spared. */
+/** The first wait, and the longest: a store that is back is found soon, one that is not is spared. */
 const firstMs = 100;
 const longestMs = 5000;
 

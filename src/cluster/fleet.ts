@@ -4,6 +4,7 @@ import { parseNodeAddress } from '../model/cluster/documents.ts';
 import type { Selector } from '../model/cluster/selector.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { FleetNode } from '../model/schema/cluster.ts';
+import { type EventPlaces, type FleetEvents, readFleetEvents } from './fan-out/events.ts';
 import {
   type Candidate,
   type FleetListRequest,
@@ -74,6 +75,14 @@ export class Fleet {
   /** All of it, as nodes answer. @throws PinfoldError as `page` */
   stream(question: FleetQuestion): AsyncGenerator<readonly FleetItem[], FleetSummary, undefined> {
     return streamFleet(this.#request(question));
+  }
+
+  /** The next events after some places. @throws PinfoldError as `page` */
+  async events(
+    question: FleetQuestion,
+    slice: { readonly limit: number; readonly after: EventPlaces },
+  ): Promise<FleetEvents> {
+    return await readFleetEvents(this.#request(question), slice);
   }
 
   /** Asks one node anything. @throws PinfoldError node_not_found, node_unreachable */

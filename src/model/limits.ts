@@ -210,6 +210,10 @@ export const limits = {
   /** A node that says nothing for so long has left a connection; longer than any wait for a pin. */
   nodeSilenceMs: 360_000,
   cursorCharsMax: 16_384,
+  /** Nodes whose places one cursor of the fleet's events can hold, as text before it is packed. */
+  placesBytesMax: 1024 * 1024,
+  /** How often a live stream of the fleet's events asks the nodes, at least; with many nodes it is 10 ms each. */
+  fleetEventsIntervalMs: 1000,
   /** How far the clocks of a manager and a node may be apart, and signed requests remembered at one time. */
   signatureWindowMs: 30_000,
   signatureNoncesMax: 200_000,

@@ -34,8 +34,8 @@ interface KeyRow {
 const sweepMs = 250;
 
 /**
- * The fleet's store of one machine, in the agent's own database: the same promises as etcd's, kept by SQLite's
- * transactions. Only the process that has the database open writes it, so watches are woken in the process.
+ * The fleet's store of one machine, in the agent's own database: the same promises as etcd's, kept by
+ * SQLite's transactions. Only the process that has the database open writes it, so watches are woken in it.
  */
 export class SqliteClusterStore implements ClusterStore {
   readonly #connection: Connection;

@@ -159,7 +159,7 @@ test('a stream asks a bounded number of nodes at a time and gives everything', a
   assert.ok(most <= limits.nodesAtOnce, `${most} at once`);
 });
 
-test('nodes that lie, stall, break off or send too much are named with why, and the others still answer', async () => {
+test('nodes that lie, stall, break off or send too much are named with why; the others answer', async () => {
   const json = (body: unknown): RequestListener => {
     return (_, response) => void response.end(typeof body === 'string' ? body : JSON.stringify(body));
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import test, { after } from 'node:test';
+import { readEventStream, type StreamMessage } from '../../src/client/sse.ts';
 import { ConfigError, type Settings } from '../../src/model/config.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -240,7 +241,7 @@ test('the key of a fleet is made for its owner alone, once, and says what comes 
   assert.match(again.err, /cannot be made \(EEXIST\)/);
 });
 
-test('an agent that would join a fleet without anything to be known by says in a sentence what to do', async () => {
+test('an agent that would join a fleet with nothing to be known by says what to do', async () => {
   using dir = tempDir('cluster-refused');
   const etcd = ['http://127.0.0.1:1'];
   const start = async (settings: Settings): Promise<void> => {
@@ -264,3 +265,85 @@ test('an agent that would join a fleet without anything to be known by says in a
     );
   }
 });
+
+test('events of the fleet are those of its nodes, by pages that can be taken up again', async () => {
+  const at = await opening;
+  const paths = await pins(at, 'told', 6);
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  let resume = '';
+  do {
+    const query = { prefix: 'told', limit: '2', ...(cursor === undefined ? {} : { cursor }) };
+    const { body } = await at.local.get('/v1/cluster/events').query(query).expect(200);
+    assert.deepEqual([body.complete, body.unreachable], [true, []]);
+    seen.push(...body.items.map(({ node, subject }: Told) => `${node}:${subject.path}`));
+    ({ resume } = body);
+    cursor = body.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+  const own = await at.local.get('/v1/events?prefix=told').expect(200);
+  assert.deepEqual(
+    seen,
+    own.body.items.map(({ subject }: Told) => `test-node:${subject.path}`),
+  );
+  assert.ok(seen.length >= paths.length);
+  createMap(`${at.bpffs.path}/told/later`, { name: 'pf_fleet' });
+  await at.local.get('/v1/pins?fresh=true').expect(200);
+  const { body } = await at.local
+    .get('/v1/cluster/events')
+    .query({ prefix: 'told', cursor: resume })
+    .expect(200);
+  assert.deepEqual(
+    body.items.map(({ subject }: Told) => subject.path),
+    ['told/later'],
+  );
+  for (const given of ['x', resume.slice(0, -2), `${resume}AA`]) {
+    const refused = await at.local
+      .get('/v1/cluster/events')
+      .query({ prefix: 'told', cursor: given })
+      .expect(400);
+    assert.equal(refused.body.code, 'bad_cursor');
+  }
+});
+
+test('a live stream of the fleet’s events goes on where its reader was', async () => {
+  const at = await opening;
+  await pins(at, 'live', 3);
+  const read = async (lastEventId: string, count: number): Promise<readonly StreamMessage[]> => {
+    const gone = new AbortController();
+    const response = await fetch(`${at.url}/v1/cluster/events?prefix=live&since=0`, {
+      headers: {
+        accept: 'text/event-stream',
+        authorization: `Bearer ${at.secret}`,
+        ...(lastEventId === '' ? {} : { 'last-event-id': lastEventId }),
+      },
+      signal: gone.signal,
+    });
+    assert.equal(response.status, 200);
+    const messages: StreamMessage[] = [];
+    for await (const message of readEventStream(response.body ?? new ReadableStream())) {
+      if (message.data !== undefined) messages.push(message);
+      if (messages.length >= count) break;
+    }
+    gone.abort();
+    return messages;
+  };
+  const first = await read('', 3);
+  assert.deepEqual(
+    first.map(({ event, data }) => [event, told(data)]),
+    ['live/p0', 'live/p1', 'live/p2'].map((path) => ['pin.created', path]),
+  );
+  const id = first.at(-1)?.id ?? '';
+  assert.notEqual(id, '');
+  createMap(`${at.bpffs.path}/live/p3`, { name: 'pf_fleet' });
+  const [next] = await read(id, 1);
+  assert.equal(told(next?.data), 'live/p3');
+});
+
+interface Told {
+  readonly node: string;
+  readonly subject: { readonly path: string };
+}
+
+function told(data: unknown): string {
+  return Object(data).subject.path;
+}

@@ -115,7 +115,7 @@ async function sendFleetList(
 }
 
 /** What nodes are asked with: the filters as they came, without what is for the manager. */
-function forwardedQuery(filters: Readonly<Record<string, unknown>>): URLSearchParams {
+export function forwardedQuery(filters: Readonly<Record<string, unknown>>): URLSearchParams {
   const { node: _, selector: __, deadline: ___, ...forNodes } = filters;
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(forNodes)) {

@@ -31,8 +31,8 @@ const answerHeaders = [
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /**
- * `/v1/cluster/nodes/{node}/api/v1/…`: one node's own API, as it is. The node decides what the caller's role
- * may there, so here every role may ask.
+ * `/v1/cluster/nodes/{node}/api/v1/…`: one node's own API, as it is. The node decides what the caller's
+ * role may there, so here every role may ask.
  *
  * Bodies are sent on when they are whole, since a signature covers them: what is larger than other bodies may
  * be (a stream of entries) is sent to the node itself.

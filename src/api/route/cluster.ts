@@ -8,6 +8,7 @@ import { fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
 import { pageQuery, sendItems } from '../list.ts';
 import { pageOf } from '../page.ts';
 import { NoQuery } from '../params.ts';
+import { addClusterEventsRoute } from './cluster-events.ts';
 import { addClusterListRoutes } from './cluster-lists.ts';
 import { addClusterPassRoute } from './cluster-pass.ts';
 import { addClusterTargetsRoute } from './cluster-targets.ts';
@@ -26,6 +27,7 @@ export function addClusterRoutes(app: App, parts: Parts): void {
   addNode(app, parts);
   addForget(app, parts);
   addClusterListRoutes(app, parts);
+  addClusterEventsRoute(app, parts);
   addClusterTargetsRoute(app, parts);
   addClusterPassRoute(app, parts);
 }

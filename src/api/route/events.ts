@@ -15,7 +15,8 @@ import { EventFollowers, eventStreamType, type OnEvents } from '../sse.ts';
 /** The number of an event, as queries and `Last-Event-ID` carry it. */
 const seqPattern = '^\\d{1,15}$';
 
-const EventsQuery = Type.Object(
+/** What history is narrowed by. */
+export const EventsQuery = Type.Object(
   {
     ...pageQuery,
     ...mountQuery,

@@ -1,6 +1,6 @@
-import type { Etcd3, ICompare, IKeyValue, IRequestOp } from 'etcd3';
+import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { assertLeaseSeconds, assertTransaction } from '../../model/cluster/check.ts';
-import { type ClusterKey, type ClusterPrefix, parseStoredKey } from '../../model/cluster/key.ts';
+import type { ClusterKey, ClusterPrefix } from '../../model/cluster/key.ts';
 import type {
   ClusterChange,
   ClusterCondition,
@@ -15,6 +15,7 @@ import type {
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { askAgain, askOnce, type EtcdOptions, failureOf, openEtcd } from './client.ts';
+import { entryOf, parseRevision } from './convert.ts';
 import { watchEtcd } from './watch.ts';
 
 /** Keys of one answer of etcd; a list is as many answers as it takes, all of one revision. */
@@ -125,23 +126,6 @@ class EtcdStore implements ClusterStore {
 /** Opens it; connects when it is first asked. */
 export function openEtcdStore(options: EtcdOptions): ClusterStore {
   return new EtcdStore(options);
-}
-
-/** A revision is an int64 as decimal text; ours stay far below 2^53. @throws PinfoldError cluster_damaged */
-export function parseRevision(text: string): number {
-  const revision = Number(text);
-  if (Number.isSafeInteger(revision)) return revision;
-  throw new PinfoldError('cluster_damaged', { detail: 'etcd gave a revision that is no number.' });
-}
-
-/** An entry of one that etcd gave. */
-export function entryOf({ key, value, create_revision, mod_revision }: IKeyValue): ClusterEntry {
-  return {
-    key: parseStoredKey(key.toString('utf8')),
-    value: value.toString('utf8'),
-    createRevision: parseRevision(create_revision),
-    modRevision: parseRevision(mod_revision),
-  };
 }
 
 /** The first key after a prefix, which ends with a slash: `0` follows `/` in ASCII. */

@@ -2,7 +2,7 @@ import type { Etcd3, IWatchResponse } from 'etcd3';
 import type { ClusterEvent, ClusterNews } from '../../model/cluster/store.ts';
 import { Backoff, pause } from '../backoff.ts';
 import { askAgain, failureOf } from './client.ts';
-import { entryOf, parseRevision } from './etcd-store.ts';
+import { entryOf, parseRevision } from './convert.ts';
 
 /** A range of keys, from a revision on. */
 interface Watched {

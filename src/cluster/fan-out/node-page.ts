@@ -32,11 +32,11 @@ export interface NodeSlice {
 }
 
 /**
- * Asks one node for a page of a list. What it answers is checked: a node that sends something else than a page
- * counts as one that did not answer.
+ * Asks one node for a page of a list. What it answers is checked: a node that sends something else than a
+ * page counts as one that did not answer.
  *
- * @throws PinfoldError node_unreachable; and what the node refuses about the question itself (400, 422), which
- * all others would refuse too
+ * @throws PinfoldError node_unreachable; and what the node refuses about the question itself (400, 422),
+ * which all others would refuse too
  */
 export async function readNodePage(
   caller: NodeCaller,

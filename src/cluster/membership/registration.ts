@@ -105,7 +105,9 @@ export class Registration {
     const holder = known === undefined ? undefined : parseMember(known.value);
     if (holder !== undefined && holder.agent !== member.agent) {
       throw new PinfoldError('conflict', {
-        detail: `Another agent, at ${holder.address}, is in the fleet as ${node}: give one of them another --node.`,
+        detail:
+          `Another agent, at ${holder.address}, is in the fleet as ${node}: ` +
+          'give one of them another --node.',
       });
     }
     const lease = await store.lease(limits.memberLeaseSeconds);

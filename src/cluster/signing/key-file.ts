@@ -31,8 +31,8 @@ export function writeClusterKey(file: string): void {
 }
 
 /**
- * Reads the key that agents and managers share. Whoever reads it is admin on every node, so a file that others
- * than its owner can read is refused.
+ * Reads the key that agents and managers share. Whoever has it may do on every node what managers may, so a
+ * file that others than its owner can read is refused.
  *
  * @throws ConfigError
  */

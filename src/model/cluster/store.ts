@@ -8,7 +8,7 @@ import type { ClusterKey, ClusterPrefix } from './key.ts';
  * PinfoldError `cluster_unavailable`; a transaction that ends so may have been carried out all the same.
  */
 export interface ClusterStore {
-  /** One key, read so that everything acknowledged before is seen. @throws PinfoldError cluster_unavailable */
+  /** One key, with everything that was acknowledged before. @throws PinfoldError cluster_unavailable */
   get(key: ClusterKey): Promise<ClusterReading<ClusterEntry | undefined>>;
   /** All keys with this prefix, in order, as of one revision. @throws PinfoldError cluster_unavailable */
   list(prefix: ClusterPrefix): Promise<ClusterReading<readonly ClusterEntry[]>>;
@@ -83,7 +83,7 @@ export type ClusterEvent =
   | { readonly type: 'put'; readonly entry: ClusterEntry }
   | { readonly type: 'delete'; readonly key: ClusterKey; readonly modRevision: number };
 
-/** What a watch tells: whole revisions in order, that the connection is up or down, or that it cannot go on. */
+/** What a watch tells: whole revisions in order, that it is up or down, or that it cannot go on. */
 export type ClusterNews =
   | { readonly type: 'events'; readonly revision: number; readonly events: readonly ClusterEvent[] }
   | { readonly type: 'connected' }

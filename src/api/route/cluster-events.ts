@@ -1,0 +1,163 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { pause } from '../../cluster/backoff.ts';
+import type { FleetEvents } from '../../cluster/fan-out/events.ts';
+import { formatPlaces, parsePlaces } from '../../cluster/fan-out/places.ts';
+import type { Fleet, FleetQuestion } from '../../cluster/fleet.ts';
+import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import { Unreachable } from '../../model/schema/cluster.ts';
+import { Time } from '../../model/schema/common.ts';
+import { EventDocument } from '../../model/schema/event.ts';
+import { answers } from '../answers.ts';
+import type { App, Parts } from '../app.ts';
+import { deadlineOf, deadlineQuery, fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
+import { type Cursor, createCursor } from '../list.ts';
+import { eventStreamType } from '../sse.ts';
+import { forwardedQuery } from './cluster-lists.ts';
+import { EventsQuery } from './events.ts';
+
+const FleetEventsQuery = Type.Object(
+  { ...EventsQuery.properties, ...nodeChoiceQuery, ...deadlineQuery },
+  { additionalProperties: false },
+);
+
+const page = Type.Object({
+  items: Type.Array(EventDocument),
+  next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null where there is no more now' }),
+  resume: Type.String({ description: 'a cursor for what is to come; also the `id` of a live stream' }),
+  complete: Type.Boolean(),
+  unreachable: Type.Array(Unreachable),
+  reason: Type.Optional(Type.String()),
+  observed_at: Time,
+});
+
+/** History of all nodes, by time; and as a live stream. */
+export function addClusterEventsRoute(app: App, parts: Parts): void {
+  app.get('/v1/cluster/events', {
+    config: { role: 'viewer', produces: ['application/json', eventStreamType] },
+    schema: {
+      operationId: 'listFleetEvents',
+      summary: 'What changed on all nodes, by time; as a live stream with Accept: text/event-stream',
+      tags: ['fleet'],
+      querystring: FleetEventsQuery,
+      response: answers({
+        200: {
+          description: 'Events; a node’s own are in order, between nodes it is as good as their clocks.',
+          content: {
+            'application/json': { schema: page },
+            [eventStreamType]: {
+              schema: Type.String({
+                description:
+                  'server-sent events as those of a node; `id` comes with the last of several, so after a ' +
+                  'resume some may be told again: node and seq tell. `pinfold.unreachable` names nodes.',
+              }),
+            },
+          },
+        },
+      }),
+    },
+    handler: async (request, reply) => {
+      const asked = askedOf(parts, request, reply);
+      return request.media === eventStreamType
+        ? sendLive(parts, request, reply, asked)
+        : await sendPage(asked);
+    },
+  });
+}
+
+/** What a request asks for. */
+interface Asked {
+  readonly parts: Parts;
+  readonly fleet: Fleet;
+  readonly question: FleetQuestion;
+  readonly limit: number | undefined;
+  readonly cursor: Cursor;
+  readonly given: string | undefined;
+}
+
+function askedOf(parts: Parts, request: FastifyRequest, reply: FastifyReply): Asked {
+  const { limit, cursor: given, ...filters }: Readonly<Record<string, unknown>> = Object(request.query);
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return {
+    parts,
+    fleet: fleetOf(parts),
+    question: {
+      path: '/v1/events',
+      query: forwardedQuery(filters),
+      caller: request.caller,
+      deadlineMs: deadlineOf(filters),
+      signal: gone.signal,
+      ...nodeChoiceOf(filters),
+    },
+    limit: typeof limit === 'number' ? limit : undefined,
+    cursor: createCursor(request),
+    given: typeof given === 'string' ? given : undefined,
+  };
+}
+
+async function sendPage({ parts, fleet, question, limit, cursor, given }: Asked): Promise<unknown> {
+  const after = parsePlaces(cursor.parse(given));
+  const found = await fleet.events(question, { limit: limit ?? limits.pageItemsDefault, after });
+  const resume = cursor.format(formatPlaces(found.places));
+  const { trouble } = fleet;
+  return {
+    items: found.items,
+    next_cursor: found.hasMore ? resume : null,
+    resume,
+    complete: found.unreachable.length === 0 && trouble === undefined,
+    unreachable: found.unreachable,
+    ...(trouble === undefined ? {} : { reason: trouble }),
+    observed_at: parts.clock.now().toISOString(),
+  };
+}
+
+/** @throws PinfoldError invalid_input, bad_cursor, too_many_requests */
+function sendLive(parts: Parts, request: FastifyRequest, reply: FastifyReply, asked: Asked): FastifyReply {
+  if (asked.limit !== undefined || asked.given !== undefined) {
+    throw new PinfoldError('invalid_input', { detail: 'limit and cursor are for pages, not for a stream.' });
+  }
+  const { query } = asked.question;
+  const known = request.headers['last-event-id'];
+  const after = parsePlaces(
+    asked.cursor.parse(typeof known === 'string' && known !== '' ? known : undefined),
+  );
+  if (after.size === 0 && !query.has('since')) query.set('since', parts.clock.now().toISOString());
+  const release = parts.streams.take();
+  const stream = Readable.from(liveText(asked, after), { objectMode: false, highWaterMark: 1 });
+  const forget = parts.streams.endWithAll(() => stream.destroy());
+  stream.once('close', () => {
+    forget();
+    release();
+  });
+  return reply.type(eventStreamType).header('x-accel-buffering', 'no').send(stream);
+}
+
+/** Asks all nodes again and again, more slowly the more there are; says each time that it is alive. */
+async function* liveText(
+  { fleet, question, cursor }: Asked,
+  begin: FleetEvents['places'],
+): AsyncGenerator<string, void, undefined> {
+  let after = begin;
+  let missing = '[]';
+  yield 'retry: 1000\n\n';
+  while (!question.signal.aborted) {
+    const found = await fleet.events(question, { limit: limits.streamEventsMax, after });
+    after = found.places;
+    const names = JSON.stringify(found.unreachable);
+    if (names !== missing) yield `event: pinfold.unreachable\ndata: ${names}\n\n`;
+    missing = names;
+    const last = found.items.length - 1;
+    const id = `id: ${cursor.format(formatPlaces(after))}\n`;
+    yield found.items
+      .map((item, at) => {
+        const mark = at === last ? id : '';
+        return `${mark}event: ${String(item['type'])}\ndata: ${JSON.stringify(item)}\n\n`;
+      })
+      .join('') || ': alive\n\n';
+    const restMs = Math.max(limits.fleetEventsIntervalMs, 10 * fleet.nodes([]).length);
+    if (!found.hasMore) await pause(restMs, question.signal);
+  }
+}
