@@ -953,6 +953,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cluster/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed on all nodes, by time; as a live stream with Accept: text/event-stream */
+        get: operations["listFleetEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/cluster/prometheus/targets": {
         parameters: {
             query?: never;
@@ -7322,6 +7339,81 @@ export interface operations {
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetEvents: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description major:minor of the bpffs instance */
+                mount?: string;
+                /** @description from this time on; or after the event of this number */
+                since?: string;
+                until?: string;
+                /** @description path of a pin */
+                pin?: string;
+                /** @description path of a directory: events of it and of all below */
+                prefix?: string;
+                kind?: "map" | "program" | "link" | "btf";
+                id?: number;
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, link.dead, map.near_full, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled; several separated by commas */
+                type?: string;
+                actor?: string;
+                /** @description of this node only; may be repeated */
+                node?: string | string[];
+                /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
+                selector?: string;
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events; a node’s own are in order, between nodes it is as good as their clocks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Event"][];
+                        /** @description null where there is no more now */
+                        next_cursor: string | null;
+                        /** @description a cursor for what is to come; also the `id` of a live stream */
+                        resume: string;
+                        complete: boolean;
+                        unreachable: components["schemas"]["Unreachable"][];
+                        reason?: string;
+                        /** Format: date-time */
+                        observed_at: string;
+                    };
+                    "text/event-stream": string;
                 };
             };
             /** @description A refusal; `code` says which. */
