@@ -2,6 +2,7 @@ import { cpus, release } from 'node:os';
 import { changes } from './changes.ts';
 import { dump } from './dump.ts';
 import { gc } from './gc.ts';
+import { hooks } from './hooks.ts';
 import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { lists } from './lists.ts';
@@ -11,7 +12,7 @@ import type { Figure } from './support/scenario.ts';
 import { waits } from './waits.ts';
 import { why } from './why.ts';
 
-const scenarios = [lists, changes, idle, http, dump, why, scrape, load, waits, gc];
+const scenarios = [lists, changes, idle, http, dump, why, scrape, load, waits, gc, hooks];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {
