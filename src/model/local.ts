@@ -51,7 +51,7 @@ export interface FileFacts {
 export interface StagingEntry {
   readonly name: string;
   /**
-   * `ours`: of the agent whose state directory was looked at, and `quarantine` where that keeps it on purpose;
+   * `ours`: of the agent whose state directory was looked at, `quarantine` where that keeps it on purpose;
    * `other`: of another one; `unknown`: of nobody we know.
    */
   readonly madeBy: 'ours' | 'quarantine' | 'other' | 'unknown';

@@ -27,7 +27,7 @@ const deaths: readonly (readonly [StepName, number])[] = [
 ];
 
 for (const [dieAt, nth] of deaths) {
-  test(`an agent killed at ${dieAt} (passing ${nth}) in the middle of a clean-up comes back exact`, async () => {
+  test(`an agent killed at ${dieAt} (passing ${nth}) in a clean-up comes back exact`, async () => {
     for (let round = 0; round < times; round++) await dieOnce(dieAt, nth);
   });
 }
