@@ -80,7 +80,7 @@ async function changeSomething({ local }: TestAgent, draw: ReturnType<typeof ran
       .expect(200);
 }
 
-test('what each path held is told by number and by time, as the file system was at every moment', async () => {
+test('what each path held is told by number and by time, as the file system was each time', async () => {
   await using agent = await testAgent({ bpffs });
   mkdirSync(join(bpffs.path, 'd'));
   const moments: Moment[] = [await momentOf(agent)];
