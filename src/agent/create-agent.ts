@@ -89,34 +89,10 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const holds = new DumpHolds();
   const options = withoutDumps(given, holds);
   const { kernel, store, clock, node } = options;
-  const inventory = new Inventory();
-  const known = new KnownMounts();
-  const progress: Progress = {
-    observedAt: () => observed.observer.observedAt,
-    totals: () => schedule.totals(),
-  };
-  const selection = options.pinSeries ?? parsePinSelection(undefined);
-  const selected = new SelectedPins({ kernel, clock, inventory, selection });
-  const counted = {
-    kernel,
-    clock,
-    store,
-    inventory,
-    findings: () => findings,
-    claims: () => claims,
-    selected,
-    collection: () => collection,
-  };
-  const statistics = new AgentStatistics({ ...counted, ...progress });
-  const announce: Announce = (events) => statistics.announce(events);
-  const annotations = loadAnnotations(store, kernel.facts.bootId);
-  const mounts = new MountTable(kernel, options.bpffsPath);
+  const progress = { observedAt: () => observed.observer.observedAt, totals: () => schedule.totals() };
+  const parts = makeShared(options, { ...progress, findings: () => findings, collection: () => collection });
+  const { inventory, known, recorder, claims, selected, statistics, announce } = parts;
   const primaryMount = () => known.primaryId;
-  const { bootId } = kernel.facts;
-  const ledger = new QuarantineLedger(store, bootId, announce);
-  const claims = new ClaimBook({ store, clock, bootId, announce, primaryMount });
-  const recorder = new ChangeRecorder({ store, inventory, annotations, claims, announce });
-  const parts: SharedParts = { options, inventory, known, recorder, mounts, claims, ledger, statistics };
   const looking = { kernel, store, clock, isPinsOnly: node.isPinsOnly, announce };
   const observed = makeObserver({ ...parts, ...looking }, () => schedule.wake());
   const environment = makeEnvironment(parts, () => recovery.noteUnsettled());
@@ -138,26 +114,19 @@ export function createAgent(given: AgentOptions): StartedAgent {
     },
     onFailure: options.onFailure,
   });
+  const observe = () => schedule.refresh();
   const specified = openSpecified(parts);
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly), known };
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
-  const findings = openFindings(parts, { ...counting, primaryMount, observe: () => schedule.refresh() });
+  const findings = openFindings(parts, { ...counting, primaryMount, observe });
   const live: LiveParts = { ...parts, ...counting, holders, sink: recorder };
   const observedAt = () => observed.observer.observedAt?.at;
-  const reads = new AgentReads({
-    ...parts,
-    ...live,
-    findings,
-    startedAt: clock.now(),
-    options: node,
-    observedAt,
-    refresh: () => schedule.refresh(),
-  });
+  const seen = { observedAt, refresh: observe, startedAt: clock.now(), options: node };
+  const reads = new AgentReads({ ...parts, ...live, ...seen, findings });
   const notReady = () =>
     observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
   const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
-  const observe = () => schedule.refresh();
   const { gc: settings, onFailure } = options;
   const collection = openCollection({ ...parts, environment, changes, settings, observe, onFailure });
   const editing = openEdits({ environment, changes, holds, announce });
@@ -250,6 +219,39 @@ function withoutDumps(options: AgentOptions, holds: DumpHolds): AgentOptions {
   return { ...options, kernel: { ...kernel, counters: countersWithout(holds, kernel.counters) } };
 }
 
+/** What is known only once everything has been put together. */
+interface Later extends Progress {
+  readonly findings: () => AgentFindings;
+  readonly collection: () => Collection;
+}
+
+function makeShared(options: AgentOptions, later: Later): SharedParts {
+  const { kernel, store, clock } = options;
+  const { bootId } = kernel.facts;
+  const inventory = new Inventory();
+  const known = new KnownMounts();
+  const selection = options.pinSeries ?? parsePinSelection(undefined);
+  const selected = new SelectedPins({ kernel, clock, inventory, selection });
+  const counted = { kernel, clock, store, inventory, claims: () => claims, selected };
+  const statistics = new AgentStatistics({ ...counted, ...later });
+  const announce: Announce = (events) => statistics.announce(events);
+  const annotations = loadAnnotations(store, bootId);
+  const primaryMount = () => known.primaryId;
+  const claims = new ClaimBook({ store, clock, bootId, announce, primaryMount });
+  return {
+    options,
+    inventory,
+    known,
+    recorder: new ChangeRecorder({ store, inventory, annotations, claims, announce }),
+    mounts: new MountTable(kernel, options.bpffsPath),
+    claims,
+    ledger: new QuarantineLedger(store, bootId, announce),
+    statistics,
+    selected,
+    announce,
+  };
+}
+
 /** What both the observer and the operations stand on. */
 interface SharedParts {
   readonly options: AgentOptions;
@@ -260,6 +262,8 @@ interface SharedParts {
   readonly claims: ClaimBook;
   readonly ledger: QuarantineLedger;
   readonly statistics: AgentStatistics;
+  readonly selected: SelectedPins;
+  readonly announce: Announce;
 }
 
 function makeEnvironment(

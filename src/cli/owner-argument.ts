@@ -3,7 +3,7 @@ import { escapeText, parseEscaped } from '../model/escape.ts';
 import { UsageError } from './exit.ts';
 
 /**
- * Reads the name of an owner as people type it and as Pinfold prints it: `\xNN` is a byte and `\\` a backslash.
+ * Reads an owner as people type it and as Pinfold prints it: `\xNN` is a byte and `\\` a backslash.
  *
  * @throws UsageError for another backslash, PinfoldError invalid_input for what can be no owner
  */

@@ -158,7 +158,7 @@ export class AgentClaims implements Claims {
   #find(owner: ClaimOwner): Claim {
     const claim = this.#parts.book.find(owner);
     if (claim !== undefined) return claim;
-    const detail = `"${escapeBytes(owner)}" claims nothing: never did, has released it, or its lease is over.`;
+    const detail = `"${escapeBytes(owner)}" claims nothing, or no longer: released, or its lease is over.`;
     throw new PinfoldError('claim_not_found', { detail });
   }
 
