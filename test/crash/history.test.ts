@@ -127,7 +127,7 @@ async function settledEvents(
   return events;
 }
 
-test(`an agent killed ${kills} times under 50 clients and foreign hands leaves a whole history`, async (t) => {
+test(`an agent killed ${kills} times under 50 clients and foreign hands leaves all history`, async (t) => {
   using bpffs = mountBpffs('mode=0700');
   using sources = mountBpffs('mode=0700');
   using dir = tempDir('history-kills');

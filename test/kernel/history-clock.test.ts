@@ -13,7 +13,7 @@ import { tempDir } from '../support/temp-dir.ts';
 const seed = testSeed();
 const yearMs = 365 * 24 * 3600 * 1000;
 
-test('a clock that jumps by ten years at each change harms no order, no answer and nothing kept', async () => {
+test('a clock that jumps by ten years at each change harms no order, no answer, nothing kept', async () => {
   using bpffs = mountBpffs('mode=0700');
   using dir = tempDir('history-clock');
   const mount = mountId(bpffs.dev);
