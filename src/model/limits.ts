@@ -191,14 +191,14 @@ export const limits = {
   /** Keys of one prefix that are read; a fleet has this many nodes at most. */
   clusterKeysMax: 20_000,
   selectorCharsMax: 1024,
-  /** How long a node may be silent before it counts as lost, and how often it says that it is there: a third. */
+  /** How long a node may be silent before it counts as lost; it says that it is there three times in that. */
   memberLeaseSeconds: 10,
   /** A node that has been away for so long is gone. */
   nodeGoneMs: 300_000,
   /** Bytes of a node's labels as JSON, and of its digest, in the cluster store. */
   memberLabelsBytesMax: 512,
   digestBytesMax: 1024,
-  /** Nodes that one fleet-wide request asks at a time, items of a page it asks them for, and pages read ahead. */
+  /** Nodes that one request asks at a time, items of a page it asks them for, and pages read ahead. */
   nodesAtOnce: 32,
   nodePageItems: 1000,
   nodePagesAhead: 8,
@@ -212,7 +212,7 @@ export const limits = {
   cursorCharsMax: 16_384,
   /** Nodes whose places one cursor of the fleet's events can hold, as text before it is packed. */
   placesBytesMax: 1024 * 1024,
-  /** How often a live stream of the fleet's events asks the nodes, at least; with many nodes it is 10 ms each. */
+  /** How long a live stream of the fleet's events rests between asking the nodes; with many, 10 ms each. */
   fleetEventsIntervalMs: 1000,
   /** How far the clocks of a manager and a node may be apart, and signed requests remembered at one time. */
   signatureWindowMs: 30_000,

@@ -221,7 +221,7 @@ test('one member of etcd killed, then one paused, changes nothing that a caller 
   etcd.members[1]?.kill('SIGCONT');
 });
 
-test('without etcd’s majority nodes do as before, and the manager says what it knows may be old', async () => {
+test('without etcd’s majority nodes go on, and the manager says that it may know old things', async () => {
   const { a, b, etcd } = await opening;
   etcd.members[0]?.kill();
   etcd.members[1]?.kill();

@@ -74,10 +74,19 @@ test('a selector chooses nodes by label, and what is none is refused with its pl
 test('what the fleet lists is what its nodes list, with the node on each item', async () => {
   const at = await opening;
   await pins(at, 'listed', 7);
-  for (const plural of ['pins', 'objects', 'maps', 'programs', 'links', 'findings']) {
+  const lists = [
+    { method: 'GET', url: '/v1/cluster/pins' },
+    { method: 'GET', url: '/v1/cluster/objects' },
+    { method: 'GET', url: '/v1/cluster/maps' },
+    { method: 'GET', url: '/v1/cluster/programs' },
+    { method: 'GET', url: '/v1/cluster/links' },
+    { method: 'GET', url: '/v1/cluster/findings' },
+  ];
+  for (const { url } of lists) {
+    const plural = url.replace('/v1/cluster/', '');
     const query = plural === 'pins' ? { fresh: 'true' } : {};
     const own = await at.local.get(`/v1/${plural}`).query(query).expect(200);
-    const answer = await at.local.get(`/v1/cluster/${plural}`).expect(200);
+    const answer = await at.local.get(url).expect(200);
     assert.deepEqual([answer.body.complete, answer.body.unreachable], [true, []], plural);
     const ids = (
       items: readonly { readonly id?: number; readonly path?: string; readonly rule?: string }[],
