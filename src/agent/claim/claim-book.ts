@@ -124,7 +124,7 @@ export class ClaimBook implements OperationClaims {
     this.#parts.store.claims.remove(claim);
     const tell = this.#tell([claimEvent('claim.released', { before: claim, after: undefined }, origin)]);
     return () => {
-      this.#leave(claim);
+      this.#end(claim);
       tell();
     };
   }
@@ -146,7 +146,7 @@ export class ClaimBook implements OperationClaims {
         const sides = chunk.map((before) => ({ before, after: undefined }));
         return this.#tell(sides.map((side) => claimEvent('claim.expired', side, origin)));
       });
-      for (const claim of chunk) this.#leave(claim);
+      for (const claim of chunk) this.#end(claim);
       this.#expired += chunk.length;
       tell();
     }
@@ -173,6 +173,11 @@ export class ClaimBook implements OperationClaims {
     this.#bytes += bytesOfClaim(claim);
     if (claim.lease !== null) this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, claim.lease.deadline.ms);
     if (isOfThisBoot(claim, this.now())) this.#index.add(indexed(claim));
+  }
+
+  #end(claim: Claim): void {
+    this.#leave(claim);
+    this.#toldAtMs.delete(claim.id);
   }
 
   #leave(claim: Claim): void {

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { parseOwner } from '../../src/model/claim/owner.ts';
+import { parsePath } from '../../src/model/path.ts';
+import { createMap } from '../support/bpftool.ts';
+import { asking } from './changes-fixture.ts';
+import { findingAgent } from './finding-fixture.ts';
+
+test('nobody’s pin is an orphan, and is none while somebody claims it', async () => {
+  await using at = await findingAgent();
+  const { id } = createMap(`${at.bpffs.path}/waiting`, { name: 'pf_waiting' });
+  const { claims } = at.observed.agent;
+  const owner = parseOwner('job');
+  assert.deepEqual(await at.idsOf('orphan_pin', [id]), [id]);
+  const asked = { mount: undefined, paths: [parsePath('waiting')], adopts: false };
+  await claims.put(owner, asked, asking());
+  assert.deepEqual(await at.idsOf('orphan_pin', [id]), []);
+  await claims.release(owner, { unpins: false }, asking());
+  assert.deepEqual(await at.idsOf('orphan_pin', [id]), [id]);
+});
