@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { limits } from '../../src/model/limits.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
@@ -184,6 +184,22 @@ test('a query key that a list does not know is 422', async () => {
     const answer = await at.local.get(`${path}?nonsense=1`);
     assert.deepEqual([answer.status, answer.body.code], [422, 'invalid_input'], path);
   }
+});
+
+test('mounts are told as of the last observation, however often they are asked for', async () => {
+  await using other = await testAgent();
+  const ask = async (query = '') => {
+    const { body } = await other.local.get(`/v1/mounts${query}`).expect(200);
+    const primary = body.items.find((mount: { primary: boolean }) => mount.primary);
+    return { primary, observedAt: body.observed_at };
+  };
+  const first = await ask();
+  assert.deepEqual((await ask('?limit=100')).primary, first.primary);
+  chmodSync(other.bpffs.path, 0o1700);
+  await ask('?fresh=true');
+  const now = await ask();
+  assert.ok(now.observedAt > first.observedAt);
+  assert.equal(now.primary.mode, '1700');
 });
 
 test('the node and its mounts are described', async () => {

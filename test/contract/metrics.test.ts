@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import test from 'node:test';
 import { Calls } from '../../src/kernel/sys/calls.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
@@ -179,6 +181,24 @@ test('a scrape asks the kernel nothing', async () => {
   assert.match(text, /^pinfold_pin_info\{/m);
   await at.agent.reads.refresh();
   assert.ok(calls.length > 0, 'calls would have been seen');
+});
+
+test('a request that nobody waits for any longer is over: it is counted, and in flight no more', async () => {
+  await using at = await testAgent();
+  const before = await scrape(at);
+  assert.equal(before.get('pinfold_http_requests_in_flight'), 1, 'the scrape itself');
+  const hungUp = new AbortController();
+  const path = '/v1/pins/never?for=exists&wait=60s';
+  const waiting = request({ socketPath: at.socket, path, signal: hungUp.signal });
+  const ended = once(waiting, 'error');
+  waiting.end();
+  const inFlight = async () => (await scrape(at)).get('pinfold_http_requests_in_flight');
+  await until('the wait to have begun', inFlight, (count) => count === 2);
+  hungUp.abort();
+  await ended;
+  await until('it to be over', inFlight, (count) => count === 1);
+  const counted = 'pinfold_http_requests_total{method="GET",route="/v1/pins/{path}",status="499"}';
+  assert.equal((await scrape(at)).get(counted), 1);
 });
 
 test('findings, memory and unexplained references are told by what they are of', async () => {

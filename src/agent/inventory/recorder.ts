@@ -339,5 +339,5 @@ function isOfDirectory(change: PinChange | DirectoryChange): change is Directory
 
 /** `BpffsRoot.instance` as it was before there was a marker. */
 function unmarked(instance: string): string {
-  return instance.replace(/[^/]*$/, '-');
+  return `${instance.slice(0, instance.lastIndexOf('/') + 1)}-`;
 }
