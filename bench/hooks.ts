@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { mountBpffs } from '../test/support/bpffs.ts';
 import { createMap } from '../test/support/bpftool.ts';
 import { repoPath } from '../test/support/repo-root.ts';
 import { startAgent } from './support/agent.ts';
+import { endedChildrenCpuSeconds } from './support/cpu.ts';
 import { below, inTurn, median, type Scenario } from './support/scenario.ts';
 
 const rounds = 60;
@@ -26,7 +27,7 @@ export const hooks: Scenario = {
     const config = JSON.stringify({ cniVersion: '1.1.0', name: 'n', claim: ['tc/flows'] });
     const env = { PINFOLD_SOCKET: agent.socketPath, CNI_CONTAINERID: 'c2', CNI_IFNAME: 'eth0' };
     const add = { ...env, CNI_COMMAND: 'ADD' };
-    const before = childSeconds();
+    const before = endedChildrenCpuSeconds();
     const [start = [], stop = [], network = [], leave = [], nothing = []] = await inTurn(
       [
         () => run(oci, ['start'], { env, input: state }),
@@ -37,7 +38,7 @@ export const hooks: Scenario = {
       ],
       rounds,
     );
-    const used = childSeconds() - before;
+    const used = endedChildrenCpuSeconds() - before;
     return [
       below('OCI hook at start: claim, look, median', median(start), 50, 'ms'),
       below('OCI hook at the end: release, median', median(stop), 50, 'ms'),
@@ -49,13 +50,6 @@ export const hooks: Scenario = {
     ];
   },
 };
-
-/** Processor time of all processes that were started here and have ended (proc(5), cutime and cstime). */
-function childSeconds(): number {
-  const [, ...fields] = readFileSync('/proc/self/stat', 'latin1').split(') ');
-  const [user = 0, system = 0] = fields.join(') ').split(' ').slice(13, 15).map(Number);
-  return (user + system) / 100;
-}
 
 interface Call {
   readonly env: Readonly<Record<string, string>>;
