@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { disposable } from './disposal.ts';
@@ -14,6 +15,10 @@ export interface TestEtcd extends Disposable {
   readonly members: readonly Child[];
   /** Starts a member again, with what it had stored. */
   restart(index: number): void;
+  /** Saves what the only member has to a file. */
+  save(file: string): void;
+  /** Ends the only member and starts it with what was saved, as a cluster of its own. */
+  restore(file: string): Promise<void>;
   /** Runs etcdctl against all members and gives what it prints. */
   ctl(...words: readonly string[]): string;
 }
@@ -51,6 +56,19 @@ export async function startEtcd(size = 1, more: readonly string[] = []): Promise
     restart: (index) => {
       members[index]?.[Symbol.dispose]();
       members[index] = run(index);
+    },
+    save: (file) => void ctl('snapshot', 'save', file),
+    restore: async (file) => {
+      const { name, peer } = places[0] ?? { name: '', peer: '' };
+      const data = join(dir.path, name);
+      members[0]?.[Symbol.dispose]();
+      await members[0]?.exit();
+      rmSync(data, { recursive: true });
+      const peers = ['--initial-cluster', initial, '--initial-advertise-peer-urls', peer];
+      const token = ['--initial-cluster-token', `${dir.path}-restored`];
+      ctl('snapshot', 'restore', file, '--name', name, '--data-dir', data, ...peers, ...token);
+      members[0] = run(0);
+      await untilPasses(() => void ctl('endpoint', 'health'), { timeoutMs: 30_000, everyMs: 100 });
     },
     ctl,
     ...disposable(() => {
