@@ -79,7 +79,12 @@ export function openNameWatcher(
   });
   port.on('close', release);
   port.unref();
-  worker.once('error', release);
+  // However it ended, it uses nothing any more; nobody is named from then on.
+  worker.on('error', release);
+  worker.once('exit', () => {
+    state.end();
+    release();
+  });
   return {
     mark: (directory) => void calls.fanotifyMark(events, directory, wanted),
     hear: () => {
