@@ -1706,6 +1706,8 @@ export interface components {
             grace_seconds: number;
             /** @description how many go */
             pins: number;
+            /** @description how many more could go, in another clean-up */
+            more: number;
             /** @description what the kernel accounts to their objects */
             memory_bytes: number;
             plan: components["schemas"]["GcLine"][];

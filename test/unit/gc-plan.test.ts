@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { gcDocument } from '../../src/agent/gc/document.ts';
 import { usualThresholds } from '../../src/model/finding/thresholds.ts';
 import type { World, WorldObject, WorldPin } from '../../src/model/finding/world.ts';
 import { type GcQuestion, type GcWorld, planGc } from '../../src/model/gc/plan.ts';
 import { Timeline } from '../../src/model/gc/timeline.ts';
+import { limits } from '../../src/model/limits.ts';
 import { parsePath } from '../../src/model/path.ts';
 import { gcRules } from '../../src/model/schema/gc.ts';
 import type { LinkInfo } from '../../src/model/schema/link-info.ts';
@@ -191,6 +193,23 @@ test('a plan tells of each pin what, why, and what would be lost; and of what st
       ['leak/two', 'pinned_elsewhere'],
     ],
   );
+});
+
+test('a plan has so many pins and an answer so many that stay, and both say how many more there are', () => {
+  const question = { rules: gcRules, mount: '0:40', prefix: undefined, minAgeMs: hour };
+  const orphans = (count: number, ageMs: number) =>
+    Array.from({ length: count }, (_, index): TrueObject => {
+      const pin = { mount: '0:40', path: `p${index}`, inode: index + 1, ageMs, claimed: false };
+      return { kind: 'map', id: index + 1, pins: [pin], otherHolders: 0, isDead: false, hasCounters: true };
+    });
+  const about = { operationId: undefined, dryRun: true, graceMs: 0, at: new Date(nowMs) };
+  for (const over of [0, 1]) {
+    const { lines, more } = planGc(worldOf(orphans(limits.gcPinsMax + over, 2 * hour)), question);
+    assert.deepEqual([lines.length, more], [limits.gcPinsMax, over]);
+    const young = planGc(worldOf(orphans(limits.gcPassedMax + over, 0)), question);
+    const { passed, passed_total } = gcDocument(young, about);
+    assert.deepEqual([passed.length, passed_total], [limits.gcPassedMax, limits.gcPassedMax + over]);
+  }
 });
 
 test('the age of a pin is never overstated, however the wall clock is set while the agent runs', () => {

@@ -84,7 +84,7 @@ test('a policy is carried out when its time has come by the boot clock, also ove
   let bootMs = 1000;
   const start = async (question: GcQuestion) => {
     started.push(question);
-    return { plan: { lines: [], passed: [] }, at: new Date(), operationId: undefined };
+    return { plan: { lines: [], more: 0, passed: [] }, at: new Date(), operationId: undefined };
   };
   // The wall clock plays no part, so it may say anything.
   const clock = { now: () => new Date(0), monotonicMs: () => 0, bootMs: () => bootMs };

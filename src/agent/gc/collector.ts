@@ -83,8 +83,7 @@ export class Collector {
   async plan(question: GcQuestion): Promise<Planned> {
     const world = await readGcWorld({ ...this.#parts, ageMs: this.ageMs });
     const at = this.#parts.clock.now();
-    const { lines, passed } = planGc(world, question);
-    return { plan: { lines: lines.slice(0, limits.gcPinsMax), passed }, at };
+    return { plan: planGc(world, question), at };
   }
 
   /**

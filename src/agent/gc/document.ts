@@ -5,7 +5,7 @@ import type { GcDocument } from '../../model/schema/gc.ts';
 
 /** How a plan is shown: everything that would go, and what stays though a rule objects to it. */
 export function gcDocument(
-  { lines, passed }: GcPlan,
+  { lines, more, passed }: GcPlan,
   about: {
     readonly operationId: string | undefined;
     readonly dryRun: boolean;
@@ -18,6 +18,7 @@ export function gcDocument(
     operation_id: about.operationId ?? null,
     grace_seconds: about.graceMs / 1000,
     pins: lines.length,
+    more,
     memory_bytes: sumMemory(lines),
     plan: lines.map((line) => ({
       ...membersOf(line),

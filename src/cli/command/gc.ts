@@ -152,6 +152,7 @@ async function ended(client: PinfoldClient, id: string): Promise<Operation> {
   }
 }
 
-function summaryOf({ pins, memory_bytes: memory }: GcAnswer): string {
+function summaryOf({ pins, more, memory_bytes: memory }: GcAnswer): string {
+  if (more > 0) return `${pins} pins holding ${formatBytes(memory)}, and ${more} another time,`;
   return `${pins} ${pins === 1 ? 'pin' : 'pins'} holding ${formatBytes(memory)}`;
 }

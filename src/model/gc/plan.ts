@@ -4,6 +4,7 @@ import type { Rule } from '../finding/rule.ts';
 import { countOf, objectWords, type PinnableInfo, spanWords } from '../finding/words.ts';
 import type { World, WorldObject, WorldPin } from '../finding/world.ts';
 import { type Hazard, hazardsOf } from '../hazard.ts';
+import { limits } from '../limits.ts';
 import { isWithin, type PinPath } from '../path.ts';
 import { type GcPassedReason, type GcRule, gcRules } from '../schema/gc.ts';
 
@@ -51,7 +52,10 @@ export interface GcPassed extends GcPin {
 
 /** What would be done. */
 export interface GcPlan {
+  /** At most limits.gcPinsMax. */
   readonly lines: readonly GcLine[];
+  /** How many pins more may go, in another clean-up. */
+  readonly more: number;
   readonly passed: readonly GcPassed[];
 }
 
@@ -83,7 +87,8 @@ export function planGc(gc: GcWorld, question: GcQuestion): GcPlan {
       }
     }
   }
-  return { lines, passed };
+  const { gcPinsMax } = limits;
+  return { lines: lines.slice(0, gcPinsMax), more: Math.max(0, lines.length - gcPinsMax), passed };
 }
 
 /** What plans need to know; where one is missing, no plan can be made. */

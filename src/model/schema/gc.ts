@@ -79,6 +79,7 @@ export const GcDocument = Type.Object(
     }),
     grace_seconds: Type.Number({ description: 'how long what goes can be restored' }),
     pins: Type.Integer({ description: 'how many go' }),
+    more: Type.Integer({ description: 'how many more could go, in another clean-up' }),
     memory_bytes: Type.Integer({ description: 'what the kernel accounts to their objects' }),
     plan: Type.Array(GcLineDocument),
     passed: Type.Array(GcPassedDocument, {
