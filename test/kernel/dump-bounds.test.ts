@@ -3,6 +3,7 @@ import test, { after, before } from 'node:test';
 import { DumpHolds } from '../../src/agent/dump/dump-holds.ts';
 import { DumpPool } from '../../src/agent/dump/pool.ts';
 import type { Bounds, JobSummary } from '../../src/agent/dump/protocol.ts';
+import type { RunningJob } from '../../src/agent/dump/running-job.ts';
 import { startWorker } from '../../src/agent/dump/start-worker.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
@@ -101,7 +102,7 @@ test('a reader that goes on keeps its place; the one that took nothing for longe
     return job;
   };
   const cut: number[] = [];
-  const jobs = [];
+  const jobs: RunningJob[] = [];
   for (let nth = 0; nth < limits.dumpsMax; nth++) {
     const job = await begin();
     job.onCut(() => cut.push(nth));

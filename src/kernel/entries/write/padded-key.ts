@@ -1,5 +1,6 @@
 import { isPinfoldError } from '../../../model/error.ts';
 import type { Json } from '../../../model/json.ts';
+import { isRecord } from '../../../model/record.ts';
 import { hexPart, parseHex } from './hex.ts';
 import type { Part } from './part.ts';
 
@@ -40,7 +41,7 @@ export function paddedKey(part: Part, mask: Buffer): Part {
 
 /** A type may have a member of that name itself: then its own meaning comes first. */
 function hexOf(value: Json): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if (!isRecord(value) || Array.isArray(value)) return undefined;
   const { hex, ...others } = value;
   return typeof hex === 'string' && Object.keys(others).length === 0 ? hex : undefined;
 }
