@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 const log = createLog({ level: 'error', write: () => undefined, now: () => new Date() });
 const patience = { timeoutMs: 60_000, everyMs: 50 };
 
-test('after etcd was restored from an older backup, or compacted, a mirror shows what is there now', async () => {
+test('after etcd was restored from an older backup, or compacted, a mirror shows what is there', async () => {
   using dir = tempDir('restore');
   using etcd = await startEtcd();
   const store = openEtcdStore({ urls: etcd.urls, tls: { ca: undefined, cert: undefined, key: undefined } });

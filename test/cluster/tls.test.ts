@@ -21,7 +21,7 @@ function certificate(directory: string, name: string): { readonly cert: string; 
   return { cert, key };
 }
 
-test('with certificates a manager and its nodes know each other on both ends, and a stranger is named', async () => {
+test('with certificates managers and nodes know each other, and a stranger is named', async () => {
   using dir = tempDir('fleet-tls');
   using etcd = await startEtcd();
   const clusterKey = join(dir.path, 'cluster.key');
