@@ -77,7 +77,6 @@ export function openNameWatcher(
     }
     if (waiting.size === 0) port.unref();
   });
-  port.on('close', release);
   port.unref();
   // However it ended, it uses nothing any more; nobody is named from then on.
   worker.on('error', release);
