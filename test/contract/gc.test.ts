@@ -194,3 +194,16 @@ test('what is in quarantine stays there over a restart, and its time goes on', a
   assert.equal((await quarantined({ prefix: 'stays' })).total, 0);
   execFileSync('rm', ['-r', at('stays')]);
 });
+
+test('an agent that may change nothing plans and does nothing, and one without counts cannot plan', async () => {
+  const settings = (name: string) => ({ settings: { [name]: true }, bpffs: agent.bpffs });
+  {
+    await using frozen = await testAgent(settings('read-only'));
+    await frozen.local.get('/v1/gc').expect(200);
+    const { body } = await frozen.local.post('/v1/gc').send({}).expect(409);
+    assert.equal(body.code, 'read_only');
+  }
+  await using blind = await testAgent(settings('pins-only'));
+  assert.equal((await blind.local.get('/v1/gc').expect(501)).body.code, 'not_supported');
+  assert.equal((await blind.local.post('/v1/gc').send({}).expect(501)).body.code, 'not_supported');
+});
