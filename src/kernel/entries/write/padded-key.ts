@@ -41,7 +41,7 @@ export function paddedKey(part: Part, mask: Buffer): Part {
 
 /** A type may have a member of that name itself: then its own meaning comes first. */
 function hexOf(value: Json): string | undefined {
-  if (!isRecord(value) || Array.isArray(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { hex, ...others } = value;
   return typeof hex === 'string' && Object.keys(others).length === 0 ? hex : undefined;
 }
