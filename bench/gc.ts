@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountBpffs } from '../test/support/bpffs.ts';
-import { bpftool } from '../test/support/bpftool.ts';
 import { leak, startTraffic } from '../test/support/leak.ts';
 import { tempDir } from '../test/support/temp-dir.ts';
 import { until } from '../test/support/until.ts';
@@ -27,13 +26,13 @@ export const gc: Scenario = {
     writeFileSync(config, 'gc: { min_age: 0s, grace: 1h, pins_a_second: 10000 }\n', { mode: 0o600 });
     mkdirSync(join(bpffs.path, 'leak'));
     using traffic = await startTraffic(join(bpffs.path, 'leak/live'), users);
-    await leak(join(bpffs.path, 'leak/dead'), leaked);
+    const { countAlive } = await leak(join(bpffs.path, 'leak/dead'), leaked);
     // Not alone: who uses the live ones must be seen.
     using agent = await startAgent(bpffs, restoresAtATime, false, ['--config', config]);
     await untilAtRest(agent);
     const memoryBefore = residentMiB(agent.pid);
     const before = await traffic.soFar();
-    const figures = await measure(agent, join(bpffs.path, 'leak/dead'));
+    const figures = await measure(agent, join(bpffs.path, 'leak/dead'), countAlive);
     const { rounds, failures, gapUs } = await traffic.soFar();
     if (failures > 0) throw new Error(`traffic failed ${failures} times: ${traffic.complaints()}`);
     const grown = peakMiB(agent.pid) - memoryBefore;
@@ -57,7 +56,7 @@ async function untilAtRest({ pid }: BenchAgent): Promise<void> {
   await until('the agent is at rest', tookLittle, Boolean, { timeoutMs: 120_000, everyMs: 2000 });
 }
 
-async function measure(agent: BenchAgent, dead: string): Promise<readonly Figure[]> {
+async function measure(agent: BenchAgent, dead: string, aliveOf: () => number): Promise<readonly Figure[]> {
   const count = (): number => readdirSync(dead).length;
   const found = await timed(agent, async () => {
     const plan = JSON.parse(await agent.request('GET', '/v1/gc?prefix=leak'));
@@ -131,13 +130,6 @@ async function restoreAll(agent: BenchAgent): Promise<void> {
     });
     await Promise.all(workers);
   }
-}
-
-/** How many of the leaked objects are alive, as bpftool counts them. */
-function aliveOf(): number {
-  const named = (kind: 'map' | 'prog') =>
-    bpftool<{ name?: string }[]>(kind, 'show').filter(({ name }) => name === 'pf_leak').length;
-  return named('map') + named('prog');
 }
 
 /** Others on this machine may be looking at one or the other. */

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
-import { bpftool } from '../support/bpftool.ts';
 import { commandLine, type Ran } from '../support/command-line.ts';
-import { leak, startTraffic, type Traffic } from '../support/leak.ts';
+import { type Leaked, leak, startTraffic, type Traffic } from '../support/leak.ts';
 import { until } from '../support/until.ts';
 
 /** A hundredth of the public case of 8,000 maps and 3,000 programs, which `npm run bench -- gc` builds. */
@@ -13,12 +12,13 @@ const users = 20;
 
 let agent: TestAgent;
 let traffic: Traffic;
+let leakage: Leaked;
 
 before(async () => {
   agent = await testAgent({ file: { gc: { min_age: '0s', grace: '1h', pins_a_second: 10_000 } } });
   mkdirSync(`${agent.bpffs.path}/leak`);
   traffic = await startTraffic(`${agent.bpffs.path}/leak/live`, users);
-  await leak(`${agent.bpffs.path}/leak/dead`, size);
+  leakage = await leak(`${agent.bpffs.path}/leak/dead`, size);
 });
 
 after(async () => {
@@ -30,12 +30,8 @@ async function pinfold(...words: readonly string[]): Promise<Ran> {
   return await commandLine([...words, '--address', agent.socket]);
 }
 
-/** Ids of what was leaked and is alive, as bpftool sees it. */
-function leaked(): number {
-  const named = (kind: 'map' | 'prog') =>
-    bpftool<{ id: number; name?: string }[]>(kind, 'show').filter(({ name }) => name === 'pf_leak');
-  return named('map').length + named('prog').length;
-}
+/** How much of it is alive. */
+const leaked = () => leakage.countAlive();
 
 const dead = () => readdirSync(`${agent.bpffs.path}/leak/dead`).length;
 const all = size.maps + size.programs;

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { bpftool } from './bpftool.ts';
 import { compileC } from './c-program.ts';
 import { type Child, start } from './process.ts';
 
@@ -12,8 +13,14 @@ export interface LeakSize {
 /** So many instructions are on their way to the helper at a time. */
 const chunk = 300;
 
+/** Objects that were leaked. */
+export interface Leaked {
+  /** How many of them are alive, as bpftool counts them. */
+  countAlive(): number;
+}
+
 /** Leaks maps as `m0`… and programs as `p0`… in a directory, by a process that then is gone. */
-export async function leak(directory: string, { maps, programs }: LeakSize): Promise<void> {
+export async function leak(directory: string, { maps, programs }: LeakSize): Promise<Leaked> {
   mkdirSync(directory, { recursive: true });
   using helper = start(compileC('hold'));
   await helper.line(/^ready$/);
@@ -21,12 +28,12 @@ export async function leak(directory: string, { maps, programs }: LeakSize): Pro
   const makeOne = (what: string, path: string): void => {
     // Three answers each, and every instruction that gives an object takes the next number.
     helper.write(what);
-    helper.write(`pin:${made}:${path}`);
-    helper.write(`close:${made}`);
-    made += 1;
+    helper.write(`pin:${count}:${path}`);
+    helper.write(`close:${count}`);
+    count += 1;
     said += 3;
   };
-  let made = 0;
+  let count = 0;
   for (let index = 0; index < maps + programs; index++) {
     const isMap = index < maps;
     const name = isMap ? `m${index}` : `p${index - maps}`;
@@ -38,6 +45,25 @@ export async function leak(directory: string, { maps, programs }: LeakSize): Pro
   if (refused !== undefined) throw new Error(`the leak could not be made: ${refused}`);
   helper.end();
   await helper.exit();
+  const made = helper.lines.flatMap((line) => idOf(line) ?? []);
+  return { countAlive: () => countIn('map', made) + countIn('prog', made) };
+}
+
+/** What the helper says of an object it has made (test/support/c/hold.c); nothing of its other answers. */
+function idOf(line: string): Made | undefined {
+  const [, kind, id] = /^\{"op":"(map|prog)",.*"id":(\d+)\}$/.exec(line) ?? [];
+  return kind === undefined ? undefined : { kind, id: Number(id) };
+}
+
+interface Made {
+  readonly kind: string;
+  readonly id: number;
+}
+
+function countIn(kind: 'map' | 'prog', made: readonly Made[]): number {
+  const ids = new Set(made.flatMap((each) => (each.kind === kind ? each.id : [])));
+  const all = bpftool<{ id: number; name?: string }[]>(kind, 'show');
+  return all.filter(({ id, name }) => name === 'pf_leak' && ids.has(id)).length;
 }
 
 async function saidAll(helper: Child, count: number): Promise<void> {
