@@ -9,7 +9,7 @@ import { below, inTurn, median, type Scenario } from './support/scenario.ts';
 
 const rounds = 60;
 
-/** What the hooks of containers and networks cost where their pin is there: the whole script, started anew. */
+/** What hooks of containers and networks cost where their pin is there: the whole script, started anew. */
 export const hooks: Scenario = {
   name: 'hooks',
   run: async () => {

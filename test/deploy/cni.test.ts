@@ -100,7 +100,7 @@ test('annotations that a runtime passes on count like the configuration', async 
   assert.equal((await call('DEL', given)).code, 0);
 });
 
-test('GC releases the attachments of its network that are not named, and none where nobody names any', async () => {
+test('GC releases what of its network is not named, and nothing where nobody names anything', async () => {
   await call('ADD', config);
   await call('ADD', config, { CNI_CONTAINERID: 'c2' });
   await call('ADD', { ...config, name: 'others' });

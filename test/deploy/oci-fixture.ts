@@ -10,8 +10,8 @@ import { tempDir } from '../support/temp-dir.ts';
 export type Runtime = 'runc' | 'crun';
 
 /**
- * crun works with one hierarchy of control groups only; where the machine has the old ones too, it is shown the
- * new one in a mount namespace of its own.
+ * crun works with one hierarchy of control groups only; where the machine has the old ones too, it is shown
+ * the new one in a mount namespace of its own.
  */
 export const oneHierarchy = [
   'unshare',

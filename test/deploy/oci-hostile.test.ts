@@ -11,7 +11,7 @@ import { hookScript } from './oci-fixture.ts';
 const agent = await testAgent();
 after(() => agent[Symbol.asyncDispose]());
 
-/** Runs the hook as a runtime does, in an empty directory, where anything that a name could make would show. */
+/** Runs the hook as a runtime does, in an empty directory, where anything that a name makes would show. */
 async function hook(event: string, given: string, env: Readonly<Record<string, string | undefined>> = {}) {
   using dir = tempDir('hook');
   const own = { PINFOLD_SOCKET: agent.socket, PINFOLD_TIMEOUT: '1' };
@@ -53,13 +53,15 @@ const encoded = (name: string): string =>
   [...Buffer.from(name)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 
 test('a pin of any name is waited for under that name, and nothing else happens', async () => {
+  const patient = { PINFOLD_TIMEOUT: '60' };
   await Promise.all(
     names.map(async (name) => {
-      const late = await hook('start', state({ 'pinfold/claim': encoded(name), 'pinfold/timeout': '20ms' }));
+      const annotations = { 'pinfold/claim': encoded(name), 'pinfold/timeout': '20ms' };
+      const late = await hook('start', state(annotations), patient);
       assert.deepEqual([late.code, late.out, late.made], [1, [], []], name);
       assert.match(late.err, /^pinfold-oci: No pin came to [\x20-\x7e]+ within 0.02 s\.\n$/, name);
       createMap(join(agent.bpffs.path, name), { name: 'pf_hostile' });
-      const there = await hook('start', state({ 'pinfold/wait': encoded(name) }));
+      const there = await hook('start', state({ 'pinfold/wait': encoded(name) }), patient);
       assert.deepEqual([there.code, there.out, there.err, there.made], [0, [], '', []], name);
     }),
   );

@@ -43,7 +43,7 @@ const [namespace, config, daemons] = documents;
 const daemonPod: PodSpec = daemons.spec.template.spec;
 const consumerPod: PodSpec = parse(read('kubernetes/consumer.yaml')).spec;
 
-test('Kubernetes: the documents are of one namespace, match each other and ask the cluster for nothing', () => {
+test('Kubernetes: the documents match each other and ask the cluster for nothing', () => {
   assert.deepEqual(
     documents.map(({ kind }) => kind),
     ['Namespace', 'ConfigMap', 'DaemonSet'],

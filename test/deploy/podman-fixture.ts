@@ -16,8 +16,8 @@ export interface Podman extends Disposable {
 }
 
 /**
- * Podman as it is installed, with the hooks of deploy/oci, and a network named `pf` whose chain is a bridge and
- * deploy/cni with `plugin` as its configuration.
+ * Podman as it is installed, with the hooks of deploy/oci, and a network named `pf` whose chain is a bridge
+ * and deploy/cni with `plugin` as its configuration.
  */
 export function openPodman(socket: string, plugin: object): Podman {
   const dir = tempDir('podman');

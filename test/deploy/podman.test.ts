@@ -46,7 +46,7 @@ test('podman with an annotation misspelt starts no container', async () => {
   assert.deepEqual(container.lines, []);
 });
 
-test('podman calls the plugin after a real bridge: no network without the pin, no claim after it', async () => {
+test('podman calls the plugin after a real bridge: no network without the pin, no claim left', async () => {
   using container = podman.run('--network=pf');
   const [claim] = await until('the claim', () => claims('cni'), isOne, patience);
   assert.match(claim?.owner ?? '', /^cni:pf:[0-9a-f]{64}:eth0$/);

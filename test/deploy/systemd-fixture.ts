@@ -68,7 +68,9 @@ exec unshare --pid --fork --kill-child --mount --propagation private --mount-pro
   sh -euc '
     umount -l /sys/fs/cgroup; mount -t cgroup2 pf-cgroup /sys/fs/cgroup
     mount -t bpf pf-bpffs /sys/fs/bpf
-    for at in /run /etc/systemd/system /var/lib /var/tmp /opt /usr/local/sbin; do mount -t tmpfs pf-systemd $at; done
+    for at in /run /etc/systemd/system /var/lib /var/tmp /opt /usr/local/sbin; do
+      mount -t tmpfs pf-systemd $at
+    done
     cp -r "$2"/. /etc/systemd/system
     mkdir /opt/pinfold; mount --bind "$3" /opt/pinfold
     touch /usr/local/sbin/node; mount --bind "$4" /usr/local/sbin/node

@@ -8,7 +8,7 @@ import { tempDir } from '../support/temp-dir.ts';
 
 const units = readdirSync(repoPath('deploy/systemd')).filter((name) => !name.endsWith('.md'));
 
-/** What each may be exposed at most, of 10, by systemd's own measure. Most of the agent's is CAP_SYS_ADMIN. */
+/** What each may be exposed at most, of 10, by systemd's own measure: the agent has to see the machine. */
 const exposureMost: Readonly<Record<string, number>> = { 'pinfold.service': 5, 'pinfold-wait@.service': 2 };
 
 /** The units where their program is this checkout's. */

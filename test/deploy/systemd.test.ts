@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { hookScript } from './oci-fixture.ts';
 import { bootSystemd } from './systemd-fixture.ts';
 
-// What the seccomp filter does not allow ends the agent here instead of failing, so that nothing it does needs it.
+// What the seccomp filter does not allow ends the agent here instead of failing: nothing it does needs it.
 const changes = 'SystemCallErrorNumber=\nWatchdogSec=2\nRestartSec=100ms\nEnvironment=PINFOLD_LISTEN=none\n';
 const systemd = forFile(await bootSystemd({ 'pinfold.service': changes }));
 const local = supertest.agent(`http+unix://${encodeURIComponent(systemd.inside('/run/pinfold/agent.sock'))}`);

@@ -42,8 +42,8 @@ export interface Hooks {
 /**
  * Carries out what hooks ask for with claims and waits.
  *
- * Claims of workloads have no lease, because nobody would renew it: who begins a workload is a script that has
- * ended. They end with the workload; those of one that ended while no agent ran stay, under its name.
+ * Claims of workloads have no lease, because nobody would renew it: who begins a workload is a script that
+ * has ended. They end with the workload; those of one that ended while no agent ran stay, under its name.
  */
 export class AgentHooks implements Hooks {
   readonly #parts: HookParts;
