@@ -26,7 +26,7 @@ function options(annotations: Readonly<Record<string, string>>, others: Partial<
 }
 
 for (const runtime of runtimes) {
-  test(`${runtime} starts a container only when its pin exists; its claim is gone after it ends`, async () => {
+  test(`${runtime} starts a container only when its pin exists, and its claim ends with it`, async () => {
     const path = `${runtime}/flows`;
     const id = `pf-${runtime}-${process.pid}`;
     using bundle = makeBundle(runtime, id, options({ 'pinfold/claim': path }));

@@ -22,7 +22,7 @@ export function attachmentOwner(config: NetworkConfig, { containerId, ifname }: 
   return `${prefixOf(config)}${containerId}:${ifname}`;
 }
 
-/** The pointer tells the plugin that this is the specification's code 1. @throws PinfoldError invalid_input */
+/** The pointer tells the plugin that this is code 1 for CNI. @throws PinfoldError invalid_input */
 export function assertCniVersion({ cniVersion }: NetworkConfig): void {
   if (cniVersions.some((version) => version === cniVersion)) return;
   const detail = `is none of ${cniVersions.join(', ')}`;
