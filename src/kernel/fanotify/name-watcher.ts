@@ -32,7 +32,8 @@ export interface NameWatcher extends Disposable {
 
 /**
  * Opens a watcher; it lives until it is disposed and does not keep the process alive. Undefined where this
- * user may not (CAP_SYS_ADMIN), or this kernel cannot tell names and pidfds (Linux 5.17).
+ * user may not (CAP_SYS_ADMIN), or this kernel cannot tell names and pidfds (Linux 5.15). A bpffs can be
+ * marked from Linux 6.7 on: before, it has no handles that events could carry.
  */
 export function openNameWatcher(
   calls: Calls,

@@ -190,7 +190,7 @@ export class Calls {
   }
 
   /**
-   * fanotify_init(2) for events with names of directories and pidfds (Linux 5.17, CAP_SYS_ADMIN), without
+   * fanotify_init(2) for events with names of directories and pidfds (Linux 5.15, CAP_SYS_ADMIN), without
    * waiting and closed on exec; it stays open until its watcher is disposed.
    */
   fanotifyInit(): Fd {
