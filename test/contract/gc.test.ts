@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
+import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
 import { until } from '../support/until.ts';
 
@@ -206,4 +207,30 @@ test('an agent that may change nothing plans and does nothing, and one without c
   await using blind = await testAgent(settings('pins-only'));
   assert.equal((await blind.local.get('/v1/gc').expect(501)).body.code, 'not_supported');
   assert.equal((await blind.local.post('/v1/gc').send({}).expect(501)).body.code, 'not_supported');
+});
+
+test('a link whose control group went is cleaned up; one that runs stays, whoever pinned it', async () => {
+  mkdirSync(at('links'));
+  using groups = makeCgroups(2);
+  const [doomed = '', lasting = ''] = groups.paths;
+  const holder = await hold(
+    'prog:cgroup_skb:pf_gc_link',
+    `link:cgroup:0:${doomed}`,
+    `pin:1:${at('links/dead')}`,
+    `link:cgroup:0:${lasting}`,
+    `pin:2:${at('links/alive')}`,
+  );
+  const dead = holder.objects[1]?.id ?? 0;
+  await holder.release();
+  const plan = async () => (await agent.local.get('/v1/gc?prefix=links&min_age=0s').expect(200)).body.plan;
+  assert.deepEqual(await plan(), []);
+  rmdirSync(doomed);
+  const [line] = await until('the link is found dead', plan, ({ length }) => length > 0);
+  assert.deepEqual([line.path, line.kind, line.id, line.rule], ['links/dead', 'link', dead, 'dead_link']);
+  assert.deepEqual(line.hazards, ['last_reference']);
+  const { operation_id } = await collect({ prefix: 'links', quarantine: false });
+  assert.equal((await ended(operation_id)).outcome, 'applied');
+  await until('the link is freed', () => !isAlive('link', dead));
+  assert.equal(existsSync(at('links/alive')), true);
+  execFileSync('rm', ['-r', at('links')]);
 });
