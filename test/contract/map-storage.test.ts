@@ -17,14 +17,16 @@ after(async () => await agent[Symbol.asyncDispose]());
 const kinds = ['sk', 'inode', 'task', 'cgrp'] as const;
 type Kind = (typeof kinds)[number];
 
-/** Maps of the four storages, and a process that has something in each and tells what a map holds for that. */
+/** Maps of the four storages, and a process that owns one of each sort and tells what is stored for that. */
 async function storages(directory: string) {
   const groups = makeCgroups(1);
   const [group = ''] = groups.paths;
   const btf = { blob_base64: valueBtf(), key_type_id: 1, value_type_id: 3 };
   const spec = { key_size: 4, value_size: 8, max_entries: 0, flags: ['no_prealloc'], btf };
   const ids: Partial<Record<Kind, number>> = {};
-  for (const kind of kinds) ids[kind] = await makeMap(agent, `${directory}/${kind}`, { ...spec, type: `${kind}_storage` });
+  for (const kind of kinds) {
+    ids[kind] = await makeMap(agent, `${directory}/${kind}`, { ...spec, type: `${kind}_storage` });
+  }
   const child = start(compileC('storage'), [group, ...kinds.map((kind) => String(ids[kind]))]);
   const { socket, file, pid } = JSON.parse(await child.line());
   const cgroup = String(statSync(group, { bigint: true }).ino);
@@ -50,7 +52,7 @@ async function storages(directory: string) {
   };
 }
 
-test('what is stored for a socket, a file, a process and a control group is written and removed', async () => {
+test('what is stored for a socket, file, process or control group is written and removed', async () => {
   using all = await storages('written');
   for (const kind of kinds) {
     const url = all.url(kind);
@@ -73,7 +75,7 @@ test('what is stored for a socket, a file, a process and a control group is writ
   assert.deepEqual(agent.running.kernel.fds.transient(), []);
 });
 
-test('an owner that is not there, or not of the kind, is refused, and no key names a descriptor of ours', async () => {
+test('an owner of the wrong kind, or gone, is refused, and no key names a descriptor of ours', async () => {
   using all = await storages('refused');
   const { owners, url } = all;
   const put = async (kind: Kind, key: object) =>

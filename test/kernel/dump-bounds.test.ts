@@ -90,7 +90,7 @@ test('a dump whose time is over stops after what it has read, and can be gone on
   assert.equal(first.lines.length + rest.lines.length, count);
 });
 
-test('a reader that goes on keeps its place; the one that took nothing for longest loses it, once', async () => {
+test('a reader that goes on keeps its place; who took nothing for longest loses it, once', async () => {
   const begin = async () => {
     const job = pool.start(kernel.objects.holdById('map', maps.id('big')), {
       possibleCpus: kernel.facts.cpus.possible,

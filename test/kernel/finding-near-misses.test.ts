@@ -92,7 +92,7 @@ const nearMisses: Readonly<Record<RuleId, NearMiss>> = {
       spaces[Symbol.dispose]();
       await finds(at, 'dead_link', { among, found: [tcx, xdp] });
       await outlives.release();
-      // Nobody asks: the agent sees for itself that a namespace is gone, of which no event and no counter tells.
+      // Nobody asks: the agent itself sees that the namespace is gone, of which no event or counter tells.
       const opened = await until(
         'the end of the link in history',
         () => at.observed.eventsOf(at.mount).filter((event) => isDeath(event, netns)),

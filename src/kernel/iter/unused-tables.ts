@@ -1,3 +1,4 @@
+import { nextObjectId } from '../bpf/objects.ts';
 import type { DetailReader } from './detail-reader.ts';
 import type { RecordMap } from './record-map.ts';
 import type { ShownMap } from './shown-map.ts';
@@ -7,7 +8,7 @@ const PROG_ARRAY = 3;
 
 /** Why such a map is not opened, ending a sentence. */
 export const whyUnopened =
-  'no process and no pin holds this prog_array, and opening and closing it may have the kernel keep it for ever';
+  'no process and no pin holds this prog_array, and the kernel may keep it for ever where that is done';
 
 /** Knows which maps must not be opened by their ids. */
 export interface UnusedTables {
@@ -42,6 +43,8 @@ export class KernelUnusedTables implements UnusedTables {
   #typeOf(id: number): number | undefined {
     const known = this.#last?.get(id);
     if (known !== undefined) return known.type;
+    // One pass tells of all that came since the last; what is gone meanwhile is not worth another.
+    if (nextObjectId('map', id - 1) !== id) return undefined;
     this.#last = this.#shown.readAll().objects;
     return this.#last.get(id)?.type;
   }

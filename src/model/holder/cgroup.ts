@@ -20,8 +20,8 @@ export interface CgroupOwner {
  * `crio-ID.scope` and `cri-containerd-ID.scope` of the systemd drivers, `docker/ID` and
  * `kubepods/…/podUID/ID` of the cgroupfs drivers, `….slice:cri-containerd:ID` where the two are mixed;
  * `lxc/NAME`, `lxc.payload.NAME` and `machine-NAME.scope`; `ecs/TASK/ID` and `ecstasks-TASK.slice/…` of
- * Amazon ECS, whose containers on Fargate have `TASK-DIGITS` for an id; `nomad.slice/…/ALLOCATION.TASK.scope` and
- * `nomad/ALLOCATION.TASK` of Nomad. The innermost of each counts: containers run
+ * Amazon ECS, whose containers on Fargate have `TASK-DIGITS` for an id; `nomad.slice/…/ALLOCATION.TASK.scope`
+ * and `nomad/ALLOCATION.TASK` of Nomad. The innermost of each counts: containers run
  * in containers.
  */
 export function ownerOfCgroup(path: string): CgroupOwner {
