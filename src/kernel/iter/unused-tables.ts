@@ -1,4 +1,5 @@
 import { nextObjectId } from '../bpf/objects.ts';
+import { isSystemCallError } from '../sys/errno.ts';
 import type { DetailReader } from './detail-reader.ts';
 import type { RecordMap } from './record-map.ts';
 import type { ShownMap } from './shown-map.ts';
@@ -44,8 +45,18 @@ export class KernelUnusedTables implements UnusedTables {
     const known = this.#last?.get(id);
     if (known !== undefined) return known.type;
     // One pass tells of all that came since the last; what is gone meanwhile is not worth another.
-    if (nextObjectId('map', id - 1) !== id) return undefined;
+    if (!isThere(id)) return undefined;
     this.#last = this.#shown.readAll().objects;
     return this.#last.get(id)?.type;
+  }
+}
+
+/** Where ids may not be asked for nothing is opened by them either. */
+function isThere(id: number): boolean {
+  try {
+    return nextObjectId('map', Math.max(0, id - 1)) === id;
+  } catch (error) {
+    if (isSystemCallError(error, 'EPERM')) return false;
+    throw error;
   }
 }
