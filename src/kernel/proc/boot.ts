@@ -20,6 +20,14 @@ export function readBootId(): string {
  * time told twice must not differ.
  */
 export function readBootTimeMs(): number {
+  return Date.now() - readSinceBootMs();
+}
+
+/**
+ * Milliseconds since boot, from the kernel itself: /proc/uptime, which os.uptime() reads, is another clock in
+ * containers whose runtime replaces that file. struct timespec is two 64-bit numbers.
+ */
+export function readSinceBootMs(): number {
   const time = Buffer.alloc(16);
   check('clock_gettime', raw.clock_gettime(CLOCK_BOOTTIME, time));
   return Number(time.readBigInt64LE(0)) * 1000 + Number(time.readBigInt64LE(8)) / 1e6;
