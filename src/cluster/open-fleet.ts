@@ -9,7 +9,7 @@ import type { Log } from '../model/log.ts';
 import type { MemberDocument } from '../model/schema/cluster.ts';
 import { pause } from './backoff.ts';
 import { Fleet } from './fleet.ts';
-import { digestOf } from './membership/digest.ts';
+import { digester } from './membership/digest.ts';
 import { NodeDirectory } from './membership/nodes.ts';
 import { Registration } from './membership/registration.ts';
 import { NodeCaller } from './node-call.ts';
@@ -69,7 +69,7 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
     signatures,
     join: async (addresses) => {
       const member = memberOf(options, addresses, isAlone);
-      registration = new Registration({ store, node, member, digest: () => digestOf(options.agent), log });
+      registration = new Registration({ store, node, member, digest: digester(options.agent), log });
       const registering = registration.start();
       if (isAlone) await registering;
       await Promise.all([registering, manager?.directory.start()]);
