@@ -86,7 +86,7 @@ export function makeBundle(runtime: Runtime, id: string, options: BundleOptions)
 }
 
 function configOf({ socket, annotations, script, ...options }: BundleOptions): object {
-  const env = [`PINFOLD_SOCKET=${socket}`, `PINFOLD_TIMEOUT=${options.seconds ?? 20}`];
+  const env = [`PINFOLD_SOCKET=${socket}`, `PINFOLD_TIMEOUT=${options.seconds ?? 60}`];
   const hook = (event: string): object => ({ path: hookScript, args: ['pinfold-oci', event], env });
   return {
     ociVersion: '1.0.2',

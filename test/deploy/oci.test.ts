@@ -31,15 +31,15 @@ for (const runtime of runtimes) {
     const id = `pf-${runtime}-${process.pid}`;
     using bundle = makeBundle(runtime, id, options({ 'pinfold/claim': path }));
     using container = bundle.run();
-    await until('the claim of the container', () => claimOf(`oci:${id}`));
+    await until('the claim of the container', () => claimOf(`oci:${id}`), Boolean, { timeoutMs: 60_000 });
     assert.deepEqual([container.lines, container.ended()], [[], undefined], 'nothing runs in it yet');
     mkdirSync(at(runtime));
     createMap(at(path), { name: 'pf_oci' });
-    await container.line(/^runs$/);
+    await container.line(/^runs$/, 70_000);
     const refused = await agent.local.delete(`/v1/pins/${path}`).expect(409);
     assert.ok(refused.body.hazards.includes('claimed'), refused.text);
     container.end();
-    assert.deepEqual(await container.exit(), { code: 0, signal: null }, container.stderr());
+    assert.deepEqual(await container.exit(60_000), { code: 0, signal: null }, container.stderr());
     assert.equal(await claimOf(`oci:${id}`), undefined);
   });
 
@@ -51,7 +51,7 @@ for (const runtime of runtimes) {
       options({ 'pinfold/wait': 'never/there', 'pinfold/claim': 'never/else', 'pinfold/timeout': '1s' }),
     );
     using container = bundle.run();
-    assert.notEqual((await container.exit(30_000)).code, 0);
+    assert.notEqual((await container.exit(60_000)).code, 0);
     if (runtime === 'runc') assert.match(container.stderr(), /No pin came to never\/else within 1 s/);
     assert.deepEqual(container.lines, []);
     assert.equal(await claimOf(`oci:${id}`), undefined);
@@ -63,7 +63,7 @@ for (const runtime of runtimes) {
     const alone = options({ 'pinfold/wait': 'any' }, { socket: `${dir.path}/none.sock`, seconds: 1 });
     using bundle = makeBundle(runtime, id, alone);
     using container = bundle.run();
-    assert.notEqual((await container.exit(30_000)).code, 0);
+    assert.notEqual((await container.exit(60_000)).code, 0);
     if (runtime === 'runc') assert.match(container.stderr(), /the agent does not answer at/);
     assert.deepEqual(container.lines, []);
   });

@@ -25,7 +25,7 @@ async function claims(runtime: string): Promise<readonly Claim[]> {
 
 const isOne = (items: readonly Claim[]): boolean => items.length === 1;
 const isNone = (items: readonly Claim[]): boolean => items.length === 0;
-const patience = { timeoutMs: 30_000 };
+const patience = { timeoutMs: 60_000 };
 
 test('podman with the hooks starts a container when its pin comes, and its claim ends with it', async () => {
   using container = podman.run('--network=none', '--annotation=pinfold/claim=app/flows');
@@ -33,16 +33,16 @@ test('podman with the hooks starts a container when its pin comes, and its claim
   assert.match(claim?.owner ?? '', /^oci:[0-9a-f]{64}$/);
   assert.deepEqual(container.lines, []);
   createMap(`${agent.bpffs.path}/app/flows`, { name: 'pf_podman' });
-  await container.line(/^runs$/, 30_000);
+  await container.line(/^runs$/, 70_000);
   assert.equal((await claims('oci')).length, 1);
   container.end();
-  assert.deepEqual(await container.exit(30_000), { code: 0, signal: null }, container.stderr());
+  assert.deepEqual(await container.exit(60_000), { code: 0, signal: null }, container.stderr());
   await until('the end of the claim', () => claims('oci'), isNone, patience);
 });
 
 test('podman with an annotation misspelt starts no container', async () => {
   using container = podman.run('--network=none', '--annotation=pinfold/waits=app/flows');
-  assert.notEqual((await container.exit(30_000)).code, 0);
+  assert.notEqual((await container.exit(60_000)).code, 0);
   assert.deepEqual(container.lines, []);
 });
 
@@ -52,10 +52,10 @@ test('podman calls the plugin after a real bridge: no network without the pin, n
   assert.match(claim?.owner ?? '', /^cni:pf:[0-9a-f]{64}:eth0$/);
   assert.deepEqual(container.lines, []);
   createMap(`${agent.bpffs.path}/net/policy`, { name: 'pf_podman' });
-  await container.line(/^runs$/, 30_000);
+  await container.line(/^runs$/, 70_000);
   const refused = await agent.local.delete('/v1/pins/net/policy').expect(409);
   assert.ok(refused.body.hazards.includes('claimed'), refused.text);
   container.end();
-  assert.deepEqual(await container.exit(30_000), { code: 0, signal: null }, container.stderr());
+  assert.deepEqual(await container.exit(60_000), { code: 0, signal: null }, container.stderr());
   await until('the end of the claim', () => claims('cni'), isNone, patience);
 });

@@ -48,7 +48,7 @@ export async function bootSystemd(extra: Readonly<Record<string, string>> = {}):
     const pid = Number(children.trim() || Number.NaN);
     return existsSync(`/proc/${pid}/root/run/systemd/private`) ? pid : undefined;
   };
-  const pid = await until('systemd', isUp, Boolean, { timeoutMs: 30_000 }).catch((error: unknown) => {
+  const pid = await until('systemd', isUp, Boolean, { timeoutMs: 60_000 }).catch((error: unknown) => {
     release[Symbol.dispose]();
     throw new Error(parent.stderr(), { cause: error });
   });
