@@ -196,7 +196,7 @@ test('what is in quarantine stays there over a restart, and its time goes on', a
   execFileSync('rm', ['-r', at('stays')]);
 });
 
-test('an agent that may change nothing plans and does nothing, and one without counts cannot plan', async () => {
+test('an agent that may change nothing only plans, and one without counts cannot even plan', async () => {
   const settings = (name: string) => ({ settings: { [name]: true }, bpffs: agent.bpffs });
   {
     await using frozen = await testAgent(settings('read-only'));
@@ -209,7 +209,7 @@ test('an agent that may change nothing plans and does nothing, and one without c
   assert.equal((await blind.local.post('/v1/gc').send({}).expect(501)).body.code, 'not_supported');
 });
 
-test('a link whose control group went is cleaned up; one that runs stays, whoever pinned it', async () => {
+test('a link whose control group went is cleaned up; one that runs stays', async () => {
   mkdirSync(at('links'));
   using groups = makeCgroups(2);
   const [doomed = '', lasting = ''] = groups.paths;
