@@ -50,7 +50,7 @@ export interface QuarantineNumbers {
   readonly pins: number;
 }
 
-/** The numbers of metrics: the agent has them at hand, and a scrape reads them without touching the kernel. */
+/** The numbers of metrics: the agent has them at hand, and a scrape does not touch the kernel. */
 export interface Statistics {
   objectCounts(): readonly { readonly kind: string; readonly type: string; readonly count: number }[];
   /** Memory the kernel accounts to objects. */

@@ -188,17 +188,17 @@ test('an object that is gone has no counters, whichever way they are asked for',
   assert.equal(counters.readOne('map', 0), undefined);
 });
 
-test('the iterators hold one map and nine links of their own, and let go of them when disposed', () => {
+test('the iterators hold one map and ten links of their own, and let go of them when disposed', () => {
   const calls = new Calls(new FdTable());
   const before = bpfFds().size;
   {
     using extra = new IteratorCounters(calls, readKernelBtf('/sys/kernel/btf/vmlinux'));
     assert.equal(extra.unavailable('map'), undefined);
-    assert.equal(bpfFds().size - before, 10);
+    assert.equal(bpfFds().size - before, 11);
     assert.deepEqual(
       calls.fds.list().map((fd) => fd.lifetime),
-      // Ten on objects, and the two of the seat, which are on none.
-      Array(12).fill('kernel'),
+      // Eleven on objects, and the two of the seat, which are on none.
+      Array(13).fill('kernel'),
     );
     assert.deepEqual(calls.fds.transient(), []);
   }

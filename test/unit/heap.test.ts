@@ -25,7 +25,7 @@ function heapOf(liveBytes: number) {
   return { state, after };
 }
 
-test('garbage is collected once the process has come to rest, and not again while there is little', async () => {
+test('garbage is collected once the process is at rest, and not again while there is little', async () => {
   const { state, after } = heapOf(60 * mebibyte);
   assert.equal(await after(5000), 0, 'half a processor is no rest');
   assert.equal(await after(100), 1);

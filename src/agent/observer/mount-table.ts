@@ -94,7 +94,7 @@ export class MountTable implements MountFinder {
   }
 }
 
-/** The lines of mountinfo about each bpffs. The number of a mount in them differs from the one it replaces. */
+/** The lines of mountinfo about each bpffs; in each is the number of the mount, which another has not. */
 function linesByDevice(text: string): ReadonlyMap<string, string> {
   const lines = new Map<string, string>();
   for (const line of text.split('\n')) {
