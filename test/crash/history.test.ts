@@ -67,7 +67,9 @@ function replay(events: readonly EventDocument[]): ReadonlyMap<string, unknown> 
   for (const event of events) {
     const { seq, type, before, after } = event;
     const told = `event ${seq}, ${type} ${JSON.stringify(event.subject)}`;
-    if (before !== null)
+    // A change that recovery settles may have met a pin that came as the agent died: nobody told of it.
+    const isMet = event.operation_id !== undefined && before !== null && !held.has(text(before));
+    if (before !== null && !isMet)
       assert.equal(held.get(text(before)), before['inode'], `${told}: what went was there`);
     if (type !== 'pin.created') held.delete(text(before));
     if (after === null) continue;
