@@ -1,6 +1,6 @@
 /**
- * Webhooks, their secrets, and what was last sent to each. The outbox is the event log itself: of each webhook
- * only its place in it is kept (docs/adr/0016-webhooks.md).
+ * Webhooks, their secrets, and what was last sent to each. The outbox is the event log itself: of each
+ * webhook only its place in it is kept (docs/adr/0016-webhooks.md).
  */
 export const webhookSchema = `
 CREATE TABLE webhook (

@@ -28,7 +28,43 @@ function place() {
   };
 }
 
-function suite(name: string, open: () => Promise<Backend>): void {
+async function openLocal(): Promise<Backend> {
+  const dir = tempDir('cluster-store');
+  const disk = openTestStore(dir.path, { clock: realClock });
+  const store = disk.openCluster();
+  after(() => {
+    disk.close();
+    dir[Symbol.dispose]();
+  });
+  return {
+    store,
+    // History has a length; what is beyond it goes, every hundred revisions.
+    compact: async () => {
+      const { key } = place();
+      const atOnce = limits.clusterTxnOperationsMax;
+      for (let at = 0; at < limits.clusterHistoryRows + 101 * atOnce; at += atOnce) {
+        const names = Array.from({ length: atOnce }, (_, index) => key(`k${index}`));
+        await store.txn({ conditions: [], changes: names.map((put) => ({ put, value: String(at) })) });
+      }
+    },
+  };
+}
+
+async function openEtcd(): Promise<Backend> {
+  const etcd = await startEtcd();
+  after(() => etcd[Symbol.dispose]());
+  return {
+    store: openEtcdStore({ urls: etcd.urls, tls: { ca: undefined, cert: undefined, key: undefined } }),
+    compact: async (revision) => void etcd.ctl('compaction', String(revision)),
+  };
+}
+
+const backends = [
+  { name: 'local', open: openLocal },
+  { name: 'etcd', open: openEtcd },
+] as const;
+
+for (const { name, open } of backends) {
   describe(`the ${name} store`, () => {
     const opening = open();
     after(async () => await (await opening).store.close());
@@ -212,37 +248,6 @@ function suite(name: string, open: () => Promise<Backend>): void {
     });
   });
 }
-
-suite('local', async () => {
-  const dir = tempDir('cluster-store');
-  const disk = openTestStore(dir.path, { clock: realClock });
-  const store = disk.openCluster();
-  after(() => {
-    disk.close();
-    dir[Symbol.dispose]();
-  });
-  return {
-    store,
-    // History has a length; what is beyond it goes, every hundred revisions.
-    compact: async () => {
-      const { key } = place();
-      const atOnce = limits.clusterTxnOperationsMax;
-      for (let at = 0; at < limits.clusterHistoryRows + 101 * atOnce; at += atOnce) {
-        const names = Array.from({ length: atOnce }, (_, index) => key(`k${index}`));
-        await store.txn({ conditions: [], changes: names.map((put) => ({ put, value: String(at) })) });
-      }
-    },
-  };
-});
-
-suite('etcd', async () => {
-  const etcd = await startEtcd();
-  after(() => etcd[Symbol.dispose]());
-  return {
-    store: openEtcdStore({ urls: etcd.urls, tls: { ca: undefined, cert: undefined, key: undefined } }),
-    compact: async (revision) => void etcd.ctl('compaction', String(revision)),
-  };
-});
 
 /** What a watch told so far. */
 interface Followed extends Disposable {

@@ -136,7 +136,12 @@ test('contents are for readers, and maps that are gone are 404', async () => {
 
 /** From its specification, and by the name of its type alone; neither is registered with the kernel. */
 async function assertMadeAgain(id: number): Promise<void> {
-  const { body: spec } = await agent.local.get(`/v1/maps/${id}/spec`).expect(200);
+  const { body: spec } = await agent.local.get(`/v1/maps/${id}/spec?entries=true`).expect(200);
+  assert.equal(spec.entries, undefined);
+  assert.deepEqual(
+    spec.about.not_recoverable.map(({ member }: { readonly member: string }) => member),
+    ['entries'],
+  );
   const { btf: _, about: __, ...rest } = spec;
   const btf = { vmlinux_value_type: 'bpf_struct_ops_tcp_congestion_ops' };
   for (const [path, body] of Object.entries({ again: spec, named: { ...rest, btf } })) {

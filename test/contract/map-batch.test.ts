@@ -93,6 +93,13 @@ for (const [type, spec, formats] of types) {
   });
 }
 
+test('only the summary that ends a dump is no entry; a line with more or less has failed', async () => {
+  const id = await makeMap(agent, 'summaries', { max_entries: 10 });
+  const lines = ['{"summary":{},"key":"00000001"}', '{"summary":5}', '{"summary":{"count":0}}'];
+  const { body } = await post(id, lineType, `${lines.join('\n')}\n`, '?format=raw');
+  assert.deepEqual([body.done, body.failed], [0, 2]);
+});
+
 test('packed keys remove, packed entries write, and what is cut off is told', async () => {
   const id = await makeMap(agent, 'packed', { max_entries: 5000 });
   const entries = packedEntries('hash', 8, 5000);

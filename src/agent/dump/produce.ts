@@ -8,7 +8,7 @@ import { limits } from '../../model/limits.ts';
 import { etagOfValue } from '../edit/etag.ts';
 import { hasExactKey } from './exact-key.ts';
 import type { Output } from './output.ts';
-import { formatPosition, parsePosition } from './position.ts';
+import { consistencyOf, formatPosition, parsePosition } from './position.ts';
 import type { JobSpec, JobSummary, OpenMap, Task } from './protocol.ts';
 import {
   beginReading,
@@ -88,15 +88,14 @@ async function producePage(
     const isFull = count >= task.limit || output.text.length >= limits.entryPageBytesMax;
     if (index < got) next = formatPosition({ ...stood, skip: index });
     else if (isFull && !reader.isDone) next = formatPosition(here());
-    skip = 0;
+    skip = Math.max(0, skip - got);
     await output.breathe();
   }
   await output.flush();
-  const { consistency } = shape;
   return {
     count,
     complete: !reader.isGivenUp,
-    consistency,
+    consistency: consistencyOf(shape, start.skip, next),
     ...(next === undefined ? {} : { next }),
     ...(reader.isGivenUp ? { stopped: 'changes' } : {}),
   };

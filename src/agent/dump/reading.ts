@@ -49,6 +49,7 @@ export function beginReading(
   const lines = asLines ? compiledLines(shape, form.lineCode(), memory) : undefined;
   const allocate = lines === undefined ? undefined : (size: number): Buffer => lines.allocate(size);
   const { kernel: from, before } = position;
+  if (before !== undefined && shape.consistency !== 'per_bucket') throw new PinfoldError('bad_cursor');
   const range = { ...(from === undefined ? {} : { from }), ...(before === undefined ? {} : { before }) };
   const opened = openReader(mapFd(map), shape, range, allocate);
   const { keys, values } = opened.reader;

@@ -16,13 +16,17 @@ export function joinPositions(positions: readonly string[]): string {
 /** Those positions again; a dump that was not divided has one. @throws PinfoldError bad_cursor */
 export function splitPositions(text: string): readonly string[] {
   const positions = text.split(separator);
-  if (positions.length > partsMax) throw new PinfoldError('bad_cursor');
+  const [first, ...others] = positions;
+  const isDivided = others.length > 0;
+  if (positions.length > partsMax || (isDivided && first?.includes('-') !== true)) {
+    throw new PinfoldError('bad_cursor');
+  }
   return positions;
 }
 
 /**
- * The pieces of jobs that read parts of one map, as they come, and then what they came to together. Each piece
- * is lent, as a single job's: it changes once the next is asked for.
+ * The pieces of jobs that read parts of one map, as they come, and then what they came to together. Each
+ * piece is lent, as a single job's: it changes once the next is asked for.
  *
  * @throws PinfoldError and whatever one of them threw; the others are then cancelled
  */

@@ -1,7 +1,7 @@
 import { isPinfoldError } from '../../model/error.ts';
 import type { EntryChoice } from '../../model/schema/entry.ts';
 import type { Output } from './output.ts';
-import { formatPosition, parsePosition } from './position.ts';
+import { consistencyOf, formatPosition, parsePosition } from './position.ts';
 import type { Workbench } from './produce.ts';
 import type { JobSpec, JobSummary, OpenMap, Task } from './protocol.ts';
 import { beginReading, innerChoice, positions, type Reading, readOn, standAt } from './reading.ts';
@@ -23,12 +23,17 @@ export async function produceStream(
   let next: string | undefined;
   while (!reader.isDone && next === undefined) {
     const stood = here();
-    const got = readOn(reading, Number.MAX_SAFE_INTEGER);
+    const got = readOn(reading, skip + meter.rowsLeft);
+    if (got - skip > meter.rowsLeft && meter.rows > 0) {
+      // A whole bucket is more than may still come: whoever goes on begins with it.
+      next = formatPosition({ ...stood, skip });
+      break;
+    }
     const end = Math.min(got, skip + meter.rowsLeft);
     if (follow) await writeFollowed(reading, { from: skip, to: end }, bench);
     else await writeLines(reading, { from: skip, to: end }, output);
     meter.rows += Math.max(end - skip, 0);
-    skip = 0;
+    skip = Math.max(0, skip - got);
     await output.breathe();
     if (end < got) next = formatPosition({ ...stood, skip: end });
     else if (!reader.isDone && meter.stopped !== undefined) {
@@ -36,12 +41,11 @@ export async function produceStream(
     }
   }
   await output.flush();
-  const { consistency } = shape;
   const stopped = next === undefined ? (reader.isGivenUp ? 'changes' : undefined) : (meter.stopped ?? 'rows');
   return {
     count: meter.rows,
     complete: stopped === undefined,
-    consistency,
+    consistency: consistencyOf(shape, start.skip, next),
     ...(next === undefined ? {} : { next }),
     ...(stopped === undefined ? {} : { stopped }),
   };

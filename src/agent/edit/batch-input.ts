@@ -1,3 +1,4 @@
+import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { EntryParser } from '../../kernel/edit/entry-input.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
@@ -72,6 +73,9 @@ async function takeLines(body: AsyncIterable<Buffer>, intake: Intake): Promise<v
 
 const newline = 0x0a;
 
+/** The last line of a dump. */
+const dumpEnd = Type.Object({ summary: Type.Object({}) }, { additionalProperties: false });
+
 /** A dump ends with its summary, which is no entry; empty lines are none either. */
 function takeLine(line: Buffer, intake: Intake): void {
   const text = line.toString('utf8').trim();
@@ -83,7 +87,7 @@ function takeLine(line: Buffer, intake: Intake): void {
     intake.applier.refuse(new PinfoldError('bad_json', { detail: 'The line is not JSON.' }, error));
     return;
   }
-  if (typeof operation === 'object' && operation !== null && 'summary' in operation) return;
+  if (Value.Check(dumpEnd, operation)) return;
   if (Value.Check(EntryOperation, operation)) {
     takeOne(operation, '', intake);
     return;

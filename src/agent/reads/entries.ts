@@ -97,7 +97,7 @@ export class MapEntries {
     return { value: { pieces: sideBySide(jobs), cancel, onCut }, observedAt };
   }
 
-  /** Where the parts of a dump begin: two where the map can be divided and a second thread has nothing to do. */
+  /** Where the parts of a dump begin: two where the map can be divided and a second thread is free. */
   #divide(mapId: number, { after, limit, follow }: DumpOptions): readonly (string | undefined)[] {
     if (after !== undefined) return splitPositions(after);
     const { kernel, pool, isPinsOnly } = this.#parts;

@@ -115,6 +115,13 @@ export class AgentSpecifications {
   }
 
   async #withEntries(specification: MapSpecification, id: number, limit: number): Promise<MapSpecification> {
+    if (specification.type === 'struct_ops') {
+      return lacking(
+        specification,
+        'entries',
+        'its value has addresses of the kernel, which are not written',
+      );
+    }
     try {
       const { entries, isWhole } = await this.#readEntries(id, limit);
       const { about, ...shape } = specification;

@@ -5,6 +5,7 @@ import { escapeText } from '../../model/escape.ts';
 import { parseNumber } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { addEntryOptions, type EntryFlags, entryQuery } from '../entry-options.ts';
+import { entryText } from '../entry-text.ts';
 import { Exit, exitCodes } from '../exit.ts';
 import { formatJson, formatJsonLine, formatYaml } from '../format/document.ts';
 import { mapHelp, resolveMap } from '../map-argument.ts';
@@ -30,25 +31,45 @@ export function dumpCommand(cli: Cli): Command {
     .option('--limit <count>', 'stop after so many');
   return addEntryOptions(command).action(async (map: string, flags: DumpFlags) => {
     const limit = flags.limit === undefined ? undefined : parseNumber(flags.limit, { min: 1, max: 5000 });
-    const query = {
-      ...entryQuery(flags),
-      ...(flags.follow === true ? { follow: true } : {}),
-      ...(limit === undefined ? {} : { limit }),
-    };
+    const query = { ...entryQuery(flags), ...(flags.follow === true ? { follow: true } : {}) };
     const id = await resolveMap(cli, map);
-    const { api } = await cli.client();
-    const body = await readData(
-      api.GET('/v1/maps/{id}/entries', {
-        params: { path: { id }, query },
-        headers: { accept: 'application/x-ndjson' },
-        parseAs: 'stream',
-      }),
-    );
-    const summary = await printEntries(cli, readNdjson<Entry>(body ?? new ReadableStream<Uint8Array>()));
+    const summary = await printEntries(cli, readEntries(cli, { id, query, limit }));
     await cli.out.flush();
     await cli.err.line(`pinfold: ${sentenceOf(summary)}`);
     if (summary['complete'] !== true && summary['stopped'] !== 'rows') throw new Exit(exitCodes.error);
   });
+}
+
+interface Wanted {
+  readonly id: string;
+  readonly query: ReturnType<typeof entryQuery> & { readonly follow?: boolean };
+  readonly limit: number | undefined;
+}
+
+/**
+ * Entries as they arrive. A dump that is cut ends with a whole bucket, which may be a little before the
+ * limit: what is missing is asked for once more.
+ */
+async function* readEntries(cli: Cli, { id, query, limit }: Wanted): Entries {
+  const { api } = await cli.client();
+  let given = 0;
+  let cursor: { readonly cursor?: string } = {};
+  for (;;) {
+    const left = limit === undefined ? {} : { limit: limit - given };
+    const body = await readData(
+      api.GET('/v1/maps/{id}/entries', {
+        params: { path: { id }, query: { ...query, ...left, ...cursor } },
+        headers: { accept: 'application/x-ndjson' },
+        parseAs: 'stream',
+      }),
+    );
+    const summary = yield* readNdjson<Entry>(body ?? new ReadableStream<Uint8Array>());
+    const { count, next_cursor: next, stopped } = summary;
+    given += Number(count);
+    const isEnd = limit === undefined || given >= limit || stopped !== 'rows' || typeof next !== 'string';
+    if (isEnd) return { ...summary, count: given };
+    cursor = { cursor: next };
+  }
 }
 
 type Entries = ReturnType<typeof readNdjson<Entry>>;
@@ -84,10 +105,6 @@ function documentOf(format: string, items: readonly Entry[]): string {
 /** An entry for people, `KEY: VALUE`, for programs, or only its key. */
 export function lineOf(format: string, entry: Entry): string {
   if (format === 'ndjson') return formatJsonLine(entry);
-  const key = shown(entry.key);
-  return format === 'name' ? key : `${key}: ${shown(entry.value ?? entry.values)}`;
-}
-
-function shown(value: unknown): string {
-  return escapeText(typeof value === 'string' ? value : formatJsonLine(value));
+  const key = entryText(entry.key);
+  return format === 'name' ? key : `${key}: ${entryText(entry.value ?? entry.values)}`;
 }

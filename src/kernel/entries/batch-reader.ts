@@ -19,9 +19,9 @@ const overlapEntries = 64;
 /**
  * Reads by BPF_MAP_LOOKUP_BATCH: one call for thousands of entries, each bucket whole.
  *
- * A range that ends before a bucket ends where a cursor of the kernel's is that bucket. The kernel passes over
- * empty buckets, so that a cursor may jump past it: then fewer entries are asked for, and of the last few
- * those are left out that whoever begins at that bucket reads.
+ * A range that ends before a bucket ends where a cursor of the kernel's is that bucket. The kernel passes
+ * over empty buckets, so that a cursor may jump past it: then fewer entries are asked for, and of the last
+ * few those are left out that whoever begins at that bucket reads.
  */
 export class BatchReader implements EntryReader {
   keys: Buffer;

@@ -17,9 +17,9 @@ const triedEntriesMax = 64;
 /**
  * The bucket in the middle of a hash that is large enough for two to read it side by side.
  *
- * User space is not promised that a cursor is a bucket number, as it is in kernel/bpf/hashtab.c. So the kernel is asked for one first, and
- * undefined is answered where it does not look like that; `BatchReader` then ends where the kernel itself
- * comes to, or past, the middle, and takes no entry that begins there.
+ * User space is not promised that a cursor is a bucket number, as it is in kernel/bpf/hashtab.c. So the
+ * kernel is asked for one first, and undefined is answered where it does not look like that; `BatchReader`
+ * then ends where the kernel itself comes to, or past, the middle, and takes no entry that begins there.
  *
  * @throws SystemCallError what refuses to read the map
  */
