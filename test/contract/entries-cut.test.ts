@@ -71,7 +71,7 @@ test('a map of large values in full buckets comes once, by pages and by streams 
   assert.deepEqual(keys.sort(), wanted);
 });
 
-test('streams that are cut go on so that no key is missed or comes twice, whatever goes meanwhile', async () => {
+test('streams that are cut go on so that no key is missed or comes twice, whatever goes', async () => {
   const count = 20_000;
   using maps = await filledMaps('big', String(count));
   const id = maps.id('big');
