@@ -35,8 +35,8 @@ const table: readonly AgentDeath[] = [
 ];
 
 test('an agent is killed at every step that a change has', () => {
-  // Those of clean-up are in quarantine.test.ts and gc.test.ts.
-  const others = /^(?:recovery|quarantine|restore|discard|gc)\./;
+  // Those of claims are in claims.test.ts, those of clean-up in quarantine.test.ts and gc.test.ts.
+  const others = /^(?:recovery|claim|release|quarantine|restore|discard|gc)\./;
   const ofChanges = steps.filter((step) => !others.test(step));
   assert.deepEqual([...new Set(table.map(({ step }) => step))].sort(), [...ofChanges].sort());
 });

@@ -53,8 +53,8 @@ interface Tally {
   readonly stayed: Map<string, number>;
 }
 
-/** After that, what was held is tried once more. */
-const againMs = 50;
+/** How long what is held rests until it is tried again: most is only looked at in passing. */
+const againMs = [50, 200, 500, 1000];
 
 /** Plans clean-ups, carries them out one at a time, and ends the time of grace of what went. */
 export class Collector {
@@ -164,11 +164,13 @@ export class Collector {
     const tally: Tally = { moved: 0, stayed: new Map() };
     let failure: unknown;
     try {
-      const held = await this.#moveAll(run, run.lines, tally);
-      // Most of those were only looked at by somebody in passing.
-      if (held.length > 0) await pause(againMs);
-      const still = await this.#moveAll(run, held, tally);
-      if (still.length > 0) tally.stayed.set('held', still.length);
+      let held = await this.#moveAll(run, run.lines, tally);
+      for (const restMs of againMs) {
+        if (held.length === 0 || this.#isStopping) break;
+        await pause(restMs);
+        held = await this.#moveAll(run, held, tally);
+      }
+      if (held.length > 0) tally.stayed.set('held', held.length);
     } catch (error) {
       failure = error;
     }

@@ -5,7 +5,7 @@ import type { PinnableKind } from '../../model/kind.ts';
 
 /** Looks in passing (bpftool, another agent) are over in less. */
 const betweenMs = 30;
-const looks = 3;
+const looks = 5;
 
 /**
  * The least that the kernel counts on each object in a few looks: whoever only looks at one in passing is no
