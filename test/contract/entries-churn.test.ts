@@ -26,6 +26,7 @@ for (const { name, consistency, few = 1, least = changesLeast, leastMs = 0 } of 
   { name: 'lru_percpu_hash', consistency: 'per_bucket' },
   { name: 'hash_of_maps', consistency: 'per_bucket', few: 1000, least: 5, leastMs: 5000 },
   { name: 'array', consistency: 'per_element' },
+  { name: 'percpu_array', consistency: 'per_element' },
 ]) {
   test(`${name} under churn: every key that stays comes exactly once, in each of many dumps`, async () => {
     using maps = await filledMaps('churn', name, String(stable));

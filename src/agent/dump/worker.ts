@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import type { Arena } from '../../kernel/json-code/arena.ts';
 import { Arenas } from '../../kernel/json-code/arenas.ts';
@@ -76,6 +77,8 @@ function failureOf(error: unknown): Failure {
 
 if (parentPort !== null) {
   const port = parentPort;
+  // Of this thread alone (setpriority(2) on Linux): where processors are few, whoever answers goes first.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   port.on(
     'message',
     serve((message) => port.postMessage(message)),

@@ -61,10 +61,12 @@ export function openUnusedBtf(fds: FdTable): OpenBtf {
   return { fd: loadBtf(smallestBtf, { fds }), keyTypeId: 0, valueTypeId: 0 };
 }
 
-/** The id of a type by its name. */
+/** The id of a type by its name, which may stand behind its C keyword, as `describe` shows it. */
 export function findType(btf: Btf, name: string): number | undefined {
+  const [, keyword, bare] = /^(struct|union|enum) (.+)$/s.exec(name) ?? [];
   for (const kind of namedKinds) {
-    const id = btf.find(kind, name);
+    if (keyword !== undefined && !kind.startsWith(keyword)) continue;
+    const id = btf.find(kind, bare ?? name);
     if (id !== undefined) return id;
   }
   return undefined;

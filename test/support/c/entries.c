@@ -257,6 +257,7 @@ static const struct churned { int type; const char *name; int key, value, flags,
 	/* The kernel waits for all programs at each change of such a map. */
 	{BPF_MAP_TYPE_HASH_OF_MAPS, "hash_of_maps", 4, 4, 0, 1000},
 	{BPF_MAP_TYPE_ARRAY, "array", 4, 8, 0, 1},
+	{BPF_MAP_TYPE_PERCPU_ARRAY, "percpu_array", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_LPM_TRIE, "lpm_trie", 8, 8, BPF_F_NO_PREALLOC, 100},
 	{BPF_MAP_TYPE_DEVMAP_HASH, "devmap_hash", 4, 4, 0, 100},
 };
@@ -287,6 +288,7 @@ static void *churn(void *which)
 	unsigned char key[8], bytes[256] = {0};
 	unsigned int first = stable / map->part, passing = map->type == BPF_MAP_TYPE_LPM_TRIE ? 512 : PASSING / 2;
 	unsigned long rounds = 0;
+	int is_array = map->type == BPF_MAP_TYPE_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_ARRAY;
 
 	if (map->type == BPF_MAP_TYPE_DEVMAP_HASH)
 		*(unsigned int *)bytes = if_nametoindex("lo");
@@ -294,7 +296,7 @@ static void *churn(void *which)
 		*(int *)bytes = inner_fd;
 	for (; !is_over; rounds++) {
 		make_key(key, first + rounds % passing, &info);
-		if (map->type == BPF_MAP_TYPE_ARRAY || rounds / passing % 2 == 0)
+		if (is_array || rounds / passing % 2 == 0)
 			bpf_map_update_elem(fd, key, bytes, BPF_ANY);
 		else
 			bpf_map_delete_elem(fd, key);
