@@ -73,7 +73,11 @@ test('BTF is that of a blob, or of another map, by ids and by the names of types
   const blob = { blob_base64: valueBtf() };
   const first = await agent.local
     .post('/v1/maps')
-    .send({ ...plain, btf: { ...blob, key_type: 'int', value_type: 'struct pf_value' }, pin: { path: 'btf_names' } })
+    .send({
+      ...plain,
+      btf: { ...blob, key_type: 'int', value_type: 'struct pf_value' },
+      pin: { path: 'btf_names' },
+    })
     .expect(201);
   assert.equal(first.body.btf_key_type_id, 1);
   assert.equal(first.body.btf_value_type_id, 3);

@@ -30,6 +30,8 @@ const honest = new Set([
   'pin_not_found',
   'pin_exists',
   'outcome_unknown',
+  // The name was taken while a pin was aside: it waits in quarantine, and the one that took it has gone.
+  'quarantined',
   'hazard',
 ]);
 

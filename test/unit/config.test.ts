@@ -61,15 +61,27 @@ test('every option can be set by PINFOLD_*, and all but the file by a key of it'
     'webhook-ca': '/w',
     'log-level': 'debug',
     config: '/f',
+    etcd: 'https://e:2379',
+    'etcd-ca': '/ea',
+    'etcd-cert': '/ec',
+    'etcd-key': '/ek',
+    'cluster-key': '/ck',
+    advertise: 'h:1',
+    'fleet-role': 'viewer',
   };
+  const tls = { 'tls-cert': '/c', 'tls-key': '/k' };
+  const fleet = { etcd: ['https://e:2379'], 'cluster-key': '/ck', 'etcd-cert': '/ec', 'etcd-key': '/ek' };
   for (const { name, takes } of agentOptions) {
     const value = takes === 'switch' ? 'true' : (samples[name] ?? '');
     const variable = `PINFOLD_${name.toUpperCase().replaceAll('-', '_')}`;
     const wanted = takes === 'switch' ? true : takes === 'list' ? [value] : value;
     assert.deepEqual(parseEnvironment({ [variable]: value }), { [name]: wanted }, variable);
-    const pair = name.startsWith('tls-') ? { 'tls-cert': '/c', 'tls-key': '/k' } : {};
+    const others = name.startsWith('tls-') ? tls : fleet;
     if (name === 'config') continue;
-    assert.doesNotThrow(() => merge({ file: { ...pair, [name]: takes === 'switch' ? true : value } }), name);
+    assert.doesNotThrow(
+      () => merge({ file: { ...others, [name]: takes === 'switch' ? true : value } }),
+      name,
+    );
   }
 });
 
