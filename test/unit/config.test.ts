@@ -70,7 +70,8 @@ test('every option can be set by PINFOLD_*, and all but the file by a key of it'
     'fleet-role': 'viewer',
   };
   const tls = { 'tls-cert': '/c', 'tls-key': '/k' };
-  const fleet = { etcd: ['https://e:2379'], 'cluster-key': '/ck', 'etcd-cert': '/ec', 'etcd-key': '/ek' };
+  const etcdTls = { 'etcd-ca': '/ea', 'etcd-cert': '/ec', 'etcd-key': '/ek' };
+  const fleet = { etcd: ['https://e:2379'], 'cluster-key': '/ck', ...etcdTls };
   for (const { name, takes } of agentOptions) {
     const value = takes === 'switch' ? 'true' : (samples[name] ?? '');
     const variable = `PINFOLD_${name.toUpperCase().replaceAll('-', '_')}`;
