@@ -254,8 +254,8 @@ static const struct churned { int type; const char *name; int key, value, flags,
 	{BPF_MAP_TYPE_PERCPU_HASH, "percpu_hash", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_LRU_HASH, "lru_hash", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_LRU_PERCPU_HASH, "lru_percpu_hash", 4, 8, 0, 1},
-	/* The kernel waits for all programs at each change of such a map. */
-	{BPF_MAP_TYPE_HASH_OF_MAPS, "hash_of_maps", 4, 4, 0, 1000},
+	/* The kernel waits for all programs at each change of such a map, and at each batch. */
+	{BPF_MAP_TYPE_HASH_OF_MAPS, "hash_of_maps", 4, 4, 0, 1},
 	{BPF_MAP_TYPE_ARRAY, "array", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_PERCPU_ARRAY, "percpu_array", 4, 8, 0, 1},
 	{BPF_MAP_TYPE_LPM_TRIE, "lpm_trie", 8, 8, BPF_F_NO_PREALLOC, 100},
@@ -310,6 +310,22 @@ static int roomy(const struct churned *map)
 	return map->type == BPF_MAP_TYPE_LRU_HASH || map->type == BPF_MAP_TYPE_LRU_PERCPU_HASH ? 4 : 1;
 }
 
+/* All stable keys of a map of maps by one call: one by one each would take the kernel milliseconds. */
+static void put_stable_maps(int fd)
+{
+	unsigned int *keys = calloc(stable, 4), count = stable;
+	int *values = calloc(stable, 4);
+
+	for (unsigned int i = 0; keys && values && i < stable; i++) {
+		keys[i] = i;
+		values[i] = inner_fd;
+	}
+	if (!keys || !values || bpf_map_update_batch(fd, keys, values, &count, NULL) || count != stable)
+		fail("update batch");
+	free(keys);
+	free(values);
+}
+
 /* Makes one of these maps, with its stable keys, and says so. */
 static const struct churned *make_churned(const char *name)
 {
@@ -327,7 +343,9 @@ static const struct churned *make_churned(const char *name)
 				roomy(&churned[m]) * (stable / churned[m].part + PASSING), churned[m].flags);
 	info.type = churned[m].type;
 	info.key_size = churned[m].key;
-	for (unsigned int i = 0; i < stable / churned[m].part; i++) {
+	if (info.type == BPF_MAP_TYPE_HASH_OF_MAPS)
+		put_stable_maps(churned_fds[m]);
+	for (unsigned int i = 0; info.type != BPF_MAP_TYPE_HASH_OF_MAPS && i < stable / churned[m].part; i++) {
 		make_key(key, i, &info);
 		value_for(&churned[m], i);
 		if (bpf_map_update_elem(churned_fds[m], key, value, BPF_ANY))
