@@ -75,10 +75,19 @@ function failureOf(error: unknown): Failure {
   return { message: JSON.stringify(describeError(error)) };
 }
 
+/** Where processors are few, the thread that answers goes first; a sandbox may forbid to say so. */
+function giveWay(): void {
+  try {
+    // Of this thread alone (setpriority(2) on Linux).
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // All threads are equal, as they were.
+  }
+}
+
 if (parentPort !== null) {
   const port = parentPort;
-  // Of this thread alone (setpriority(2) on Linux): where processors are few, whoever answers goes first.
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  giveWay();
   port.on(
     'message',
     serve((message) => port.postMessage(message)),

@@ -97,7 +97,8 @@ export class BpfObjects implements Objects {
     try {
       return openObjectById(kind, id, this.#calls.fds);
     } catch (error) {
-      if (isSystemCallError(error, 'ENOENT')) throw notFound(kind, id, error);
+      // A link has its id a moment before it is settled, and may still come to nothing (bpf_link_by_id).
+      if (isSystemCallError(error, 'ENOENT', 'EAGAIN')) throw notFound(kind, id, error);
       throw idRefusal(error, kind);
     }
   }
