@@ -43,9 +43,7 @@ export class RecordMap<Value> implements RecordsById<Value> {
 
   /** Of the bytes of a pass, which are copied. @throws RangeError as above */
   static of<Value>(lent: Buffer, format: RecordFormat<Value>, isShown: IsShown = everyOne): RecordMap<Value> {
-    const bytes = Buffer.from(new ArrayBuffer(lent.length));
-    lent.copy(bytes);
-    return new RecordMap(bytes, format, isShown);
+    return new RecordMap(settledOf(lent, format.recordSize), format, isShown);
   }
 
   get size(): number {
@@ -158,4 +156,20 @@ export class RecordMap<Value> implements RecordsById<Value> {
     }
     return ids.subarray(0, shown);
   }
+}
+
+/**
+ * A copy without the records of links that are not settled: they stand in the kernel's order, but have no id
+ * yet (bpf_link_prime and bpf_link_settle in kernel/bpf/syscall.c).
+ */
+function settledOf(lent: Buffer, recordSize: number): Buffer {
+  const bytes = Buffer.from(new ArrayBuffer(lent.length));
+  let [length, from] = [0, 0];
+  for (let at = 0; at + recordSize <= lent.length; at += recordSize) {
+    if (lent.readUInt32LE(at) !== 0) continue;
+    length += lent.copy(bytes, length, from, at);
+    from = at + recordSize;
+  }
+  length += lent.copy(bytes, length, from);
+  return bytes.subarray(0, length);
 }
