@@ -5,12 +5,15 @@ import { halves } from '../../src/agent/dump/halves.ts';
 import { DumpPool } from '../../src/agent/dump/pool.ts';
 import { formatPosition } from '../../src/agent/dump/position.ts';
 import type { JobSummary } from '../../src/agent/dump/protocol.ts';
+import type { RunningJob } from '../../src/agent/dump/running-job.ts';
 import { sideBySide, splitPositions } from '../../src/agent/dump/side-by-side.ts';
 import { startWorker } from '../../src/agent/dump/start-worker.ts';
 import { cursorOf } from '../../src/kernel/entries/buckets.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { limits } from '../../src/model/limits.ts';
 import { type FilledMaps, filledMaps } from '../support/entries.ts';
+import { until } from '../support/until.ts';
 
 /** So many buckets, and about one entry for each. */
 const buckets = 131_072;
@@ -38,7 +41,8 @@ async function read(
   positions: readonly (string | undefined)[],
   rowsMax = count,
 ): Promise<{ readonly lines: readonly string[]; readonly summary: JobSummary }> {
-  const jobs = positions.map((position, nth) => {
+  const jobs: RunningJob[] = [];
+  for (const position of positions) {
     const task = {
       kind: 'stream',
       rowsMax,
@@ -51,8 +55,8 @@ async function read(
       task,
       bounds: { bytesMax: 1e12, ms: 1e6 },
     };
-    return pool.start(kernel.objects.holdById('map', maps.id('big')), spec, nth > 0);
-  });
+    jobs.push(pool.start(kernel.objects.holdById('map', maps.id('big')), spec, jobs[0]));
+  }
   const pieces = sideBySide(jobs);
   let text = '';
   for (;;) {
@@ -112,4 +116,25 @@ test('where one part fails, the dump fails and the other ends', async () => {
   const wrong = formatPosition({ kernel: Buffer.alloc(1), skip: 0 });
   await assert.rejects(read([undefined, wrong]), { code: 'bad_cursor' });
   assert.throws(() => splitPositions('.0+.0+.0'), { code: 'bad_cursor' });
+});
+
+test('the parts of a dump have one place together, for as long as one of them is left', async () => {
+  const begin = (partOf?: RunningJob): RunningJob => {
+    const task = { kind: 'stream', rowsMax: partOf === undefined ? 1 : count, follow: false } as const;
+    const bounds = { bytesMax: 1e12, ms: 1e6 };
+    const spec = { possibleCpus: kernel.facts.cpus.possible, choice: {}, task, bounds };
+    return pool.start(kernel.objects.holdById('map', maps.id('big')), spec, partOf);
+  };
+  const rest: RunningJob[] = [];
+  for (let dump = 0; dump < limits.dumpsMax; dump++) {
+    const first = begin();
+    rest.push(begin(first));
+    while ((await first.next()) !== undefined);
+  }
+  assert.throws(() => begin(), { code: 'too_many_requests' });
+  rest.pop()?.cancel();
+  await until('a place', () => pool.size < limits.dumpsMax);
+  rest.push(begin());
+  for (const job of rest) job.cancel();
+  await until('all to end', () => pool.size === 0);
 });

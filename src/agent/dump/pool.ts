@@ -27,8 +27,9 @@ interface Thread {
 interface Entry {
   readonly running: RunningJob;
   readonly thread: Thread;
-  /** A dump, whose parts count once. */
   readonly isStream: boolean;
+  /** The first job of what it is a part of: parts have one place together. */
+  readonly whole: RunningJob;
   /** Its place is another's, and it will end. */
   isCut: boolean;
   readonly open: Map<number, Disposable>;
@@ -54,14 +55,14 @@ export class DumpPool {
   /**
    * Begins to read a map that is held; the pool closes it when the job has ended, and at once if it refuses.
    *
-   * @param isPart - it belongs to a dump that has begun already
+   * @param partOf - the first job of the dump it belongs to, whose place it shares
    * @throws PinfoldError too_many_requests, not_ready
    */
-  start(held: HeldObject, spec: Omit<JobSpec, 'map'>, isPart = false): RunningJob {
+  start(held: HeldObject, spec: Omit<JobSpec, 'map'>, partOf?: RunningJob): RunningJob {
     const hold = this.#parts.holds.add(held);
     try {
-      const isStream = spec.task.kind === 'stream' && !isPart;
-      if (!isPart) this.#assertRoom(isStream);
+      const isStream = spec.task.kind === 'stream';
+      if (partOf === undefined) this.#assertRoom(isStream);
       const job = this.#nextJob++;
       const map = openMapOf(held);
       const thread = this.#threadFor();
@@ -70,7 +71,8 @@ export class DumpPool {
         cancel: () => this.#say(job, { type: 'cancel', job }),
       };
       const running = new RunningJob(map.info, actions, this.#parts.monotonicMs);
-      this.#jobs.set(job, { running, thread, isStream, isCut: false, open: new Map([[map.fd, hold]]) });
+      const open = new Map([[map.fd, hold]]);
+      this.#jobs.set(job, { running, thread, isStream, whole: partOf ?? running, isCut: false, open });
       thread.jobs.add(job);
       clearTimeout(thread.idle);
       this.#say(job, { type: 'run', job, spec: { ...spec, map } });
@@ -96,8 +98,9 @@ export class DumpPool {
   #assertRoom(isStream: boolean): void {
     if (this.#isStopped) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
     const most = isStream ? limits.dumpsMax : limits.contentReadsMax;
-    const now = [...this.#jobs.values()].filter((job) => job.isStream === isStream && !job.isCut);
-    if (now.length < most || (isStream && cutStalled(now))) return;
+    const entries = [...this.#jobs.values()].filter((job) => job.isStream === isStream && !job.isCut);
+    const wholes = partsByWhole(entries);
+    if (wholes.length < most || (isStream && cutStalled(wholes))) return;
     throw new PinfoldError('too_many_requests', {
       detail: `${most} ${isStream ? 'dumps' : 'reads of map contents'} run already.`,
       limit: isStream ? 'dumps' : 'content_reads',
@@ -196,12 +199,25 @@ export class DumpPool {
  * Ends the dump whose reader has taken nothing for longest, where that is too long while others want its
  * place: readers that stall would else keep everybody out for as long as their connections last.
  */
-function cutStalled(dumps: readonly Entry[]): boolean {
-  const [worst] = [...dumps].sort((one, other) => other.running.stalledMs - one.running.stalledMs);
-  if (worst === undefined || worst.running.stalledMs < limits.dumpStalledMs) return false;
-  worst.isCut = true;
-  worst.running.cut();
+function cutStalled(dumps: readonly (readonly Entry[])[]): boolean {
+  const [worst] = [...dumps].sort((one, other) => stalledMs(other) - stalledMs(one));
+  if (worst === undefined || stalledMs(worst) < limits.dumpStalledMs) return false;
+  for (const part of worst) {
+    part.isCut = true;
+    part.running.cut();
+  }
   return true;
+}
+
+/** For how long nothing has been taken of any part. */
+function stalledMs(parts: readonly Entry[]): number {
+  return Math.min(...parts.map(({ running }) => running.stalledMs));
+}
+
+function partsByWhole(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const parts = new Map<RunningJob, Entry[]>();
+  for (const entry of entries) parts.set(entry.whole, [...(parts.get(entry.whole) ?? []), entry]);
+  return [...parts.values()];
 }
 
 /** What a thread is told of an open map; asking for another kind is a mistake. */

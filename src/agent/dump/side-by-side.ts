@@ -28,10 +28,12 @@ export function splitPositions(text: string): readonly string[] {
  * The pieces of jobs that read parts of one map, as they come, and then what they came to together. Each
  * piece is lent, as a single job's: it changes once the next is asked for.
  *
+ * @param later - positions of parts that are not read now: whoever goes on begins there
  * @throws PinfoldError and whatever one of them threw; the others are then cancelled
  */
 export async function* sideBySide(
   jobs: readonly RunningJob[],
+  later: readonly (string | undefined)[] = [],
 ): AsyncGenerator<Uint8Array, JobSummary, undefined> {
   const waiting = new Map(jobs.map((job) => [job, nextOf(job)]));
   let isWhole = false;
@@ -44,7 +46,10 @@ export async function* sideBySide(
       waiting.set(job, nextOf(job));
     }
     isWhole = true;
-    return together(jobs.map((job) => job.summary()));
+    return together(
+      jobs.map((job) => job.summary()),
+      later.flatMap((position) => position ?? []),
+    );
   } finally {
     if (!isWhole) for (const job of jobs) job.cancel();
   }
@@ -57,15 +62,16 @@ function nextOf(job: RunningJob): Promise<{ readonly job: RunningJob; readonly p
   return next;
 }
 
-function together(summaries: readonly JobSummary[]): JobSummary {
+function together(summaries: readonly JobSummary[], later: readonly string[]): JobSummary {
   const [first, ...others] = summaries;
   if (first === undefined) throw new Error('a dump has at least one job');
-  const positions = summaries.flatMap(({ next }) => next ?? []);
-  const stopped = summaries.find((summary) => summary.stopped !== undefined)?.stopped;
+  const positions = [...summaries.flatMap(({ next }) => next ?? []), ...later];
+  const reason = summaries.find((summary) => summary.stopped !== undefined)?.stopped;
+  const stopped = reason ?? (later.length > 0 ? 'rows' : undefined);
   return {
     ...first,
     count: others.reduce((sum, { count }) => sum + count, first.count),
-    complete: summaries.every(({ complete }) => complete),
+    complete: later.length === 0 && summaries.every(({ complete }) => complete),
     ...(positions.length === 0 ? {} : { next: joinPositions(positions) }),
     ...(stopped === undefined ? {} : { stopped }),
   };

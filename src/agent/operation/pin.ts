@@ -3,7 +3,15 @@ import type { PinPath } from '../../model/path.ts';
 import { type PinItem, savePin } from '../journal/plan.ts';
 import { DirectoryMaker } from './directory-maker.ts';
 import { isSameObject } from './holds.ts';
-import { type Losing, type MayDrop, type Move, type Progress, type Say, slotInode, strand } from './move.ts';
+import {
+  giveBack,
+  type Losing,
+  type MayDrop,
+  type Move,
+  type Progress,
+  type Say,
+  slotInode,
+} from './move.ts';
 import { objectAt } from './pin-state.ts';
 import { describeObject } from './sentence.ts';
 import type { DirectoryChange, PinChange, PinnedObject } from './sink.ts';
@@ -102,11 +110,7 @@ export class PinMove implements Move {
     this.#progress = 'staged';
     if (isInode(slotInode(this.#site, slot), this.subject.state)) return;
     this.#progress = 'untouched';
-    try {
-      this.#site.at(this.path, (place) => this.#site.move(this.#site.slot(slot), place, this.path));
-    } catch (error) {
-      strand(slot, this.path, error);
-    }
+    giveBack(this.#site, slot, this.path);
   }
 
   changes(): readonly (PinChange | DirectoryChange)[] {

@@ -1,7 +1,7 @@
 import type { PinPath } from '../../model/path.ts';
 import { type RestoreItem, savePin } from '../journal/plan.ts';
 import { DirectoryMaker } from '../operation/directory-maker.ts';
-import { type Move, type Progress, type Say, slotInode, strand } from '../operation/move.ts';
+import { giveBack, type Move, type Progress, type Say, slotInode } from '../operation/move.ts';
 import { describeObject } from '../operation/sentence.ts';
 import type { DirectoryChange, PinChange } from '../operation/sink.ts';
 import { isInode, type Site } from '../operation/site.ts';
@@ -81,16 +81,10 @@ export class RestoreMove implements Move {
   /** What is under the name by now may be somebody else's, and stays then. */
   #takeBack(): void {
     const { slot } = this.#where;
-    const toSlot = (): void =>
-      this.#site.at(this.path, (place) => this.#site.move(place, this.#site.slot(slot), this.path));
     if (this.#site.inodeAtPath(this.path) === undefined) return;
-    toSlot();
+    this.#site.at(this.path, (place) => this.#site.move(place, this.#site.slot(slot), this.path));
     if (isInode(slotInode(this.#site, slot), this.#subject.state)) return;
-    try {
-      this.#site.at(this.path, (place) => this.#site.move(this.#site.slot(slot), place, this.path));
-    } catch (error) {
-      strand(slot, this.path, error);
-    }
+    giveBack(this.#site, slot, this.path);
   }
 
   changes(): readonly (PinChange | DirectoryChange)[] {

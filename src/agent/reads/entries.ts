@@ -45,6 +45,12 @@ export interface EntryTotal extends Pick<JobSummary, 'count' | 'complete' | 'con
   readonly method: CountMethod;
 }
 
+/** A job as a part of a dump: of which it shares the place, and a part of what it may come to. */
+interface Part {
+  readonly of: RunningJob | undefined;
+  readonly parts: number;
+}
+
 /** What a dump should be like. */
 export interface DumpOptions {
   readonly after: string | undefined;
@@ -77,9 +83,13 @@ export class MapEntries {
   async dump(mapId: number, choice: EntryChoice, options: DumpOptions): Promise<Observed<Dump>> {
     const { limit = limits.dumpRowsMax, follow } = options;
     const observedAt = this.#parts.clock.now();
-    const rowsMax = Math.min(limit, limits.dumpRowsMax);
+    const positions = this.#divide(mapId, options);
+    // Where only so many rows are wanted, parts are read one after the other.
+    const atOnce = options.limit === undefined ? positions.length : 1;
+    const later = positions.slice(atOnce);
+    const rowsMax = Math.floor(Math.min(limit, limits.dumpRowsMax) / atOnce);
     const task = { kind: 'stream', rowsMax, follow } as const;
-    const jobs = this.#startParts(mapId, choice, task, this.#divide(mapId, options));
+    const jobs = this.#startParts(mapId, choice, task, positions.slice(0, atOnce));
     const cancel = (): void => {
       for (const job of jobs) job.cancel();
     };
@@ -89,12 +99,10 @@ export class MapEntries {
       cancel();
       throw error;
     }
-    const onCut = (listener: () => void): void =>
-      jobs[0]?.onCut(() => {
-        cancel();
-        listener();
-      });
-    return { value: { pieces: sideBySide(jobs), cancel, onCut }, observedAt };
+    const onCut = (listener: () => void): void => {
+      for (const job of jobs) job.onCut(listener);
+    };
+    return { value: { pieces: sideBySide(jobs, later), cancel, onCut }, observedAt };
   }
 
   /** Where the parts of a dump begin: two where the map can be divided and a second thread is free. */
@@ -116,7 +124,8 @@ export class MapEntries {
     const jobs: RunningJob[] = [];
     try {
       for (const position of positions) {
-        jobs.push(this.#start(mapId, choice, { ...task, ...positionOf(position) }, jobs.length > 0));
+        const part = { of: jobs[0], parts: positions.length };
+        jobs.push(this.#start(mapId, choice, { ...task, ...positionOf(position) }, part));
       }
       return jobs;
     } catch (error) {
@@ -179,7 +188,12 @@ export class MapEntries {
     return { value: { text: Buffer.concat(pieces), summary: job.summary(), maxEntries }, observedAt };
   }
 
-  #start(mapId: number, choice: EntryChoice, task: Task, isPart = false): RunningJob {
+  #start(
+    mapId: number,
+    choice: EntryChoice,
+    task: Task,
+    part: Part = { of: undefined, parts: 1 },
+  ): RunningJob {
     const { kernel, pool, isPinsOnly } = this.#parts;
     if (isPinsOnly) {
       throw new PinfoldError('not_supported', {
@@ -187,8 +201,8 @@ export class MapEntries {
       });
     }
     const held = kernel.objects.holdById('map', mapId);
-    const bounds = { bytesMax: limits.dumpBytesMax, ms: limits.dumpMs };
-    return pool.start(held, { possibleCpus: kernel.facts.cpus.possible, choice, task, bounds }, isPart);
+    const bounds = { bytesMax: limits.dumpBytesMax / part.parts, ms: limits.dumpMs };
+    return pool.start(held, { possibleCpus: kernel.facts.cpus.possible, choice, task, bounds }, part.of);
   }
 }
 
