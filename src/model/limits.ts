@@ -99,6 +99,8 @@ export const limits = {
   dumpSplitEntriesMin: 65_536,
   /** How long a thread without work stays. */
   dumpWorkerIdleMs: 10_000,
+  /** How long one that was asked to end may take before it is broken off. */
+  dumpWorkerEndMs: 2000,
   /** Bytes handed from such a thread to the main one at a time, and how many pieces may be on their way. */
   dumpChunkBytes: 256 * 1024,
   dumpChunksAhead: 4,

@@ -213,6 +213,16 @@ for (const [what, run, sentence, code] of failures) {
   });
 }
 
+test('an agent that gives up while its threads still load ends as any other', async () => {
+  using at = place();
+  const file = join(at.dir, 'c.yaml');
+  writeFileSync(file, 'users:\n  nobody-of-this-name: viewer\n');
+  for (let nth = 0; nth < 6; nth++) {
+    using agent = at.agent(['--config', file]);
+    assert.deepEqual(await agent.exit(30_000), { code: 2, signal: null }, agent.stderr());
+  }
+});
+
 test('a port in use, and a state directory in use, are said in a sentence', async () => {
   using at = place();
   const server = createServer().listen(0, '127.0.0.1');

@@ -9,6 +9,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { limits } from '../../src/model/limits.ts';
 import { type FilledMaps, filledMaps } from '../support/entries.ts';
+import { turn } from '../support/turn.ts';
 import { until } from '../support/until.ts';
 
 const count = 50_000;
@@ -74,6 +75,28 @@ for (const { stopped, bounds, rowsMax } of [
     assert.equal(new Set(lines).size, count);
   });
 }
+
+test('threads that are asked to end while they load take what they read with them', async () => {
+  for (let nth = 0; nth < 5; nth++) {
+    const holds = new DumpHolds();
+    const hold = (id: number) => kernel.objects.holdById('map', id);
+    const brief = new DumpPool({ holds, hold, startWorker, monotonicMs: () => nowMs });
+    const job = brief.start(kernel.objects.holdById('map', maps.id('big')), {
+      possibleCpus: kernel.facts.cpus.possible,
+      choice: {},
+      task: { kind: 'stream', rowsMax: count, follow: false },
+      bounds: noBounds,
+    });
+    const reading = assert.rejects(async () => {
+      while ((await job.next()) !== undefined);
+    });
+    for (let round = 0; round < nth; round++) await turn();
+    await brief.stop();
+    await reading;
+    assert.equal(brief.size, 0);
+    assert.deepEqual(kernel.fds.transient(), []);
+  }
+});
 
 test('a bound that is exactly what there is stops nothing', async () => {
   const { summary } = await dump(noBounds, { rowsMax: count });

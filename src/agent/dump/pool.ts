@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { DumpHolds } from './dump-holds.ts';
-import type { FromWorker, JobSpec, OpenMap, ToWorker } from './protocol.ts';
+import type { FromWorker, JobMessage, JobSpec, OpenMap, ToWorker } from './protocol.ts';
 import { RunningJob } from './running-job.ts';
 
 /** What a pool is made of. */
@@ -44,6 +45,8 @@ interface Entry {
 export class DumpPool {
   readonly #parts: PoolParts;
   readonly #threads = new Set<Thread>();
+  /** Those that were asked to end and have not yet. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #jobs = new Map<number, Entry>();
   #nextJob = 1;
   #isStopped = false;
@@ -91,7 +94,8 @@ export class DumpPool {
   /** Ends all threads, and then closes what they read. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([...this.#threads].map(async (thread) => await this.#end(thread)));
+    for (const thread of this.#threads) this.#end(thread);
+    await Promise.all(this.#ending);
   }
 
   /** @throws PinfoldError */
@@ -125,7 +129,7 @@ export class DumpPool {
     return thread;
   }
 
-  #say(job: number, message: ToWorker): void {
+  #say(job: number, message: JobMessage): void {
     this.#jobs.get(job)?.thread.worker.postMessage(message);
   }
 
@@ -170,15 +174,19 @@ export class DumpPool {
     thread.jobs.delete(job);
     for (const hold of open.values()) hold[Symbol.dispose]();
     if (thread.jobs.size > 0) return;
-    thread.idle = setTimeout(() => void this.#end(thread), limits.dumpWorkerIdleMs);
+    thread.idle = setTimeout(() => this.#end(thread), limits.dumpWorkerIdleMs);
     thread.idle.unref();
   }
 
-  async #end(thread: Thread): Promise<void> {
+  /** Of a thread that gets no more work. */
+  #end(thread: Thread): void {
     clearTimeout(thread.idle);
     this.#threads.delete(thread);
-    await thread.worker.terminate();
-    this.#lost(thread, new PinfoldError('not_ready', { detail: 'The agent is stopping.' }));
+    const ending = endOf(thread.worker).then(() => {
+      this.#ending.delete(ending);
+      this.#lost(thread, new PinfoldError('not_ready', { detail: 'The agent is stopping.' }));
+    });
+    this.#ending.add(ending);
   }
 
   /** A thread that has ended uses no descriptor any more. */
@@ -193,6 +201,18 @@ export class DumpPool {
       entry?.running.fail(error);
     }
   }
+}
+
+/**
+ * Asks a thread to end, and waits until it has. One that is broken off while it loads native code would abort
+ * the process, so that is only for one that does not answer.
+ */
+async function endOf(worker: Worker): Promise<void> {
+  const ended = once(worker, 'exit');
+  worker.postMessage({ type: 'end' } satisfies ToWorker);
+  const impatient = setTimeout(() => void worker.terminate(), limits.dumpWorkerEndMs);
+  await ended;
+  clearTimeout(impatient);
 }
 
 /**

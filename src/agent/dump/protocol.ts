@@ -59,12 +59,15 @@ export interface Piece {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
 }
 
-/** From the main thread. `took` gives the memory of a piece back; `opened` answers `open`. */
-export type ToWorker =
+/** From the main thread, of a job. `took` gives the memory of a piece back; `opened` answers `open`. */
+export type JobMessage =
   | { readonly type: 'run'; readonly job: number; readonly spec: JobSpec }
   | { readonly type: 'took'; readonly job: number; readonly slot: number }
   | { readonly type: 'cancel'; readonly job: number }
   | { readonly type: 'opened'; readonly job: number; readonly map: OpenMap | undefined };
+
+/** From the main thread. After `end` there is no more: all jobs are cancelled, and the thread ends. */
+export type ToWorker = JobMessage | { readonly type: 'end' };
 
 /**
  * To the main thread. The bytes of a piece are lent: they stay what they are until its slot is given back.

@@ -7,7 +7,7 @@ import { isPinfoldError } from '../../model/error.ts';
 import { describeError } from '../../model/log.ts';
 import { Cancelled, Output } from './output.ts';
 import { type Opener, produce } from './produce.ts';
-import type { Failure, FromWorker, JobSpec, OpenMap, ToWorker } from './protocol.ts';
+import type { Failure, FromWorker, JobMessage, JobSpec, OpenMap, ToWorker } from './protocol.ts';
 
 /** A job of this thread. */
 interface RunningJob {
@@ -16,8 +16,15 @@ interface RunningJob {
   opened: (map: OpenMap | undefined) => void;
 }
 
+/** What is done with each message. */
+interface Server {
+  take(message: JobMessage): void;
+  /** Cancels all that runs. */
+  end(): void;
+}
+
 /** Carries out jobs side by side: each has its turn whenever another waits for its reader. */
-function serve(send: (message: FromWorker) => void): (message: ToWorker) => void {
+function serve(send: (message: FromWorker) => void): Server {
   const running = new Map<number, RunningJob>();
   const arenas = new Arenas();
   const run = async (job: number, spec: JobSpec): Promise<void> => {
@@ -50,7 +57,7 @@ function serve(send: (message: FromWorker) => void): (message: ToWorker) => void
       for (const arena of taken) arenas.give(arena);
     }
   };
-  return (message) => {
+  const take = (message: JobMessage): void => {
     const job = running.get(message.job);
     switch (message.type) {
       case 'run':
@@ -66,6 +73,12 @@ function serve(send: (message: FromWorker) => void): (message: ToWorker) => void
         job?.opened(message.map);
         break;
     }
+  };
+  return {
+    take,
+    end: () => {
+      for (const { output } of running.values()) output.cancel();
+    },
   };
 }
 
@@ -88,8 +101,10 @@ function giveWay(): void {
 if (parentPort !== null) {
   const port = parentPort;
   giveWay();
-  port.on(
-    'message',
-    serve((message) => port.postMessage(message)),
-  );
+  const server = serve((message) => port.postMessage(message));
+  port.on('message', (message: ToWorker) => {
+    if (message.type !== 'end') return server.take(message);
+    server.end();
+    port.close();
+  });
 }

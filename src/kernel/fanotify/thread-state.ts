@@ -1,4 +1,4 @@
-const [waiting, running, over] = [0, 1, 2] as const;
+const [waiting, running, unwanted, over] = [0, 1, 2, 3] as const;
 
 /**
  * Whether the reader may use the descriptors it was given. They are numbers of the whole process: one that
@@ -13,9 +13,11 @@ export class ThreadState {
     this.#state = new Int32Array(shared);
   }
 
-  /** The reader begins; false where it is not wanted any more. */
+  /** The reader has loaded all it needs and begins; false where it is not wanted any more. */
   begin(): boolean {
-    return Atomics.compareExchange(this.#state, 0, waiting, running) === waiting;
+    const isWanted = Atomics.compareExchange(this.#state, 0, waiting, running) === waiting;
+    if (!isWanted) this.end();
+    return isWanted;
   }
 
   /** The reader is done: it uses nothing any more. */
@@ -25,12 +27,15 @@ export class ThreadState {
   }
 
   /**
-   * Makes sure of the end: a reader that has not begun never will; one that has is told to stop, and waited
-   * for. False where it does not answer.
+   * Makes sure of the end: a reader that has not begun never will; one that has is told to stop. Both are
+   * waited for: a process that ends while a thread of it still loads native code is aborted. False where it
+   * does not answer.
    */
   stop(tell: () => void, patienceMs: number): boolean {
-    if (Atomics.compareExchange(this.#state, 0, waiting, over) !== running) return true;
-    tell();
-    return Atomics.wait(this.#state, 0, running, patienceMs) !== 'timed-out';
+    const before = Atomics.compareExchange(this.#state, 0, waiting, unwanted);
+    if (before === over) return true;
+    if (before === running) tell();
+    const now = before === running ? running : unwanted;
+    return Atomics.wait(this.#state, 0, now, patienceMs) !== 'timed-out';
   }
 }
