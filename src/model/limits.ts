@@ -192,6 +192,10 @@ export const limits = {
   clusterHistoryRows: 10_000,
   /** Keys of one prefix that are read; a fleet has this many nodes at most. */
   clusterKeysMax: 20_000,
+  /** Pins of one pin set, bytes of its JSON (two generations are stored), and of a node's status of it. */
+  pinSetPinsMax: 1000,
+  pinSetBytesMax: 448 * 1024,
+  pinSetStatusBytesMax: 1024,
   selectorCharsMax: 1024,
   /** How long a node may be silent before it counts as lost; it says that it is there three times in that. */
   memberLeaseSeconds: 10,

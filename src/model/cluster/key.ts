@@ -44,7 +44,7 @@ export function clusterPrefix(first: string, second?: ClusterName): ClusterPrefi
 /** Makes a key; the first name and the last are words of ours, what is between is parsed before. */
 export function clusterKey(
   first: string,
-  ...rest: readonly (ClusterName | 'member' | 'digest')[]
+  ...rest: readonly (ClusterName | 'member' | 'digest' | 'status' | 'leader')[]
 ): ClusterKey {
   return parseKeyOf(first, rest, '') as ClusterKey;
 }
