@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createMap } from '../../src/kernel/bpf/create.ts';
 import { recipeOf } from '../../src/kernel/create/recipe.ts';
-import { typeRules } from '../../src/kernel/create/type-rules.ts';
+import { typeRules } from '../../src/model/map-rule/type-rules.ts';
 import { isSystemCallError } from '../../src/kernel/sys/errno.ts';
 import { FdTable } from '../../src/kernel/sys/fd.ts';
 import { isPinfoldError } from '../../src/model/error.ts';

@@ -1,11 +1,12 @@
 import { makeMap } from '../../kernel/create/make-map.ts';
 import { findType, type OpenBtf, openMapBtf, openUnusedBtf } from '../../kernel/create/map-btf.ts';
 import { memoryOf } from '../../kernel/create/memory.ts';
-import { recipeOf, type Wanted } from '../../kernel/create/recipe.ts';
+import { recipeOf } from '../../kernel/create/recipe.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import type { Wanted } from '../../model/map-rule/complaints.ts';
 import { parsePath } from '../../model/path.ts';
 import type { InnerMap, MapBtf, MapSpecification } from '../../model/schema/map-specification.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';

@@ -1,4 +1,4 @@
-import type { Wanted } from './recipe.ts';
+import type { Wanted } from '../../model/map-rule/complaints.ts';
 
 /** Bytes around each element of a hash (struct htab_elem, kernel/bpf/hashtab.c), and of its bucket. */
 const hashElement = 48;

@@ -1,3 +1,5 @@
+import { mapFlags } from '../../model/map-rule/flags.ts';
+
 /**
  * Names by number, as libbpf and with it bpftool spell them: the kernel's constants in lower case, prefix
  * taken off.
@@ -43,12 +45,6 @@ const attachTypes = listOf(`
   cgroup_unix_getsockname netkit_primary netkit_peer trace_kprobe_session trace_uprobe_session
 `);
 
-/** Flags of a map by bit: enum { BPF_F_NO_PREALLOC … }. */
-const mapFlags = listOf(`
-  no_prealloc no_common_lru numa_node rdonly wronly stack_build_id zero_seed rdonly_prog wronly_prog clone
-  mmapable preserve_elems inner_map link path_fd vtype_btf_obj_fd token_fd segv_on_fault no_user_conv
-`);
-
 /** enum bpf_cgroup_iter_order. */
 const cgroupOrders = listOf(`
   unspec self_only descendants_pre descendants_post ancestors_up
@@ -77,12 +73,6 @@ export function typeName(of: keyof typeof tables, number: number): string {
 export function mapTypeNumber(name: string): number | undefined {
   const number = mapTypes.indexOf(name);
   return number > 0 ? number : undefined;
-}
-
-/** The bit of a map's flag by its name; undefined for a name that is none. */
-export function mapFlagBit(name: string): number | undefined {
-  const bit = mapFlags.indexOf(name);
-  return bit < 0 ? undefined : (1 << bit) >>> 0;
 }
 
 /** The number of a type this build knows by name. @throws RangeError for a name it does not know */
