@@ -112,6 +112,8 @@ export const RolloutDocument = Type.Object({
   paused_by: Type.Optional(Type.String({ maxLength: 600 })),
   /** Failures that a person has seen and resumed over: they pause it no more. */
   tolerated: Type.Optional(Type.Array(Name, { maxItems: 1000 })),
+  /** Opened to a former generation, and not known yet to have heard of this one: they count as changing. */
+  settling: Type.Optional(Type.Array(Name, { maxItems: 1000 })),
   started_at: Time,
   time: Time,
 });
