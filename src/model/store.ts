@@ -1,4 +1,5 @@
 import type { Claim } from './claim/claim.ts';
+import type { PinSetRecords } from './cluster/pinset/records.ts';
 import type { ClusterStore } from './cluster/store.ts';
 import type { ObjectKind, PinnableKind } from './kind.ts';
 import type { Role } from './role.ts';
@@ -23,6 +24,7 @@ export interface Store {
   readonly events: EventLog;
   readonly paths: PathHistory;
   readonly quarantine: QuarantineRecords;
+  readonly pinsets: PinSetRecords;
   readonly tokens: TokenRecords;
   readonly idempotency: IdempotencyRecords;
   readonly settings: Settings;
@@ -114,6 +116,10 @@ export interface PinRecords {
   markGone(pins: readonly { readonly instance: string; readonly path: string }[], at: string): void;
   /** Those without goneAt; of one instance, or of all. */
   listPresent(instance?: string): readonly PinRecord[];
+  /** What is present at a path of an instance. Cost: one row. */
+  findPresent(instance: string, path: string): PinRecord | undefined;
+  /** The names that an inode has at present. Cost: a look at each row of the instance. */
+  listNames(identity: PinIdentity): readonly PinRecord[];
   /** Every incarnation a path had: the present one, then newest first. */
   history(mount: string, path: string, limit: number): readonly PinRecord[];
 }

@@ -5,6 +5,7 @@ import { quarantineSchema } from './migration-0004.ts';
 import { historySchema } from './migration-0005.ts';
 import { webhookSchema } from './migration-0006.ts';
 import { clusterSchema } from './migration-0007.ts';
+import { pinSetSchema } from './migration-0008.ts';
 
 /** One step of the schema; `PRAGMA user_version` is the number of the last one done. */
 export interface Migration {
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   { version: 5, sql: historySchema },
   { version: 6, sql: webhookSchema },
   { version: 7, sql: clusterSchema },
+  { version: 8, sql: pinSetSchema },
 ];
 
 /** The version this program reads and writes. */

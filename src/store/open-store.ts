@@ -14,6 +14,7 @@ import { SqliteJournal } from './journal.ts';
 import { SqliteObjectRecords } from './object-records.ts';
 import { SqlitePathHistory } from './path-history.ts';
 import { SqlitePinRecords } from './pin-records.ts';
+import { SqlitePinSetRecords } from './pinset-records.ts';
 import { SqliteQuarantineRecords } from './quarantine-records.ts';
 import { Retention } from './retention.ts';
 import { SqliteSettings } from './settings.ts';
@@ -64,6 +65,7 @@ class SqliteStore implements Store {
   readonly events: SqliteEventLog;
   readonly paths: SqlitePathHistory;
   readonly quarantine: SqliteQuarantineRecords;
+  readonly pinsets: SqlitePinSetRecords;
   readonly tokens: SqliteTokenRecords;
   readonly idempotency: SqliteIdempotencyRecords;
   readonly settings: SqliteSettings;
@@ -85,6 +87,7 @@ class SqliteStore implements Store {
     this.events = new SqliteEventLog(connection, options);
     this.paths = new SqlitePathHistory(connection);
     this.quarantine = new SqliteQuarantineRecords(connection);
+    this.pinsets = new SqlitePinSetRecords(connection);
     this.tokens = new SqliteTokenRecords(connection);
     this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
     this.settings = new SqliteSettings(connection);

@@ -47,7 +47,8 @@ function* pinSetComplaints(set: PinSet, name: ClusterName): Generator<Complaint>
     yield { pointer: '/all', detail: 'is every node, and the selector says which: leave one of them out' };
   }
   for (const [index, pin] of (set.pins ?? []).entries()) {
-    for (const { pointer, detail } of pinComplaints(pin)) yield { pointer: `/pins/${index}${pointer}`, detail };
+    for (const { pointer, detail } of pinComplaints(pin))
+      yield { pointer: `/pins/${index}${pointer}`, detail };
   }
   yield* pathComplaints(set);
 }
@@ -101,7 +102,8 @@ function* nestedComplaints(
   const byPath = new Map(pins.map(({ path, pointer }) => [path, pointer] as const));
   for (const { path, pointer } of pins) {
     const above = [...byPath].find(([other]) => other !== path && isWithin(path, other));
-    if (above !== undefined) yield { pointer, detail: `is below ${above[1]}, which is a pin, not a directory` };
+    if (above !== undefined)
+      yield { pointer, detail: `is below ${above[1]}, which is a pin, not a directory` };
   }
 }
 
