@@ -12,7 +12,7 @@ import {
   type FleetPosition,
   readFleetPage,
 } from './fan-out/list.ts';
-import type { FleetItem, ListQuestion } from './fan-out/node-page.ts';
+import type { ListQuestion } from './fan-out/node-answer.ts';
 import { type FleetSummary, streamFleet } from './fan-out/stream.ts';
 import type { NodeDirectory } from './membership/nodes.ts';
 import type { NodeCaller, NodeRequest, NodeTarget } from './node-call.ts';
@@ -72,8 +72,8 @@ export class Fleet {
     return await readFleetPage(this.#request(question), slice);
   }
 
-  /** All of it, as nodes answer. @throws PinfoldError as `page` */
-  stream(question: FleetQuestion): AsyncGenerator<readonly FleetItem[], FleetSummary, undefined> {
+  /** All of it, as nodes answer, as lines of JSON. @throws PinfoldError as `page` */
+  stream(question: FleetQuestion): AsyncGenerator<Buffer, FleetSummary, undefined> {
     return streamFleet(this.#request(question));
   }
 

@@ -38,6 +38,8 @@ export const limits = {
   idempotencyKeyCharsMax: 255,
   idempotencyKeepMs: 24 * 3600 * 1000,
   idempotencyBodyBytesMax: 1024 * 1024,
+  /** Answers that a manager by itself, which has no database, remembers for repeated keys. */
+  rememberedAnswersMax: 1000,
   tokensMax: 1000,
   /** Events that are kept, however young: some 800 bytes each. */
   eventsMax: 1_000_000,
@@ -196,6 +198,10 @@ export const limits = {
   pinSetPinsMax: 1000,
   pinSetBytesMax: 448 * 1024,
   pinSetStatusBytesMax: 1024,
+  /** The manager that leads rollouts says so three times in this; another leads when it has not. */
+  leaderLeaseSeconds: 5,
+  /** Rollouts are looked at when something changed, and this often. */
+  rolloutIntervalMs: 1000,
   selectorCharsMax: 1024,
   /** How long a node may be silent before it counts as lost; it says that it is there three times in that. */
   memberLeaseSeconds: 10,

@@ -1,85 +1,11 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import test, { after } from 'node:test';
-import { Fleet, type FleetQuestion } from '../../src/cluster/fleet.ts';
-import { NodeDirectory } from '../../src/cluster/membership/nodes.ts';
-import { NodeCaller } from '../../src/cluster/node-call.ts';
-import { newClusterKey } from '../../src/cluster/signing/key-file.ts';
+import type { RequestListener } from 'node:http';
+import test from 'node:test';
+import type { Fleet, FleetQuestion } from '../../src/cluster/fleet.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
 import { limits } from '../../src/model/limits.ts';
-import { createLog } from '../../src/model/log.ts';
-import { realClock } from '../support/observed.ts';
-import { openTestStore } from '../support/store.ts';
-import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
-
-const log = createLog({ level: 'error', write: () => undefined, now: () => new Date() });
-const caller = { actor: 'test', role: 'viewer' } as const;
-
-/** A fleet over the local store, whose nodes are servers of the test's own. */
-async function fleetOf(nodes: Readonly<Record<string, RequestListener | string>>) {
-  const dir = tempDir('fan-out');
-  const disk = openTestStore(dir.path, { clock: realClock });
-  const store = disk.openCluster();
-  const servers: Server[] = [];
-  for (const [name, answer] of Object.entries(nodes)) {
-    const address = typeof answer === 'string' ? answer : await serve(servers, answer);
-    const member = {
-      address,
-      labels: { even: String(Number(name.replace(/\D/g, '')) % 2 === 0) },
-      version: '1',
-      boot_id: 'b',
-      agent: name,
-      sees_all_processes: true,
-      started_at: new Date().toISOString(),
-    };
-    const key = clusterKey('nodes', parseClusterName(name), 'member');
-    await store.txn({ conditions: [], changes: [{ put: key, value: JSON.stringify(member) }] });
-  }
-  const directory = new NodeDirectory({ store, clock: realClock, log });
-  await directory.start();
-  const asking = new NodeCaller({ manager: 'm', key: newClusterKey(), clock: realClock });
-  const fleet = new Fleet({ directory, caller: asking, own: undefined });
-  after(async () => {
-    await directory.stop();
-    await asking.close();
-    await store.close();
-    disk.close();
-    for (const server of servers) server.closeAllConnections();
-    for (const server of servers) server.close();
-    dir[Symbol.dispose]();
-  });
-  return { fleet, store };
-}
-
-async function serve(servers: Server[], answer: RequestListener): Promise<string> {
-  const server = createServer(answer);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const bound = server.address();
-  return `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
-}
-
-/** A node with so many pins, in pages as the API gives them. */
-function nodeWith(count: number, onPage: (limit: number) => void = () => undefined): RequestListener {
-  return (request, response) => {
-    const { searchParams } = new URL(request.url ?? '', 'http://x');
-    const limit = Number(searchParams.get('limit'));
-    const from = Number(searchParams.get('cursor') ?? 0);
-    onPage(limit);
-    const length = Math.max(0, Math.min(limit, count - from));
-    const items = Array.from({ length }, (_, index) => ({ path: `p${from + index}` }));
-    const next_cursor = from + length < count ? String(from + length) : null;
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ items, next_cursor, observed_at: '', total: count }));
-  };
-}
-
-function question(changed: Partial<FleetQuestion> = {}): FleetQuestion {
-  const signal = new AbortController().signal;
-  const query = new URLSearchParams();
-  return { path: '/v1/pins', query, caller, deadlineMs: 5000, signal, selector: [], ...changed };
-}
+import { fleetOf, linesOf, nodeWith, question } from './fan-out-fixture.ts';
 
 /** All pages, one after another. */
 async function everyPage(fleet: Fleet, limit: number, changed: Partial<FleetQuestion> = {}) {
@@ -153,7 +79,10 @@ test('a stream asks a bounded number of nodes at a time and gives everything', a
       assert.deepEqual(step.value, { count: 3000, nodes: 100, complete: true, unreachable: [] });
       break;
     }
-    for (const { node, path } of step.value) seen.add(`${node}/${String(path)}`);
+    for (const line of step.value.toString().trim().split('\n')) {
+      const { node, path } = JSON.parse(line);
+      seen.add(`${node}/${path}`);
+    }
   }
   assert.equal(seen.size, 3000);
   assert.ok(most <= limits.nodesAtOnce, `${most} at once`);
@@ -194,9 +123,12 @@ test('nodes that lie, stall, break off or send too much are named with why; the 
   const { fleet } = await fleetOf({
     ...Object.fromEntries(Object.entries(bad).map(([name, [answer]]) => [name, answer])),
     good: nodeWith(5),
-    'good-spoof': json({ items: [item], next_cursor: null }),
+    'good-spoof': (request, response) => {
+      const isLines = request.headers.accept === 'application/x-ndjson';
+      response.end(isLines ? linesOf([item]) : JSON.stringify({ items: [item], next_cursor: null }));
+    },
   });
-  const page = await fleet.page(question({ deadlineMs: 400 }), { limit: 5000, from: undefined });
+  const page = await fleet.page(question({ deadlineMs: 2000 }), { limit: 5000, from: undefined });
   assert.deepEqual(
     page.items.map(({ node }) => node),
     ['good', 'good', 'good', 'good', 'good', 'good-spoof'],
@@ -204,7 +136,7 @@ test('nodes that lie, stall, break off or send too much are named with why; the 
   );
   assert.equal(page.unreachable.length, Object.keys(bad).length);
   for (const { node, reason } of page.unreachable) assert.match(reason, bad[node]?.[1] ?? /^$/, node);
-  const stream = fleet.stream(question({ deadlineMs: 400 }));
+  const stream = fleet.stream(question({ deadlineMs: 2000 }));
   let step = await stream.next();
   while (step.done !== true) step = await stream.next();
   assert.deepEqual([step.value.count, step.value.complete], [6, false]);

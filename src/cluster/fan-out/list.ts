@@ -2,7 +2,8 @@ import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
 import type { NodeCaller, NodeTarget } from '../node-call.ts';
-import { type FleetItem, type ListQuestion, type NodePage, readNodePage } from './node-page.ts';
+import type { ListQuestion } from './node-answer.ts';
+import { type FleetItem, type NodePage, readNodePage } from './node-page.ts';
 
 /** A node that may be asked, or why it is not. */
 export interface Candidate {

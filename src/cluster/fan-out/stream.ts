@@ -1,7 +1,7 @@
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
 import { type FleetListRequest, missing } from './list.ts';
-import { type FleetItem, readNodePage } from './node-page.ts';
+import { type NodeLines, readNodeLines } from './node-lines.ts';
 
 /** What a whole stream came to. */
 export interface FleetSummary {
@@ -12,15 +12,15 @@ export interface FleetSummary {
 }
 
 /**
- * The whole list, as nodes answer: in each node's own order, but the nodes as they come. So many are asked at
- * a time, and no more is read of them than somebody takes.
+ * The whole list, as nodes answer, as lines of JSON: in each node's own order, but the nodes as they come. So
+ * many are asked at a time, and no more is read of them than somebody takes.
  *
  * @throws PinfoldError where the question itself is refused
  */
 export async function* streamFleet(
   request: FleetListRequest,
-): AsyncGenerator<readonly FleetItem[], FleetSummary, undefined> {
-  const channel = new Channel<readonly FleetItem[]>(limits.nodePagesAhead);
+): AsyncGenerator<Buffer, FleetSummary, undefined> {
+  const channel = new Channel<NodeLines>(limits.nodePagesAhead);
   const stopping = new AbortController();
   const signal = AbortSignal.any([request.signal, stopping.signal]);
   const unreachable: Unreachable[] = [];
@@ -36,9 +36,9 @@ export async function* streamFleet(
         let after: string | undefined;
         do {
           const slice = { limit: limits.nodePageItems, after, signal };
-          const page = await readNodePage(request.caller, target, request.question, slice);
-          if (page.items.length > 0) await channel.put(page.items);
-          after = page.next;
+          const part = await readNodeLines(request.caller, target, request.question, slice);
+          if (part.count > 0) await channel.put(part);
+          after = part.next;
         } while (after !== undefined && !signal.aborted);
       } catch (error) {
         unreachable.push(missing(name, error));
@@ -52,9 +52,9 @@ export async function* streamFleet(
   );
   let count = 0;
   try {
-    for await (const items of channel) {
-      count += items.length;
-      yield items;
+    for await (const part of channel) {
+      count += part.count;
+      yield part.lines;
     }
   } finally {
     stopping.abort();

@@ -1,8 +1,8 @@
 import type { Clock } from '../../model/clock.ts';
 import { parseDigest, parseMember } from '../../model/cluster/documents.ts';
-import { clusterPrefix, namesOfKey } from '../../model/cluster/key.ts';
+import { clusterKey, clusterPrefix, namesOfKey, parseClusterName } from '../../model/cluster/key.ts';
 import { isSelected, type Selector } from '../../model/cluster/selector.ts';
-import type { ClusterStore } from '../../model/cluster/store.ts';
+import type { ClusterEntry, ClusterStore } from '../../model/cluster/store.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { Log } from '../../model/log.ts';
@@ -18,6 +18,9 @@ interface Known {
   lastSeen: Date | undefined;
 }
 
+/** Called with the keys below `nodes/` that differ from before. */
+type Listener = (keys: readonly string[]) => void;
+
 /**
  * The nodes of the fleet as the store tells them, with times by this manager's clock: a node's own clock may
  * be wrong, and a lease says only that the store heard of it.
@@ -27,6 +30,7 @@ export class NodeDirectory {
   readonly #store: ClusterStore;
   readonly #mirror: Mirror;
   readonly #known = new Map<string, Known>();
+  readonly #listeners: Listener[] = [];
 
   constructor(parts: { readonly store: ClusterStore; readonly clock: Clock; readonly log: Log }) {
     this.#clock = parts.clock;
@@ -51,6 +55,17 @@ export class NodeDirectory {
 
   async stop(): Promise<void> {
     await this.#mirror.stop();
+  }
+
+  /** Has somebody told of all changes, and begins with what is there: nodes write more than who they are. */
+  follow(listener: Listener): void {
+    this.#listeners.push(listener);
+    listener([...this.#mirror.entries.keys()]);
+  }
+
+  /** What is at a key below `nodes/`. */
+  entry(key: string): ClusterEntry | undefined {
+    return this.#mirror.entries.get(key);
   }
 
   /** All nodes that meet a selector, by name. */
@@ -78,19 +93,26 @@ export class NodeDirectory {
    */
   async forget(name: string): Promise<void> {
     this.get(name);
-    const keys = [...this.#mirror.entries.values()].filter(({ key }) => namesOfKey(key)?.[1] === name);
-    const member = keys.find(({ key }) => namesOfKey(key)?.[2] === 'member');
-    if (member !== undefined) {
+    const member = clusterKey('nodes', parseClusterName(name), 'member');
+    if (this.#mirror.entries.has(member)) {
       throw new PinfoldError('conflict', {
         detail: 'The node is there: end its agent first, then forget it.',
       });
     }
-    const { succeeded } = await this.#store.txn({
-      conditions: keys.map(({ key, modRevision }) => ({ key, modRevision })),
-      changes: keys.map(({ key }) => ({ delete: key })),
-    });
-    if (!succeeded)
-      throw new PinfoldError('conflict', { detail: 'The node has just said something: look again.' });
+    const keys = [...this.#mirror.entries.values()].filter(({ key }) => namesOfKey(key)?.[1] === name);
+    // One that was interrupted is still known, and can be forgotten again: the digest goes last.
+    const inOrder = keys.sort((one, other) => Number(isDigest(one)) - Number(isDigest(other)));
+    const atOnce = limits.clusterTxnOperationsMax - 1;
+    for (let at = 0; at < inOrder.length; at += atOnce) {
+      const part = inOrder.slice(at, at + atOnce);
+      const isAway = { key: member, modRevision: 0 };
+      const { succeeded } = await this.#store.txn({
+        conditions: [isAway, ...part.map(({ key, modRevision }) => ({ key, modRevision }))],
+        changes: part.map(({ key }) => ({ delete: key })),
+      });
+      if (!succeeded)
+        throw new PinfoldError('conflict', { detail: 'The node has just said something: look again.' });
+    }
   }
 
   #document(name: string, { member, digest, isThere, since, lastSeen }: Known): FleetNode {
@@ -125,8 +147,13 @@ export class NodeDirectory {
   }
 
   #take(keys: readonly string[]): void {
-    const names = new Set(keys.map((key) => namesOfKey(key)?.[1]).filter((name) => name !== undefined));
+    const names = new Set<string>();
+    for (const key of keys) {
+      const [, name, what] = namesOfKey(key) ?? [];
+      if (name !== undefined && what !== 'status') names.add(name);
+    }
     for (const name of names) this.#takeNode(name);
+    for (const listener of this.#listeners) listener(keys);
   }
 
   #takeNode(name: string): void {
@@ -154,6 +181,10 @@ export class NodeDirectory {
   #textOf(name: string, what: 'member' | 'digest'): string | undefined {
     return this.#mirror.entries.get(`${clusterPrefix('nodes')}${name}/${what}`)?.value;
   }
+}
+
+function isDigest({ key }: ClusterEntry): boolean {
+  return namesOfKey(key)?.[2] === 'digest';
 }
 
 function shortDigest({ observed_at, pins, objects, findings, hash }: DigestDocument): FleetNode['digest'] {

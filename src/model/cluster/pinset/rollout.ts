@@ -1,7 +1,7 @@
 import type { NodeState } from '../../schema/cluster.ts';
 import type { DesiredDocument, RolloutDocument } from '../../schema/pinset.ts';
-import { type RolloutNode, type Standing, standingOf } from './standing.ts';
 import { isMeantFor } from './select.ts';
+import { type RolloutNode, type Standing, standingOf } from './standing.ts';
 
 /** What a rollout goes by. */
 export interface RolloutFacts {
@@ -117,7 +117,11 @@ function isPending(standing: Standing): boolean {
 function pauseReason(
   begun: RolloutDocument,
   { desired }: RolloutFacts,
-  at: { readonly placed: readonly Placed[]; readonly open: readonly string[]; readonly more: readonly string[] },
+  at: {
+    readonly placed: readonly Placed[];
+    readonly open: readonly string[];
+    readonly more: readonly string[];
+  },
 ): string | undefined {
   if (begun.paused_by !== undefined) return begun.reason ?? `paused by ${begun.paused_by}`;
   const { placed, open, more } = at;

@@ -1,0 +1,104 @@
+import type { Readable } from 'node:stream';
+import { errorCatalogue, PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import { isRecord } from '../../model/record.ts';
+import type { Caller } from '../../model/role.ts';
+import { type NodeCaller, type NodeTarget, unreachable } from '../node-call.ts';
+
+/** A list that every node has, and who asks for it. */
+export interface ListQuestion {
+  /** `/v1/pins`. */
+  readonly path: string;
+  /** The filters, without limit and cursor. */
+  readonly query: URLSearchParams;
+  readonly caller: Caller;
+  /** How long one node is waited for. */
+  readonly deadlineMs: number;
+}
+
+/** Which part of a node's list. */
+export interface NodeSlice {
+  readonly limit: number;
+  readonly after: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks one node for a part of a list, in one of the forms it has, and gives the whole answer as it came.
+ *
+ * @throws PinfoldError node_unreachable; and what the node refuses about the question itself (400, 422),
+ * which all others would refuse too
+ */
+export async function readNodeAnswer(
+  caller: NodeCaller,
+  node: NodeTarget,
+  question: ListQuestion,
+  slice: NodeSlice & { readonly accept: 'application/json' | 'application/x-ndjson' },
+): Promise<Buffer> {
+  const query = new URLSearchParams(question.query);
+  query.set('limit', String(slice.limit));
+  if (slice.after !== undefined) query.set('cursor', slice.after);
+  const signal = AbortSignal.any([slice.signal, AbortSignal.timeout(question.deadlineMs)]);
+  const answer = await caller.call(node, {
+    method: 'GET',
+    target: `${question.path}?${query}`,
+    caller: question.caller,
+    headers: { accept: slice.accept },
+    signal,
+  });
+  const bytes = await readWhole(node, answer.body, signal);
+  if (answer.status !== 200) throw refusalOf(node, answer.status, parseNodeJson(node, bytes));
+  return bytes;
+}
+
+/** What a node sent, as JSON. @throws PinfoldError node_unreachable */
+export function parseNodeJson(node: NodeTarget, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw unreachable(node.name, 'its answer is not JSON.', error);
+  }
+}
+
+/** Tells whether a node may have given this as the place where its list goes on. */
+export function isNextCursor(next: unknown): next is string | null {
+  return next === null || (typeof next === 'string' && next.length <= limits.cursorCharsMax);
+}
+
+/** For a node that answers something else than a part of a list. */
+export function noPage(node: NodeTarget, cause?: unknown): PinfoldError {
+  return unreachable(node.name, 'its answer is no page of a list.', cause);
+}
+
+async function readWhole(node: NodeTarget, body: Readable, signal: AbortSignal): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of body) {
+      bytes += piece.length;
+      if (bytes > limits.nodeAnswerBytesMax) {
+        body.destroy();
+        throw unreachable(node.name, `its answer has more than ${limits.nodeAnswerBytesMax} bytes.`);
+      }
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces, bytes);
+  } catch (error) {
+    if (error instanceof PinfoldError) throw error;
+    throw unreachable(node.name, signal.aborted ? 'it took too long.' : 'the connection broke.', error);
+  }
+}
+
+function refusalOf(node: NodeTarget, status: number, document: unknown): PinfoldError {
+  const { code, detail, errors } = isRecord(document) ? document : {};
+  const known = Object.hasOwn(errorCatalogue, String(code)) ? parseCode(String(code)) : undefined;
+  const sentence = typeof detail === 'string' ? detail.slice(0, 500) : 'it does not say why.';
+  if (known !== undefined && (status === 400 || status === 422)) {
+    return new PinfoldError(known, { detail: sentence, ...(Array.isArray(errors) ? { errors } : {}) });
+  }
+  return unreachable(node.name, `it refused (${status} ${String(code ?? '').slice(0, 64)}): ${sentence}`);
+}
+
+function parseCode(code: string): keyof typeof errorCatalogue {
+  return code as keyof typeof errorCatalogue;
+}
