@@ -198,6 +198,16 @@ export const limits = {
   pinSetPinsMax: 1000,
   pinSetBytesMax: 448 * 1024,
   pinSetStatusBytesMax: 1024,
+  /** How often a node looks after its pin sets without being woken. */
+  pinSetEveryMs: 30_000,
+  /** What a map may have for its entries to be copied into another, in all and in one go. */
+  copyEntriesMax: 262_144,
+  copyBytesMax: 64 * 1024 * 1024,
+  copyAtOnceEntries: 65_536,
+  /** How often changes of an old map are brought over, at first and at least; and when that is drift. */
+  copyEveryMs: 200,
+  copyEveryMsMax: 5000,
+  copyPatienceMs: 10_000,
   /** The manager that leads rollouts says so three times in this; another leads when it has not. */
   leaderLeaseSeconds: 5,
   /** Rollouts are looked at when something changed, and this often. */

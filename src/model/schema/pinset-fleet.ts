@@ -42,10 +42,10 @@ export type RolloutView = Static<typeof RolloutView>;
 export const PinSetCounts = Type.Object({
   total: Type.Unsafe<number>({ ...Count, description: 'nodes it is meant for' }),
   done: Type.Unsafe<number>({ ...Count, description: 'those that have this generation and are well' }),
-  ...Object.fromEntries(nodePinSetStates.map((state) => [state, Count])) as Record<
+  ...(Object.fromEntries(nodePinSetStates.map((state) => [state, Count])) as Record<
     NodePinSetState,
     typeof Count
-  >,
+  >),
 });
 export type PinSetCounts = Static<typeof PinSetCounts>;
 
@@ -135,11 +135,12 @@ export type FleetPinSetDiff = Static<typeof FleetPinSetDiff>;
 export const AdoptablePinSet = Type.Object(
   {
     name: Type.String(),
-    stored_generation: Type.Union([Generation, Type.Null()], { description: 'null where the store has none' }),
-    nodes: Type.Array(
-      Type.Object({ node: Type.String(), generation: Generation, told_at: Time }),
-      { description: 'who has applied what, the newest first' },
-    ),
+    stored_generation: Type.Union([Generation, Type.Null()], {
+      description: 'null where the store has none',
+    }),
+    nodes: Type.Array(Type.Object({ node: Type.String(), generation: Generation, told_at: Time }), {
+      description: 'who has applied what, the newest first',
+    }),
   },
   { $id: 'AdoptablePinSet' },
 );

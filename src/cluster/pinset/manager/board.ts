@@ -42,7 +42,10 @@ export class PinSetBoard {
 
   constructor({ store, directory, clock, log, onChange }: BoardParts) {
     this.#directory = directory;
-    const mirrorOf = (first: string, take: (name: string, entry: ClusterEntry | undefined) => void): Mirror => {
+    const mirrorOf = (
+      first: string,
+      take: (name: string, entry: ClusterEntry | undefined) => void,
+    ): Mirror => {
       const mirror: Mirror = new Mirror({
         ...{ store, clock, log, prefix: clusterPrefix(first) },
         onChange: (keys) => {

@@ -45,7 +45,8 @@ export class Leadership {
   async keep(): Promise<void> {
     const nowMs = this.#parts.clock.monotonicMs();
     if (this.#lease === undefined) await this.#take(nowMs);
-    else if (nowMs - this.#renewedMs > (limits.leaderLeaseSeconds * 1000) / 3) await this.#renew(this.#lease, nowMs);
+    else if (nowMs - this.#renewedMs > (limits.leaderLeaseSeconds * 1000) / 3)
+      await this.#renew(this.#lease, nowMs);
   }
 
   /** A transaction was refused: looks whether somebody else leads by now. @throws PinfoldError */

@@ -107,6 +107,8 @@ export class Rollouts {
     const before = this.#trouble;
     this.#trouble = error === undefined ? undefined : error instanceof Error ? error.message : String(error);
     if (this.#trouble === before || error === undefined) return;
-    this.#parts.log.warn('rollouts could not be advanced; it is tried again', { cause: describeError(error) });
+    this.#parts.log.warn('rollouts could not be advanced; it is tried again', {
+      cause: describeError(error),
+    });
   }
 }

@@ -101,7 +101,9 @@ export class Wishes {
       });
       if (succeeded) return result;
     }
-    throw new PinfoldError('conflict', { detail: `Others change ${name} at the same time, again and again.` });
+    throw new PinfoldError('conflict', {
+      detail: `Others change ${name} at the same time, again and again.`,
+    });
   }
 
   #nextGeneration(name: ClusterName, stored: DesiredDocument | undefined): number {
