@@ -8,7 +8,8 @@ import { Inventory } from '../../src/agent/inventory/inventory.ts';
 import { KnownMounts } from '../../src/agent/observer/known-mounts.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
-import { holderGraph } from '../../src/model/holder/document.ts';
+import { isPinfoldError } from '../../src/model/error.ts';
+import { holderGraph, whyDocument } from '../../src/model/holder/document.ts';
 import type { HolderFacts, HolderRequest } from '../../src/model/holder/facts.ts';
 import { limits } from '../../src/model/limits.ts';
 import type { WhyDocument } from '../../src/model/schema/holder.ts';
@@ -78,6 +79,71 @@ test('a reading that stays out of step is given after the third, and never below
   const graph = holderGraph(readHoldersOf(partsWith({ kernel: doubling }), subject));
   assert.equal(readings, 3);
   assert.deepEqual(graph.unexplained, { users: 0, kernel: 0 });
+});
+
+test('a holder that comes while it is being read is no unexplained one, and one out of sight is', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_coming:0', `pin:0:${join(bpffs.path, 'coming')}`);
+  const id = holder.objects[0]?.id ?? 0;
+  const described = kernel.objects.describe('map', id);
+  assert.ok(described !== undefined);
+  const subject = { kind: 'map', id, info: described.info } as const;
+  let readings = 0;
+  // As if it had been opened between the first walk and the look at the counters.
+  const opening = kernelThat((facts, reading) => {
+    readings = reading;
+    return reading > 2 ? facts : { ...facts, files: [] };
+  });
+  const graph = holderGraph(readHoldersOf(partsWith({ kernel: opening }), subject));
+  assert.deepEqual([readings, graph.unexplained], [3, { users: 0, kernel: 0 }]);
+  const blind = kernelThat((facts, reading) => {
+    readings = reading;
+    return { ...facts, files: [] };
+  });
+  const hidden = whyDocument(readHoldersOf(partsWith({ kernel: blind }), subject));
+  assert.deepEqual([readings, hidden.unexplained?.users], [3, 1]);
+  assert.doesNotMatch(hidden.sentences.join(' '), /came or went/);
+});
+
+test('where no two walks agree, that is said', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_restless:0', `pin:0:${join(bpffs.path, 'restless')}`);
+  const id = holder.objects[0]?.id ?? 0;
+  const described = kernel.objects.describe('map', id);
+  assert.ok(described !== undefined);
+  let readings = 0;
+  const restless = kernelThat((facts, reading) => {
+    readings = reading;
+    return { ...facts, files: [], pins: reading % 2 === 0 ? [] : facts.pins };
+  });
+  const parts = partsWith({ kernel: restless });
+  const why = whyDocument(readHoldersOf(parts, { kind: 'map', id, info: described.info }));
+  assert.equal(readings, 4);
+  assert.ok(why.sentences.includes('Holders came or went while this was read.'), why.sentences.join(' '));
+});
+
+test('an object that goes while it is being read is not found, and one with its id is read anew', async (t) => {
+  using holder = await hold('map:hash:4:8:16:pf_reused:0', 'map:hash:4:8:32:pf_reusing:0');
+  const [map, other] = holder.objects.map((one) => one.id);
+  const describe = kernel.objects.describe.bind(kernel.objects);
+  let readings = 0;
+  const counting = kernelThat((facts, reading) => {
+    readings = reading;
+    return facts;
+  });
+  const reads = new AgentHolderReads({ ...partsWith({ kernel: counting }), isPinsOnly: false });
+  let asked = 0;
+  t.mock.method(kernel.objects, 'describe', (kind: 'map', id: number) => {
+    return id === map && ++asked > 1 ? describe(kind, other ?? 0) : describe(kind, id);
+  });
+  reads.why('map', map ?? 0);
+  assert.equal(readings, 2);
+  asked = 0;
+  t.mock.method(kernel.objects, 'describe', (kind: 'map', id: number) =>
+    ++asked > 1 ? undefined : describe(kind, id),
+  );
+  assert.throws(
+    () => reads.why('map', map ?? 0),
+    (error) => isPinfoldError(error, 'object_not_found'),
+  );
 });
 
 test('one reading answers for a second and no longer, and says of when it is', async () => {

@@ -46,6 +46,7 @@ export function reading(
     counters: countersOf(object),
     whyNoCounters: undefined,
     unavailable: all.unavailable,
+    hasMoved: false,
     holders: new Holders(all),
     primaryMount: '0:39',
     countersOf,

@@ -1,6 +1,6 @@
 import { PinfoldError } from '../../model/error.ts';
 import { accountOf, unexplainedOf } from '../../model/holder/account.ts';
-import { holderGraph, referencesOf, whyDocument } from '../../model/holder/document.ts';
+import { holderGraph, type Reading, referencesOf, whyDocument } from '../../model/holder/document.ts';
 import type { ObjectKey } from '../../model/holder/facts.ts';
 import { type HeldBy, objectsHeldBy } from '../../model/holder/held-by.ts';
 import { keyOf } from '../../model/holder/holders.ts';
@@ -32,11 +32,11 @@ export class AgentHolderReads implements HolderReads {
   }
 
   holders(kind: PinnableKind, id: number): HolderGraph {
-    return holderGraph(readHoldersOf(this.#parts, this.#subject(kind, id)));
+    return holderGraph(this.#read(kind, id));
   }
 
   why(kind: PinnableKind, id: number): WhyDocument {
-    return whyDocument(readHoldersOf(this.#parts, this.#subject(kind, id)));
+    return whyDocument(this.#read(kind, id));
   }
 
   heldBy(choice: HeldBy): ReadonlySet<string> {
@@ -68,11 +68,22 @@ export class AgentHolderReads implements HolderReads {
     return reading;
   }
 
-  #subject(kind: PinnableKind, id: number): Subject {
+  /**
+   * What went meanwhile is not there, and what has its id now is another object: holders of the one are never
+   * set against counters of the other.
+   */
+  #read(kind: PinnableKind, id: number): Reading {
+    const before = this.#subject(kind, id);
+    const reading = readHoldersOf(this.#parts, before);
+    const after = this.#subject(kind, id);
+    return after.fingerprint === before.fingerprint ? reading : readHoldersOf(this.#parts, after);
+  }
+
+  #subject(kind: PinnableKind, id: number): Subject & { readonly fingerprint: string } {
     this.#assertUsesIds();
     const { objects } = this.#parts.kernel;
     const described = objects.isOwn(kind, id) ? undefined : objects.describe(kind, id);
-    if (described !== undefined) return { kind, id, info: described.info };
+    if (described !== undefined) return { kind, id, ...described };
     throw new PinfoldError('object_not_found', { detail: `There is no ${kind} with id ${id}.`, kind, id });
   }
 

@@ -44,20 +44,28 @@ export function readAllHolders(parts: ReadingParts): WholeReading {
   return { facts, holders: new Holders(facts), observedAt, countersOf };
 }
 
+/** So often everything is walked, at most, until two walks in a row agree. */
+const walksMax = 3;
+
 /**
  * Reads who holds one object: holders first, counters right after.
  *
  * Known pins and open files are looked at before all else. Where they, with what objects hold, are just what
  * the kernel counts, of that object and of all above it, nothing is missing and nothing more is read. Else
- * everything is walked. More holders than counted references mean that one let go in between; then all is
- * read once more, and what is still out of step after that is said to be.
+ * everything is walked. Where that differs from the counters, something may only have come or gone in
+ * between: it is walked again, and believed when two walks agree. Where none do, that is said.
  */
 export function readHoldersOf(parts: ReadingParts, subject: Subject): Reading {
   const request = requestOf(parts.inventory);
   const near = readOnce(parts, subject, { ...request, knownPins: knownPinsOf(parts) });
   if (isWhole(near)) return near;
-  const first = readOnce(parts, subject, request);
-  return isSettled(first) ? first : readOnce(parts, subject, request);
+  let last = readOnce(parts, subject, request);
+  for (let walk = 2; walk <= walksMax && !isSettled(last); walk++) {
+    const next = readOnce(parts, subject, request);
+    if (isSame(last, next)) return next;
+    last = next;
+  }
+  return isSettled(last) ? last : { ...last, hasMoved: true };
 }
 
 function readOnce(parts: ReadingParts, { kind, id, info }: Subject, request: HolderRequest): Reading {
@@ -76,6 +84,7 @@ function readOnce(parts: ReadingParts, { kind, id, info }: Subject, request: Hol
     whyNoCounters: why,
     holders: new Holders(facts),
     unavailable: facts.unavailable,
+    hasMoved: false,
     primaryMount: parts.primaryMount(),
     countersOf: (one) => (keyOf(one) === keyOf(object) ? counters : others(one)),
     typeOf: (one) => described.of(one)?.type,
@@ -99,9 +108,19 @@ function isWhole({ holders, object, countersOf }: Reading): boolean {
     .every((one) => isExplained(one.kind, accountOf(holders.of(one)), countersOf(one)));
 }
 
+/** Nothing is left to explain; of programs nothing ever is. */
 function isSettled({ holders, object, counters }: Reading): boolean {
-  const account = accountOf(holders.of(object));
-  return unexplainedOf(object.kind, account, counters)?.isSettled !== false;
+  const unexplained = unexplainedOf(object.kind, accountOf(holders.of(object)), counters);
+  if (unexplained === undefined) return true;
+  return unexplained.isSettled && unexplained.users + unexplained.kernel === 0;
+}
+
+/** Whether two readings found as much, and the kernel counted as much. */
+function isSame(one: Reading, other: Reading): boolean {
+  const [first, second] = [one, other].map(({ holders, object, counters }) =>
+    JSON.stringify([accountOf(holders.of(object)), Number(counters?.refcnt), Number(counters?.usercnt)]),
+  );
+  return first === second;
 }
 
 function knownPinsOf({ inventory, known }: ReadingParts): KnownPins {

@@ -9,6 +9,7 @@ import type {
 import { limits } from '../../model/limits.ts';
 import type { HeldFile } from '../iter/held-files.ts';
 import type { MapHolds, ProgramHolds } from '../iter/hold-lists.ts';
+import { readSinceBootMs } from '../proc/boot.ts';
 import { addAttachments } from './attachments.ts';
 import { holdersAbove, type ObjectSet } from './closure.ts';
 import { Collection } from './collection.ts';
@@ -65,11 +66,12 @@ export class KernelHolders implements HolderFactsReader {
       withFirst: request.knownPins === undefined,
     });
     this.#addFiles(held, objects, into);
+    const readAtMs = readSinceBootMs();
     this.#addPins({ request, held, wanted }, into);
     // Those of one object are told in the same order, whichever way they were found.
     if (wanted !== undefined) into.pins.sort(byPlace);
     addAttachments(this.#sources, { ...objects, held }, into);
-    return into.facts(readProcesses(into));
+    return into.facts(readProcesses(into, readAtMs));
   }
 
   #readObjects(into: Collection, focus: ObjectKey | undefined): Objects {

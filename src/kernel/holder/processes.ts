@@ -3,8 +3,16 @@ import type { ProcessFact } from '../../model/holder/facts.ts';
 import { findStat, parseCgroup } from '../proc/process.ts';
 import type { Collection } from './collection.ts';
 
-/** Every process that the facts name; those that have ended since are left out. */
-export function readProcesses(facts: Collection): ReadonlyMap<number, ProcessFact> {
+/** USER_HZ, in which /proc counts, as milliseconds (proc_pid_stat(5)). */
+const tickMs = 10;
+
+/**
+ * Every process that the facts name; those that have ended since are left out, and so are those that began
+ * after files were read: they have the number of one that has ended, and hold nothing of what it held.
+ *
+ * @param readAtMs when files were read, in milliseconds since boot
+ */
+export function readProcesses(facts: Collection, readAtMs: number): ReadonlyMap<number, ProcessFact> {
   const pids = new Set<number>();
   for (const { descriptors, mappings } of facts.files) {
     for (const { pid } of [...descriptors, ...mappings]) pids.add(pid);
@@ -18,7 +26,7 @@ export function readProcesses(facts: Collection): ReadonlyMap<number, ProcessFac
   const processes = new Map<number, ProcessFact>();
   for (const pid of pids) {
     const process = readProcess(pid);
-    if (process !== undefined) processes.set(pid, process);
+    if (process !== undefined && process.startTime * tickMs <= readAtMs) processes.set(pid, process);
   }
   return processes;
 }

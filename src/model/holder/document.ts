@@ -18,6 +18,8 @@ export interface Reading extends ConsequenceParts, ReasonParts {
   /** Why there are no counters. */
   readonly whyNoCounters: string | undefined;
   readonly unavailable: readonly UnavailableFact[];
+  /** Holders came or went whenever it was read. */
+  readonly hasMoved: boolean;
 }
 
 /** What was counted and what was found, as documents of objects show it. */
@@ -69,10 +71,12 @@ export function whyDocument(reading: Reading): WhyDocument {
   const { object, counters } = reading;
   const consequences = consequencesFor(reading, object);
   const account = accountOf(reading.holders.of(object));
+  const unexplained = unexplainedOf(object.kind, account, counters);
+  const isSettled = unexplained?.isSettled === true && !reading.hasMoved;
   const story = {
     object,
     consequences,
-    unexplained: unexplainedOf(object.kind, account, counters),
+    unexplained: unexplained === undefined ? undefined : { ...unexplained, isSettled },
     counted: counters === undefined ? undefined : Number(counters.refcnt),
     unavailable: reading.unavailable,
   };

@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import { pathMembers, textOf } from '../path.ts';
 import type { HolderAttachment, HolderEdge, HolderNode } from '../schema/holder.ts';
-import { ownerOfCgroup } from './cgroup.ts';
+import { type CgroupOwner, ownerOfCgroup } from './cgroup.ts';
 import type { AttachmentFact, Descriptor, FileFact, ObjectKey } from './facts.ts';
 import { type Holder, type Holders, keyOf, type OpenInode, type PinnedInode } from './holders.ts';
 import { attachmentWords, type LabelOf } from './words.ts';
@@ -158,7 +158,7 @@ class Drawing {
         start_time: startTime,
         comm: textOf(comm),
         cgroup: textOf(cgroup),
-        ...ownerOfCgroup(cgroup),
+        ...ownerText(cgroup),
       });
       this.#edge({ holder: key, held, hold });
     }
@@ -188,6 +188,13 @@ class Drawing {
     this.#numbers.set(thing, number);
     return number;
   }
+}
+
+/** Whom a control group names, as text. */
+function ownerText(cgroup: string): CgroupOwner {
+  return Object.fromEntries(
+    Object.entries(ownerOfCgroup(cgroup)).map(([trait, bytes]) => [trait, textOf(String(bytes))]),
+  );
 }
 
 /** As much of a list as one node shows. */

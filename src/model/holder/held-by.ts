@@ -36,8 +36,9 @@ const containerDigitsMin = 12;
 export function isChosen(fact: ProcessFact, { trait, value }: HeldBy): boolean {
   if (trait === 'pid') return fact.pid === Number(value);
   if (trait === 'comm') return textOf(fact.comm) === value;
-  const owner = ownerOfCgroup(fact.cgroup)[trait];
-  if (owner === undefined) return false;
+  const bytes = ownerOfCgroup(fact.cgroup)[trait];
+  if (bytes === undefined) return false;
+  const owner = textOf(bytes);
   const isShort = trait === 'container' && value.length >= containerDigitsMin;
   return isShort ? owner.startsWith(value) : owner === value;
 }
