@@ -7,12 +7,13 @@ import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { lists } from './lists.ts';
 import { load } from './load.ts';
+import { observe } from './observe.ts';
 import { scrape } from './scrape.ts';
 import type { Figure } from './support/scenario.ts';
 import { waits } from './waits.ts';
 import { why } from './why.ts';
 
-const scenarios = [lists, changes, idle, http, dump, why, scrape, load, waits, gc, hooks];
+const scenarios = [lists, changes, idle, observe, http, dump, why, scrape, load, waits, gc, hooks];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {

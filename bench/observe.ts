@@ -1,0 +1,65 @@
+import { mountBpffs } from '../test/support/bpffs.ts';
+import { type BenchAgent, startAgent } from './support/agent.ts';
+import { cpuSeconds } from './support/cpu.ts';
+import { makePinnedMaps } from './support/maps.ts';
+import { below, type Figure, type Scenario } from './support/scenario.ts';
+
+const mapsMany = 5000;
+const settleSeconds = 15;
+const restSeconds = 60;
+
+/**
+ * What the observation of each second costs with 5,000 pinned maps while nothing happens: of the whole agent
+ * at rest, and of that the time its passes take by its own clock.
+ */
+export const observe: Scenario = {
+  name: 'observe',
+  run: async () => {
+    const bpffs = mountBpffs();
+    using holder = await makePinnedMaps(bpffs.path, mapsMany);
+    holder.end();
+    using agent = await startAgent(bpffs);
+    await rest(settleSeconds);
+    const before = { passes: await passesOf(agent), cpu: cpuSeconds(agent.pid), at: performance.now() };
+    await rest(restSeconds);
+    const cpu = cpuSeconds(agent.pid) - before.cpu;
+    const seconds = (performance.now() - before.at) / 1000;
+    const passes = await passesOf(agent);
+    return [
+      share(`processor at rest, ${mapsMany} maps, over ${restSeconds} s`, cpu / seconds),
+      ...(['quick', 'full'] as const).flatMap((kind) => {
+        const count = passes[kind].count - before.passes[kind].count;
+        const took = passes[kind].seconds - before.passes[kind].seconds;
+        if (count === 0) throw new Error(`there was no ${kind} pass in ${seconds} s`);
+        return [
+          share(`time in the ${count} ${kind} passes, ${mapsMany} maps`, took / seconds),
+          below(`one ${kind} pass, ${mapsMany} maps`, (took / count) * 1000, 10, 'ms'),
+        ];
+      }),
+    ];
+  },
+};
+
+type Passes = Readonly<Record<'quick' | 'full', { readonly count: number; readonly seconds: number }>>;
+
+/** Asked at rest, once before and once after: a scrape costs something itself. */
+async function passesOf(agent: BenchAgent): Promise<Passes> {
+  const text = await agent.request('GET', '/metrics');
+  const value = (member: string, pass: string): number => {
+    const line = new RegExp(
+      `^pinfold_observation_duration_seconds_${member}\\{pass="${pass}"\\} (\\S+)$`,
+      'm',
+    );
+    return Number(line.exec(text)?.[1]);
+  };
+  const totals = (pass: string) => ({ count: value('count', pass), seconds: value('sum', pass) });
+  return { quick: totals('quick'), full: totals('full') };
+}
+
+function share(name: string, ofOne: number): Figure {
+  return below(name, 100 * ofOne, 1, '% of a core');
+}
+
+function rest(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}
