@@ -28,10 +28,12 @@ export async function describeApi(): Promise<string> {
       webhooks: silentWebhooks,
       clock: { now: unused, monotonicMs: unused, bootMs: unused },
       log: { error: unused, warn: unused, info: unused, debug: unused },
+      idempotency: silent.store.idempotency,
       streams: new StreamSlots(),
       fleet: undefined,
       backupDir: '',
       openMetrics: false,
+      notReady: unused,
     },
     peers: { read: unused },
     localRoles: { roleOf: unused },
@@ -113,7 +115,14 @@ const silent: Agent = {
   },
   store: {
     journal: { begin: unused, amend: unused, settle: unused, listOpen: unused, find: unused },
-    pins: { put: unused, markGone: unused, listPresent: unused, history: unused },
+    pins: {
+      put: unused,
+      markGone: unused,
+      listPresent: unused,
+      findPresent: unused,
+      listNames: unused,
+      history: unused,
+    },
     objects: {
       put: unused,
       markGone: unused,

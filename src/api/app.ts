@@ -13,7 +13,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
 import type { Caller } from '../model/role.ts';
-import type { TokenRecords } from '../model/store.ts';
+import type { IdempotencyRecords, TokenRecords } from '../model/store.ts';
 import type { RouteRole } from './auth.ts';
 import type { StreamSlots } from './ndjson.ts';
 
@@ -29,20 +29,32 @@ export type App = FastifyInstance<
 /** What routes ask of webhooks. */
 type WebhookCalls = Exclude<keyof Webhooks, 'wake' | 'stop' | 'numbers'>;
 
-/** What routes are made from. */
-export interface Parts {
-  readonly agent: Agent;
-  readonly metrics: Metrics;
-  readonly webhooks: Pick<Webhooks, WebhookCalls>;
+/** What every process that serves has, also a manager by itself: no node is needed for these. */
+export interface ServiceParts {
+  readonly metrics: Pick<Metrics, 'http' | 'limitHit' | 'render'>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly tokens: TokenRecords;
+  readonly idempotency: IdempotencyRecords;
   readonly streams: StreamSlots;
   /** Undefined where this process is a node of a fleet, not a manager of it. */
   readonly fleet: Fleet | undefined;
+  readonly openMetrics: boolean;
+  /** Why what is answered now would not be complete; undefined once it is. */
+  readonly notReady: () => string | undefined;
+}
+
+/** What the routes of a node are made from. */
+export interface Parts extends ServiceParts {
+  readonly agent: Agent;
+  readonly webhooks: Pick<Webhooks, WebhookCalls>;
+  readonly tokens: TokenRecords;
   /** The directory of `POST /v1/backup`. */
   readonly backupDir: string;
-  readonly openMetrics: boolean;
+}
+
+/** Tells whether there is a node in this process. */
+export function hasNode(parts: ServiceParts | Parts): parts is Parts {
+  return 'agent' in parts;
 }
 
 declare module 'fastify' {

@@ -35,7 +35,7 @@ const touchIntervalMs = 60_000;
  * SHA-256 is known, and the database is asked each time, so that a revoked one is refused at once.
  */
 export class Authenticator {
-  readonly #tokens: TokenRecords;
+  readonly #tokens: TokenRecords | undefined;
   readonly #clock: Clock;
   readonly #local: LocalRoles;
   readonly #connections: Connections;
@@ -45,7 +45,8 @@ export class Authenticator {
   readonly #lastSent = new WeakMap<Socket, SentToken>();
 
   constructor(parts: {
-    readonly tokens: TokenRecords;
+    /** Undefined for a manager by itself, which has no tokens of its own. */
+    readonly tokens: TokenRecords | undefined;
     readonly clock: Clock;
     readonly local: LocalRoles;
     readonly connections: Connections;
@@ -88,7 +89,7 @@ export class Authenticator {
   }
 
   #byToken(sent: SentToken): Caller {
-    const record = this.#tokens.findBySha256(sent.sha256);
+    const record = this.#tokens?.findBySha256(sent.sha256);
     if (record === undefined || (record !== sent.known?.record && !isOf(record, sent))) {
       throw new PinfoldError('unauthenticated', {
         detail: 'The token is not known; it may have been revoked.',
@@ -124,7 +125,7 @@ export class Authenticator {
     if (last !== undefined && nowMs - last < touchIntervalMs) return;
     this.#touchedMs.set(name, nowMs);
     try {
-      this.#tokens.touch(name, this.#clock.now().toISOString());
+      this.#tokens?.touch(name, this.#clock.now().toISOString());
     } catch (error) {
       if (!(error instanceof PinfoldError)) throw error;
     }

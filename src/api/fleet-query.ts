@@ -4,7 +4,7 @@ import { parseSelector } from '../model/cluster/selector.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
-import type { Parts } from './app.ts';
+import type { ServiceParts } from './app.ts';
 
 /** Which nodes of the fleet a request is about. */
 export const nodeChoiceQuery = {
@@ -52,7 +52,7 @@ export function deadlineOf({ deadline }: { readonly deadline?: string }): number
 }
 
 /** The fleet this process manages. @throws PinfoldError not_a_manager */
-export function fleetOf({ fleet }: Parts): Fleet {
+export function fleetOf({ fleet }: Pick<ServiceParts, 'fleet'>): Fleet {
   if (fleet !== undefined) return fleet;
   throw new PinfoldError('not_a_manager', {
     detail:

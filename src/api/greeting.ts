@@ -32,6 +32,27 @@ export function greetingText(greeting: Greeting): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** The same of a manager by itself. */
+export function managerGreeting(greeting: {
+  readonly version: string;
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly nodes: number;
+  /** Why the nodes may not be known; undefined where they are. */
+  readonly trouble: string | undefined;
+}): string {
+  const { version, name, addresses, nodes, trouble } = greeting;
+  const web = addresses.find((address) => address.startsWith('http'));
+  const known =
+    trouble === undefined ? `knows ${count(nodes, 'node')}` : `does not know its nodes: ${trouble}`;
+  const lines = [
+    `Pinfold ${version} manages a fleet as ${name} and ${known}${trouble === undefined ? '.' : ''}`,
+    ...addresses.map((address) => `  API    ${address}`),
+    ...(web === undefined ? [] : [`  docs   ${web}/docs`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
 function count(number: number, noun: string): string {
   return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 }

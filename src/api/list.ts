@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import type { Observed, Page, Slice } from '../agent/agent.ts';
 import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
-import type { Parts } from './app.ts';
+import type { Parts, ServiceParts } from './app.ts';
 import { type Batches, streamLines } from './ndjson.ts';
 
 /** The query members every list has. */
@@ -63,7 +63,7 @@ export function sendList<Item>(
  * @throws PinfoldError bad_cursor, too_many_requests
  */
 export function sendItems<Item>(
-  parts: Pick<Parts, 'streams'>,
+  parts: Pick<ServiceParts, 'streams'>,
   request: FastifyRequest,
   reply: FastifyReply,
   read: PageReader<Item>,
@@ -95,7 +95,7 @@ export function pageDocument<Item>(
 }
 
 function streamOf<Item>(asked: {
-  readonly parts: Pick<Parts, 'streams'>;
+  readonly parts: Pick<ServiceParts, 'streams'>;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly query: PageQuery;

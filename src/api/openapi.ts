@@ -4,13 +4,13 @@ import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
  * The media types that answers and refusals come in are declared with each route; the rest of the document
  * is here.
  */
-export function openapiOptions(version: string): FastifyDynamicSwaggerOptions {
+export function openapiOptions(version: string, title: string): FastifyDynamicSwaggerOptions {
   return {
     convertConstToEnum: false,
     openapi: {
       openapi: '3.1.0',
       info: {
-        title: 'Pinfold node agent',
+        title,
         version,
         description:
           'Sees, shares, keeps and cleans up pinned BPF maps, programs and links of one node. ' +

@@ -16,7 +16,9 @@ export interface Serving {
 /** What listeners are opened from. */
 export interface ServeRequest {
   readonly api: Api;
-  readonly config: AgentConfig;
+  readonly config: Pick<AgentConfig, 'listen' | 'cluster' | 'allowHosts' | 'runDir'>;
+  /** The name of the unix socket in the run directory. */
+  readonly socketName: 'agent.sock' | 'manager.sock';
   readonly tls: TlsTexts | undefined;
   /**
    * Descriptors that a service manager has opened already (sd_listen_fds(3)); they take the place of our
@@ -66,7 +68,7 @@ async function openInherited(
 }
 
 async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
-  const { api, config, tls, groupId, onLimit } = request;
+  const { api, config, tls, groupId, socketName, onLimit } = request;
   const { listen: address, cluster } = config;
   const advertised = cluster.advertise === undefined ? [] : [cluster.advertise.host];
   const allowHosts = [...config.allowHosts, ...advertised];
@@ -78,7 +80,7 @@ async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
         'of a fleet on a network you trust, or use 127.0.0.1.',
     });
   }
-  const socket = join(config.runDir, 'agent.sock');
+  const socket = join(config.runDir, socketName);
   prepareRunDir(config.runDir, groupId);
   await removeDeadSocket(socket);
   open.push(await listen({ api, at: { path: socket }, allowHosts, onLimit }));

@@ -8,7 +8,7 @@ import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
 import { describeError } from '../model/log.ts';
 import type { PeerReader } from '../model/peer.ts';
-import type { App, Parts } from './app.ts';
+import { type App, hasNode, type Parts, type ServiceParts } from './app.ts';
 import { audit } from './audit.ts';
 import { Authenticator, assertMay, type LocalRoles, nobody, type Signatures } from './auth.ts';
 import { acceptJsonOnly, assertBodyComes } from './body.ts';
@@ -36,7 +36,8 @@ export interface Api {
 
 /** What the API is made of; the routes get `parts`. */
 export interface ApiOptions {
-  readonly parts: Parts;
+  /** With those of a node, or without: then the routes of a node are not there. */
+  readonly parts: ServiceParts | Parts;
   readonly peers: PeerReader;
   readonly localRoles: LocalRoles;
   /** Accepts what managers ask for their callers; undefined where there are none. */
@@ -54,7 +55,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const { parts, version } = options;
   const connections = new Connections(options.peers);
   const auth = new Authenticator({
-    tokens: parts.tokens,
+    tokens: hasNode(parts) ? parts.tokens : undefined,
     clock: parts.clock,
     local: options.localRoles,
     connections,
@@ -88,7 +89,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       .header('cross-origin-resource-policy', 'same-origin')
       .header('x-request-id', request.id);
     try {
-      if (!isServing) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
+      if (!isServing) throw new PinfoldError('not_ready', { detail: 'This process is stopping.' });
       admit(request, connections, auth);
     } catch (error) {
       refusal = asPinfoldError(error);
@@ -97,8 +98,11 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   });
   addRefusals(app, parts);
   acceptJsonOnly(app);
-  addIdempotency(app, { records: parts.agent.store.idempotency, clock: parts.clock, log: parts.log });
-  await app.register(swagger, openapiOptions(version));
+  addIdempotency(app, { records: parts.idempotency, clock: parts.clock, log: parts.log });
+  await app.register(
+    swagger,
+    openapiOptions(version, hasNode(parts) ? 'Pinfold node agent' : 'Pinfold manager'),
+  );
   await addRoutes(app, parts);
   addMethodNotAllowed(
     app,
@@ -111,7 +115,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     connections,
     stopServing: () => {
       isServing = false;
-      parts.agent.waits.release();
+      if (hasNode(parts)) parts.agent.waits.release();
       parts.streams.endAll();
     },
     handle: (request, response) => app.routing(request, response),
@@ -187,7 +191,7 @@ function assertQueryIsText(url: string): void {
 }
 
 /** Counts an answer and the time it took, by the template of its route. */
-function measuring({ metrics: { http } }: Parts) {
+function measuring({ metrics: { http } }: ServiceParts) {
   const routes = new Map<string, RouteMetrics>();
   return (request: FastifyRequest, reply: FastifyReply, seconds: number): void => {
     const { url = '' } = request.terms;
@@ -200,7 +204,7 @@ function measuring({ metrics: { http } }: Parts) {
   };
 }
 
-function addRefusals(app: App, parts: Parts): void {
+function addRefusals(app: App, parts: ServiceParts): void {
   app.setNotFoundHandler(() => {
     throw new PinfoldError('not_found', { detail: 'Nothing is served at this URL.' });
   });

@@ -20,6 +20,7 @@ import { gcCommand } from './command/gc.ts';
 import { getCommand } from './command/get.ts';
 import { instructionsCommand } from './command/instructions.ts';
 import { leaveCommand } from './command/leave.ts';
+import { managerCommand } from './command/manager.ts';
 import { mkdirCommand } from './command/mkdir.ts';
 import { mvCommand } from './command/mv.ts';
 import { pinCommand } from './command/pin.ts';
@@ -119,6 +120,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   claimCommand,
   releaseCommand,
   agentCommand,
+  managerCommand,
   clusterCommand,
   doctorCommand,
   leaveCommand,

@@ -1,23 +1,16 @@
-import { readFileSync } from 'node:fs';
 import type { Agent } from '../agent/agent.ts';
 import type { Clock } from '../model/clock.ts';
-import { type ClusterName, parseClusterName } from '../model/cluster/key.ts';
-import type { ClusterSettings } from '../model/cluster/settings.ts';
-import type { ClusterStore } from '../model/cluster/store.ts';
+import { parseClusterName } from '../model/cluster/key.ts';
 import { type AgentConfig, ConfigError } from '../model/config.ts';
 import type { Log } from '../model/log.ts';
 import type { MemberDocument } from '../model/schema/cluster.ts';
 import { pause } from './backoff.ts';
-import { Fleet } from './fleet.ts';
+import type { Fleet } from './fleet.ts';
 import { digester } from './membership/digest.ts';
-import { NodeDirectory } from './membership/nodes.ts';
 import { Registration } from './membership/registration.ts';
-import { NodeCaller } from './node-call.ts';
+import { leaveMs, makeManager, type OwnTls, openEtcd } from './open-manager.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 import { SignatureVerifier } from './signing/verifier.ts';
-
-/** How long an agent that ends tries to say so to the others. */
-const leaveMs = 1000;
 
 /** What an agent's part in a fleet is made from. */
 export interface FleetOptions {
@@ -26,7 +19,7 @@ export interface FleetOptions {
   /** Where the agent listens for callers of this machine. */
   readonly socketPath: string;
   /** PEM texts of the agent's own listener, which is also how it shows itself to nodes. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
+  readonly tls: OwnTls | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -50,7 +43,7 @@ export interface OpenFleet {
  * @throws ConfigError, PinfoldError
  */
 export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
-  const { config, clock, log } = options;
+  const { config, clock, log, tls, socketPath } = options;
   const { cluster } = config;
   const node = parseClusterName(config.node);
   const isAlone = cluster.etcd.length === 0;
@@ -62,7 +55,10 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
     clock,
     roleMax: isAlone ? 'admin' : cluster.roleMax,
   });
-  const manager = cluster.isManager || isAlone ? openManager(options, { store, key, node }) : undefined;
+  const manager =
+    cluster.isManager || isAlone
+      ? makeManager({ name: node, store, key, tls, socketPath, clock, log })
+      : undefined;
   let registration: Registration | undefined;
   return {
     fleet: manager?.fleet,
@@ -72,47 +68,16 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
       registration = new Registration({ store, node, member, digest: digester(options.agent), log });
       const registering = registration.start();
       if (isAlone) await registering;
-      await Promise.all([registering, manager?.directory.start()]);
+      await Promise.all([registering, manager?.start()]);
     },
     stop: async () => {
-      const left = Promise.all([registration?.stop(), manager?.directory.stop()]);
+      const left = Promise.all([registration?.stop(), manager?.stop()]);
       // A store that is away must not keep an agent from ending.
       await Promise.race([left, pause(leaveMs, new AbortController().signal)]);
-      await manager?.caller.close();
+      await manager?.close();
       await store.close();
     },
   };
-}
-
-/** etcd's client is loaded by those alone who use it. @throws ConfigError where a file cannot be read */
-async function openEtcd({ etcd, etcdTls }: ClusterSettings): Promise<ClusterStore> {
-  const { openEtcdStore } = await import('./etcd/etcd-store.ts');
-  const read = (file: string | undefined) => (file === undefined ? undefined : readText(file));
-  const tls = { ca: read(etcdTls?.ca), cert: read(etcdTls?.cert), key: read(etcdTls?.key) };
-  return openEtcdStore({ urls: etcd, tls });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new ConfigError(`${file} cannot be read (${why}).`);
-  }
-}
-
-function openManager(
-  { clock, log, tls: own, socketPath }: FleetOptions,
-  {
-    store,
-    key,
-    node,
-  }: { readonly store: ClusterStore; readonly key: Uint8Array; readonly node: ClusterName },
-) {
-  const directory = new NodeDirectory({ store, clock, log });
-  const tls = own?.ca === undefined ? undefined : { ca: own.ca, cert: own.cert, key: own.key };
-  const caller = new NodeCaller({ manager: node, key, clock, ...(tls === undefined ? {} : { tls }) });
-  return { directory, caller, fleet: new Fleet({ directory, caller, own: { name: node, socketPath } }) };
 }
 
 function memberOf(

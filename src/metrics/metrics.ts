@@ -28,6 +28,32 @@ export interface Metrics extends Disposable {
   render(format: 'prometheus' | 'openmetrics'): Promise<string>;
 }
 
+/** Registers what a manager by itself has to tell: it knows no objects. */
+export function createManagerMetrics({ version }: { readonly version: string }): Metrics {
+  const registry = new Registry();
+  collectBuild(registry, version);
+  const measured = collectProcess(registry, undefined);
+  return {
+    http: collectHttp(registry),
+    limitHit: collectLimits(registry),
+    render: async (format) => textIn(format, await registry.metrics()),
+    [Symbol.dispose]: () => measured[Symbol.dispose](),
+  };
+}
+
+function collectBuild(registry: Registry, version: string): void {
+  new Gauge({
+    name: 'pinfold_build_info',
+    help: 'Always 1; the version is a label.',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version }, 1);
+}
+
+function textIn(format: 'prometheus' | 'openmetrics', text: string): string {
+  return format === 'openmetrics' ? toOpenMetrics(text) : text;
+}
+
 /** Registers every collector on a registry of its own. */
 export function createMetrics(given: {
   readonly numbers: Statistics;
@@ -46,12 +72,7 @@ export function createMetrics(given: {
     return known;
   };
   const registry = new Registry();
-  new Gauge({
-    name: 'pinfold_build_info',
-    help: 'Always 1; the version is a label.',
-    labelNames: ['version'],
-    registers: [registry],
-  }).set({ version }, 1);
+  collectBuild(registry, version);
   collectObjects(registry, numbers);
   collectPins(registry, numbers, pathOf);
   collectReferences(registry, numbers);
@@ -73,8 +94,7 @@ export function createMetrics(given: {
     render: async (format) => {
       paths.clear();
       collectPinSeries();
-      const text = await registry.metrics();
-      return format === 'openmetrics' ? toOpenMetrics(text) : text;
+      return textIn(format, await registry.metrics());
     },
     [Symbol.dispose]: () => measured[Symbol.dispose](),
   };

@@ -4,8 +4,14 @@ import type { Statistics } from '../model/statistics.ts';
 
 const perSecond = 1e9;
 
-/** What this process uses, under the names that client libraries have agreed on. */
-export function collectProcess(registry: Registry, numbers: Statistics): Disposable {
+/**
+ * What this process uses, under the names that client libraries have agreed on; without the numbers of an
+ * agent, of a process that opens no object.
+ */
+export function collectProcess(
+  registry: Registry,
+  numbers: Pick<Statistics, 'openFds'> | undefined,
+): Disposable {
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name,
@@ -32,9 +38,10 @@ export function collectProcess(registry: Registry, numbers: Statistics): Disposa
     process.memoryUsage.rss(),
   );
   gauge('pinfold_heap_used_bytes', 'JavaScript heap in use.', () => process.memoryUsage().heapUsed);
-  gauge('pinfold_object_fds', 'Descriptors open on managed objects or directories of a bpffs.', () =>
-    numbers.openFds(),
-  );
+  if (numbers !== undefined) {
+    const help = 'Descriptors open on managed objects or directories of a bpffs.';
+    gauge('pinfold_object_fds', help, () => numbers.openFds());
+  }
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   gauge(

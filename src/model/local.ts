@@ -15,6 +15,8 @@ export interface Local {
    * flags.
    */
   runAgent(flags: Settings): Promise<number>;
+  /** Runs a manager by itself, in the same way. */
+  runManager(flags: Settings): Promise<number>;
   /** Makes the file of a fleet's key. @throws PinfoldError already_exists, storage_failed */
   initCluster(file: string): Promise<void>;
   /** Looks at the machine without changing anything. Never throws for what it finds. */

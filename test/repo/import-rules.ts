@@ -1,7 +1,7 @@
 /**
  * Who may import whom in src, beside its own folder. There is no list of exceptions: where a lower folder's
  * ability is needed higher up, `model` declares the interface, the folder that can implements it, and
- * `main.ts` hands it over.
+ * `main.ts` or `start` hands it over.
  */
 export const folderRules: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -13,7 +13,8 @@ export const folderRules: Readonly<Record<string, readonly string[]>> = {
   cluster: ['model', 'agent', 'client'],
   api: ['model', 'agent', 'cluster', 'metrics'],
   cli: ['model', 'client'],
-  'main.ts': ['model', 'kernel', 'store', 'metrics', 'client', 'agent', 'cluster', 'api', 'cli'],
+  start: ['model', 'kernel', 'store', 'metrics', 'agent', 'cluster', 'api'],
+  'main.ts': ['model', 'agent', 'cluster', 'cli', 'start'],
 };
 
 /**
@@ -29,8 +30,8 @@ export const packageRules: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^undici$/, ['src/client/', 'src/agent/webhook/']],
   [/^openapi-fetch$/, ['src/client/']],
   [/^(commander|@bomb\.sh\/tab.*)$/, ['src/cli/']],
-  [/^yaml$/, ['src/cli/', 'src/main.ts']],
-  [/^close-with-grace$/, ['src/main.ts']],
+  [/^yaml$/, ['src/cli/', 'src/start/']],
+  [/^close-with-grace$/, ['src/start/']],
 ];
 
 /**

@@ -43,6 +43,7 @@ export async function commandLine(words: readonly string[], options: CommandOpti
   const code = await runCli(words, io, {
     version: cliVersion,
     runAgent,
+    runManager: runAgent,
     initCluster: async (file) => writeClusterKey(file),
     ...localMachine(realClock, cliVersion),
   });

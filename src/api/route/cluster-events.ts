@@ -11,7 +11,7 @@ import { Unreachable } from '../../model/schema/cluster.ts';
 import { Time } from '../../model/schema/common.ts';
 import { EventDocument } from '../../model/schema/event.ts';
 import { answers } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { deadlineOf, deadlineQuery, fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
 import { type Cursor, createCursor } from '../list.ts';
 import { eventStreamType } from '../sse.ts';
@@ -34,7 +34,7 @@ const page = Type.Object({
 });
 
 /** History of all nodes, by time; and as a live stream. */
-export function addClusterEventsRoute(app: App, parts: Parts): void {
+export function addClusterEventsRoute(app: App, parts: ServiceParts): void {
   app.get('/v1/cluster/events', {
     config: { role: 'viewer', produces: ['application/json', eventStreamType] },
     schema: {
@@ -69,7 +69,7 @@ export function addClusterEventsRoute(app: App, parts: Parts): void {
 
 /** What a request asks for. */
 interface Asked {
-  readonly parts: Parts;
+  readonly parts: ServiceParts;
   readonly fleet: Fleet;
   readonly question: FleetQuestion;
   readonly limit: number | undefined;
@@ -77,7 +77,7 @@ interface Asked {
   readonly given: string | undefined;
 }
 
-function askedOf(parts: Parts, request: FastifyRequest, reply: FastifyReply): Asked {
+function askedOf(parts: ServiceParts, request: FastifyRequest, reply: FastifyReply): Asked {
   const { limit, cursor: given, ...filters }: Readonly<Record<string, unknown>> = Object(request.query);
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
@@ -115,7 +115,12 @@ async function sendPage({ parts, fleet, question, limit, cursor, given }: Asked)
 }
 
 /** @throws PinfoldError invalid_input, bad_cursor, too_many_requests */
-function sendLive(parts: Parts, request: FastifyRequest, reply: FastifyReply, asked: Asked): FastifyReply {
+function sendLive(
+  parts: ServiceParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: Asked,
+): FastifyReply {
   if (asked.limit !== undefined || asked.given !== undefined) {
     throw new PinfoldError('invalid_input', { detail: 'limit and cursor are for pages, not for a stream.' });
   }

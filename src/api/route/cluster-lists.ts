@@ -13,7 +13,7 @@ import { FindingDocument } from '../../model/schema/finding.ts';
 import { BtfDocument, LinkDocument, MapDocument, ProgramDocument } from '../../model/schema/object.ts';
 import { PinDocument } from '../../model/schema/pin.ts';
 import { answers, list } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { deadlineOf, deadlineQuery, fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
 import { createCursor } from '../list.ts';
 import { FindingsQuery } from './findings.ts';
@@ -44,11 +44,11 @@ const lists: readonly FleetList[] = [
 ];
 
 /** What every node has, asked of all of them. */
-export function addClusterListRoutes(app: App, parts: Parts): void {
+export function addClusterListRoutes(app: App, parts: ServiceParts): void {
   for (const one of lists) addFleetList(app, parts, one);
 }
 
-function addFleetList(app: App, parts: Parts, { plural, summary, query, item }: FleetList): void {
+function addFleetList(app: App, parts: ServiceParts, { plural, summary, query, item }: FleetList): void {
   const title = plural[0]?.toUpperCase() + plural.slice(1);
   app.get(`/v1/cluster/${plural}`, {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
@@ -81,7 +81,7 @@ function pageOf(item: TSchema) {
 
 /** Answers a list of the fleet: a page, or all of it as it comes. */
 async function sendFleetList(
-  parts: Parts,
+  parts: ServiceParts,
   request: FastifyRequest,
   reply: FastifyReply,
   path: string,
@@ -126,7 +126,7 @@ export function forwardedQuery(filters: Readonly<Record<string, unknown>>): URLS
 }
 
 function sendStream(
-  parts: Parts,
+  parts: ServiceParts,
   reply: FastifyReply,
   question: FleetQuestion,
   { limit, given }: { readonly limit: unknown; readonly given: unknown },
@@ -163,7 +163,7 @@ async function* linesOf(
       yield Buffer.from(`${JSON.stringify({ summary })}\n`);
       return;
     }
-    yield Buffer.from(step.value.map((item) => `${JSON.stringify(item)}\n`).join(''));
+    yield step.value;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseClusterName } from '../../model/cluster/key.ts';
 import { PinfoldError } from '../../model/error.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { fleetOf } from '../fleet-query.ts';
 
 /** What a node is told of the caller's request; the caller's credentials stay here. */
@@ -37,7 +37,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
  * Bodies are sent on when they are whole, since a signature covers them: what is larger than other bodies may
  * be (a stream of entries) is sent to the node itself.
  */
-export function addClusterPassRoute(app: App, parts: Parts): void {
+export function addClusterPassRoute(app: App, parts: ServiceParts): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
@@ -52,7 +52,11 @@ export function addClusterPassRoute(app: App, parts: Parts): void {
   });
 }
 
-async function passOn(parts: Parts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function passOn(
+  parts: ServiceParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { node: text } = Object(request.params);
   const node = parseClusterName(String(text));
   const target = targetOf(request.originalUrl);

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { FleetNode } from '../../model/schema/cluster.ts';
 import { answers, json } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
 
 const Targets = Type.Array(
@@ -19,7 +19,7 @@ const TargetsQuery = Type.Object({ selector: nodeChoiceQuery.selector }, { addit
  * that are gone stay on the list until they are forgotten, so that their absence is an alert; one that has no
  * TCP address cannot be scraped and is left out.
  */
-export function addClusterTargetsRoute(app: App, parts: Parts): void {
+export function addClusterTargetsRoute(app: App, parts: ServiceParts): void {
   app.get('/v1/cluster/prometheus/targets', {
     config: { role: 'viewer' },
     schema: {

@@ -3,7 +3,7 @@ import { parseClusterName } from '../../model/cluster/key.ts';
 import { FleetNode } from '../../model/schema/cluster.ts';
 import { listOf } from '../../model/schema/common.ts';
 import { answers, empty, json, list } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
 import { pageQuery, sendItems } from '../list.ts';
 import { pageOf } from '../page.ts';
@@ -22,7 +22,7 @@ const NodesQuery = Type.Object(
 export const NodeParams = Type.Object({ node: Type.String({ description: 'the name of a node' }) });
 
 /** The fleet: its nodes, what all of them have, and each of them by itself. */
-export function addClusterRoutes(app: App, parts: Parts): void {
+export function addClusterRoutes(app: App, parts: ServiceParts): void {
   addNodes(app, parts);
   addNode(app, parts);
   addForget(app, parts);
@@ -32,7 +32,7 @@ export function addClusterRoutes(app: App, parts: Parts): void {
   addClusterPassRoute(app, parts);
 }
 
-function addNodes(app: App, parts: Parts): void {
+function addNodes(app: App, parts: ServiceParts): void {
   app.get('/v1/cluster/nodes', {
     config: { role: 'viewer', produces: ['application/json', 'application/x-ndjson'] },
     schema: {
@@ -53,7 +53,7 @@ function addNodes(app: App, parts: Parts): void {
   });
 }
 
-function addNode(app: App, parts: Parts): void {
+function addNode(app: App, parts: ServiceParts): void {
   app.get('/v1/cluster/nodes/:node', {
     config: { role: 'viewer' },
     schema: {
@@ -68,7 +68,7 @@ function addNode(app: App, parts: Parts): void {
   });
 }
 
-function addForget(app: App, parts: Parts): void {
+function addForget(app: App, parts: ServiceParts): void {
   app.delete('/v1/cluster/nodes/:node', {
     config: { role: 'operator' },
     schema: {

@@ -1,13 +1,13 @@
 import { Type } from 'typebox';
 import { PinfoldError } from '../../model/error.ts';
 import { answers, json } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { NoQuery } from '../params.ts';
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { $id: 'Health' });
 
 /** Whether the process answers, and whether what it answers is complete. */
-export function addHealthRoutes(app: App, { agent }: Parts): void {
+export function addHealthRoutes(app: App, { notReady }: ServiceParts): void {
   app.get('/healthz', {
     config: { role: 'open' },
     schema: {
@@ -29,7 +29,7 @@ export function addHealthRoutes(app: App, { agent }: Parts): void {
       response: answers({ 200: json('They are.', Health) }),
     },
     handler: () => {
-      const why = agent.notReady();
+      const why = notReady();
       if (why === undefined) return { status: 'ok' as const };
       throw new PinfoldError('not_ready', { detail: why, retry_after: 1 });
     },

@@ -2,13 +2,13 @@ import { Type } from 'typebox';
 import { openMetricsType, prometheusType } from '../../metrics/openmetrics.ts';
 import { limits } from '../../model/limits.ts';
 import { answers } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App, ServiceParts } from '../app.ts';
 import { NoQuery } from '../params.ts';
 
 const text = { schema: Type.String() };
 
 /** What Prometheus scrapes. */
-export function addMetricsRoute(app: App, { metrics, openMetrics }: Parts): void {
+export function addMetricsRoute(app: App, { metrics, openMetrics }: ServiceParts): void {
   app.get('/metrics', {
     config: {
       role: openMetrics ? 'open' : 'viewer',

@@ -1,4 +1,4 @@
-import type { App, Parts } from '../app.ts';
+import { type App, hasNode, type Parts, type ServiceParts } from '../app.ts';
 import { addBackupRoute } from './backup.ts';
 import { addBatchRoute } from './batch.ts';
 import { addBtfRoutes } from './btfs.ts';
@@ -30,8 +30,18 @@ import { addTreeRoute } from './tree.ts';
 import { addWebhookRoutes } from './webhooks.ts';
 import { addWhyRoutes } from './why.ts';
 
-/** Every resource, in the order in which the documentation shows them. */
-export async function addRoutes(app: App, parts: Parts): Promise<void> {
+/** Every resource there is here, in the order in which the documentation shows them. */
+export async function addRoutes(app: App, parts: ServiceParts | Parts): Promise<void> {
+  if (hasNode(parts)) addRoutesOfNode(app, parts);
+  addClusterRoutes(app, parts);
+  if (hasNode(parts)) addRoutesOfState(app, parts);
+  addHealthRoutes(app, parts);
+  addMetricsRoute(app, parts);
+  await addDocsRoutes(app);
+}
+
+/** What only a machine with a bpffs has. */
+function addRoutesOfNode(app: App, parts: Parts): void {
   addNodeRoute(app, parts);
   addMountsRoute(app, parts);
   addPinRoutes(app, parts);
@@ -55,11 +65,11 @@ export async function addRoutes(app: App, parts: Parts): Promise<void> {
   addOperationRoute(app, parts);
   addEventsRoute(app, parts);
   addHookRoutes(app, parts);
-  addClusterRoutes(app, parts);
+}
+
+/** What looks after an agent's own database. */
+function addRoutesOfState(app: App, parts: Parts): void {
   addWebhookRoutes(app, parts);
   addTokenRoutes(app, parts);
   addBackupRoute(app, parts);
-  addHealthRoutes(app, parts);
-  addMetricsRoute(app, parts);
-  await addDocsRoutes(app);
 }

@@ -1,6 +1,7 @@
 import { Value } from 'typebox/value';
 import { PinfoldError } from '../error.ts';
 import { DigestDocument, MemberDocument } from '../schema/cluster.ts';
+import { FleetTokenDocument } from '../schema/fleet-token.ts';
 
 /**
  * Reads what a node wrote of itself. Undefined for what is no such document: one node's nonsense must not
@@ -15,6 +16,12 @@ export function parseMember(text: string): MemberDocument | undefined {
 export function parseDigest(text: string): DigestDocument | undefined {
   const json = parseJson(text);
   return Value.Check(DigestDocument, json) ? json : undefined;
+}
+
+/** A token of the fleet; undefined for what is none, which then opens nothing. */
+export function parseFleetToken(text: string): FleetTokenDocument | undefined {
+  const json = parseJson(text);
+  return Value.Check(FleetTokenDocument, json) ? json : undefined;
 }
 
 /**
