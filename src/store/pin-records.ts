@@ -1,6 +1,6 @@
 import type { PinnableKind } from '../model/kind.ts';
 import { bytesOf } from '../model/path.ts';
-import type { PinRecord, PinRecords } from '../model/store.ts';
+import type { PinIdentity, PinRecord, PinRecords } from '../model/store.ts';
 import type { Connection, Statement } from './connection.ts';
 import { parseTexts } from './json.ts';
 
@@ -32,6 +32,8 @@ export class SqlitePinRecords implements PinRecords {
   readonly #markGone: Statement;
   readonly #listAll: Statement<PinRow>;
   readonly #listOne: Statement<PinRow>;
+  readonly #findPresent: Statement<PinRow>;
+  readonly #listNames: Statement<PinRow>;
   readonly #history: Statement<PinRow>;
 
   constructor(connection: Connection) {
@@ -54,6 +56,10 @@ export class SqlitePinRecords implements PinRecords {
     const present = 'SELECT * FROM pin INDEXED BY pin_present WHERE gone_at IS NULL';
     this.#listAll = connection.prepare(`${present} ORDER BY path, instance`);
     this.#listOne = connection.prepare(`${present} AND instance = ? ORDER BY path`);
+    this.#findPresent = connection.prepare(`${present} AND path = ? AND instance = ?`);
+    this.#listNames = connection.prepare(
+      `${present} AND instance = ? AND inode = ? AND mtime_ns = ? ORDER BY path`,
+    );
     this.#history = connection.prepare(
       'SELECT * FROM pin WHERE path = ? AND mount = ? ORDER BY gone_at IS NULL DESC, id DESC LIMIT ?',
     );
@@ -76,6 +82,15 @@ export class SqlitePinRecords implements PinRecords {
   listPresent(instance?: string): readonly PinRecord[] {
     const rows = instance === undefined ? this.#listAll.all() : this.#listOne.all(instance);
     return rows.map(recordOf);
+  }
+
+  findPresent(instance: string, path: string): PinRecord | undefined {
+    const [row] = this.#findPresent.all(bytesOf(path), instance);
+    return row === undefined ? undefined : recordOf(row);
+  }
+
+  listNames({ instance, inode, mtimeNs }: PinIdentity): readonly PinRecord[] {
+    return this.#listNames.all(instance, inode, mtimeNs).map(recordOf);
   }
 
   history(mount: string, path: string, limit: number): readonly PinRecord[] {

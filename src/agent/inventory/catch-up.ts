@@ -1,17 +1,23 @@
-import type { PinPath } from '../../model/path.ts';
 import type { PinChange, PinState } from '../operation/sink.ts';
 import { isSameInode } from './entry.ts';
-import type { Inventory } from './inventory.ts';
+
+/** The pins that are there as far as history has told. */
+export interface ToldPins {
+  /** The pin by the name that this one has. */
+  find(pin: PinState): PinState | undefined;
+  /** All names of the inode that this pin is. */
+  namesOfInode(pin: PinState): readonly PinState[];
+}
 
 /**
  * What foreign hands must have done since the last look, for an operation to have found what it found.
  *
- * An operation reads the kernel, the inventory may be a moment behind. Were its events written alone,
- * history would tell of the end of a pin whose beginning it never told. So these come first, and every
- * event follows from the ones before it (test/kernel/inventory-storm.test.ts).
+ * An operation reads the kernel, history may be a moment behind. Were its events written alone, history would
+ * tell of the end of a pin whose beginning it never told. So these come first, and every event follows from
+ * the ones before it (test/kernel/inventory-storm.test.ts, test/crash/history.test.ts).
  */
-export function missedBefore(changes: readonly PinChange[], inventory: Inventory): readonly PinChange[] {
-  const view = new View(inventory);
+export function missedBefore(changes: readonly PinChange[], told: ToldPins): readonly PinChange[] {
+  const view = new View(told);
   return changes.flatMap((change) => {
     const missed = [...missedAtOrigin(change, view), ...missedAtTarget(change, view)];
     for (const one of [...missed, change]) view.apply(one);
@@ -39,28 +45,32 @@ function missedAtTarget(change: PinChange, view: View): readonly PinChange[] {
   return known === undefined ? [] : [{ type: 'removed', before: known }];
 }
 
-/** The inventory with some changes applied that it does not have yet. */
+/** What was told, with some changes applied that were not told yet. */
 class View {
-  readonly #inventory: Inventory;
+  readonly #told: ToldPins;
   readonly #changed = new Map<string, PinState | undefined>();
 
-  constructor(inventory: Inventory) {
-    this.#inventory = inventory;
+  constructor(told: ToldPins) {
+    this.#told = told;
   }
 
-  find({ mount, path }: { readonly mount: string; readonly path: PinPath }): PinState | undefined {
-    const key = `${mount}/${path}`;
-    return this.#changed.has(key) ? this.#changed.get(key) : this.#inventory.findMount(mount)?.findPin(path);
+  find(pin: PinState): PinState | undefined {
+    const key = keyOf(pin);
+    return this.#changed.has(key) ? this.#changed.get(key) : this.#told.find(pin);
   }
 
   /** A name this inode must have left: more are known than it has links. */
   leftFor(pin: PinState): PinState | undefined {
-    const names = this.#inventory.namesOfInode(pin).filter((name) => this.find(name) === name);
+    const names = this.#told.namesOfInode(pin).filter((name) => !this.#changed.has(keyOf(name)));
     return names.length >= pin.inode.links ? names[0] : undefined;
   }
 
   apply(change: PinChange): void {
-    if ('before' in change) this.#changed.set(`${change.before.mount}/${change.before.path}`, undefined);
-    if ('after' in change) this.#changed.set(`${change.after.mount}/${change.after.path}`, change.after);
+    if ('before' in change) this.#changed.set(keyOf(change.before), undefined);
+    if ('after' in change) this.#changed.set(keyOf(change.after), change.after);
   }
+}
+
+function keyOf({ mount, path }: PinState): string {
+  return `${mount}/${path}`;
 }

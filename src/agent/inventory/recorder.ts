@@ -13,11 +13,12 @@ import type {
   PinState,
 } from '../operation/sink.ts';
 import { type AnnotationIndex, isSameSaying } from './annotations.ts';
-import { missedBefore } from './catch-up.ts';
+import { missedBefore, type ToldPins } from './catch-up.ts';
 import { modeText, pinDocument, pinSubject } from './documents.ts';
 import { hasOtherAttributes, hasOtherFacts, isSameInode, type PinEntry } from './entry.ts';
 import type { Inventory } from './inventory.ts';
 import type { KeptPin, SettledChange } from './pair-changes.ts';
+import { toldByInventory, toldByRows, unmarked } from './told-pins.ts';
 
 /** Who is told of events once they are committed. */
 export type Announce = (events: readonly EventDocument[]) => void;
@@ -48,8 +49,9 @@ export class ChangeRecorder implements ChangeSink {
   readonly #claims: ClaimedPins;
   readonly #announce: Announce;
   /** Pins that events have just told of, as they were told: whoever asked for the change is told the same. */
-  readonly #told = new WeakMap<PinState, PinDocument>();
-  #isObserving = false;
+  readonly #shown = new WeakMap<PinState, PinDocument>();
+  /** What history has told so far, and who is said to have done what it has missed. */
+  #told: { readonly pins: ToldPins; readonly actor: string };
   #onOwnChange: (change: OwnChange) => void = () => undefined;
 
   constructor(parts: {
@@ -64,13 +66,18 @@ export class ChangeRecorder implements ChangeSink {
     this.#annotations = parts.annotations;
     this.#claims = parts.claims;
     this.#announce = parts.announce;
+    // What recovery finds was found by the agent that died.
+    this.#told = { pins: toldByRows(parts.store), actor: 'kernel' };
   }
 
-  /**
-   * From now on the inventory is what was seen: an operation that finds something else has found a change.
-   */
+  /** The first look begins: what operations find from now on may have happened while nobody looked. */
+  beginLooking(): void {
+    this.#told = { pins: this.#told.pins, actor: 'unknown' };
+  }
+
+  /** The first look is over: the inventory is what was seen. */
   beginObserving(): void {
-    this.#isObserving = true;
+    this.#told = { pins: toldByInventory(this.#inventory), actor: 'kernel' };
   }
 
   /**
@@ -86,8 +93,8 @@ export class ChangeRecorder implements ChangeSink {
   }
 
   documentOf(pin: PinState): PinDocument {
-    const told = this.#told.get(pin);
-    if (told !== undefined) return told;
+    const shown = this.#shown.get(pin);
+    if (shown !== undefined) return shown;
     const firstSeen = this.#inventory.namesOfInode(pin)[0]?.firstSeen;
     return this.#document(firstSeen === undefined ? pin : { ...pin, firstSeen });
   }
@@ -100,13 +107,12 @@ export class ChangeRecorder implements ChangeSink {
     const own = operations.flatMap(({ changes, origin }) =>
       changes.flatMap((change) => (isOfDirectory(change) ? [] : { settled: { change }, origin })),
     );
-    const missed = this.#isObserving
-      ? missedBefore(
-          own.map(({ settled }) => settled.change),
-          this.#inventory,
-        )
-      : [];
-    const foreign = { actor: 'kernel', at: operations[0]?.origin.at ?? '' };
+    const { pins, actor } = this.#told;
+    const missed = missedBefore(
+      own.map(({ settled }) => settled.change),
+      pins,
+    );
+    const foreign = { actor, at: operations[0]?.origin.at ?? '' };
     const finish = this.#writeInOrder([
       ...missed.map((change) => ({ settled: { change }, origin: foreign })),
       ...own,
@@ -257,7 +263,7 @@ export class ChangeRecorder implements ChangeSink {
     const from = vacated === undefined ? {} : { renamed_from: pathMembers(vacated.path) };
     const firstSeen = this.#firstSeen(change) ?? origin.at;
     const after = 'after' in change ? this.#document({ ...change.after, firstSeen }) : undefined;
-    if (after !== undefined) this.#told.set(pin, after);
+    if (after !== undefined) this.#shown.set(pin, after);
     return {
       time: origin.at,
       type: eventTypeOf(change),
@@ -335,9 +341,4 @@ function recordOf(pin: PinState, firstSeen: string, at: string): PinRecord {
 
 function isOfDirectory(change: PinChange | DirectoryChange): change is DirectoryChange {
   return change.type === 'directory_made' || change.type === 'directory_removed';
-}
-
-/** `BpffsRoot.instance` as it was before there was a marker. */
-function unmarked(instance: string): string {
-  return `${instance.slice(0, instance.lastIndexOf('/') + 1)}-`;
 }

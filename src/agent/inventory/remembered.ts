@@ -25,7 +25,7 @@ export function sortRemembered(
   const lost: PinEntry[] = [];
   for (const record of pins) {
     const object = described.get(`${record.kind}:${record.objectId}:${record.fingerprint}`);
-    const pin = stateOf(record, object);
+    const pin = entryOf(record, object);
     if (bootOf(record.instance) !== bootId) lost.push(pin);
     else byMount.set(record.mount, [...(byMount.get(record.mount) ?? []), pin]);
   }
@@ -36,7 +36,7 @@ export function sortRemembered(
  * A record as a pin. Links and ctime are not stored; nothing that is decided from a remembered pin needs
  * them.
  */
-function stateOf(record: PinRecord, object: ObjectRecord | undefined): PinEntry {
+export function entryOf(record: PinRecord, object: ObjectRecord | undefined): PinEntry {
   const info = object?.info;
   return {
     mount: record.mount,

@@ -101,7 +101,8 @@ export class Observer {
    * too.
    */
   recall(remembered: Remembered): void {
-    const { inventory } = this.#parts;
+    const { inventory, recorder } = this.#parts;
+    recorder.beginLooking();
     for (const { mount } of [...inventory.mounts()]) inventory.dropMount(mount);
     this.#settled.forget();
     for (const [mount, pins] of remembered.pins) this.#unread.set(mount, pins);
