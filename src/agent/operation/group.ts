@@ -3,7 +3,7 @@ import type { ChangeResult } from '../agent.ts';
 import { doneAnswer, dryAnswer } from './answer.ts';
 import { findClaimed } from './claimed.ts';
 import type { OperationEnvironment } from './environment.ts';
-import { execute, type Operation, stakesOf } from './execute.ts';
+import { execute } from './execute.ts';
 import { type CountedObjects, findHazards, refuseHazards } from './hazards.ts';
 import { Holds } from './holds.ts';
 import { isOfMany } from './moments.ts';
@@ -11,6 +11,7 @@ import type { Line, Planning } from './planning.ts';
 import type { ChangeRequest } from './request.ts';
 import { Site } from './site.ts';
 import { View } from './view.ts';
+import type { Operation } from './work.ts';
 
 /** What a change of a group came to; `postponed` where it must be asked for again, alone. */
 export type Outcome = { readonly result: ChangeResult } | { readonly error: unknown } | 'postponed';
@@ -81,10 +82,11 @@ function prepare(shared: Shared, request: ChangeRequest): Prepared {
   const newSlot = slotNames(`${environment.agentUuid}-${operationId}`);
   const planning: Planning = { environment, site, holds, view, newSlot };
   const lines = request.plan(planning);
-  if (view.hasSeenHardLink && !shared.isAlone) return { outcome: 'postponed' };
+  if (view.concernsOthers && !shared.isAlone) return { outcome: 'postponed' };
   const moves = lines.flatMap((line) => line.moves);
   const arriving = moves.flatMap((move) => move.arriving() ?? []);
-  const stakes = { ...stakesOf({ moves, holds }, arriving), counted: shared.counted };
+  const losing = moves.flatMap((move) => move.losing() ?? []);
+  const stakes = { losing, arriving, oursOf: holds.countOf.bind(holds), counted: shared.counted };
   const claimed = findClaimed(environment.claims, site.mount, { lines, releases: request.releases });
   const findings = [...findHazards(environment, stakes), ...claimed];
   if (context.dryRun) return { outcome: { result: dryAnswer(request, lines, findings) } };

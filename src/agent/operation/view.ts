@@ -27,7 +27,7 @@ export class View {
   readonly #holds: Holds;
   readonly #keptAs: (path: PinPath) => string | undefined;
   readonly #entries = new Map<PinPath, Entry>();
-  #hasSeenHardLink = false;
+  #concernsOthers = false;
 
   /** `keptAs` names what was at a path and is in quarantine now. */
   constructor(site: Site, holds: Holds, keptAs: (path: PinPath) => string | undefined) {
@@ -36,9 +36,9 @@ export class View {
     this.#holds = holds;
   }
 
-  /** Whether a pin that was looked at has other names, which changes of other paths may be about. */
-  get hasSeenHardLink(): boolean {
-    return this.#hasSeenHardLink;
+  /** Whether changes of other paths may be about the same: other names of a pin, a directory to be made. */
+  get concernsOthers(): boolean {
+    return this.#concernsOthers;
   }
 
   /**
@@ -132,6 +132,12 @@ export class View {
   /** Notes that a later line finds a directory here. */
   putDirectories(paths: readonly PinPath[], gid?: number): void {
     for (const path of paths) this.#entries.set(path, { gid: gid ?? this.inheritedGid(parentOf(path)) });
+    if (paths.length > 0) this.#concernsOthers = true;
+  }
+
+  /** Notes how many names a pin has that was looked at. */
+  noteLinks({ links }: Pick<InodeFacts, 'links'>): void {
+    if (links > 1) this.#concernsOthers = true;
   }
 
   #plannedAt(path: PinPath): Entry | undefined {
@@ -158,7 +164,7 @@ export class View {
       if (pin === undefined) return undefined;
       const subject = Subject.of(pin.state, this.#holds.add(pin.held));
       this.#entries.set(path, subject);
-      if (pin.state.inode.links > 1) this.#hasSeenHardLink = true;
+      this.noteLinks(pin.state.inode);
       return subject;
     } catch (error) {
       if (isPinfoldError(error, 'pin_not_found') || isPinfoldError(error, 'parent_not_found'))

@@ -51,11 +51,12 @@ export function restoreRequest(record: QuarantineRecord, asked: Asked): ChangeRe
     const subject = openSlot(planning, record);
     const directories = planParents(planning.view, path, true);
     const move = new RestoreMove(planning.site, { path, slot, note: noteOf(record), directories }, subject);
+    planning.view.putDirectories(directories);
     planning.view.putPin(path, subject);
     return [{ kind: 'restore', path, moves: [move], subject, created: true }];
   };
-  // Two may want the same directory.
-  return { kind: 'restore', ...asked, onlyPath: undefined, plan };
+  const onlyPath = asked.context.dryRun ? undefined : pathOf(record);
+  return { kind: 'restore', ...asked, onlyPath, plan };
 }
 
 /**
@@ -86,11 +87,12 @@ export function discardRequest(
 }
 
 /** What is in a slot now, held until the operation ends, with the labels and owner it had. */
-function openSlot({ site, holds }: Planning, record: QuarantineRecord): Subject {
+function openSlot({ site, holds, view }: Planning, record: QuarantineRecord): Subject {
   const path = pathOf(record);
   if (site.instance !== record.instance) throw isGone(path);
   using open = site.findSlot(record.slot);
   if (open === undefined) throw isGone(path);
+  view.noteLinks(open);
   const held = holds.add(site.kernel.objects.holdPinned(open.fd, holds));
   const { mount, instance } = site;
   const annotations = pinOf(record)?.annotations ?? { labels: {}, owner: null, managed: false };
