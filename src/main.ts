@@ -23,6 +23,10 @@ export async function main(words: readonly string[]): Promise<number> {
     runAgent: async (flags) => await (await import('./start/run.ts')).runAgent(flags, env),
     runManager: async (flags) => await (await import('./start/run.ts')).runManager(flags, env),
     initCluster: async (file) => (await import('./cluster/signing/key-file.ts')).writeClusterKey(file),
+    authority: {
+      init: async (dir, days) => await (await loadAuthority()).init(dir, days),
+      issue: async (dir, wish) => await (await loadAuthority()).issue(dir, wish),
+    },
     inspect: async (places) => await (await loadMachine()).inspect(places),
     leave: async (places, options) => await (await loadMachine()).leave(places, options),
     verifyHistory: async (stateDir) => await (await loadMachine()).verifyHistory(stateDir),
@@ -33,6 +37,11 @@ export async function main(words: readonly string[]): Promise<number> {
 async function loadMachine() {
   const { localMachine } = await import('./agent/machine/local-machine.ts');
   return localMachine(processClock, version);
+}
+
+/** The library behind it takes a moment to load, which only these commands wait for. */
+async function loadAuthority() {
+  return (await import('./cluster/pki/authority.ts')).authority;
 }
 
 /** bin/pinfold calls main; so does this file when it is run itself. */

@@ -24,6 +24,7 @@ import { managerCommand } from './command/manager.ts';
 import { mkdirCommand } from './command/mkdir.ts';
 import { mvCommand } from './command/mv.ts';
 import { pinCommand } from './command/pin.ts';
+import { pkiCommand } from './command/pki.ts';
 import { releaseCommand } from './command/release.ts';
 import { restoreCommand } from './command/restore.ts';
 import { rmdirCommand } from './command/rmdir.ts';
@@ -122,6 +123,7 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   agentCommand,
   managerCommand,
   clusterCommand,
+  pkiCommand,
   doctorCommand,
   leaveCommand,
   webhookCommand,

@@ -1,3 +1,4 @@
+import type { Authority } from './cluster/certificate.ts';
 import type { Settings } from './config.ts';
 import type { Hazard } from './hazard.ts';
 import type { Feature } from './schema/node.ts';
@@ -19,6 +20,8 @@ export interface Local {
   runManager(flags: Settings): Promise<number>;
   /** Makes the file of a fleet's key. @throws PinfoldError already_exists, storage_failed */
   initCluster(file: string): Promise<void>;
+  /** A certificate authority in a directory of this machine. */
+  readonly authority: Authority;
   /** Looks at the machine without changing anything. Never throws for what it finds. */
   inspect(places: LocalPlaces): Promise<MachineFacts>;
   /**

@@ -89,8 +89,15 @@ test('on a terminal it looks again and again, until nobody reads any more', asyn
   };
   const words = ['top', 'maps', '--interval', '20ms', '--address', agent.socket];
   const local = { version: cliVersion, ...localMachine(realClock, cliVersion) };
+  const authority = { init: () => none(), issue: () => none() };
   const none = (): Promise<never> => Promise.reject(new Error('no agent'));
-  const code = await runCli(words, io, { ...local, runAgent: none, runManager: none, initCluster: none });
+  const code = await runCli(words, io, {
+    ...local,
+    runAgent: none,
+    runManager: none,
+    initCluster: none,
+    authority,
+  });
   assert.equal(code, 0);
   assert.ok(text.startsWith('\u001b[H\u001b[J'));
   assert.match(text, /J\d{4}-\d\d-\d\dT[\d:.]+Z\n\d+ maps, /);

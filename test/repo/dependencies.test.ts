@@ -56,7 +56,7 @@ test('every run-time dependency is used by src', () => {
     ({ text }) => text,
   );
   const isUsed = (name: string): boolean =>
-    used.some((text) => new RegExp(`(from|:|\\?) '${name}(/|')`).test(text));
+    used.some((text) => new RegExp(`(from|import|:|\\?) '${name}(/|')`).test(text));
   assert.deepEqual(
     direct.filter((name) => !isUsed(name)),
     [],

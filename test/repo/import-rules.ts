@@ -26,6 +26,7 @@ export const packageRules: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(fastify|@fastify\/.+)$/, ['src/api/']],
   [/^typebox(\/.+)?$/, ['src/model/', 'src/store/', 'src/agent/', 'src/api/']],
   [/^etcd3$/, ['src/cluster/etcd/']],
+  [/^(@peculiar\/x509|reflect-metadata)$/, ['src/cluster/pki/']],
   [/^prom-client$/, ['src/metrics/']],
   [/^undici$/, ['src/client/', 'src/agent/webhook/']],
   [/^openapi-fetch$/, ['src/client/']],

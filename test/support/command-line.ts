@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import { localMachine } from '../../src/agent/machine/local-machine.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
+import { authority } from '../../src/cluster/pki/authority.ts';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import type { Settings } from '../../src/model/config.ts';
 import { realClock } from './observed.ts';
@@ -44,6 +45,7 @@ export async function commandLine(words: readonly string[], options: CommandOpti
     version: cliVersion,
     runAgent,
     runManager: runAgent,
+    authority,
     initCluster: async (file) => writeClusterKey(file),
     ...localMachine(realClock, cliVersion),
   });

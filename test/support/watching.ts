@@ -28,7 +28,8 @@ export function watching(words: readonly string[]): Watching {
   };
   const absent = (): never => assert.fail('not asked here');
   const reads = { inspect: absent, leave: absent, verifyHistory: absent };
-  const runs = { runAgent: absent, runManager: absent };
+  const authority = { init: absent, issue: absent };
+  const runs = { runAgent: absent, runManager: absent, authority };
   const local = { version: '0', ...runs, initCluster: absent, ...reads };
   const ended = runCli(words, io, local);
   const close = (): void => void stdout.destroy(Object.assign(new Error('gone'), { code: 'EPIPE' }));
