@@ -4,6 +4,7 @@ import { parseNodeAddress } from '../model/cluster/documents.ts';
 import type { Selector } from '../model/cluster/selector.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { FleetNode } from '../model/schema/cluster.ts';
+import { askEach, type EachAnswer, type EachRequest } from './fan-out/ask-each.ts';
 import { type EventPlaces, type FleetEvents, readFleetEvents } from './fan-out/events.ts';
 import {
   type Candidate,
@@ -16,6 +17,7 @@ import type { ListQuestion } from './fan-out/node-answer.ts';
 import { type FleetSummary, streamFleet } from './fan-out/stream.ts';
 import type { NodeDirectory } from './membership/nodes.ts';
 import type { NodeCaller, NodeRequest, NodeTarget } from './node-call.ts';
+import type { PinSets } from './pinset/manager/pin-sets.ts';
 
 /** Which nodes a question is for. */
 export interface NodeChoice {
@@ -33,6 +35,7 @@ export interface FleetQuestion extends ListQuestion, NodeChoice {
 export interface FleetParts {
   readonly directory: NodeDirectory;
   readonly caller: NodeCaller;
+  readonly pinSets: PinSets;
   /** The agent of this process, which is reached by its unix socket; undefined for a manager alone. */
   readonly own: { readonly name: string; readonly socketPath: string } | undefined;
 }
@@ -43,6 +46,11 @@ export class Fleet {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
+  }
+
+  /** What is wanted of its nodes. */
+  get pinSets(): PinSets {
+    return this.#parts.pinSets;
   }
 
   /** Why what is known of the fleet may be old; undefined while the cluster store is being watched. */
@@ -88,6 +96,11 @@ export class Fleet {
   /** Asks one node anything. @throws PinfoldError node_not_found, node_unreachable */
   async pass(name: string, request: NodeRequest): Promise<RawAnswer> {
     return await this.#parts.caller.call(this.#target(this.node(name)), request);
+  }
+
+  /** Asks some nodes the same thing. @throws PinfoldError node_not_found, and what nodes say of it */
+  async askEach(nodes: readonly string[], request: EachRequest): Promise<EachAnswer> {
+    return await askEach(this.#parts.caller, this.candidates({ selector: [], nodes }), request);
   }
 
   #request(question: FleetQuestion): FleetListRequest {

@@ -3,6 +3,7 @@ import { after } from 'node:test';
 import { Fleet, type FleetQuestion } from '../../src/cluster/fleet.ts';
 import { NodeDirectory } from '../../src/cluster/membership/nodes.ts';
 import { NodeCaller } from '../../src/cluster/node-call.ts';
+import { PinSets } from '../../src/cluster/pinset/manager/pin-sets.ts';
 import { newClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
 import { createLog } from '../../src/model/log.ts';
@@ -36,7 +37,9 @@ export async function fleetOf(nodes: Readonly<Record<string, RequestListener | s
   const directory = new NodeDirectory({ store, clock: realClock, log });
   await directory.start();
   const asking = new NodeCaller({ manager: 'm', key: newClusterKey(), clock: realClock });
-  const fleet = new Fleet({ directory, caller: asking, own: undefined });
+  const name = parseClusterName('m', 'manager');
+  const pinSets = new PinSets({ store, directory, name, clock: realClock, log });
+  const fleet = new Fleet({ directory, caller: asking, pinSets, own: undefined });
   after(async () => {
     await directory.stop();
     await asking.close();

@@ -11,6 +11,8 @@ import { NoQuery } from '../params.ts';
 import { addClusterEventsRoute } from './cluster-events.ts';
 import { addClusterListRoutes } from './cluster-lists.ts';
 import { addClusterPassRoute } from './cluster-pass.ts';
+import { addClusterPinSetRoutes } from './cluster-pinsets.ts';
+import { addClusterRolloutRoutes } from './cluster-rollouts.ts';
 import { addClusterTargetsRoute } from './cluster-targets.ts';
 
 const NodesQuery = Type.Object(
@@ -28,6 +30,8 @@ export function addClusterRoutes(app: App, parts: ServiceParts): void {
   addForget(app, parts);
   addClusterListRoutes(app, parts);
   addClusterEventsRoute(app, parts);
+  addClusterPinSetRoutes(app, parts);
+  addClusterRolloutRoutes(app, parts);
   addClusterTargetsRoute(app, parts);
   addClusterPassRoute(app, parts);
 }

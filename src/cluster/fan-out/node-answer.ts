@@ -3,7 +3,7 @@ import { errorCatalogue, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { isRecord } from '../../model/record.ts';
 import type { Caller } from '../../model/role.ts';
-import { type NodeCaller, type NodeTarget, unreachable } from '../node-call.ts';
+import { type NodeCaller, type NodeRequest, type NodeTarget, unreachable } from '../node-call.ts';
 
 /** A list that every node has, and who asks for it. */
 export interface ListQuestion {
@@ -39,14 +39,19 @@ export async function readNodeAnswer(
   query.set('limit', String(slice.limit));
   if (slice.after !== undefined) query.set('cursor', slice.after);
   const signal = AbortSignal.any([slice.signal, AbortSignal.timeout(question.deadlineMs)]);
-  const answer = await caller.call(node, {
+  return await askNode(caller, node, {
     method: 'GET',
     target: `${question.path}?${query}`,
     caller: question.caller,
     headers: { accept: slice.accept },
     signal,
   });
-  const bytes = await readWhole(node, answer.body, signal);
+}
+
+/** Asks one node one thing, and gives the whole answer as it came. @throws PinfoldError as `readNodeAnswer` */
+export async function askNode(caller: NodeCaller, node: NodeTarget, request: NodeRequest): Promise<Buffer> {
+  const answer = await caller.call(node, request);
+  const bytes = await readWhole(node, answer.body, request.signal);
   if (answer.status !== 200) throw refusalOf(node, answer.status, parseNodeJson(node, bytes));
   return bytes;
 }

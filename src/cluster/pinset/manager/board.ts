@@ -34,6 +34,7 @@ export interface BoardParts {
 /** All that the store tells of pin sets, in memory: what is wanted, who may go to it, what nodes came to. */
 export class PinSetBoard {
   readonly #directory: NodeDirectory;
+  readonly #onChange: () => void;
   readonly #mirrors: readonly [desired: Mirror, rollouts: Mirror];
   readonly #desired = new Map<string, Stored<DesiredDocument>>();
   readonly #rollouts = new Map<string, Stored<RolloutDocument>>();
@@ -42,6 +43,7 @@ export class PinSetBoard {
 
   constructor({ store, directory, clock, log, onChange }: BoardParts) {
     this.#directory = directory;
+    this.#onChange = onChange;
     const mirrorOf = (
       first: string,
       take: (name: string, entry: ClusterEntry | undefined) => void,
@@ -59,10 +61,6 @@ export class PinSetBoard {
       mirrorOf('desired', (name, entry) => keep(this.#desired, name, entry, parseDesired)),
       mirrorOf('rollout', (name, entry) => keep(this.#rollouts, name, entry, parseRollout)),
     ];
-    directory.follow((keys) => {
-      for (const key of keys) this.#takeStatus(key);
-      onChange();
-    });
   }
 
   /** Why what is on it may be old, or is not there yet; undefined while the store is being watched. */
@@ -73,6 +71,10 @@ export class PinSetBoard {
 
   /** Begins; the directory is begun by whoever has made it. */
   async start(): Promise<void> {
+    this.#directory.follow((keys) => {
+      for (const key of keys) this.#takeStatus(key);
+      this.#onChange();
+    });
     await Promise.all(this.#mirrors.map((mirror) => mirror.start()));
   }
 

@@ -1,0 +1,52 @@
+import { limits } from '../../model/limits.ts';
+import type { Unreachable } from '../../model/schema/cluster.ts';
+import type { NodeCaller, NodeRequest } from '../node-call.ts';
+import { type Candidate, missing } from './list.ts';
+import { askNode, parseNodeJson } from './node-answer.ts';
+
+/** What many nodes are asked at once, and how long each is waited for. */
+export interface EachRequest extends NodeRequest {
+  readonly deadlineMs: number;
+}
+
+/** What nodes answered, by name, and who did not. */
+export interface EachAnswer {
+  readonly answers: readonly { readonly node: string; readonly document: unknown }[];
+  readonly unreachable: readonly Unreachable[];
+}
+
+/**
+ * Asks nodes the same thing, so many at a time.
+ *
+ * @throws PinfoldError what a node refuses about the question itself (400, 422), as all others would
+ */
+export async function askEach(
+  caller: NodeCaller,
+  nodes: readonly Candidate[],
+  { deadlineMs, ...request }: EachRequest,
+): Promise<EachAnswer> {
+  const answers: { readonly node: string; readonly document: unknown }[] = [];
+  const unreachable: Unreachable[] = [];
+  const left = nodes.values();
+  const work = async (): Promise<void> => {
+    for (const { name, target, reason } of left) {
+      if (target === undefined) {
+        unreachable.push({ node: name, reason });
+        continue;
+      }
+      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(deadlineMs)]);
+      try {
+        const bytes = await askNode(caller, target, { ...request, signal });
+        answers.push({ node: name, document: parseNodeJson(target, bytes) });
+      } catch (error) {
+        unreachable.push(missing(name, error));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limits.nodesAtOnce, nodes.length) }, work));
+  return { answers: inOrder(answers), unreachable: inOrder(unreachable) };
+}
+
+function inOrder<Item extends { readonly node: string }>(items: Item[]): readonly Item[] {
+  return items.sort((one, other) => (one.node < other.node ? -1 : 1));
+}

@@ -1,0 +1,65 @@
+import { Compile } from 'typebox/compile';
+import type { ClusterName } from '../../../model/cluster/key.ts';
+import { isMeantFor } from '../../../model/cluster/pinset/select.ts';
+import type { Caller } from '../../../model/role.ts';
+import type { Unreachable } from '../../../model/schema/cluster.ts';
+import { NodePinSet, type PinSet, PinSetDiff } from '../../../model/schema/pinset.ts';
+import type { FleetPinSetDiff } from '../../../model/schema/pinset-fleet.ts';
+import type { Fleet } from '../../fleet.ts';
+import { unreachable } from '../../node-call.ts';
+
+const diff = Compile(PinSetDiff);
+const nodePinSet = Compile(NodePinSet);
+
+/** For whom nodes are asked, and for how long. */
+export interface Asking {
+  readonly caller: Caller;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What each node that a pin set is meant for would do; nothing is changed. */
+export async function diffOnNodes(
+  fleet: Fleet,
+  spec: PinSet,
+  { caller, deadlineMs, signal }: Asking,
+): Promise<Pick<FleetPinSetDiff, 'items' | 'unreachable'>> {
+  const nodes = fleet
+    .nodes([])
+    .filter(({ labels }) => isMeantFor(spec, labels))
+    .map(({ name }) => name);
+  const asked = await fleet.askEach(nodes, {
+    method: 'POST',
+    target: '/v1/pinsets/diff',
+    caller,
+    headers: { accept: 'application/json', 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(spec)),
+    ...{ deadlineMs, signal },
+  });
+  const items: FleetPinSetDiff['items'] = [];
+  const missing: Unreachable[] = [...asked.unreachable];
+  for (const { node, document } of asked.answers) {
+    if (diff.Check(document)) items.push({ node, ...document });
+    else missing.push({ node, reason: 'its answer is not what it would do.' });
+  }
+  return { items, unreachable: missing };
+}
+
+/** A pin set as one node has it. @throws PinfoldError node_not_found, node_unreachable */
+export async function readPinSetOf(
+  fleet: Fleet,
+  from: { readonly node: ClusterName; readonly name: ClusterName },
+  { caller, deadlineMs, signal }: Asking,
+): Promise<NodePinSet> {
+  const { node, name } = from;
+  const asked = await fleet.askEach([node], {
+    method: 'GET',
+    target: `/v1/pinsets/${encodeURIComponent(name)}`,
+    caller,
+    headers: { accept: 'application/json' },
+    ...{ deadlineMs, signal },
+  });
+  const document = asked.answers[0]?.document;
+  if (nodePinSet.Check(document)) return document;
+  throw unreachable(node, asked.unreachable[0]?.reason ?? 'its answer is no pin set.');
+}
