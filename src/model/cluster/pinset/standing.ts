@@ -30,7 +30,7 @@ export function standingOf(
 ): Standing | undefined {
   const { generation } = rollout;
   const applied = status?.generation ?? 0;
-  if (applied > generation) return undefined;
+  if (applied > generation || status?.ahead_of_store === true) return undefined;
   if (applied === generation && status?.state === 'ok') return 'well';
   const isTolerated = rollout.tolerated?.includes(name) === true;
   const isOpen = rollout.open.includes(name);

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { failuresOf, planRollout } from '../../src/model/cluster/pinset/rollout.ts';
+import type { RolloutNode } from '../../src/model/cluster/pinset/standing.ts';
+import type {
+  DesiredDocument,
+  PinSet,
+  PinSetStatus,
+  RolloutDocument,
+} from '../../src/model/schema/pinset.ts';
+
+const time = '2026-11-23T10:00:00.000Z';
+
+function wanted(generation: number, spec: PinSet = {}, more: Partial<DesiredDocument> = {}): DesiredDocument {
+  return { generation, spec: { selector: { role: 'edge' }, ...spec }, time, actor: 'test', ...more };
+}
+
+function status(generation: number, state: PinSetStatus['state'] = 'ok', seen = generation): PinSetStatus {
+  return { generation, seen, state, drifts: [], time };
+}
+
+/** Nodes by name: what they say, and how they are where they are not ready. */
+function fleet(
+  said: Readonly<Record<string, PinSetStatus | RolloutNode['state'] | undefined>>,
+): RolloutNode[] {
+  return Object.entries(said).map(([name, what]) => ({
+    name,
+    labels: { role: 'edge' },
+    state: typeof what === 'string' ? what : 'ready',
+    status: typeof what === 'string' ? undefined : what,
+  }));
+}
+
+/** `state [open]`, and what else there is to say. */
+function shown({ state, open, reason, tolerated, settling }: RolloutDocument): string {
+  const parts = [state, `[${open.join(' ')}]`, reason];
+  if (tolerated !== undefined) parts.push(`tolerated ${tolerated.join(' ')}`);
+  if (settling !== undefined) parts.push(`settling ${settling.join(' ')}`);
+  return parts.filter((part) => part !== undefined).join(' ');
+}
+
+function plan(
+  desired: DesiredDocument,
+  nodes: readonly RolloutNode[],
+  current?: RolloutDocument,
+): RolloutDocument {
+  return planRollout({ desired, nodes, current, time });
+}
+
+test('canaries go first and alone, then as many as may change at a time, by name, until all are done', () => {
+  const desired = wanted(3, { rollout: { canary: 1, max_unavailable: 2 } });
+  const said: Record<string, PinSetStatus> = { d: status(2), c: status(2), b: status(2), a: status(2) };
+  let rollout = plan(desired, fleet(said));
+  assert.equal(shown(rollout), 'progressing [a]');
+  assert.equal(plan(desired, fleet(said), rollout), rollout, 'nothing changes until a node says something');
+  said['a'] = status(3, 'progressing');
+  rollout = plan(desired, fleet(said), rollout);
+  assert.equal(shown(rollout), 'progressing [a]');
+  said['a'] = status(3);
+  rollout = plan(desired, fleet(said), rollout);
+  assert.equal(shown(rollout), 'progressing [b c]');
+  said['c'] = status(3);
+  rollout = plan(desired, fleet(said), rollout);
+  assert.equal(shown(rollout), 'progressing [b d]');
+  said['b'] = status(3);
+  said['d'] = status(3);
+  rollout = plan(desired, fleet(said), rollout);
+  assert.equal(shown(rollout), 'done []');
+  const late = fleet({ ...said, e: undefined });
+  assert.equal(plan(desired, late, rollout), rollout, 'who comes later needs no gate');
+});
+
+test('one node changes at a time unless told, and only nodes with the labels', () => {
+  const nodes = [
+    ...fleet({ b: undefined, c: status(1) }),
+    { name: 'a', labels: { role: 'core' }, state: 'ready' as const, status: undefined },
+  ];
+  assert.equal(shown(plan(wanted(1), nodes)), 'progressing [b]');
+  assert.equal(shown(plan(wanted(1, { selector: {} }), nodes)), 'done []', 'no labels mean no node');
+  assert.equal(shown(plan(wanted(1, { selector: {}, all: true }), nodes)), 'progressing [a]');
+});
+
+test('what is only observed, and what was deleted, needs no gate', () => {
+  const nodes = fleet({ a: status(1), b: status(1) });
+  const midway: RolloutDocument = {
+    generation: 1,
+    state: 'progressing',
+    open: ['a'],
+    started_at: time,
+    time,
+  };
+  assert.equal(shown(plan(wanted(2, { mode: 'observe' }), nodes, midway)), 'done []');
+  assert.equal(shown(plan(wanted(2, {}, { deleted: true }), nodes, midway)), 'done []');
+});
+
+test('nodes that are not ready take from what may change, and are not opened', () => {
+  const said = { a: 'stale' as const, b: undefined, c: undefined, d: undefined };
+  const two = wanted(1, { rollout: { max_unavailable: 2 } });
+  assert.equal(shown(plan(two, fleet(said))), 'progressing [b]');
+  assert.equal(shown(plan(wanted(1), fleet(said))), 'progressing []');
+  assert.equal(shown(plan(wanted(1), fleet({ ...said, a: 'gone' }))), 'progressing [b]');
+});
+
+test('a node that is gone is not waited for, one that is stale is', () => {
+  const well = { b: status(1), c: status(1) };
+  const open: RolloutDocument = { generation: 1, state: 'progressing', open: [], started_at: time, time };
+  assert.equal(shown(plan(wanted(1), fleet({ a: 'stale', ...well }), open)), 'progressing []');
+  assert.equal(shown(plan(wanted(1), fleet({ a: 'gone', ...well }), open)), 'done []');
+});
+
+test('a node that goes while it changes has failed, unless failures are meant not to pause', () => {
+  const open: RolloutDocument = { generation: 1, state: 'progressing', open: ['a'], started_at: time, time };
+  const nodes = fleet({ a: 'gone', b: undefined });
+  assert.equal(shown(plan(wanted(1), nodes, open)), 'paused [a] failed: a (gone since it was opened)');
+  const bold = wanted(1, { rollout: { pause_on_failure: false } });
+  assert.equal(shown(plan(bold, nodes, open)), 'progressing [b]');
+});
+
+test('a failure pauses, with why; what was opened before goes on; resuming goes on over it', () => {
+  const desired = wanted(2, { rollout: { max_unavailable: 2 } });
+  const said: Record<string, PinSetStatus> = {
+    a: { ...status(2, 'failed'), detail: 'no memory' },
+    b: status(1),
+    c: status(1),
+    d: status(1),
+  };
+  const open: RolloutDocument = {
+    ...{ generation: 2, state: 'progressing', open: ['a', 'b'], started_at: time, time },
+  };
+  const paused = plan(desired, fleet(said), open);
+  assert.equal(shown(paused), 'paused [a b] failed: a (no memory)');
+  said['b'] = status(2);
+  const still = plan(desired, fleet(said), paused);
+  assert.equal(shown(still), 'paused [a] failed: a (no memory)');
+  said['a'] = status(2, 'progressing');
+  assert.equal(shown(plan(desired, fleet(said), still)), shown(still), 'trying again is not being well');
+
+  said['a'] = status(2, 'failed');
+  assert.deepEqual(failuresOf(still, { desired, nodes: fleet(said), current: still, time }), ['a']);
+  const { reason: _, ...rest } = still;
+  const resumed = plan(desired, fleet(said), { ...rest, state: 'progressing', tolerated: ['a'] });
+  assert.equal(shown(resumed), 'progressing [c d] tolerated a');
+  said['c'] = said['d'] = status(2);
+  assert.equal(shown(plan(desired, fleet(said), resumed)), 'done []');
+  said['a'] = status(2);
+  const healed = plan(desired, fleet({ ...said, d: status(1) }), resumed);
+  assert.equal(shown(healed), 'progressing [d]', 'who is well again is not tolerated any more');
+});
+
+test('a pause because of a failure ends when all that were opened are well after all', () => {
+  const paused: RolloutDocument = {
+    ...{ generation: 2, state: 'paused', open: ['a'], reason: 'failed: a', started_at: time, time },
+  };
+  const nodes = fleet({ a: status(2), b: status(1) });
+  assert.equal(shown(plan(wanted(2), nodes, paused)), 'progressing [b]');
+});
+
+test('a person’s pause ends by a person only, and opens nobody', () => {
+  const paused: RolloutDocument = {
+    ...{ generation: 2, state: 'paused', open: ['a'], reason: 'paused by api:ci', paused_by: 'api:ci' },
+    ...{ started_at: time, time },
+  };
+  const said = { a: status(2), b: status(1) };
+  assert.equal(shown(plan(wanted(2), fleet(said), paused)), 'paused [] paused by api:ci');
+  const next = plan(wanted(3), fleet(said), paused);
+  assert.equal(shown(next), 'progressing [a]', 'a new generation begins anew');
+});
+
+test('drift of what was applied is a failure, drift of what was before is not', () => {
+  const desired = wanted(2, { rollout: { max_unavailable: 1 } });
+  const drift = { path: 'tc/acl', code: 'wrong_type' };
+  const drifted = { ...status(2, 'drifted'), drifts: [drift] };
+  const open: RolloutDocument = { generation: 2, state: 'progressing', open: ['a'], started_at: time, time };
+  assert.equal(
+    shown(plan(desired, fleet({ a: drifted, b: status(1) }), open)),
+    'paused [a] failed: a (tc/acl wrong_type)',
+  );
+  const before = fleet({ a: status(1), b: status(1, 'drifted') });
+  assert.equal(shown(plan(desired, before)), 'progressing [b]', 'who is not well anyway goes first');
+});
+
+test('without pausing, failures use up what may change, and then it is paused', () => {
+  const desired = wanted(2, { rollout: { max_unavailable: 2, pause_on_failure: false } });
+  const said: Record<string, PinSetStatus> = { a: status(2, 'failed'), b: status(1), c: status(1) };
+  const open: RolloutDocument = { generation: 2, state: 'progressing', open: ['a'], started_at: time, time };
+  const going = plan(desired, fleet(said), open);
+  assert.equal(shown(going), 'progressing [a b]');
+  said['b'] = status(2, 'failed');
+  assert.equal(shown(plan(desired, fleet(said), going)), 'paused [a b] failed: a, b');
+  const canary = wanted(2, { rollout: { canary: 1, max_unavailable: 2, pause_on_failure: false } });
+  const alone = fleet({ a: status(2, 'failed'), b: status(1), c: status(1) });
+  assert.equal(shown(plan(canary, alone, open)), 'paused [a] failed: a', 'a canary must be well');
+});
+
+test('nodes that a former generation was opened to count until they say that they know better', () => {
+  const desired = wanted(3, { rollout: { max_unavailable: 2 } });
+  const former: RolloutDocument = {
+    ...{ generation: 2, state: 'progressing', open: ['b', 'c'], started_at: time, time },
+  };
+  const said: Record<string, PinSetStatus> = { a: status(1), b: status(1), c: status(1) };
+  const begun = plan(desired, fleet(said), former);
+  assert.equal(shown(begun), 'progressing [b c]', 'they are changing anyway');
+  const one = wanted(3, { rollout: { max_unavailable: 2, canary: 1 } });
+  const alone = plan(one, fleet(said), former);
+  assert.equal(shown(alone), 'progressing [b] settling c');
+  said['c'] = status(1, 'ok', 3);
+  assert.equal(shown(plan(one, fleet(said), alone)), 'progressing [b]');
+  said['c'] = status(2, 'progressing', 3);
+  assert.equal(shown(plan(one, fleet(said), alone)), 'progressing [b] settling c');
+});
+
+test('nodes ahead of the store are left alone', () => {
+  const nodes = fleet({ a: status(9), b: status(1), c: { ...status(2), ahead_of_store: true } });
+  const open = plan(wanted(2), nodes);
+  assert.equal(shown(open), 'progressing [b]');
+  assert.equal(shown(plan(wanted(2), fleet({ a: status(9), b: status(2) }), open)), 'done []');
+});
