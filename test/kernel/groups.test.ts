@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, linkSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import test from 'node:test';
 import { carryOut, type Done } from '../../src/agent/operation/carry-out.ts';
 import { PinChanges } from '../../src/agent/operation/changes.ts';
@@ -16,7 +16,7 @@ import { limits } from '../../src/model/limits.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { sqlite3 } from '../support/store.ts';
-import { asking, benchForFile, openBench, path, stagedIn } from './changes-fixture.ts';
+import { asking, benchForFile, killNow, openBench, path, stagedIn } from './changes-fixture.ts';
 
 const bench = benchForFile();
 const at = (name: string): string => `${bench.bpffs.path}/${name}`;
@@ -195,4 +195,70 @@ test('a defect before a turn’s changes is told to all who wait, and the next t
   isBroken = false;
   const [first, again] = await Promise.all([ask(), ask()]);
   assert.deepEqual([first.created, again.created, again.operationId], [true, false, undefined]);
+});
+
+test('the counters of an object are read as often for many of a group as for one', async () => {
+  let readings = 0;
+  using own = openBench({
+    wrap: (kernel) => {
+      const { counters } = kernel;
+      const readOne: typeof counters.readOne = (...of) => {
+        readings++;
+        return counters.readOne(...of);
+      };
+      const counting = {
+        unavailable: counters.unavailable.bind(counters),
+        readAll: counters.readAll,
+        readOne,
+      };
+      return { ...kernel, counters: counting };
+    },
+  });
+  using holder = await hold('map:hash:4:8:16:pf_often:0');
+  const id = holder.objects[0]?.id ?? 0;
+  const readingsOf = (count: number): number => {
+    const names = numbers(count).map((index) => `often${index}`);
+    const request = { source: { kind: 'map', id } } as const;
+    carryOut(
+      own.environment,
+      names.map((name) => pinRequest(path(name), request, asked)),
+    );
+    readings = 0;
+    const done = carryOut(own.environment, names.map(unpin));
+    assert.deepEqual(done.map(codeOf), Array(count).fill('ok'));
+    return readings;
+  };
+  assert.deepEqual([readingsOf(1), readingsOf(8)], [3, 3]);
+});
+
+test('what is done in a directory that is moved away is taken back, and nothing else', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_away:0');
+  const id = holder.objects[0]?.id ?? 0;
+  mkdirSync(at('stays'));
+  mkdirSync(at('goes'));
+  createMap(at('goes/old'), { name: 'pf_old' });
+  assert.deepEqual(together(pin('goes/second', pinnedMap(at('goes/old')).id)), ['ok']);
+  let passed = 0;
+  bench.onStep = (step) => {
+    if (step === 'pin.named' && ++passed === 1) renameSync(at('goes'), at('gone'));
+  };
+  const codes = together(pin('stays/a', id), pin('goes/b', id), unpin('goes/old'), pin('stays/c', id));
+  assert.deepEqual(codes, ['ok', 'parent_not_found', 'parent_not_found', 'ok']);
+  assert.deepEqual(readdirSync(at('stays')).sort(), ['a', 'c']);
+  assert.deepEqual(readdirSync(at('gone')).sort(), ['old', 'second']);
+});
+
+test('what counted on a pin that is taken back is taken back, too', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_counted:0');
+  const id = holder.objects[0]?.id ?? 0;
+  mkdirSync(at('moves'));
+  assert.deepEqual(together(pin('only', id)), ['ok']);
+  bench.onStep = (step) => {
+    // From then on nobody but the two pins holds the map; and the new one is lost from sight.
+    if (step === 'pin.named') killNow(holder.pid);
+    if (step === 'unpin.unlinked') renameSync(at('moves'), at('moved'));
+  };
+  assert.deepEqual(together(pin('moves/new', id), unpin('only')), ['parent_not_found', 'hazard']);
+  assert.deepEqual([pinnedMap(at('only')).id, isAlive('map', id)], [id, true]);
+  assert.deepEqual(readdirSync(at('moved')), []);
 });

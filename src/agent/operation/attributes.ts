@@ -76,6 +76,8 @@ export class AttributesMove implements Move {
     return this.#site.setAttributes(open, attributes);
   }
 
+  unlink(): void {}
+
   retire(): void {
     this.#progress = 'retired';
   }

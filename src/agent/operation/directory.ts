@@ -77,6 +77,8 @@ export class MakeDirectoryMove implements Move {
     this.#site.setAttributes(open, { uid: open.uid, gid: open.gid, ...wanted, mode });
   }
 
+  unlink(): void {}
+
   retire(): void {
     this.#progress = 'retired';
   }
@@ -148,6 +150,8 @@ export class RemoveDirectoryMove implements Move {
     this.#progress = 'moved';
     say('removed');
   }
+
+  unlink(): void {}
 
   retire(): void {
     this.#progress = 'retired';

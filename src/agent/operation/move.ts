@@ -1,3 +1,4 @@
+import { attempting } from '../../kernel/bpffs/refusal.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, stagingName } from '../../model/path.ts';
 import type { Item } from '../journal/plan.ts';
@@ -26,9 +27,6 @@ export interface Losing {
 /** Whether a pin that was made may be removed again; recovery says no where that would free the object. */
 export type MayDrop = (object: PinnedObject) => boolean;
 
-/** Throws where an object that has just lost its name turns out to be held by nobody else. */
-export type Guard = () => void;
-
 /**
  * One line of a plan, able to do what it says step by step and to take it back.
  *
@@ -51,7 +49,13 @@ export interface Move {
   losing(): Losing | undefined;
   stage(say: Say): void;
   apply(say: Say): void;
-  retire(guard: Guard, say: Say): void;
+  /**
+   * Takes away for good the name that goes, where one does. Its inode stays open, so that its reference is
+   * surely still counted while others are looked for.
+   */
+  unlink(say: Say): void;
+  /** Ends it: nothing that went is missed. */
+  retire(): void;
   /**
    * Asks before it drops a pin that the operation itself has made; what may not be dropped stays in its slot.
    */
@@ -106,6 +110,7 @@ export function giveBack(site: Site, slot: string, path: PinPath): void {
 export function pinBack(site: Site, slot: string, subject: Subject): void {
   const { path, inode } = subject.known();
   try {
+    letGo(site, slot);
     if (subject.held === undefined) throw new TypeError('nothing holds the object any more');
     site.kernel.objects.pin(subject.held, site.slot(slot));
     using open = site.openSlot(slot);
@@ -117,27 +122,26 @@ export function pinBack(site: Site, slot: string, subject: Subject): void {
 }
 
 /**
- * Takes the last name from what is in a slot, and asks the guard while both its inode and its object are
- * still held: the inode's reference is then surely still counted, so that what the guard reads is exact.
+ * Takes the name from what is in a slot, and keeps it open.
+ *
+ * @param unlinked - called once the name is gone, and again when it is known whether the inode had another
  */
-export function unlinkAndCount(
+export function unlinkKept(
   site: Site,
   slot: string,
-  losing: {
-    readonly path: PinPath;
-    /** Called once the name is gone, and again when it is known whether the inode had another. */
-    readonly unlinked: (isLastName?: boolean) => void;
-    readonly guard: Guard;
-    readonly say: Say;
-  },
+  path: PinPath,
+  unlinked: (isLastName?: boolean) => void,
 ): void {
-  using open = site.takeSlot(slot) ?? site.openSlot(slot);
-  site.unlinkSlot(slot, losing.path);
-  losing.unlinked();
-  losing.unlinked(site.kernel.bpffs.stat(open.fd).links === 0);
-  losing.say('unlinked');
-  losing.guard();
-  losing.say('counted');
+  const open = site.takeSlot(slot) ?? site.openSlot(slot);
+  site.keepSlot(slot, open);
+  attempting({ attempt: 'unpin', path }, () => site.kernel.calls.unlinkat(site.slot(slot)));
+  unlinked();
+  unlinked(site.kernel.bpffs.stat(open.fd).links === 0);
+}
+
+/** Lets go of what was kept of a slot. */
+export function letGo(site: Site, slot: string): void {
+  site.takeSlot(slot)?.[Symbol.dispose]();
 }
 
 /** The inode in a slot now; undefined where the slot is empty. */

@@ -87,6 +87,8 @@ export class PinMove implements Move {
     say('named');
   }
 
+  unlink(): void {}
+
   retire(): void {
     this.#progress = 'retired';
   }

@@ -3,9 +3,9 @@ import type { PinPath } from '../../model/path.ts';
 import { type RenameItem, savePin } from '../journal/plan.ts';
 import { DirectoryMaker } from './directory-maker.ts';
 import {
-  type Guard,
   giveBack,
   type Losing,
+  letGo,
   type Move,
   mismatch,
   type Progress,
@@ -13,7 +13,7 @@ import {
   type Say,
   slotInode,
   strand,
-  unlinkAndCount,
+  unlinkKept,
 } from './move.ts';
 import { describeObject, quote } from './sentence.ts';
 import type { DirectoryChange, PinChange } from './sink.ts';
@@ -152,18 +152,18 @@ export class RenameMove implements Move {
     throw mismatch(path);
   }
 
-  retire(guard: Guard, say: Say): void {
-    if (this.#where.displaced !== undefined) {
-      unlinkAndCount(this.#site, this.#where.slot, {
-        path: this.#where.to,
-        unlinked: (isLastName) => {
-          this.#progress = 'unlinked';
-          this.#isLastName = isLastName;
-        },
-        guard,
-        say,
-      });
-    }
+  unlink(say: Say): void {
+    const { displaced, slot, to } = this.#where;
+    if (displaced === undefined) return;
+    unlinkKept(this.#site, slot, to, (isLastName) => {
+      this.#progress = 'unlinked';
+      this.#isLastName = isLastName;
+    });
+    say('unlinked');
+  }
+
+  retire(): void {
+    letGo(this.#site, this.#where.slot);
     this.#progress = 'retired';
   }
 

@@ -4,8 +4,8 @@ import type { PinPath } from '../../model/path.ts';
 import { type ReplaceItem, savePin } from '../journal/plan.ts';
 import { isSameObject, pinnedObjectOf } from './holds.ts';
 import {
-  type Guard,
   type Losing,
+  letGo,
   type MayDrop,
   type Move,
   mismatch,
@@ -14,7 +14,7 @@ import {
   type Say,
   slotInode,
   strand,
-  unlinkAndCount,
+  unlinkKept,
 } from './move.ts';
 import { itemOf } from './pin.ts';
 import { objectAt } from './pin-state.ts';
@@ -113,16 +113,16 @@ export class ReplaceMove implements Move {
     }
   }
 
-  retire(guard: Guard, say: Say): void {
-    unlinkAndCount(this.#site, this.#slot, {
-      path: this.path,
-      unlinked: (isLastName) => {
-        this.#progress = 'unlinked';
-        this.#isLastName = isLastName;
-      },
-      guard,
-      say: (moment) => say(moment === 'unlinked' ? 'displaced_unlinked' : moment),
+  unlink(say: Say): void {
+    unlinkKept(this.#site, this.#slot, this.path, (isLastName) => {
+      this.#progress = 'unlinked';
+      this.#isLastName = isLastName;
     });
+    say('displaced_unlinked');
+  }
+
+  retire(): void {
+    letGo(this.#site, this.#slot);
     this.#progress = 'retired';
   }
 

@@ -1,16 +1,15 @@
 import { attempting } from '../../kernel/bpffs/refusal.ts';
-import type { Bpffs, BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
+import type { BpffsRoot, InodeFacts, Kernel, OpenName } from '../../kernel/kernel.ts';
 import { type Place, rename } from '../../kernel/sys/calls.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
-import { escapeBytes, isWithin, nameOf, type PinPath, parentOf } from '../../model/path.ts';
+import { isWithin, nameOf, type PinPath, parentOf } from '../../model/path.ts';
 import type { MountChoice } from '../agent.ts';
 import type { Attributes } from '../journal/plan.ts';
 import type { OperationEnvironment } from './environment.ts';
+import { Sight } from './sight.ts';
 import type { ChangeSink, PinState } from './sink.ts';
-
-/** So many slots are kept open at a time. */
-const slotsKeptMax = 16;
+import { type Parent, Turn } from './turn.ts';
 
 /**
  * One instance, open for the operations of a group: its root, its staging directory, and the few ways names
@@ -27,7 +26,7 @@ export class Site implements Disposable {
   readonly instance: string;
   readonly #staging: Fd | undefined;
   readonly #parents = new Map<PinPath | '', Parent>();
-  readonly #slots = new Map<string, OpenName>();
+  #turn = new Turn();
 
   private constructor(environment: OperationEnvironment, root: BpffsRoot, staging: Fd | undefined) {
     this.kernel = environment.kernel;
@@ -64,15 +63,9 @@ export class Site implements Disposable {
     return this.root.mount;
   }
 
-  /** The next operation begins: nothing that the one before did binds it. */
-  turn(): void {
-    this.#closeSlots();
-    for (const [directory, parent] of this.#parents) {
-      parent.mustStay = false;
-      if (!parent.hasMoved) continue;
-      this.#parents.delete(directory);
-      parent.fd[Symbol.dispose]();
-    }
+  /** Another operation is at work: what it touches is its own from now on. */
+  take(turn: Turn): void {
+    this.#turn = turn;
   }
 
   /** Where a slot is. */
@@ -87,7 +80,7 @@ export class Site implements Disposable {
    */
   at<Result>(path: PinPath, use: (place: Place) => Result): Result {
     const parent = this.#parentOf(path);
-    parent.mustStay = true;
+    this.#turn.parents.add(parent);
     return use({ directory: parent.fd, name: nameOf(path) });
   }
 
@@ -117,7 +110,7 @@ export class Site implements Disposable {
     const { bpffs } = this.kernel;
     const fd = bpffs.openParent(this.root, path);
     try {
-      const parent = { fd, facts: bpffs.stat(fd), of: path, mustStay: false, hasMoved: false };
+      const parent = { fd, facts: bpffs.stat(fd), of: path };
       this.#parents.set(directory, parent);
       return parent;
     } catch (error) {
@@ -174,23 +167,14 @@ export class Site implements Disposable {
     return this.kernel.bpffs.openName(this.root, this.slot(name));
   }
 
-  /** Keeps what a slot held open until it is taken, the slot's name is removed or the operation ends. */
+  /** Keeps what a slot held open until it is taken, the slot's name is removed or the turn ends. */
   keepSlot(name: string, open: OpenName): void {
-    // A batch may have a thousand slots.
-    if (this.#slots.size >= slotsKeptMax) this.#closeSlots();
-    this.#slots.set(name, open);
+    this.#turn.keep(name, open);
   }
 
   /** What is kept of a slot, for the caller to close. */
   takeSlot(name: string): OpenName | undefined {
-    const kept = this.#slots.get(name);
-    this.#slots.delete(name);
-    return kept;
-  }
-
-  #closeSlots(): void {
-    for (const open of this.#slots.values()) open[Symbol.dispose]();
-    this.#slots.clear();
+    return this.#turn.take(name);
   }
 
   /**
@@ -205,43 +189,17 @@ export class Site implements Disposable {
     return mustChown || open.mode !== wanted.mode ? bpffs.stat(open.fd) : factsOf(open);
   }
 
-  /**
-   * Proves that what was changed is where the request said: the root is still seen, and each path still leads
-   * to the directory it led to. One that has been removed was empty: nothing that was made can be in it.
-   *
-   * @throws PinfoldError mount_unavailable; conflict, symlink, crosses_mount, parent_not_found where
-   * directories moved
-   */
-  assertStillVisible(): void {
-    const { bpffs } = this.kernel;
-    bpffs.assertStillVisible(this.root);
-    for (const [directory, parent] of this.#parents) {
-      // The root itself has just been looked at.
-      if (!parent.mustStay || directory === '') continue;
-      if (bpffs.isStillThere(this.root, { path: directory, inode: parent.facts.inode })) continue;
-      parent.hasMoved = true;
-      if (bpffs.stat(parent.fd).links > 0) throw whyMoved(bpffs, this.root, parent.of);
-    }
+  /** Looks anew whether what was changed can be seen. */
+  look(): Sight {
+    return new Sight(this.kernel.bpffs, this.root);
   }
 
   [Symbol.dispose](): void {
-    this.#closeSlots();
+    this.#turn[Symbol.dispose]();
     for (const { fd } of this.#parents.values()) fd[Symbol.dispose]();
     this.#staging?.[Symbol.dispose]();
     this.root[Symbol.dispose]();
   }
-}
-
-/** A directory that is open, and one of the paths that led to it. */
-interface Parent {
-  readonly fd: Fd;
-  /** As it was found. */
-  readonly facts: InodeFacts;
-  readonly of: PinPath;
-  /** Names in it were changed. */
-  mustStay: boolean;
-  /** Its path no longer leads to it. */
-  hasMoved: boolean;
 }
 
 /** As BpffsRoot.instance, without looking for the marker again where it is open already. */
@@ -272,20 +230,4 @@ function readOnly(mount: string): PinfoldError {
     errno: 'EROFS',
     mount,
   });
-}
-
-/** What is on the way now says more, where it is something that can be said. */
-function whyMoved(bpffs: Bpffs, root: BpffsRoot, path: PinPath): unknown {
-  try {
-    bpffs.openParent(root, path)[Symbol.dispose]();
-    return moved(path);
-  } catch (error) {
-    return error;
-  }
-}
-
-function moved(path: PinPath): PinfoldError {
-  const shown = escapeBytes(path);
-  const detail = `The directory of "${shown}" was moved by somebody else at the same time.`;
-  return new PinfoldError('conflict', { detail, path: shown });
 }

@@ -2,16 +2,16 @@ import type { PinPath } from '../../model/path.ts';
 import { savePin, type UnpinItem } from '../journal/plan.ts';
 import { isSameObject } from './holds.ts';
 import {
-  type Guard,
   giveBack,
   type Losing,
+  letGo,
   type Move,
   mismatch,
   type Progress,
   pinBack,
   type Say,
   slotInode,
-  unlinkAndCount,
+  unlinkKept,
 } from './move.ts';
 import { objectAt } from './pin-state.ts';
 import { describeObject } from './sentence.ts';
@@ -84,16 +84,16 @@ export class UnpinMove implements Move {
     this.#change = { type: 'removed', before };
   }
 
-  retire(guard: Guard, say: Say): void {
-    unlinkAndCount(this.#site, this.#slot, {
-      path: this.path,
-      unlinked: (isLastName) => {
-        this.#progress = 'unlinked';
-        this.#isLastName = isLastName;
-      },
-      guard,
-      say,
+  unlink(say: Say): void {
+    unlinkKept(this.#site, this.#slot, this.path, (isLastName) => {
+      this.#progress = 'unlinked';
+      this.#isLastName = isLastName;
     });
+    say('unlinked');
+  }
+
+  retire(): void {
+    letGo(this.#site, this.#slot);
     this.#progress = 'retired';
   }
 

@@ -4,15 +4,15 @@ import { escapeBytes, type PinPath } from '../../model/path.ts';
 import { type DiscardItem, savePin } from '../journal/plan.ts';
 import { isSameObject, pinnedObjectOf } from '../operation/holds.ts';
 import {
-  type Guard,
   type Losing,
+  letGo,
   type Move,
   mismatch,
   type Progress,
   pinBack,
   type Say,
   slotInode,
-  unlinkAndCount,
+  unlinkKept,
 } from '../operation/move.ts';
 import { describeObject } from '../operation/sentence.ts';
 import type { QuarantineChange } from '../operation/sink.ts';
@@ -77,20 +77,19 @@ export class DiscardMove implements Move {
     this.#progress = 'moved';
   }
 
-  retire(guard: Guard, say: Say): void {
+  unlink(say: Say): void {
     this.#check();
-    unlinkAndCount(this.#site, this.#where.slot, {
-      path: this.path,
-      unlinked: (isLastName) => {
-        this.#progress = 'unlinked';
-        this.#isLastName = isLastName;
-      },
-      guard: () => {
-        guard();
-        this.#check();
-      },
-      say,
+    unlinkKept(this.#site, this.#where.slot, this.path, (isLastName) => {
+      this.#progress = 'unlinked';
+      this.#isLastName = isLastName;
     });
+    say('unlinked');
+  }
+
+  /** Whoever needs it has come while it was still open. */
+  retire(): void {
+    this.#check();
+    letGo(this.#site, this.#where.slot);
     this.assumeDone();
   }
 

@@ -81,6 +81,8 @@ export class QuarantineMove implements Move {
     this.#change = { type: 'removed', before, quarantined: { slot, note } };
   }
 
+  unlink(): void {}
+
   /** Its inode is let go of by now, so that the counters show what others hold. */
   retire(): void {
     this.#check();

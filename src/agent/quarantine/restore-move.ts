@@ -67,6 +67,8 @@ export class RestoreMove implements Move {
     say('named');
   }
 
+  unlink(): void {}
+
   retire(): void {
     this.#progress = 'retired';
   }

@@ -80,7 +80,8 @@ function retire(interrupted: Interrupted): Ending {
   }
   for (const move of moves) {
     if (unsafe.includes(move) || move.progress === 'retired') continue;
-    move.retire(() => undefined, say);
+    move.unlink(say);
+    move.retire();
   }
   const kept = unsafe.map(
     (move) => `what was at ${move.path} stays in the staging directory, because nothing else holds it`,
