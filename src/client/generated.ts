@@ -748,6 +748,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/pinsets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The pin sets this node has applied, and what came of them */
+        get: operations["listNodePinSets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pinsets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them */
+        get: operations["getNodePinSet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pinsets/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What this node would do for a pin set; changes nothing */
+        post: operations["diffNodePinSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operations/{id}": {
         parameters: {
             query?: never;
@@ -964,6 +1015,162 @@ export interface paths {
         get: operations["listFleetEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What nodes must have pinned, and how far that is */
+        get: operations["listPinSets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/adoptable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pin sets that nodes have applied and the store has not, or only older ones */
+        get: operations["listAdoptablePinSets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pin set, as the store has it now */
+        get: operations["getPinSet"];
+        /** Say what nodes must have pinned; where it is another than before, as a new generation */
+        put: operations["putPinSet"];
+        post?: never;
+        /** Want it no more: nodes keep what is pinned, or with prune unpin what it made */
+        delete: operations["deletePinSet"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each node came to, and where the rollout is */
+        get: operations["getPinSetStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each node would do, or does, to be as the stored pin set says */
+        get: operations["diffStoredPinSet"];
+        put?: never;
+        /** What each node would do if this were put; nothing is changed */
+        post: operations["diffPinSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Open no more nodes, until it is resumed; those that change go on */
+        post: operations["pauseRollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a paused rollout, over the failures there are now */
+        post: operations["resumeRollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Want again what was wanted before, as a new generation; also what was deleted */
+        post: operations["rollBackPinSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/pinsets/{name}/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Want what a node has applied, which the store lost; as a new generation */
+        post: operations["adoptPinSet"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1286,6 +1493,22 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AdoptablePinSet: {
+            name: string;
+            /** @description null where the store has none */
+            stored_generation: number | null;
+            /** @description who has applied what, the newest first */
+            nodes: {
+                node: string;
+                generation: number;
+                /** Format: date-time */
+                told_at: string;
+            }[];
+        };
+        Adoption: {
+            /** @description the node whose specification is taken */
+            node: string;
+        };
         Backup: {
             /** @description on the node, in the state directory, readable by root */
             file: string;
@@ -1543,6 +1766,14 @@ export interface components {
             uid?: number;
             gid?: number;
         };
+        Drift: {
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            /** @description such as missing, wrong_type, max_entries, unexpected */
+            code: string;
+            expected?: string;
+            actual?: string;
+        };
         EntryBatch: {
             operations: {
                 op?: "put" | "delete";
@@ -1697,6 +1928,23 @@ export interface components {
                 };
                 hash: string;
             } | null;
+        };
+        FleetPinSetDiff: {
+            items: {
+                node: string;
+                selected: boolean;
+                steps: components["schemas"]["PinSetStep"][];
+                drifts: components["schemas"]["Drift"][];
+                /** Format: date-time */
+                observed_at: string;
+            }[];
+            /** @description whether every node it is meant for has answered */
+            complete: boolean;
+            unreachable: components["schemas"]["Unreachable"][];
+            /** @description why not all nodes may be known */
+            reason?: string;
+            /** Format: date-time */
+            observed_at: string;
         };
         Gc: {
             dry_run: boolean;
@@ -2475,6 +2723,28 @@ export interface components {
             /** Format: date-time */
             observed_at: string;
         };
+        NodePinSet: {
+            name: string;
+            generation: number;
+            spec: components["schemas"]["PinSet"];
+            status: {
+                /** @description applied; 0 where none is */
+                generation: number;
+                /** @description the newest it has heard of */
+                seen: number;
+                state: "ok" | "progressing" | "drifted" | "failed";
+                drifts: components["schemas"]["Drift"][];
+                /** @description those there was no room for */
+                more_drifts?: number;
+                detail?: string;
+                /** @description it has applied a newer generation than the store knows, or one it lacks */
+                ahead_of_store?: boolean;
+                /** Format: date-time */
+                time: string;
+            };
+            /** @description paths of pins it made and that `prune` may remove */
+            made: string[];
+        };
         Operation: {
             id: string;
             kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch" | "claim" | "release" | "entry_put" | "entry_delete" | "entries_batch" | "freeze" | "quarantine" | "restore" | "discard" | "gc";
@@ -2602,6 +2872,233 @@ export interface components {
                 [key: string]: string;
             };
             owner?: string | null;
+        };
+        PinSet: {
+            name?: string;
+            /** @description labels of the nodes; none select none */
+            selector?: {
+                [key: string]: string;
+            };
+            /** @description every node, whatever its labels */
+            all?: boolean;
+            mode?: "enforce" | "observe";
+            pins?: {
+                /** @description path relative to the root of the bpffs */
+                path: string;
+                map?: {
+                    /** @description up to 15 of A-Z a-z 0-9 _ and . */
+                    name?: string;
+                    /** @description as bpftool names it: hash, lru_percpu_hash, ringbuf… */
+                    type: string;
+                    /** @description bytes of a key; 0 for types without keys */
+                    key_size: number;
+                    /** @description bytes of a value; of one CPU’s value for per-CPU maps */
+                    value_size: number;
+                    /** @description how many entries fit; bytes for ring buffers, pages for arenas */
+                    max_entries: number;
+                    /** @description names of flags: no_prealloc, mmapable… */
+                    flags?: string[];
+                    /** @description what the type makes of it: hash functions of a bloom filter, the address of an arena */
+                    map_extra?: string | number;
+                    numa_node?: number;
+                    btf?: {
+                        /** @description the whole BTF, as BPF_BTF_LOAD takes it, in base64 */
+                        blob_base64?: string;
+                        /** @description id of a map that has this BTF */
+                        map?: number;
+                        /** @description path of a pin of such a map */
+                        pin?: string;
+                        key_type_id?: number;
+                        value_type_id?: number;
+                        /** @description name of the type, in place of its id */
+                        key_type?: string;
+                        /** @description name of the type, in place of its id */
+                        value_type?: string;
+                        /** @description struct_ops: type of the value in the kernel’s own BTF */
+                        vmlinux_value_type_id?: number;
+                        /** @description struct_ops: its name, such as bpf_struct_ops_tcp_congestion_ops */
+                        vmlinux_value_type?: string;
+                    };
+                    /** @description refused: maps of network devices end with the device */
+                    ifindex?: number;
+                    inner?: {
+                        /** @description as bpftool names it: hash, lru_percpu_hash, ringbuf… */
+                        type: string;
+                        /** @description bytes of a key; 0 for types without keys */
+                        key_size: number;
+                        /** @description bytes of a value; of one CPU’s value for per-CPU maps */
+                        value_size: number;
+                        /** @description how many entries fit; bytes for ring buffers, pages for arenas */
+                        max_entries: number;
+                        /** @description names of flags: no_prealloc, mmapable… */
+                        flags?: string[];
+                        /** @description what the type makes of it: hash functions of a bloom filter, the address of an arena */
+                        map_extra?: string | number;
+                        numa_node?: number;
+                        btf?: {
+                            /** @description the whole BTF, as BPF_BTF_LOAD takes it, in base64 */
+                            blob_base64?: string;
+                            /** @description id of a map that has this BTF */
+                            map?: number;
+                            /** @description path of a pin of such a map */
+                            pin?: string;
+                            key_type_id?: number;
+                            value_type_id?: number;
+                            /** @description name of the type, in place of its id */
+                            key_type?: string;
+                            /** @description name of the type, in place of its id */
+                            value_type?: string;
+                            /** @description struct_ops: type of the value in the kernel’s own BTF */
+                            vmlinux_value_type_id?: number;
+                            /** @description struct_ops: its name, such as bpf_struct_ops_tcp_congestion_ops */
+                            vmlinux_value_type?: string;
+                        };
+                    } | {
+                        id: number;
+                    } | {
+                        /** @description path relative to the root of the bpffs */
+                        pin: string;
+                    };
+                    format?: "typed" | "raw" | "bpftool";
+                    key_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                    value_as?: "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "be16" | "be32" | "be64" | "ipv4" | "ipv6" | "mac" | "utf8" | "hex" | "base64";
+                    /** @description close it to writes from user space, once its entries are in it */
+                    freeze?: boolean;
+                    /** @description bytes of memory that making it may take at once; 1 GiB unless told */
+                    memory_max?: number;
+                };
+                expect?: {
+                    kind?: string;
+                    name?: string;
+                    type?: string;
+                    tag?: string;
+                    fingerprint?: string;
+                };
+                /** @description octal permission bits, such as 0640 */
+                mode?: string;
+                uid?: number;
+                gid?: number;
+                labels?: {
+                    [key: string]: string;
+                };
+                owner?: string;
+                /** @description put in when the map is made; never over what is in one already */
+                entries?: {
+                    /** @description absent for queues, stacks and bloom filters */
+                    key?: unknown;
+                    /** @description as reads write it */
+                    value?: unknown;
+                    /** @description for each possible CPU, in place of `value` */
+                    values?: {
+                        cpu: number;
+                        value: unknown;
+                    }[];
+                }[];
+                /** @description pinned again at once if someone unpins it; held by a second pin aside */
+                protect?: boolean;
+            }[];
+            /** @description what must not be pinned */
+            absent?: string[];
+            on_schema_change?: "refuse" | "replace" | "copy";
+            rollout?: {
+                /** @description nodes that change at a time; 1 unless told */
+                max_unavailable?: number;
+                /** @description nodes that must be well before any other */
+                canary?: number;
+                /** @description true unless told */
+                pause_on_failure?: boolean;
+            };
+            /** @description unpin what a former generation of this set made and this one has not */
+            prune?: boolean;
+        };
+        PinSetDiff: {
+            selected: boolean;
+            steps: components["schemas"]["PinSetStep"][];
+            drifts: components["schemas"]["Drift"][];
+            /** Format: date-time */
+            observed_at: string;
+        };
+        PinSetDocument: {
+            name: string;
+            generation: number;
+            spec: components["schemas"]["PinSet"];
+            /** @description its pins have entries, which need the role reader to be seen */
+            entries_withheld?: boolean;
+            /**
+             * Format: date-time
+             * @description when it was put
+             */
+            time: string;
+            actor: string;
+            /** @description the one whose specification a rollback puts again */
+            former_generation?: number;
+            nodes: {
+                /** @description nodes it is meant for */
+                total: number;
+                /** @description those that have this generation and are well */
+                done: number;
+                ok: number;
+                progressing: number;
+                drifted: number;
+                failed: number;
+                unreachable: number;
+            };
+            /** @description null until a manager has begun it */
+            rollout: components["schemas"]["Rollout"] | null;
+            etag: string;
+        };
+        PinSetOnNode: {
+            node: string;
+            labels: {
+                [key: string]: string;
+            };
+            /** @description whether the pin set is meant for it now */
+            meant: boolean;
+            /** @description applied; 0 where none is known to be */
+            generation: number;
+            state: "ok" | "progressing" | "drifted" | "failed" | "unreachable";
+            rollout: "waiting" | "settling" | "changing" | "well" | "failed" | "tolerated" | "left_out";
+            drifts: components["schemas"]["Drift"][];
+            more_drifts?: number;
+            detail?: string;
+            ahead_of_store?: boolean;
+            /**
+             * Format: date-time
+             * @description by the clock of the node; absent where it said nothing
+             */
+            told_at?: string;
+        };
+        PinSetStatusPage: {
+            name: string;
+            generation: number;
+            /** @description nodes let go of it */
+            deleted?: boolean;
+            nodes: {
+                /** @description nodes it is meant for */
+                total: number;
+                /** @description those that have this generation and are well */
+                done: number;
+                ok: number;
+                progressing: number;
+                drifted: number;
+                failed: number;
+                unreachable: number;
+            };
+            rollout: components["schemas"]["Rollout"] | null;
+            items: components["schemas"]["PinSetOnNode"][];
+            next_cursor: string | null;
+            total: number;
+            /** @description why this may be old */
+            reason?: string;
+            /** Format: date-time */
+            observed_at: string;
+        };
+        PinSetStep: {
+            /** @description path relative to the root of the bpffs */
+            path: string;
+            action: "make_map" | "pin_again" | "replace_map" | "copy_map" | "set_attributes" | "unpin";
+            /** @description what and why, in a sentence */
+            detail: string;
         };
         PinThen: {
             mount: string;
@@ -2964,6 +3461,24 @@ export interface components {
                 reason: "claimed" | "replaced" | "absent" | "unknown";
                 detail: string;
             }[];
+        };
+        Rollout: {
+            generation: number;
+            state: "progressing" | "paused" | "done";
+            /** @description nodes that change now, or have failed to */
+            open: string[];
+            /** @description why it is paused */
+            reason?: string;
+            paused_by?: string;
+            /** @description failures a person went on over */
+            tolerated?: string[];
+            /** Format: date-time */
+            started_at: string;
+            /**
+             * Format: date-time
+             * @description when it changed last
+             */
+            time: string;
         };
         Token: {
             name: string;
@@ -6575,6 +7090,138 @@ export interface operations {
             };
         };
     };
+    listNodePinSets: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pin sets, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["NodePinSet"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getNodePinSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin set as this node has it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodePinSet"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diffNodePinSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinSet"];
+            };
+        };
+        responses: {
+            /** @description Steps, and what would stay as it is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDiff"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOperation: {
         parameters: {
             query?: never;
@@ -7416,6 +8063,638 @@ export interface operations {
                         observed_at: string;
                     };
                     "text/event-stream": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPinSets: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pin sets, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["PinSetDocument"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAdoptablePinSets: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AdoptablePinSet"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPinSet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description entity tags the caller has */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin set. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"];
+                };
+            };
+            /** @description The caller has this generation. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putPinSet: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinSet"];
+            };
+        };
+        responses: {
+            /** @description The pin set, which was there already; or the plan. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description The new pin set. */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deletePinSet: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+                /** @description unpin what it made; as the pin set says unless told */
+                prune?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Nodes let go of it. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPinSetStatus: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetStatusPage"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diffStoredPinSet: {
+        parameters: {
+            query?: {
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: never;
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By node. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetPinSetDiff"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diffPinSet: {
+        parameters: {
+            query?: {
+                /** @description how long each node is waited for, 5s unless told, at most 30s */
+                deadline?: string;
+            };
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinSet"];
+            };
+        };
+        responses: {
+            /** @description By node. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetPinSetDiff"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseRollout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeRollout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollBackPinSet: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pin set; or the plan. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description The pin set, which had been deleted. */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adoptPinSet: {
+        parameters: {
+            query?: {
+                /** @description answer 200 with the plan and change nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description the name of a pin set */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Adoption"];
+            };
+        };
+        responses: {
+            /** @description The pin set; or the plan. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"] | components["schemas"]["Plan"];
+                };
+            };
+            /** @description The pin set, which the store did not have. */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinSetDocument"];
                 };
             };
             /** @description A refusal; `code` says which. */
