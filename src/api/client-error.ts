@@ -48,6 +48,8 @@ export function addParserRefusals(server: Server, onLimit: (limit: string) => vo
     response.end(text);
   });
   server.on('connect', (_request, socket) => {
+    // Node has let go of it: without a listener, a client that resets it would end the process.
+    socket.on('error', () => void socket.destroy());
     socket.end(rawAnswer(new PinfoldError('method_not_allowed', { detail: 'This is not a proxy.' })));
   });
 }

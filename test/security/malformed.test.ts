@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'node:test';
 import { limits } from '../../src/model/limits.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { sendRaw } from '../support/raw-http.ts';
 import { type Random, random, testSeed } from '../support/seed.ts';
+import { turn } from '../support/turn.ts';
 
 const seed = testSeed();
 const total = 20_000;
@@ -154,4 +157,19 @@ test('a smuggled request behind a refused one is not answered', async () => {
     assert.equal(statuses.includes(200), false, head);
     assert.ok(isClosed, head);
   }
+});
+
+test('a connection that asks for a tunnel and is reset harms nobody', async () => {
+  await using at = await testAgent();
+  const { hostname, port, host } = new URL(at.url);
+  const request = `CONNECT evil:443 HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  for (let nth = 0; nth < 300; nth++) {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(request);
+    for (let round = 0; round < nth % 4; round++) await turn();
+    socket.resetAndDestroy();
+  }
+  await at.local.get('/v1/node').expect(200);
 });
