@@ -23,6 +23,7 @@ export async function describeApi(): Promise<string> {
   const api = await createApi({
     parts: {
       agent: silent,
+      pinsets: { list: unused, get: unused, diff: unused },
       tokens: silent.store.tokens,
       metrics,
       webhooks: silentWebhooks,
@@ -79,6 +80,12 @@ const silent: Agent = {
   edits: { put: unused, remove: unused, freeze: unused },
   batches: { run: unused },
   creation: { create: unused },
+  pinsets: {
+    look: unused,
+    asides: { hold: unused, letGo: unused, list: unused },
+    copies: { advance: unused, abandon: unused, list: unused },
+    onStep: unused,
+  },
   holders: { holders: unused, why: unused, heldBy: unused, recent: unused, referencesOf: unused },
   findings: {
     ask: unused,
@@ -160,6 +167,21 @@ const silent: Agent = {
       forgetOtherBoots: unused,
     },
     claims: { list: unused, put: unused, renew: unused, remove: unused },
+    pinsets: {
+      list: unused,
+      find: unused,
+      put: unused,
+      listMade: unused,
+      putMade: unused,
+      removeMade: unused,
+      listAside: unused,
+      putAside: unused,
+      removeAside: unused,
+      listCopies: unused,
+      putCopy: unused,
+      removeCopy: unused,
+      forgetOtherBoots: unused,
+    },
     tokens: { add: unused, list: unused, findBySha256: unused, remove: unused, touch: unused },
     idempotency: { find: unused, put: unused, prune: unused },
     webhooks: {

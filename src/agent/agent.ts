@@ -18,6 +18,7 @@ import type { BatchOperation, DirectoryRequest, PinPatch, PinRequest } from '../
 import type { WaitCondition, WaitDocument } from '../model/schema/wait.ts';
 import type { Statistics } from '../model/statistics.ts';
 import type { Store } from '../model/store.ts';
+import type { PinSetMeans } from './aside/pinset-means.ts';
 import type { Claims } from './claim/contract.ts';
 import type { BatchEdits } from './edit/batches.ts';
 import type { Creation } from './edit/create-map.ts';
@@ -49,6 +50,8 @@ export interface Agent {
   readonly batches: BatchEdits;
   /** What makes maps. */
   readonly creation: Creation;
+  /** What reconciling pin sets needs besides. */
+  readonly pinsets: PinSetMeans;
   /** What maps and programs were made with. */
   readonly specifications: Specifications;
   /** Who takes most. */

@@ -7,6 +7,7 @@ import type { GcSettings } from '../model/gc/policy.ts';
 import type { OnStep } from '../model/step.ts';
 import type { Store } from '../model/store.ts';
 import type { Agent } from './agent.ts';
+import { openPinSetMeans } from './aside/open-means.ts';
 import { ClaimBook } from './claim/claim-book.ts';
 import { AgentClaims } from './claim/claims.ts';
 import { countersWithout, DumpHolds } from './dump/dump-holds.ts';
@@ -140,6 +141,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
     findings,
     ...contents,
     ...editing.parts,
+    pinsets: openPinSetMeans({ environment, changes, holds }),
     waits,
     hooks: new AgentHooks({ waits, claims: claiming, monotonicMs: () => clock.monotonicMs() }),
     claims: claiming,

@@ -9,6 +9,7 @@ import type {
 import type { Agent } from '../agent/agent.ts';
 import type { Webhooks } from '../agent/webhook/webhooks.ts';
 import type { Fleet } from '../cluster/fleet.ts';
+import type { NodePinSets } from '../cluster/pinset/node/node-pinsets.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
@@ -47,6 +48,7 @@ export interface ServiceParts {
 export interface Parts extends ServiceParts {
   readonly agent: Agent;
   readonly webhooks: Pick<Webhooks, WebhookCalls>;
+  readonly pinsets: Pick<NodePinSets, 'list' | 'get' | 'diff'>;
   readonly tokens: TokenRecords;
   /** The directory of `POST /v1/backup`. */
   readonly backupDir: string;

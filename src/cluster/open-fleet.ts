@@ -9,6 +9,8 @@ import type { Fleet } from './fleet.ts';
 import { digester } from './membership/digest.ts';
 import { Registration } from './membership/registration.ts';
 import { leaveMs, makeManager, type OwnTls, openEtcd } from './open-manager.ts';
+import { NodePinSets } from './pinset/node/node-pinsets.ts';
+import { PinSetReconciler } from './pinset/node/reconciler.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 import { SignatureVerifier } from './signing/verifier.ts';
 
@@ -30,6 +32,8 @@ export interface OpenFleet {
   readonly fleet: Fleet | undefined;
   /** Accepts what managers ask for their callers. */
   readonly signatures: SignatureVerifier;
+  /** The pin sets of this node. */
+  readonly pinsets: NodePinSets;
   /** Joins, once it is known where this agent listens; goes on trying when the store is away. */
   join(addresses: readonly string[]): Promise<void>;
   /** Leaves. */
@@ -60,18 +64,21 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
       ? makeManager({ name: node, store, key, tls, socketPath, clock, log })
       : undefined;
   let registration: Registration | undefined;
+  const { labels } = config;
+  const reconciler = new PinSetReconciler({ ...options, store, node, labels });
   return {
     fleet: manager?.fleet,
     signatures,
+    pinsets: new NodePinSets({ ...options, labels, statuses: () => reconciler.statuses }),
     join: async (addresses) => {
       const member = memberOf(options, addresses, isAlone);
       registration = new Registration({ store, node, member, digest: digester(options.agent), log });
       const registering = registration.start();
       if (isAlone) await registering;
-      await Promise.all([registering, manager?.start()]);
+      await Promise.all([registering, manager?.start(), reconciler.start()]);
     },
     stop: async () => {
-      const left = Promise.all([registration?.stop(), manager?.stop()]);
+      const left = Promise.all([registration?.stop(), manager?.stop(), reconciler.stop()]);
       // A store that is away must not keep an agent from ending.
       await Promise.race([left, pause(leaveMs, new AbortController().signal)]);
       await manager?.close();

@@ -187,6 +187,7 @@ async function buildApi(
     parts: {
       ...given,
       fleet: fleet.fleet,
+      pinsets: fleet.pinsets,
       idempotency: agent.store.idempotency,
       notReady: () => agent.notReady(),
       tokens: new CachedTokens(agent.store.tokens, clock),

@@ -47,11 +47,11 @@ export class MapCreation {
    *
    * Until its name appears only a descriptor of this process holds the map: killed at any moment before, it
    * leaves nothing, and after, a map that is whole. A dry run makes the map too, to hear what the kernel
-   * says, and lets it go again.
+   * says, and lets it go again. `isReplacing` puts it in the place of another pin, whose hazards apply.
    *
    * @throws PinfoldError invalid_input with pointers, pin_exists, parent_not_found, out_of_memory, …
    */
-  async create(spec: MapSpecification, context: ChangeContext): Promise<CreationResult> {
+  async create(spec: MapSpecification, context: ChangeContext, isReplacing = false): Promise<CreationResult> {
     const { environment, holds } = this.#parts;
     assertMayCreate(environment);
     const { pin } = spec;
@@ -61,7 +61,7 @@ export class MapCreation {
     using _listed = holds.add(map);
     if (map.info.kind !== 'map') throw new TypeError('a map was made, and something else came');
     await this.#complete(map, map.info, spec);
-    const result = await this.#pin(map, { pin, path }, context);
+    const result = await this.#pin(map, { pin, path, isReplacing }, context);
     if (result.plan === undefined) return { operationId: result.operationId, mapId: map.id, plan: undefined };
     return { operationId: undefined, mapId: map.id, plan: [...stepsOf(spec, path), ...result.plan] };
   }
@@ -117,15 +117,17 @@ export class MapCreation {
 
   async #pin(
     map: HeldObject,
-    { pin, path }: { readonly pin: NewPin; readonly path: PinPath },
+    pinned: { readonly pin: NewPin; readonly path: PinPath; readonly isReplacing: boolean },
     context: ChangeContext,
   ): ReturnType<Changes['pin']> {
+    const { pin, path, isReplacing } = pinned;
     const { mount, path: _path, path_bytes: _bytes, ...wishes } = pin;
     const source = { pid: process.pid, fd: map.fd.number };
     // A new map is never what is there already: without this, another pin would be a mere conflict of names.
     const asked = { ...context, createOnly: false };
     try {
-      return await this.#parts.changes.pin(path, mount, { ...wishes, source }, asked);
+      const request = { ...wishes, source, replace: isReplacing };
+      return await this.#parts.changes.pin(path, mount, request, asked);
     } catch (error) {
       throw isPinfoldError(error, 'pin_exists') ? isTaken(path, error) : error;
     }

@@ -77,6 +77,13 @@ export class PinChanges implements Changes {
     return this.#environment.store.journal.find(id);
   }
 
+  /** Carries a change out at once, for who holds its own critical section. @throws as the change rejects */
+  askNow(request: ChangeRequest): ChangeResult {
+    const [done] = this.#outcomesOf([request]);
+    if (done !== undefined && 'result' in done) return done.result;
+    throw done?.error;
+  }
+
   /** Asks for a change of any kind. */
   ask(request: ChangeRequest): Promise<ChangeResult> {
     return new Promise((resolve, reject) => {

@@ -18,6 +18,7 @@ import { addMapRoutes } from './maps.ts';
 import { addMetricsRoute } from './metrics.ts';
 import { addMountsRoute } from './mounts.ts';
 import { addNodeRoute } from './node.ts';
+import { addNodePinSetRoutes } from './node-pinsets.ts';
 import { addObjectsRoute } from './objects.ts';
 import { addOperationRoute } from './operations.ts';
 import { addPinRoutes } from './pins.ts';
@@ -62,6 +63,7 @@ function addRoutesOfNode(app: App, parts: Parts): void {
   addClaimRoutes(app, parts);
   addGcRoutes(app, parts);
   addQuarantineRoutes(app, parts);
+  addNodePinSetRoutes(app, parts);
   addOperationRoute(app, parts);
   addEventsRoute(app, parts);
   addHookRoutes(app, parts);

@@ -210,7 +210,10 @@ function leaving(facts: PlanFacts, wanted: ReadonlySet<PinPath>): readonly Plann
   const protectedPaths = new Set(
     isWanted ? (spec.pins ?? []).filter(({ protect }) => protect).map(({ path }) => parsePath(path)) : [],
   );
-  const steps: PlannedStep[] = [];
+  // Second pins first: then whoever unpins a name hears what it costs.
+  const steps = [...aside]
+    .filter(([path]) => !protectedPaths.has(path) && !facts.copies.has(path))
+    .map(([path, object]) => letGo(path, object));
   for (const { path: bytes, identity } of made) {
     const path = pathOfBytes(bytes);
     if (wanted.has(path) || spec.mode === 'observe') continue;
@@ -226,9 +229,7 @@ function leaving(facts: PlanFacts, wanted: ReadonlySet<PinPath>): readonly Plann
   for (const path of facts.copies) {
     if (!wanted.has(path)) steps.push({ path, action: 'copy_map', detail: 'end the copy of the map' });
   }
-  // Names first: an object that is unpinned is still held aside, and the last to let go hears what it costs.
-  const held = [...aside].filter(([path]) => !protectedPaths.has(path) && !facts.copies.has(path));
-  return [...steps, ...held.map(([path, object]) => letGo(path, object))];
+  return steps;
 }
 
 function letGo(path: PinPath, aside: AsideObject): PlannedStep {

@@ -1,0 +1,277 @@
+import { shapeOf } from '../../kernel/entries/map-shape.ts';
+import type { AsidePin, MapCopyRecord } from '../../model/cluster/pinset/records.ts';
+import { PinfoldError } from '../../model/error.ts';
+import { limits } from '../../model/limits.ts';
+import type { PinPath } from '../../model/path.ts';
+import type { MapSpecification } from '../../model/schema/map-specification.ts';
+import type { PinRequest } from '../../model/schema/request.ts';
+import type { ChangeContext } from '../agent.ts';
+import { lookAtPath } from '../aside/look.ts';
+import { Slices } from '../edit/slices.ts';
+import type { PinChanges } from '../operation/changes.ts';
+import { mismatch } from '../operation/move.ts';
+import { pinRequest } from '../operation/request.ts';
+import { quote } from '../operation/sentence.ts';
+import { type CopyAsides, type CopyParts, HeldMaps, makeMaps } from './maps.ts';
+import { CopyPass } from './pass.ts';
+
+/** A copy that is wished: of what is at the path into a map like this, which takes its place. */
+export interface CopyWish {
+  readonly pinset: string;
+  readonly path: PinPath;
+  readonly spec: MapSpecification;
+  /** The new pin's attributes; those of the old one stay where nothing is said. */
+  readonly attributes: Pick<PinRequest, 'mode' | 'uid' | 'gid' | 'labels' | 'owner'>;
+  /** Whether the new map is held aside when the copy is done. */
+  readonly isProtected: boolean;
+  readonly context: ChangeContext;
+}
+
+/** How far a copy has come: the old map may still have users, whose changes are brought over. */
+export type CopyProgress =
+  | { readonly is: 'done' }
+  | { readonly is: 'draining'; readonly oldId: number; readonly changes: number };
+
+/** All hazards of a map whose contents are in another by now, or that nobody but us ever had. */
+const ofNoUse = { accept: new Set(['last_reference']), force: false };
+const nothingAccepted = { accept: new Set<string>(), force: false };
+
+/**
+ * Puts a map in the place of another, with what is in it.
+ *
+ * The new map is made aside and filled; the names are swapped by the journalled replace, between two looks at
+ * the old map in one critical section; then what users of the old map still change is brought over, until
+ * the kernel counts no user of it but us. Where it stands is in the database, the maps are pinned aside: a
+ * killed agent begins the pass again, or, while the name still holds the old map, the copy.
+ */
+export class MapCopies {
+  readonly #parts: CopyParts;
+  readonly #changes: Pick<PinChanges, 'pin' | 'askNow'>;
+  /** What was copied, of the copies that this process has under way. */
+  readonly #copied = new Map<string, Map<string, string>>();
+
+  constructor(parts: CopyParts, changes: Pick<PinChanges, 'pin' | 'askNow'>) {
+    this.#parts = parts;
+    this.#changes = changes;
+  }
+
+  /** Copies under way, those of a dead process too. */
+  list(): readonly MapCopyRecord[] {
+    return this.#parts.environment.store.pinsets.listCopies();
+  }
+
+  /**
+   * Goes on as far as it can; asked again, it goes on from there.
+   *
+   * @throws PinfoldError map_full, too_many_requests, conflict where the name holds a third thing; the name
+   * then still holds what it did
+   */
+  async advance(wish: CopyWish): Promise<CopyProgress> {
+    const phase = await this.#phaseOf(wish);
+    if (phase !== 'draining') await this.#copyAndSwap(wish);
+    return await this.#drain(wish);
+  }
+
+  /** Ends a copy nobody wants any more: after the swap by what is left to do, before it without a trace. */
+  async abandon(pinset: string, path: PinPath, context: ChangeContext): Promise<CopyProgress> {
+    const phase = this.#recordOf({ pinset, path })?.phase;
+    const spec = { type: 'hash', key_size: 0, value_size: 0, max_entries: 0 };
+    const wish = { pinset, path, spec, attributes: {}, isProtected: false, context };
+    if (phase !== undefined && (await this.#phaseOf(wish)) === 'draining') return await this.#drain(wish);
+    this.#forget({ pinset, path });
+    return { is: 'done' };
+  }
+
+  /** Where it stands; what was begun and cannot be gone on with is cleared away. */
+  async #phaseOf(wish: CopyWish): Promise<'none' | 'draining'> {
+    const { environment } = this.#parts;
+    const record = this.#recordOf(wish);
+    if (record === undefined) return 'none';
+    const asides = this.#asidesOf(wish);
+    const isSwapped = record.phase === 'draining';
+    const seen = lookAtPath(environment, wish.path);
+    const mapId = seen.is === 'pin' && seen.pin.kind === 'map' ? seen.pin.identity.id : undefined;
+    if (record.phase === 'swapping' && mapId !== undefined && mapId === asides.copy_new?.objectId) {
+      environment.store.pinsets.putCopy({ ...record, phase: 'draining' });
+      return 'draining';
+    }
+    // Somebody has unpinned the name: it gets back what it had.
+    const right = isSwapped ? asides.copy_new : asides.copy_old;
+    if (seen.is === 'absent' && right !== undefined) await this.#pinAgain(wish, right);
+    else if (!isSwapped && mapId !== asides.copy_old?.objectId) this.#refuseOther(wish, asides, mapId);
+    if (isSwapped) return 'draining';
+    this.#forget(wish);
+    return 'none';
+  }
+
+  /** A third thing is there. What is held of the old map stays: it may be the last that holds it. */
+  #refuseOther({ path }: CopyWish, { copy_old: old }: CopyAsides, mapId: number | undefined): void {
+    if (old === undefined) return;
+    const detail =
+      `${quote(path)} no longer holds map ${old.objectId}, which was being copied and is held aside, ` +
+      `but ${mapId === undefined ? 'something else' : `map ${mapId}`}.`;
+    throw new PinfoldError('conflict', { detail, id: old.objectId });
+  }
+
+  async #pinAgain({ path, attributes, context }: CopyWish, { kind, objectId: id, fingerprint }: AsidePin) {
+    const source = { kind, id, expect: { fingerprint } };
+    await this.#changes.pin(path, undefined, { source, ...attributes, parents: true }, context);
+  }
+
+  async #copyAndSwap(wish: CopyWish): Promise<void> {
+    const { environment } = this.#parts;
+    this.#begin(wish);
+    environment.onStep('copy.begun');
+    const copied = new Map<string, string>();
+    try {
+      using held = new HeldMaps(this.#parts, this.#asidesOf(wish));
+      await this.#fill(held, copied);
+      environment.onStep('copy.filled');
+      this.#record(wish, 'swapping');
+      if (copied.size > limits.copyAtOnceEntries) await this.#slowly(new CopyPass(held.maps, copied), false);
+      else [...new CopyPass(held.maps, copied).run(false)];
+      environment.onStep('copy.compared');
+      this.#swap(wish, held);
+      environment.onStep('copy.swapped');
+      this.#record(wish, 'draining');
+      const pass = new CopyPass(held.maps, copied);
+      if (copied.size > limits.copyAtOnceEntries) await this.#slowly(pass, true);
+      else [...pass.run(true)];
+      this.#copied.set(keyOf(wish), copied);
+    } catch (error) {
+      if (this.#recordOf(wish)?.phase === 'filling') this.#forget(wish);
+      throw error;
+    }
+    environment.onStep('copy.passed');
+  }
+
+  #begin(wish: CopyWish): void {
+    const { environment, asides, holds } = this.#parts;
+    const { pinset, path } = wish;
+    this.#record(wish, 'filling');
+    const old = asides.hold({ pinset, path, role: 'copy_old' });
+    const held = environment.kernel.objects.holdById('map', old.objectId);
+    using _listed = holds.add(held);
+    try {
+      makeMaps(this.#parts, { pinset, path }, { spec: wish.spec, old: held });
+    } catch (error) {
+      this.#forget(wish);
+      throw error;
+    }
+  }
+
+  /** Passes until there is little left to do, while writers go on. */
+  async #fill({ maps }: HeldMaps, copied: Map<string, string>): Promise<void> {
+    for (let passes = 0; passes < 8; passes++) {
+      const pass = new CopyPass(maps, copied);
+      await this.#slowly(pass, false);
+      if (pass.changes < 256) return;
+    }
+  }
+
+  async #slowly(pass: CopyPass, isShared: boolean): Promise<void> {
+    const slices = new Slices(this.#parts.environment.clock);
+    for (const _turn of pass.run(isShared)) await slices.pause();
+  }
+
+  #swap({ path, attributes, context }: CopyWish, { maps }: HeldMaps): void {
+    const { id, fingerprint } = maps.fresh;
+    const seen = lookAtPath(this.#parts.environment, path);
+    if (seen.is !== 'pin' || seen.pin.identity.id !== maps.old.id) throw mismatch(path);
+    const source: PinRequest['source'] = { kind: 'map', id, expect: { fingerprint } };
+    const asked = { mount: undefined, context: { ...context, ifMatch: seen.pin.etag } };
+    this.#changes.askNow(pinRequest(path, { source, ...attributes, replace: true }, asked));
+  }
+
+  async #drain(wish: CopyWish): Promise<CopyProgress> {
+    const { environment } = this.#parts;
+    const asides = this.#asidesOf(wish);
+    const { copy_old: old, copy_base: base, copy_new: fresh } = asides;
+    if (old === undefined || base === undefined || fresh === undefined) {
+      this.#finish(wish);
+      return { is: 'done' };
+    }
+    using held = new HeldMaps(this.#parts, asides);
+    const copied = this.#copied.get(keyOf(wish)) ?? this.#recall(held);
+    this.#copied.set(keyOf(wish), copied);
+    const isUnused = this.#isUnused(old);
+    const pass = new CopyPass(held.maps, copied);
+    await this.#slowly(pass, true);
+    environment.onStep('copy.passed');
+    // Nobody can have come since: who would open it has no name to open it by.
+    if (!isUnused) return { is: 'draining', oldId: old.objectId, changes: pass.changes };
+    held[Symbol.dispose]();
+    this.#finish(wish);
+    return { is: 'done' };
+  }
+
+  #recall({ maps: { base } }: HeldMaps): Map<string, string> {
+    if (base.info.kind !== 'map') throw new TypeError('a copy is of maps');
+    return CopyPass.readCopied(base, shapeOf(base.info, this.#parts.environment.kernel.facts.cpus.possible));
+  }
+
+  /** Whether the kernel counts no reference on the old map but those of pins aside. @throws PinfoldError */
+  #isUnused(old: AsidePin): boolean {
+    const { environment, asides } = this.#parts;
+    const { counters } = environment.kernel;
+    const why = counters.unavailable('map');
+    if (why !== undefined) {
+      const detail = `Who uses map ${old.objectId} cannot be counted: ${why}.`;
+      throw new PinfoldError('not_supported', { detail });
+    }
+    const ours = asides
+      .list()
+      .filter(({ kind, objectId }) => kind === 'map' && objectId === old.objectId).length;
+    const counted = counters.readOne('map', old.objectId);
+    return counted === undefined || counted.refcnt <= BigInt(ours);
+  }
+
+  /** All of the old map's entries are in the new one: what was held for the copy is let go. */
+  #finish(wish: CopyWish): void {
+    const { environment, asides } = this.#parts;
+    const { copy_base: base, copy_old: old, copy_new: fresh } = this.#asidesOf(wish);
+    if (base !== undefined) asides.letGo(base, ofNoUse);
+    environment.onStep('copy.let_go');
+    const former = this.#pinsOf(wish).filter(({ role }) => role === 'protect');
+    for (const pin of former) asides.letGo(pin, ofNoUse);
+    if (old !== undefined) asides.letGo(old, ofNoUse);
+    if (fresh !== undefined) {
+      if (wish.isProtected) environment.store.pinsets.putAside({ ...fresh, role: 'protect' });
+      else asides.letGo(fresh, nothingAccepted);
+    }
+    environment.store.pinsets.removeCopy(wish.pinset, wish.path);
+    this.#copied.delete(keyOf(wish));
+  }
+
+  /** The name holds the old map: what was made for the copy goes. */
+  #forget(wish: Pick<CopyWish, 'pinset' | 'path'>): void {
+    const { environment, asides } = this.#parts;
+    const { copy_base: base, copy_new: fresh, copy_old: old } = this.#asidesOf(wish);
+    if (base !== undefined) asides.letGo(base, ofNoUse);
+    if (fresh !== undefined) asides.letGo(fresh, ofNoUse);
+    if (old !== undefined) asides.letGo(old, nothingAccepted);
+    environment.store.pinsets.removeCopy(wish.pinset, wish.path);
+    this.#copied.delete(keyOf(wish));
+  }
+
+  #record({ pinset, path }: CopyWish, phase: MapCopyRecord['phase']): void {
+    const { store, kernel } = this.#parts.environment;
+    store.pinsets.putCopy({ pinset, path, bootId: kernel.facts.bootId, phase });
+  }
+
+  #recordOf({ pinset, path }: Pick<CopyWish, 'pinset' | 'path'>): MapCopyRecord | undefined {
+    return this.list().find((record) => record.pinset === pinset && record.path === path);
+  }
+
+  #pinsOf({ pinset, path }: Pick<CopyWish, 'pinset' | 'path'>): readonly AsidePin[] {
+    return this.#parts.asides.list().filter((pin) => pin.pinset === pinset && pin.path === path);
+  }
+
+  #asidesOf(wish: Pick<CopyWish, 'pinset' | 'path'>): CopyAsides {
+    return Object.fromEntries(this.#pinsOf(wish).map((pin) => [pin.role, pin]));
+  }
+}
+
+function keyOf({ pinset, path }: Pick<CopyWish, 'pinset' | 'path'>): string {
+  return `${pinset}\0${path}`;
+}

@@ -1,0 +1,75 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../../model/clock.ts';
+import { type ClusterName, clusterKey, clusterPrefix, isClusterName } from '../../../model/cluster/key.ts';
+import { parseStatus } from '../../../model/cluster/pinset/documents.ts';
+import type { ClusterStore } from '../../../model/cluster/store.ts';
+import { isPinfoldError } from '../../../model/error.ts';
+import type { Log } from '../../../model/log.ts';
+import type { PinSetStatus } from '../../../model/schema/pinset.ts';
+import { Mirror } from '../../mirror.ts';
+
+/** What writing statuses stands on. */
+export interface StatusWriterOptions {
+  readonly store: ClusterStore;
+  readonly node: ClusterName;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onChange: () => void;
+}
+
+/**
+ * Keeps `nodes/{node}/status/{pinset}` as this node sees itself. Each is compared with what the store has,
+ * so that it is written only when it differs, and again where the store has lost it.
+ */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #mirror: Mirror;
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+    const own = statusPrefix(options.node);
+    const onChange = (keys: readonly string[]): void => {
+      if (keys.some((key) => key.startsWith(own))) options.onChange();
+    };
+    this.#mirror = new Mirror({ ...options, prefix: clusterPrefix('nodes', options.node), onChange });
+  }
+
+  async start(): Promise<void> {
+    await this.#mirror.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#mirror.stop();
+  }
+
+  /** Writes what differs and removes what is no longer; a store that is away is asked again next time. */
+  async write(statuses: ReadonlyMap<string, PinSetStatus>): Promise<void> {
+    const { node, store } = this.#options;
+    if (this.#mirror.trouble !== undefined || this.#mirror.revision === 0) return;
+    try {
+      for (const [name, status] of statuses) {
+        if (!isClusterName(name)) continue;
+        const key = clusterKey('nodes', node, 'status', name);
+        if (isSaid(this.#mirror.entries.get(key)?.value, status)) continue;
+        await store.txn({ conditions: [], changes: [{ put: key, value: JSON.stringify(status) }] });
+      }
+      for (const key of this.#mirror.entries.keys()) {
+        const name = key.startsWith(statusPrefix(node)) ? key.slice(statusPrefix(node).length) : undefined;
+        if (name === undefined || statuses.has(name) || !isClusterName(name)) continue;
+        await store.txn({ conditions: [], changes: [{ delete: clusterKey('nodes', node, 'status', name) }] });
+      }
+    } catch (error) {
+      if (!isPinfoldError(error)) throw error;
+    }
+  }
+}
+
+/** Whether the store has it, be it from another time. */
+function isSaid(text: string | undefined, status: PinSetStatus): boolean {
+  const known = text === undefined ? undefined : parseStatus(text);
+  return known !== undefined && isDeepStrictEqual({ ...known, time: status.time }, status);
+}
+
+function statusPrefix(node: ClusterName): string {
+  return `${clusterPrefix('nodes', node)}status/`;
+}
