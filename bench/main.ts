@@ -1,6 +1,7 @@
 import { cpus, release } from 'node:os';
 import { changes } from './changes.ts';
 import { dump } from './dump.ts';
+import { fleet } from './fleet.ts';
 import { gc } from './gc.ts';
 import { hooks } from './hooks.ts';
 import { http } from './http.ts';
@@ -13,7 +14,7 @@ import type { Figure } from './support/scenario.ts';
 import { waits } from './waits.ts';
 import { why } from './why.ts';
 
-const scenarios = [lists, changes, idle, observe, http, dump, why, scrape, load, waits, gc, hooks];
+const scenarios = [lists, changes, idle, observe, http, dump, why, scrape, load, waits, gc, hooks, fleet];
 
 /** Runs the scenarios named on the command line, or all, one after the other. */
 async function main(names: readonly string[]): Promise<void> {

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { type Address, showAddress } from './address.ts';
 import { ClientError } from './client-error.ts';
+import { Connections } from './connections.ts';
 
 /** How to reach one server. */
 export interface TransportOptions {
@@ -17,8 +18,11 @@ export interface TransportOptions {
     readonly ca?: string;
     readonly cert?: string;
     readonly key?: string;
-    /** The name the server's certificate must have, where that is not the host of its address. */
-    readonly servername?: string;
+    /**
+     * Judges the names of the server's certificate (`subjectAltName`) in place of its host name: says why it
+     * is not whom we mean.
+     */
+    readonly refuse?: (subjectAltName: string | undefined) => string | undefined;
   };
 }
 
@@ -51,20 +55,24 @@ export interface Transport {
 
 /** Opens nothing yet: the first request connects. Redirects are not followed, a token would go with them. */
 export function openTransport(options: TransportOptions): Transport {
-  const { address, token, timeoutMs, tls = {} } = options;
+  const { address, token, timeoutMs, tls: { refuse, ...pem } = {} } = options;
   const socket = address.kind === 'unix' ? { socketPath: address.socketPath } : {};
-  const agent = new Agent({
-    connect: { ...tls, ...socket, timeout: timeoutMs },
+  const origin = address.kind === 'unix' ? 'http://localhost' : address.url;
+  const how = {
+    connect: { ...pem, ...(refuse === undefined ? {} : judging(refuse)), ...socket, timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-  });
+  };
+  const connections = new Connections(origin, how);
+  let agent: Agent | undefined;
   return {
-    baseUrl: `${address.kind === 'unix' ? 'http://localhost' : address.url}${options.basePath ?? ''}`,
+    baseUrl: `${origin}${options.basePath ?? ''}`,
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     fetch: async (request) => {
       const body = request.body === null ? null : await request.text();
       const { method, url, signal } = request;
       const headers = Object.fromEntries(request.headers);
+      agent ??= new Agent(how);
       try {
         return await undiciFetch(url, {
           method,
@@ -79,10 +87,8 @@ export function openTransport(options: TransportOptions): Transport {
       }
     },
     send: async ({ method, target, headers, body, signal }) => {
-      const origin = address.kind === 'unix' ? 'http://localhost' : address.url;
       try {
-        const answer = await agent.request({
-          origin,
+        const answer = await connections.idle().request({
           path: target,
           method: parseMethod(method),
           headers,
@@ -94,9 +100,25 @@ export function openTransport(options: TransportOptions): Transport {
         throw connectionError(error, options);
       }
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      await Promise.all([connections.close(), agent?.destroy()]);
+    },
   };
 }
+
+/** A session that was kept would not be judged again, so none is. */
+function judging(refuse: NonNullable<NonNullable<TransportOptions['tls']>['refuse']>) {
+  return {
+    maxCachedSessions: 0,
+    checkServerIdentity: (_host: string, { subjectaltname }: { readonly subjectaltname?: string }) => {
+      const why = refuse(subjectaltname);
+      return why === undefined ? undefined : Object.assign(new Error(why), { code: wrongPeer });
+    },
+  };
+}
+
+/** The code of an error whose text says why the server is not whom we mean. */
+const wrongPeer = 'PINFOLD_WRONG_PEER';
 
 /** undici has a closed list of methods; these are all the API has. */
 function parseMethod(method: string): 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' {
@@ -113,6 +135,8 @@ function connectionError(error: unknown, { address, timeoutMs }: TransportOption
   if (address.kind === 'unix' && (code === 'EACCES' || code === 'EPERM')) {
     return new ClientError('socket_denied', `This user may not open the socket ${where}.`, error);
   }
+  if (code === wrongPeer && error instanceof Error)
+    return new ClientError('unreachable', `No answer from ${where}: ${error.message}.`, error);
   const why = reasons[code] ?? `the connection failed with ${code}`;
   return new ClientError('unreachable', `No answer from ${where}: ${why}.`, error);
 }

@@ -1,0 +1,32 @@
+import { Client } from 'undici';
+
+/**
+ * Connections to one server, each for one request at a time and kept for the next one; as many as there are
+ * requests at one time. undici's own pool sets aside 16 KiB for a queue, which a manager of a thousand nodes,
+ * who has one request for each of them, pays a thousand times.
+ */
+export class Connections {
+  readonly #origin: string;
+  readonly #options: Client.Options;
+  readonly #clients = new Set<Client>();
+
+  constructor(origin: string, options: Client.Options) {
+    this.#origin = origin;
+    this.#options = options;
+  }
+
+  /** One that nobody uses now; what is asked of it connects. */
+  idle(): Client {
+    for (const client of this.#clients) if (client.stats.size === 0) return client;
+    const client = new Client(this.#origin, this.#options);
+    this.#clients.add(client);
+    client.once('disconnect', () => this.#clients.delete(client));
+    client.once('connectionError', () => this.#clients.delete(client));
+    return client;
+  }
+
+  /** Ends all of them, with what is still being asked. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients].map((client) => client.destroy()));
+  }
+}
