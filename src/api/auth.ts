@@ -1,7 +1,8 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { SeenRequest, Vouched } from '../cluster/signing/verifier.ts';
+import type { ArrivedRequest } from '../cluster/signing/gate.ts';
+import type { Vouched } from '../cluster/signing/verifier.ts';
 import type { Clock } from '../model/clock.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { Peer } from '../model/peer.ts';
@@ -17,10 +18,10 @@ export interface LocalRoles {
   roleOf(peer: Peer): Role | undefined;
 }
 
-/** Knows requests that a manager has signed for one of its callers (src/cluster/signing). */
-export interface Signatures {
-  /** Undefined for a request that does not say it is signed. @throws PinfoldError unauthenticated */
-  verify(request: SeenRequest): Vouched | undefined;
+/** Knows requests in which a manager speaks for one of its callers (src/cluster/signing). */
+export interface Gate {
+  /** Undefined for a request that speaks for nobody else. @throws PinfoldError unauthenticated, forbidden */
+  verify(request: ArrivedRequest): Vouched | undefined;
 }
 
 /** Whoever may call without credentials, for routes that are open. */
@@ -39,7 +40,7 @@ export class Authenticator {
   readonly #clock: Clock;
   readonly #local: LocalRoles;
   readonly #connections: Connections;
-  readonly #signatures: Signatures | undefined;
+  readonly #gate: Gate | undefined;
   readonly #touchedMs = new Map<string, number>();
   /** What came last on each connection: most send the same token each time, which is looked at once. */
   readonly #lastSent = new WeakMap<Socket, SentToken>();
@@ -51,23 +52,24 @@ export class Authenticator {
     readonly local: LocalRoles;
     readonly connections: Connections;
     /** Undefined where no manager may ask for others. */
-    readonly signatures: Signatures | undefined;
+    readonly gate: Gate | undefined;
   }) {
     this.#tokens = parts.tokens;
     this.#clock = parts.clock;
     this.#local = parts.local;
     this.#connections = parts.connections;
-    this.#signatures = parts.signatures;
+    this.#gate = parts.gate;
   }
 
   /**
-   * Whom a manager vouches for; undefined for a request without a signature, and where none is accepted.
+   * Whom a manager vouches for; undefined for a request that speaks for nobody else, and where none may.
    *
-   * @throws PinfoldError unauthenticated, too_many_requests
+   * @throws PinfoldError unauthenticated, forbidden, too_many_requests
    */
   vouched(request: IncomingMessage, target: string): Vouched | undefined {
     const { method = '', headers } = request;
-    return this.#signatures?.verify({ method, target, headers });
+    const certificate = this.#connections.certificateOf(request);
+    return this.#gate?.verify({ method, target, headers, certificate });
   }
 
   /** Who sends a request. @throws PinfoldError unauthenticated, forbidden */

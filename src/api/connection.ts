@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { type Identity, parseIdentity } from '../cluster/pki/identity.ts';
 import type { Peer, PeerReader } from '../model/peer.ts';
 import type { Guard } from './guard.ts';
 
@@ -8,6 +10,8 @@ export interface Entrance {
   readonly kind: 'unix' | 'tcp';
   /** TCP only: refuses other sites and other hosts. */
   readonly guard: Guard | undefined;
+  /** Whether everybody who comes in has shown a certificate of an authority we know. */
+  readonly hasCertificates: boolean;
 }
 
 /**
@@ -19,6 +23,7 @@ export class Connections {
   readonly #peers: PeerReader;
   readonly #entrances = new WeakMap<Socket, Entrance>();
   readonly #peerOf = new WeakMap<Socket, Peer>();
+  readonly #certificateOf = new WeakMap<Socket, Identity>();
 
   constructor(peers: PeerReader) {
     this.#peers = peers;
@@ -32,6 +37,18 @@ export class Connections {
   /** Undefined for a request that came by no listener; such a one has no rights. */
   entranceOf(request: IncomingMessage): Entrance | undefined {
     return this.#entrances.get(request.socket);
+  }
+
+  /** Whose certificate the connection has shown; undefined where that is not asked for. */
+  certificateOf(request: IncomingMessage): Identity | undefined {
+    const { socket } = request;
+    if (this.entranceOf(request)?.hasCertificates !== true) return undefined;
+    const known = this.#certificateOf.get(socket);
+    if (known !== undefined) return known;
+    const isShown = socket instanceof TLSSocket && socket.authorized;
+    const identity = parseIdentity(isShown ? socket.getPeerX509Certificate()?.subjectAltName : undefined);
+    this.#certificateOf.set(socket, identity);
+    return identity;
   }
 
   /** The peer of a unix socket; asked once a connection, because the kernel noted it at connect(2). */

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, ListenOptions } from 'node:net';
@@ -42,7 +43,8 @@ export interface ListenRequest {
  */
 export async function listen(request: ListenRequest): Promise<Listener> {
   const { api, tls } = request;
-  let entrance: Entrance = { kind: 'tcp', guard: createGuard([]) };
+  const hasCertificates = tls?.ca !== undefined;
+  let entrance: Entrance = { kind: 'tcp', guard: createGuard([]), hasCertificates };
   const server = openServer(tls, (incoming, response) => {
     api.connections.tag(incoming, entrance);
     api.handle(incoming, response);
@@ -59,8 +61,8 @@ export async function listen(request: ListenRequest): Promise<Listener> {
   const bound = server.address();
   entrance =
     typeof bound === 'object' && bound !== null
-      ? { kind: 'tcp', guard: guardOf(bound, request) }
-      : { kind: 'unix', guard: undefined };
+      ? { kind: 'tcp', guard: guardOf(bound, request), hasCertificates }
+      : { kind: 'unix', guard: undefined, hasCertificates: false };
   return {
     address: addressText(bound, request),
     close: async (graceMs) => await closeServer(server, graceMs),
@@ -86,7 +88,7 @@ function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Serv
             cert: tls.cert,
             key: tls.key,
             minVersion: 'TLSv1.2',
-            ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true, rejectUnauthorized: true }),
+            ...(tls.ca === undefined ? {} : clientCertificates(tls.ca)),
           },
           onRequest,
         );
@@ -94,6 +96,11 @@ function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Serv
   server.maxRequestsPerSocket = limits.requestsPerSocketMax;
   server.setTimeout(limits.connectionTimeoutMs);
   return server;
+}
+
+/** Every connection shows its certificate itself: none goes on with the session of another. */
+function clientCertificates(ca: string) {
+  return { ca, requestCert: true, rejectUnauthorized: true, secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
 /** The address that was asked for is a name this listener answers to as well. */

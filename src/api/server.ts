@@ -10,7 +10,7 @@ import { describeError } from '../model/log.ts';
 import type { PeerReader } from '../model/peer.ts';
 import { type App, hasNode, type Parts, type ServiceParts } from './app.ts';
 import { audit } from './audit.ts';
-import { Authenticator, assertMay, type LocalRoles, nobody, type Signatures } from './auth.ts';
+import { Authenticator, assertMay, type Gate, type LocalRoles, nobody } from './auth.ts';
 import { acceptJsonOnly, assertBodyComes } from './body.ts';
 import { Connections } from './connection.ts';
 import { addIdempotency } from './idempotency.ts';
@@ -41,7 +41,7 @@ export interface ApiOptions {
   readonly peers: PeerReader;
   readonly localRoles: LocalRoles;
   /** Accepts what managers ask for their callers; undefined where there are none. */
-  readonly signatures?: Signatures | undefined;
+  readonly gate?: Gate | undefined;
   readonly version: string;
 }
 
@@ -59,7 +59,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     clock: parts.clock,
     local: options.localRoles,
     connections,
-    signatures: options.signatures,
+    gate: options.gate,
   });
   const app = createApp();
   const routes: RouteOptions[] = [];

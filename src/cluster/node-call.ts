@@ -6,7 +6,8 @@ import type { Clock } from '../model/clock.ts';
 import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
 import type { Caller } from '../model/role.ts';
-import { actorText, bodyHash, signedHeaders } from './signing/signature.ts';
+import { parseIdentity } from './pki/identity.ts';
+import { actorText, bodyHash, signatureHeaders, signedHeaders } from './signing/signature.ts';
 
 /** A node, and where it is reached. */
 export interface NodeTarget {
@@ -29,14 +30,18 @@ export interface NodeRequest {
 export interface NodeCallerOptions {
   /** The manager's own name. */
   readonly manager: string;
+  /** The fleet's, or one that only the agent of this process knows. */
   readonly key: Uint8Array;
+  /** Whether nodes elsewhere have that key, too; where not, they know this manager by its certificate. */
+  readonly isKeyShared: boolean;
   readonly clock: Clock;
-  readonly tls?: NonNullable<TransportOptions['tls']>;
+  readonly tls?: Omit<NonNullable<TransportOptions['tls']>, 'refuse'>;
 }
 
 /**
- * Asks nodes over connections that are kept, every request signed with the cluster's key for one node, with
- * the caller's own name and role: the node decides what that role may.
+ * Asks nodes over connections that are kept, with the caller's own name and role: the node decides what that
+ * role may. A request is signed with the cluster's key for that one node, or comes over a connection on which
+ * both sides have shown their certificates; a node is taken for the one that is meant only by its own.
  */
 export class NodeCaller {
   readonly #options: NodeCallerOptions;
@@ -53,25 +58,33 @@ export class NodeCaller {
    */
   async call(node: NodeTarget, request: NodeRequest): Promise<RawAnswer> {
     const transport = this.#transportTo(node);
-    const { method, target, caller, headers = {}, body, signal } = request;
-    const { manager, key, clock } = this.#options;
-    const signed = signedHeaders(key, {
-      node: node.name,
-      method,
-      target,
-      manager,
-      timeMs: clock.now().getTime(),
-      nonce: randomBytes(16).toString('base64url'),
-      actor: actorText(caller.actor),
-      role: caller.role,
-      body: bodyHash(body ?? new Uint8Array()),
-    });
+    const { method, target, headers = {}, body, signal } = request;
     try {
-      const all = { ...headers, ...signed };
+      const all = { ...headers, ...this.#credentials(node, request) };
       return await transport.send({ method, target, headers: all, body: body ?? null, signal });
     } catch (error) {
       throw unreachable(node.name, reasonOf(error, signal), error);
     }
+  }
+
+  /** How a node knows for whom it is asked. @throws PinfoldError node_unreachable */
+  #credentials(node: NodeTarget, { method, target, caller, body }: NodeRequest): Record<string, string> {
+    const { manager, key, clock, isKeyShared, tls } = this.#options;
+    const { address } = node;
+    const actor = actorText(caller.actor);
+    const { role } = caller;
+    if (address.kind === 'url' && !isKeyShared) {
+      if (tls !== undefined && address.url.startsWith('https:'))
+        return { [signatureHeaders.actor]: actor, [signatureHeaders.role]: role };
+      const why = 'it listens without TLS, and this manager is known by its certificate alone.';
+      throw unreachable(node.name, why);
+    }
+    return signedHeaders(key, {
+      ...{ node: node.name, method, target, manager, actor, role },
+      timeMs: clock.now().getTime(),
+      nonce: randomBytes(16).toString('base64url'),
+      body: bodyHash(body ?? new Uint8Array()),
+    });
   }
 
   /** Lets go of connections to nodes that are not among these any more. */
@@ -94,11 +107,20 @@ export class NodeCaller {
     const transport = openTransport({
       address,
       timeoutMs: limits.nodeSilenceMs,
-      ...(tls === undefined ? {} : { tls }),
+      ...(tls === undefined ? {} : { tls: { ...tls, refuse: refusing(name) } }),
     });
     this.#transports.set(name, { where, transport });
     return transport;
   }
+}
+
+/** Refuses a certificate that is not this very node's, whatever host names it has. */
+function refusing(name: string): (subjectAltName: string | undefined) => string | undefined {
+  return (subjectAltName) => {
+    const { node } = parseIdentity(subjectAltName);
+    if (node === name) return undefined;
+    return `it showed the certificate of ${node === undefined ? 'no node' : `the node ${node}`}`;
+  };
 }
 
 /** The refusal for a node that did not answer. */

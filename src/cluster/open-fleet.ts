@@ -11,6 +11,8 @@ import { Registration } from './membership/registration.ts';
 import { leaveMs, makeManager, type OwnTls, openEtcd } from './open-manager.ts';
 import { NodePinSets } from './pinset/node/node-pinsets.ts';
 import { PinSetReconciler } from './pinset/node/reconciler.ts';
+import { assertOwnIdentity } from './pki/own-identity.ts';
+import { ManagerGate } from './signing/gate.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 import { SignatureVerifier } from './signing/verifier.ts';
 
@@ -31,7 +33,7 @@ export interface OpenFleet {
   /** Undefined for a node that is no manager. */
   readonly fleet: Fleet | undefined;
   /** Accepts what managers ask for their callers. */
-  readonly signatures: SignatureVerifier;
+  readonly gate: ManagerGate;
   /** The pin sets of this node. */
   readonly pinsets: NodePinSets;
   /** Joins, once it is known where this agent listens; goes on trying when the store is away. */
@@ -52,23 +54,22 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
   const node = parseClusterName(config.node);
   const isAlone = cluster.etcd.length === 0;
   const key = cluster.keyFile === undefined ? newClusterKey() : readClusterKey(cluster.keyFile);
+  if (tls?.ca !== undefined && !isAlone)
+    assertOwnIdentity(tls.cert, { node, manager: cluster.isManager ? node : undefined });
   const store = isAlone ? options.agent.store.openCluster() : await openEtcd(cluster);
-  const signatures = new SignatureVerifier({
-    node,
-    key,
-    clock,
-    roleMax: isAlone ? 'admin' : cluster.roleMax,
-  });
+  const isKeyShared = cluster.keyFile !== undefined;
+  const roleMax = isAlone ? 'admin' : cluster.roleMax;
+  const signatures = new SignatureVerifier({ node, key, clock, roleMax });
   const manager =
     cluster.isManager || isAlone
-      ? makeManager({ name: node, store, key, tls, socketPath, clock, log })
+      ? makeManager({ name: node, store, key, isKeyShared, tls, socketPath, clock, log })
       : undefined;
   let registration: Registration | undefined;
   const { labels } = config;
   const reconciler = new PinSetReconciler({ ...options, store, node, labels });
   return {
     fleet: manager?.fleet,
-    signatures,
+    gate: new ManagerGate({ signatures, isKeyShared, roleMax }),
     pinsets: new NodePinSets({ ...options, labels, statuses: () => reconciler.statuses }),
     join: async (addresses) => {
       const member = memberOf(options, addresses, isAlone);

@@ -11,7 +11,8 @@ import { Fleet } from './fleet.ts';
 import { NodeDirectory } from './membership/nodes.ts';
 import { NodeCaller } from './node-call.ts';
 import { PinSets } from './pinset/manager/pin-sets.ts';
-import { readClusterKey } from './signing/key-file.ts';
+import { assertOwnIdentity } from './pki/own-identity.ts';
+import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 
 /** How long a process that ends tries to say so to the others. */
 export const leaveMs = 1000;
@@ -28,6 +29,8 @@ export interface ManagerParts {
   readonly name: ClusterName;
   readonly store: ClusterStore;
   readonly key: Uint8Array;
+  /** Whether nodes elsewhere have the key, too. */
+  readonly isKeyShared: boolean;
   readonly tls: OwnTls | undefined;
   /** The unix socket of the agent of this process; undefined for a manager by itself. */
   readonly socketPath: string | undefined;
@@ -46,10 +49,12 @@ export interface Manager {
 }
 
 /** Makes a manager over a store that is open; nothing is asked before `start`. */
-export function makeManager({ name, store, key, tls: own, socketPath, clock, log }: ManagerParts): Manager {
+export function makeManager(parts: ManagerParts): Manager {
+  const { name, store, key, isKeyShared, tls: own, socketPath, clock, log } = parts;
   const directory = new NodeDirectory({ store, clock, log });
   const tls = own?.ca === undefined ? undefined : { ca: own.ca, cert: own.cert, key: own.key };
-  const caller = new NodeCaller({ manager: name, key, clock, ...(tls === undefined ? {} : { tls }) });
+  const known = { manager: name, key, isKeyShared };
+  const caller = new NodeCaller({ ...known, clock, ...(tls === undefined ? {} : { tls }) });
   const self = socketPath === undefined ? undefined : { name, socketPath };
   const pinSets = new PinSets({ store, directory, name, clock, log });
   return {
@@ -80,10 +85,14 @@ export async function openManager(given: {
   const { config, ...tools } = given;
   const { cluster } = config;
   const name = parseClusterName(config.name, 'manager');
-  if (cluster.keyFile === undefined) throw new ConfigError('A manager needs --cluster-key FILE.');
-  const key = readClusterKey(cluster.keyFile);
+  const key = cluster.keyFile === undefined ? newClusterKey() : readClusterKey(cluster.keyFile);
+  const isKeyShared = cluster.keyFile !== undefined;
+  if (given.tls?.ca !== undefined) assertOwnIdentity(given.tls.cert, { manager: name });
   const store = await openEtcd(cluster);
-  const { fleet, start, stop, close } = makeManager({ name, store, key, socketPath: undefined, ...tools });
+  const { fleet, start, stop, close } = makeManager({
+    ...{ name, store, key, isKeyShared, socketPath: undefined },
+    ...tools,
+  });
   let hasRead = false;
   return {
     fleet,

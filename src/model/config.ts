@@ -178,6 +178,7 @@ export function mergeConfig(sources: {
       etcdCert: text('etcd-cert', ''),
       etcdKey: text('etcd-key', ''),
       keyFile: text('cluster-key', ''),
+      hasCertificates: text('tls-client-ca', '') !== '',
       isManager: merged['manager'] === true,
       advertise: text('advertise', ''),
       roleMax: text('fleet-role', 'operator'),

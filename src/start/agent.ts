@@ -196,7 +196,7 @@ async function buildApi(
       openMetrics: config.openMetrics,
     },
     peers: peerReader,
-    signatures: fleet.signatures,
+    gate: fleet.gate,
     localRoles: createLocalRoles({
       users,
       groups,

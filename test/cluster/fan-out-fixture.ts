@@ -36,7 +36,7 @@ export async function fleetOf(nodes: Readonly<Record<string, RequestListener | s
   }
   const directory = new NodeDirectory({ store, clock: realClock, log });
   await directory.start();
-  const asking = new NodeCaller({ manager: 'm', key: newClusterKey(), clock: realClock });
+  const asking = new NodeCaller({ manager: 'm', key: newClusterKey(), isKeyShared: true, clock: realClock });
   const name = parseClusterName('m', 'manager');
   const pinSets = new PinSets({ store, directory, name, clock: realClock, log });
   const fleet = new Fleet({ directory, caller: asking, pinSets, own: undefined });

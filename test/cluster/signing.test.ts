@@ -43,6 +43,7 @@ test('a signed request is for its caller, with the lesser of their role and what
   const vouched = verifier().verify({ ...seen, headers });
   assert.deepEqual(vouched, {
     caller: { actor: 'api:ci via:m1', role: 'operator' },
+    manager: 'm1',
     bodyHash: bodyHash(Buffer.from('{}')),
   });
   const capped = verifier('reader').verify({

@@ -258,7 +258,7 @@ test('an agent that would join a fleet with nothing to be known by says what to 
     await agent[Symbol.asyncDispose]();
   };
   const refusals: readonly (readonly [Settings, RegExp])[] = [
-    [{ etcd }, /nothing to be known by, so it does not join: make a key with pinfold cluster init FILE/],
+    [{ etcd }, /nothing to be known by, so it does not join: give it a certificate with --tls-cert/],
     [{ manager: true }, /go with --etcd URL/],
     [{ etcd: ['127.0.0.1:2379'], 'cluster-key': 'x' }, /--etcd wants http\(s\):\/\/HOST:PORT/],
     [{ etcd: ['https://h:1'], 'cluster-key': 'x' }, /needs --etcd-ca/],

@@ -13,10 +13,11 @@ export interface SeenRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Who asks through a manager, and what the body must hash to. */
+/** Who asks through a manager, through which, and what the body must hash to, where that is signed. */
 export interface Vouched {
   readonly caller: Caller;
-  readonly bodyHash: string;
+  readonly manager: string;
+  readonly bodyHash: string | undefined;
 }
 
 /** What a node judges signatures by. */
@@ -69,7 +70,8 @@ export class SignatureVerifier {
     }
     this.#assertFresh(given.nonce, given.timeMs, nowMs);
     const least = mayAct(roleMax, role) ? role : roleMax;
-    return { caller: { actor: `${actor} via:${given.manager}`, role: least }, bodyHash: given.body };
+    const { manager, body } = given;
+    return { caller: { actor: `${actor} via:${manager}`, role: least }, manager, bodyHash: body };
   }
 
   #assertFresh(nonce: string, timeMs: number, nowMs: number): void {

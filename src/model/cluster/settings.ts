@@ -23,6 +23,8 @@ export interface GivenClusterSettings {
   readonly etcdCert: string;
   readonly etcdKey: string;
   readonly keyFile: string;
+  /** Whether its own listener has certificates, and wants those of callers. */
+  readonly hasCertificates: boolean;
   readonly isManager: boolean;
   readonly advertise: string;
   readonly roleMax: string;
@@ -34,11 +36,12 @@ export function parseClusterSettings(given: GivenClusterSettings): ClusterSettin
   for (const url of etcd) assertEtcdUrl(url);
   if (new Set(etcd.map((url) => url.split(':', 1)[0])).size > 1)
     throw new RangeError('--etcd wants http or https for all members, not both.');
-  if (etcd.length > 0 && keyFile === '') {
+  if (etcd.length > 0 && keyFile === '' && !given.hasCertificates) {
     throw new RangeError(
-      'A fleet must know its own, and this agent has nothing to be known by, so it does not join: ' +
-        'make a key with pinfold cluster init FILE, and give the same file to every agent and manager ' +
-        'with --cluster-key FILE.',
+      'A fleet must know its own, and this process has nothing to be known by, so it does not join: ' +
+        'give it a certificate with --tls-cert, --tls-key and --tls-client-ca (pinfold pki makes some to ' +
+        'try it out), or, on a network you trust, the same --cluster-key FILE that every agent and manager ' +
+        'has (pinfold cluster init FILE makes one).',
     );
   }
   if (etcd.length === 0 && (keyFile !== '' || isManager || given.advertise !== ''))
