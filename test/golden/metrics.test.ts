@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -21,17 +21,20 @@ function namesOf(text: string): string {
 }
 
 test('names, labels and types are those of the golden file; promtool finds nothing wrong', async () => {
-  const file = { metrics: { pins: [{ prefix: '' }] } };
+  // Other tests have pins, too, and series are bounded.
+  const own = `golden${process.pid}`;
+  const file = { metrics: { pins: [{ prefix: own }] } };
   const settings = { 'program-stats': true, 'webhook-allow': ['127.0.0.0/8'] };
   await using at = await testAgent({ file, settings });
   await at.local.put('/v1/webhooks/ops').send({ url: 'http://127.0.0.1:9090/' }).expect(201);
   await at.local.post('/v1/webhooks/ops/pause').send({}).expect(200);
-  createMap(`${at.bpffs.path}/m`, { name: 'pf_metrics' });
-  using holder = await hold('prog:xdp:pf_metrics', `pin:0:${at.bpffs.path}/program`);
+  mkdirSync(`${at.bpffs.path}/${own}`);
+  createMap(`${at.bpffs.path}/${own}/m`, { name: 'pf_metrics' });
+  using holder = await hold('prog:xdp:pf_metrics', `pin:0:${at.bpffs.path}/${own}/program`);
   assert.equal(holder.objects.length, 1);
   await at.local
-    .put('/v1/pins/x')
-    .send({ source: { pin: 'm' } })
+    .put(`/v1/pins/${own}/x`)
+    .send({ source: { pin: `${own}/m` } })
     .expect(201);
   await at.local.get(`/v1/node?${'x'.repeat(15_000)}`).expect(414);
   await at.local.get('/v1/findings?fresh=true').expect(200);

@@ -174,7 +174,7 @@ test('what is said to be lost with a pin, and only that, is lost with it', async
   using sampler = counterSampler();
   const draw = random(seed);
   const lost = { nothing: 0, something: 0 };
-  for (let round = 0; round < rounds(2); round++) {
+  for (let round = 0; round < rounds(1); round++) {
     using bpffs = mountBpffs();
     using dir = tempDir('unpin');
     using groups = makeCgroups(2);

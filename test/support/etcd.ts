@@ -23,13 +23,20 @@ export interface TestEtcd extends Disposable {
   ctl(...words: readonly string[]): string;
 }
 
+/** Files by which etcd and its clients know each other; etcdctl of tests shows `root`. */
+export interface EtcdTls {
+  readonly ca: string;
+  readonly member: { readonly cert: string; readonly key: string };
+  readonly root: { readonly cert: string; readonly key: string };
+}
+
 /** Starts members and waits until they have elected a leader. */
-export async function startEtcd(size = 1, more: readonly string[] = []): Promise<TestEtcd> {
+export async function startEtcd(size = 1, more: readonly string[] = [], tls?: EtcdTls): Promise<TestEtcd> {
   const dir = tempDir('etcd');
   const ports = await freePorts(2 * size);
   const places = Array.from({ length: size }, (_, index) => ({
     name: `m${index}`,
-    client: `http://127.0.0.1:${ports[2 * index]}`,
+    client: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports[2 * index]}`,
     peer: `http://127.0.0.1:${ports[2 * index + 1]}`,
   }));
   const initial = places.map(({ name, peer }) => `${name}=${peer}`).join(',');
@@ -41,11 +48,11 @@ export async function startEtcd(size = 1, more: readonly string[] = []): Promise
     const cluster = ['--initial-cluster', initial, '--initial-cluster-token', dir.path];
     const calm = ['--logger', 'zap', '--log-level', 'error'];
     const client2 = ['--advertise-client-urls', client];
-    return start('etcd', [...words, ...client2, ...peers, ...cluster, ...calm, ...more]);
+    return start('etcd', [...words, ...client2, ...peers, ...cluster, ...calm, ...serving(tls), ...more]);
   };
   const members = places.map((_, index) => run(index));
   const ctl = (...words: readonly string[]): string =>
-    execFileSync('etcdctl', ['--endpoints', urls.join(','), ...words], {
+    execFileSync('etcdctl', ['--endpoints', urls.join(','), ...showing(tls), ...words], {
       encoding: 'utf8',
       env: { ...process.env, ETCDCTL_API: '3' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -85,8 +92,19 @@ export async function startEtcd(size = 1, more: readonly string[] = []): Promise
   return self;
 }
 
+function serving(tls: EtcdTls | undefined): readonly string[] {
+  if (tls === undefined) return [];
+  const { ca, member } = tls;
+  const pair = ['--cert-file', member.cert, '--key-file', member.key, '--trusted-ca-file', ca];
+  return [...pair, '--client-cert-auth', '--enable-grpc-gateway=false'];
+}
+
+function showing(tls: EtcdTls | undefined): readonly string[] {
+  return tls === undefined ? [] : ['--cacert', tls.ca, '--cert', tls.root.cert, '--key', tls.root.key];
+}
+
 /** Ports nobody listens on now. All are held until all are known, so that they differ. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from(
       { length: count },
