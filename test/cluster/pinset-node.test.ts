@@ -1,43 +1,147 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import test from 'node:test';
-import type { PinSet } from '../../src/model/schema/pinset.ts';
+import { clusterPrefix } from '../../src/model/cluster/key.ts';
+import type { DesiredPin, PinSet } from '../../src/model/schema/pinset.ts';
 import { createMap, isAlive, lookupEntry, pinnedMap, updateEntry } from '../support/bpftool.ts';
-import { pinSetNode, putDesired } from '../support/pinset-node.ts';
-import { until, untilPasses } from '../support/until.ts';
+import { nodeName, type PinSetNode, pinSetNode, putDesired } from '../support/pinset-node.ts';
+import { untilPasses } from '../support/until.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 50 };
-const acl = {
-  path: 'tc/globals/acl',
-  map: { type: 'lpm_trie', key_size: 8, value_size: 4, max_entries: 100, flags: ['no_prealloc'] },
-};
-const edge = { selector: { role: 'edge' } };
+const map = { type: 'lpm_trie', key_size: 8, value_size: 4, max_entries: 100, flags: ['no_prealloc'] };
+const acl: DesiredPin = { path: 'tc/globals/acl', map };
+const edge: PinSet = { selector: { role: 'edge' } };
 const aKey = Buffer.from([32, 0, 0, 0, 10, 0, 0, 1]);
 const aValue = Buffer.from([1, 2, 3, 4]);
+
+/** The events of a node's own bpffs of one type, as who did what where. */
+function told(node: PinSetNode, type: string): readonly string[] {
+  const mount = node.at.agent.reads.mounts().value.find(({ primary }) => primary)?.id ?? '';
+  const events = node.at.eventsOf(mount).filter((event) => event.type === type);
+  return events.map(({ actor, subject }) => `${actor} ${subject.path}`);
+}
 
 test('a map that is wanted appears with its entries and attributes, and history says who made it', async () => {
   await using node = await pinSetNode();
   const labels = { team: 'net' };
   const entries = [{ key: '200000000a000001', value: '01020304' }];
-  await node.put('edge-acl', 1, {
-    ...edge,
-    pins: [
-      { ...acl, map: { ...acl.map, format: 'raw' }, mode: '0640', gid: 7, labels, owner: 'acl', entries },
-    ],
-  });
+  const wanted = { mode: '0640', gid: 7, labels, owner: 'acl', entries };
+  await node.put('edge-acl', 1, { ...edge, pins: [{ ...acl, map: { ...map, format: 'raw' }, ...wanted }] });
   const said = await node.untilState('edge-acl', 1, 'ok');
   assert.deepEqual([said.generation, said.seen, said.drifts], [1, 1, []]);
-  const made = pinnedMap(node.path('tc/globals/acl'));
+  const made = pinnedMap(node.path(acl.path));
   assert.deepEqual([made.type, made.max_entries], ['lpm_trie', 100]);
-  assert.deepEqual(lookupEntry(node.path('tc/globals/acl'), aKey), new Uint8Array(aValue));
-  const { mode, gid } = statSync(node.path('tc/globals/acl'));
+  assert.deepEqual(lookupEntry(node.path(acl.path), aKey), new Uint8Array(aValue));
+  const { mode, gid } = statSync(node.path(acl.path));
   assert.deepEqual([mode & 0o777, gid], [0o640, 7]);
   const { items } = node.at.agent.reads.pins({ mount: undefined }, { after: undefined, limit: 10 }).value;
   assert.deepEqual([items[0]?.labels, items[0]?.owner], [labels, 'acl']);
-  const created = node.at.eventsOf(items[0]?.mount ?? '').filter(({ type }) => type === 'pin.created');
-  assert.deepEqual(
-    created.map(({ actor, subject }) => [actor, subject.path]),
-    [['pinset:edge-acl@1', acl.path]],
-  );
+  assert.deepEqual(told(node, 'pin.created'), [`pinset:edge-acl@1 ${acl.path}`]);
   assert.deepEqual(node.own.get('edge-acl').made, [acl.path]);
+});
+
+test('what somebody changes by hand is put right: permissions, and a map that has vanished', async () => {
+  await using node = await pinSetNode();
+  const path = node.path(acl.path);
+  await node.put('edge-acl', 1, { ...edge, pins: [{ ...acl, mode: '0640' }] });
+  await node.untilState('edge-acl', 1, 'ok');
+  const { id } = pinnedMap(path);
+  chmodSync(path, 0o600);
+  await untilPasses(() => assert.equal(statSync(path).mode & 0o777, 0o640), patience);
+  assert.equal(pinnedMap(path).id, id);
+  rmSync(path);
+  await untilPasses(() => assert.ok(existsSync(path)), patience);
+  assert.notEqual(pinnedMap(path).id, id);
+  await node.untilState('edge-acl', 1, 'ok');
+});
+
+test('another map is drift unless the set says what to do; replace makes a new one in its place', async () => {
+  await using node = await pinSetNode();
+  const path = node.path('one');
+  const { id } = createMap(path, { type: 'hash', key: 4, value: 4, entries: 7, name: 'pf_other' });
+  updateEntry(path, Buffer.alloc(4), aValue);
+  const hash = { type: 'hash', key_size: 4, value_size: 4, max_entries: 9 };
+  const wanted = (more: Partial<PinSet>): PinSet => ({
+    ...edge,
+    pins: [{ path: 'one', map: hash }],
+    ...more,
+  });
+  await node.put('set', 1, wanted({}));
+  const { drifts } = await node.untilState('set', 1, 'drifted');
+  assert.deepEqual(drifts, [{ path: 'one', code: 'max_entries', expected: '9', actual: '7' }]);
+  assert.equal(pinnedMap(path).id, id);
+  assert.deepEqual(node.own.get('set').made, []);
+  await node.put('set', 2, wanted({ on_schema_change: 'replace' }));
+  await node.untilState('set', 2, 'ok');
+  assert.equal(pinnedMap(path).max_entries, 9);
+  assert.equal(lookupEntry(path, Buffer.alloc(4)), undefined);
+  assert.deepEqual(told(node, 'pin.replaced'), ['pinset:set@2 one']);
+});
+
+test('a protected map outlives its name, whoever removes it, and gets it back with what is in it', async () => {
+  let node = await pinSetNode();
+  try {
+    const path = node.path(acl.path);
+    await node.put('edge-acl', 1, { ...edge, pins: [{ ...acl, protect: true, mode: '0640' }] });
+    await node.untilState('edge-acl', 1, 'ok');
+    const { id } = pinnedMap(path);
+    updateEntry(path, aKey, aValue);
+    const assertThere = async (): Promise<void> => {
+      await untilPasses(() => assert.ok(existsSync(path)), patience);
+      assert.equal(pinnedMap(path).id, id);
+      assert.deepEqual(lookupEntry(path, aKey), new Uint8Array(aValue));
+      await untilPasses(() => assert.equal(statSync(path).mode & 0o777, 0o640), patience);
+    };
+    rmSync(path);
+    await assertThere();
+    assert.deepEqual(node.own.get('edge-acl').made, [acl.path]);
+    node = await node.restart();
+    await assertThere();
+    rmSync(node.path('tc'), { recursive: true });
+    await assertThere();
+    assert.equal(readdirSync(node.path('pinfold-staging')).length, 1);
+    rmSync(path);
+    createMap(path, { type: 'lpm_trie', key: 8, value: 4, entries: 100, flags: 1 });
+    const { drifts } = await node.untilState('edge-acl', 1, 'drifted');
+    assert.deepEqual(
+      drifts.map(({ code }) => code),
+      ['mode', 'other_map'],
+    );
+    assert.ok(isAlive('map', id));
+  } finally {
+    await node[Symbol.asyncDispose]();
+  }
+});
+
+test('a node goes forward only, and keeps to what it has whatever the store has lost', async () => {
+  await using node = await pinSetNode();
+  await node.put('set', 5, { ...edge, pins: [{ ...acl, mode: '0640' }] });
+  await node.untilState('set', 5, 'ok');
+  await node.put('set', 4, { ...edge, absent: [acl.path] });
+  await untilPasses(async () => {
+    const said = await node.status('set');
+    assert.deepEqual([said?.generation, said?.state, said?.ahead_of_store], [5, 'ok', true]);
+  }, patience);
+  const { value } = await node.cluster.list(clusterPrefix('desired'));
+  await node.cluster.txn({ conditions: [], changes: value.map(({ key }) => ({ delete: key })) });
+  await untilPasses(() => assert.equal(node.reconciler.statuses.get('set')?.ahead_of_store, true), patience);
+  rmSync(node.path(acl.path));
+  await untilPasses(() => assert.ok(existsSync(node.path(acl.path))), patience);
+  await node.put('set', 6, { ...edge, pins: [{ ...acl, mode: '0600' }] });
+  const said = await node.untilState('set', 6, 'ok');
+  assert.equal(said.ahead_of_store, undefined);
+});
+
+test('a node waits until the rollout names it, and a status the store has lost is written again', async () => {
+  await using node = await pinSetNode();
+  const wish = { generation: 1, spec: { ...edge, pins: [acl] } };
+  await putDesired(node.cluster, 'set', wish, { state: 'progressing', open: ['edge-2'] });
+  await node.put('other', 1, { ...edge, pins: [{ path: 'other', map }] });
+  await node.untilState('other', 1, 'ok');
+  assert.equal(existsSync(node.path(acl.path)), false);
+  await putDesired(node.cluster, 'set', wish, { state: 'paused', open: [nodeName] });
+  await node.untilState('set', 1, 'ok');
+  const { value } = await node.cluster.list(clusterPrefix('nodes'));
+  await node.cluster.txn({ conditions: [], changes: value.map(({ key }) => ({ delete: key })) });
+  await node.untilState('set', 1, 'ok');
 });
