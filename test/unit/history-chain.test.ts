@@ -7,7 +7,7 @@ import { verifyHistory } from '../../src/store/verify-history.ts';
 import { commandLine } from '../support/command-line.ts';
 import { repoPath } from '../support/repo-root.ts';
 import { random, testSeed } from '../support/seed.ts';
-import { databaseOf, eventOf, openTestStore, sqlite3 } from '../support/store.ts';
+import { databaseOf, eventOf, openTestStore, sqlite3, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const seed = testSeed();
@@ -109,6 +109,62 @@ for (const { harm, seq, ...given } of harms) {
     if (!pruned) assert.match(checkWithPython(dir.path), new RegExp(`^bad ${seq}\\b`));
   });
 }
+
+/** What a column is harmed to: another value of its type, and NULL where it may be that and is not. */
+function valuesFor({ type, notnull }: { readonly type: unknown; readonly notnull: unknown }) {
+  const other = { TEXT: "'x'", INTEGER: '4711', BLOB: 'zeroblob(32)' }[String(type)] ?? 'NULL';
+  return notnull === 1 ? [other] : [other, 'NULL'];
+}
+
+test('no column of an event can be written anew, but for how much room it takes', () => {
+  // Every column of this event has a value.
+  const whole = {
+    subject: { mount: '0:39', path: 'p', kind: 'map', id: 7, type: 'hash', name: 'n' },
+  } as const;
+  const more = {
+    type: 'pin.renamed',
+    operation_id: 'op',
+    unit: 'u',
+    before: { path: 'o' },
+    after: {},
+  } as const;
+  using dir = withHistory(2, ({ events }) => void events.append([eventOf({ ...whole, ...more }), eventOf()]));
+  const database = databaseOf(dir.path);
+  const columns = sqlite3Rows(database, 'PRAGMA table_info(event)').filter(({ name }) => name !== 'size');
+  assert.equal(columns.length, 18);
+  const quoted = columns.map(({ name }) => `quote(${name}) AS ${name}`).join();
+  const [row] = sqlite3Rows(database, `SELECT ${quoted} FROM event WHERE seq = 7`);
+  for (const { name, type, notnull, pk } of columns) {
+    for (const value of valuesFor({ type, notnull: pk === 1 ? 1 : notnull })) {
+      const set = (to: unknown, at: unknown): void =>
+        void sqlite3(database, `UPDATE event SET ${name} = ${to} WHERE seq = ${at}`);
+      set(value, 7);
+      assert.equal(verifyHistory(dir.path).fault?.seq, 7, `${name} = ${value}`);
+      set(row?.[String(name)], name === 'seq' ? value : 7);
+    }
+  }
+  assert.deepEqual(verifyHistory(dir.path), { verified: 8, unchained: 0 });
+});
+
+test('where the chain begins and ends cannot be written anew either', () => {
+  using dir = withHistory(20, ({ events }) => void events.prune(30, 500));
+  const database = databaseOf(dir.path);
+  const ends = [
+    ['event_seq', ['59', '61', '0', '900']],
+    ['event_floor', ['29', '31', '0', '900']],
+    ['event_hash', ['zeroblob(32)']],
+    ['event_floor_hash', ['zeroblob(32)']],
+  ] as const;
+  for (const [column, values] of ends) {
+    const was = sqlite3(database, `SELECT quote(${column}) FROM store`);
+    for (const value of values) {
+      sqlite3(database, `UPDATE store SET ${column} = ${value}`);
+      assert.notEqual(verifyHistory(dir.path).fault, undefined, `${column} = ${value}`);
+    }
+    sqlite3(database, `UPDATE store SET ${column} = ${was}`);
+  }
+  assert.deepEqual(verifyHistory(dir.path), { verified: 30, unchained: 0 });
+});
 
 test('events of a schema without hashes are counted apart, and the chain begins after them', () => {
   using dir = tempDir('history-legacy');
