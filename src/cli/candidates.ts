@@ -5,7 +5,9 @@ import type { Candidate } from './completion.ts';
 import { shownPath } from './resource/cell.ts';
 import { linkResource } from './resource/link.ts';
 import { mapResource } from './resource/map.ts';
+import { nodeResource } from './resource/node.ts';
 import { pinResource } from './resource/pin.ts';
+import { pinSetResource } from './resource/pinset.ts';
 import { programResource } from './resource/program.ts';
 import type { Filters, Resource } from './resource/resource.ts';
 import { describableNouns, gettableNouns, resources } from './resource/resources.ts';
@@ -49,6 +51,9 @@ export async function liveCandidates(cli: Cli, words: readonly string[]): Promis
 /** The kind of object that is being typed, in commands that want one by its id. */
 function objectOfCommand(command: string, typed: readonly string[]): Resource | undefined {
   const position = typed.length - 1;
+  if (command === 'rollout')
+    return position === 1 ? pinSetResource : position === 2 ? nodeResource : undefined;
+  if (command === 'delete' && position >= 1) return pinSetResource;
   if (['dump', 'count', 'freeze'].includes(command) && position >= 0) return mapResource;
   if (command === 'instructions' && position === 0) return programResource;
   if (command === 'entry' && position === 1) return mapResource;

@@ -3,6 +3,7 @@ import { escapeText } from '../model/escape.ts';
 import type { Cli } from './cli.ts';
 import { formats } from './cli.ts';
 import { agentCommand } from './command/agent.ts';
+import { applyCommand } from './command/apply.ts';
 import { backupCommand } from './command/backup.ts';
 import { batchCommand } from './command/batch.ts';
 import { claimCommand } from './command/claim.ts';
@@ -10,7 +11,9 @@ import { clusterCommand } from './command/cluster.ts';
 import { completeCommand, completionCommand } from './command/completion.ts';
 import { countCommand } from './command/count.ts';
 import { createCommand } from './command/create.ts';
+import { deleteCommand } from './command/delete.ts';
 import { describeCommand } from './command/describe.ts';
+import { diffCommand } from './command/diff.ts';
 import { doctorCommand } from './command/doctor.ts';
 import { dumpCommand } from './command/dump.ts';
 import { entryCommand } from './command/entry.ts';
@@ -28,6 +31,7 @@ import { pkiCommand } from './command/pki.ts';
 import { releaseCommand } from './command/release.ts';
 import { restoreCommand } from './command/restore.ts';
 import { rmdirCommand } from './command/rmdir.ts';
+import { rolloutCommand } from './command/rollout.ts';
 import { setCommand } from './command/set.ts';
 import { specCommand } from './command/spec.ts';
 import { tokenCommand } from './command/token.ts';
@@ -120,6 +124,10 @@ const commandMakers: readonly ((cli: Cli) => Command)[] = [
   restoreCommand,
   claimCommand,
   releaseCommand,
+  applyCommand,
+  diffCommand,
+  rolloutCommand,
+  deleteCommand,
   agentCommand,
   managerCommand,
   clusterCommand,

@@ -33,6 +33,21 @@ export type NewWebhook = paths['/v1/webhooks/{name}']['put']['responses'][201]['
 export type WebhookDelivery = ItemOf<'/v1/webhooks/{name}/deliveries'>;
 /** A node of the fleet, as its manager knows it. */
 export type FleetNode = ItemOf<'/v1/cluster/nodes'>;
+/** What nodes must have pinned, as the manager tells it. */
+export type PinSetDocument = ItemOf<'/v1/cluster/pinsets'>;
+/** What people say must be pinned. */
+export type PinSetBody =
+  paths['/v1/cluster/pinsets/{name}']['put']['requestBody']['content']['application/json'];
+/** How far that is, by node. */
+export type PinSetStatus =
+  paths['/v1/cluster/pinsets/{name}/status']['get']['responses'][200]['content']['application/json'];
+/** What one node came to. */
+export type PinSetOnNode = PinSetStatus['items'][number];
+/** What each node would do for a pin set. */
+export type FleetPinSetDiff =
+  paths['/v1/cluster/pinsets/{name}/diff']['post']['responses'][200]['content']['application/json'];
+/** A pin set that only nodes have. */
+export type AdoptablePinSet = ItemOf<'/v1/cluster/adoptable'>;
 /** The machine whose agent answers. */
 export type Node = paths['/v1/node']['get']['responses'][200]['content']['application/json'];
 /** How a wait for a pin ended. */

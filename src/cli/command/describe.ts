@@ -5,12 +5,14 @@ import { parsePathArgument } from '../argument.ts';
 import { forEachOf, readPin } from '../change.ts';
 import { type Cli, mountOf } from '../cli.ts';
 import { type Detail, readDetails } from '../describe/details.ts';
+import { readPinSet, readPinSetDetails } from '../describe/pin-set.ts';
 import { UsageError } from '../exit.ts';
 import { describeDocument } from '../format/describe.ts';
 import { resolveMap } from '../map-argument.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
 import { resolveProgram } from '../program-argument.ts';
 import { mapResource } from '../resource/map.ts';
+import { pinSetResource } from '../resource/pinset.ts';
 import { programResource } from '../resource/program.ts';
 import type { Resource } from '../resource/resource.ts';
 import { describableNouns, resourceNamed } from '../resource/resources.ts';
@@ -28,7 +30,10 @@ export function describeCommand(cli: Cli): Command {
       let isFirst = true;
       await forEachOf(cli, eachOf(wanted), async (name) => {
         const document = await read(cli, noun, name);
-        const details = await detailsOf(cli, document);
+        const details =
+          resource === pinSetResource
+            ? await readPinSetDetails(await cli.client(), { name })
+            : await detailsOf(cli, document);
         if (wantsDocument(cli)) return await printDocument(cli, withDetails(document, details));
         if (!isFirst) await cli.out.line('');
         isFirst = false;
@@ -57,6 +62,7 @@ async function read(cli: Cli, noun: string, name: string): Promise<object> {
   if (find === undefined)
     throw new UsageError(`A single ${resource.singular} cannot be described; list them.`);
   if (resource.singular === 'pin') return await readPinWithObject(cli, name);
+  if (resource === pinSetResource) return await readPinSet(await cli.client(), name);
   const { document } = await find(await cli.client(), await idOf(cli, resource, name), mountOf(cli));
   return Object(document);
 }

@@ -1,5 +1,6 @@
 import { escapeText } from '../../model/escape.ts';
 import { UsageError } from '../exit.ts';
+import { adoptableResource } from './adoptable.ts';
 import { btfResource } from './btf.ts';
 import { claimResource } from './claim.ts';
 import { eventResource } from './event.ts';
@@ -11,6 +12,7 @@ import { nodeResource } from './node.ts';
 import { objectResource } from './object.ts';
 import { operationResource } from './operation.ts';
 import { pinResource } from './pin.ts';
+import { pinSetResource } from './pinset.ts';
 import { programResource } from './program.ts';
 import { quarantineResource } from './quarantine.ts';
 import type { Resource } from './resource.ts';
@@ -27,6 +29,8 @@ export const resources: readonly Resource[] = [
   btfResource,
   mountResource,
   nodeResource,
+  pinSetResource,
+  adoptableResource,
   findingResource,
   quarantineResource,
   claimResource,

@@ -1,0 +1,111 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { isClientError, isOutOfReach } from '../../client/client-error.ts';
+import type { PinSetOnNode, PinSetStatus } from '../../client/documents.ts';
+import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
+import { escapeText } from '../../model/escape.ts';
+import { limits } from '../../model/limits.ts';
+import type { Cli } from '../cli.ts';
+
+/** Between two looks. */
+const everyMs = 500;
+
+/** How following ended. */
+export type Ending = 'done' | 'paused' | 'timed_out';
+
+/** A whole status: its pages put together. @throws ClientError */
+export async function readStatus({ api }: PinfoldClient, name: string): Promise<PinSetStatus> {
+  const params = { path: { name } };
+  const limit = limits.pageItemsMax;
+  const path = '/v1/cluster/pinsets/{name}/status';
+  let whole = await readData(api.GET(path, { params: { ...params, query: { limit } } }));
+  while (whole.next_cursor !== null) {
+    const query = { limit, cursor: whole.next_cursor };
+    const page = await readData(api.GET(path, { params: { ...params, query } }));
+    whole = { ...whole, items: [...whole.items, ...page.items], next_cursor: page.next_cursor };
+  }
+  return whole;
+}
+
+/** Whether the rollout of the newest generation has come to an end, by itself or because it is paused. */
+export function endingOf({ generation, rollout }: PinSetStatus): Ending | undefined {
+  if (rollout === null || rollout.generation !== generation || rollout.state === 'progressing')
+    return undefined;
+  return rollout.state;
+}
+
+/** `edge-acl generation 3: 2 of 5 nodes done, 1 failed, paused: …` Printable. */
+export function sentenceOf({ name, generation, nodes, rollout, deleted }: PinSetStatus): string {
+  const counts = [
+    `${nodes.done} of ${nodes.total} ${nodes.total === 1 ? 'node' : 'nodes'} done`,
+    ...(['drifted', 'failed', 'unreachable'] as const).flatMap((state) =>
+      nodes[state] === 0 ? [] : [`${nodes[state]} ${state}`],
+    ),
+  ];
+  const isNow = rollout?.generation === generation;
+  const state = isNow ? rollout.state : 'not begun';
+  const why = isNow && rollout.reason !== undefined ? `: ${rollout.reason}` : '';
+  const title = `${name} generation ${generation}${deleted === true ? ' (deleted)' : ''}`;
+  return escapeText(`${title}: ${counts.join(', ')}; ${state}${why}`);
+}
+
+/**
+ * Tells each step of a rollout until it is done or paused. An agent that restarts is waited for; where nothing
+ * moves for as long as --timeout says, that is the end, too.
+ *
+ * @throws ClientError
+ */
+export async function followRollout(cli: Cli, name: string): Promise<Ending> {
+  const client = await cli.client();
+  const { timeoutMs } = cli.globals();
+  let movedMs = performance.now();
+  let told: PinSetStatus | undefined;
+  for (;;) {
+    const status = await lookAgain(client, name, told === undefined);
+    if (status !== undefined && stepsOf(status).join() !== (told === undefined ? '' : stepsOf(told).join())) {
+      await tellSteps(cli, told, status);
+      told = status;
+      movedMs = performance.now();
+    }
+    const ending = status === undefined ? undefined : endingOf(status);
+    if (ending !== undefined) return ending;
+    if (performance.now() - movedMs > timeoutMs) return 'timed_out';
+    await wait(everyMs);
+  }
+}
+
+async function lookAgain(
+  client: PinfoldClient,
+  name: string,
+  isFirst: boolean,
+): Promise<PinSetStatus | undefined> {
+  try {
+    return await readStatus(client, name);
+  } catch (error) {
+    const isPassing = isOutOfReach(error) || isClientError(error, 'cluster_unavailable');
+    if (isPassing && !isFirst) return undefined;
+    throw error;
+  }
+}
+
+async function tellSteps(cli: Cli, before: PinSetStatus | undefined, now: PinSetStatus): Promise<void> {
+  const known = new Map(before?.items.map((item) => [item.node, partOf(item)]));
+  for (const item of now.items) {
+    if (item.rollout === 'waiting' || item.rollout === 'left_out') continue;
+    if (known.get(item.node) === partOf(item)) continue;
+    const why = item.rollout === 'failed' && item.detail !== undefined ? `: ${item.detail}` : '';
+    await cli.out.line(`  ${escapeText(`${item.node} ${partOf(item)}${why}`)}`);
+  }
+  await cli.out.line(sentenceOf(now));
+  await cli.out.flush();
+}
+
+/** All that is worth telling, to compare. */
+function stepsOf(status: PinSetStatus): readonly string[] {
+  return [sentenceOf(status), ...status.items.map((item) => `${item.node} ${partOf(item)}`)];
+}
+
+/** How a node stands, in a word or two. */
+export function partOf({ rollout, state }: PinSetOnNode): string {
+  if (rollout === 'left_out') return state;
+  return state === 'unreachable' ? `${rollout}, unreachable` : rollout;
+}
