@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import test from 'node:test';
+import type { PinSet } from '../../src/model/schema/pinset.ts';
+import { bpftool, isAlive, pinnedMap } from '../support/bpftool.ts';
+import { compileC } from '../support/c-program.ts';
+import { type PinSetNode, pinSetNode } from '../support/pinset-node.ts';
+import { type Child, start } from '../support/process.ts';
+import { until, untilPasses } from '../support/until.ts';
+
+const patience = { timeoutMs: 120_000, everyMs: 100 };
+const path = 'tc/globals/acl';
+
+/** A trie of so many entries, protected, whose contents follow it into another. */
+function setOf(max_entries: number): PinSet {
+  const map = { type: 'lpm_trie', key_size: 8, value_size: 4, max_entries, flags: ['no_prealloc'] };
+  return { all: true, on_schema_change: 'copy', pins: [{ path, map, protect: true }] };
+}
+
+/** Makes entry N and deletes entry N - live, about a thousand times a second. */
+async function writer(node: PinSetNode, way: 'reopen' | 'keep', live: number): Promise<Child> {
+  const child = start(compileC('map-writer'), [node.path(path), way, String(live), '900']);
+  await child.line(/^ready$/, 60_000);
+  return child;
+}
+
+/** Ends a writer; the numbers of the entries that must be there now. */
+async function endOf(child: Child): Promise<readonly number[]> {
+  child.end();
+  await child.exit(60_000);
+  assert.deepEqual(
+    child.lines.filter((line) => line.startsWith('failed')),
+    [],
+  );
+  const [, first = 0, last = -1] = (child.lines.at(-1) ?? '').split(' ').map(Number);
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** The numbers of all entries, each of which must have its own number as value. */
+function entriesIn(node: PinSetNode): readonly number[] {
+  const rows = bpftool<{ key: string[]; value: string[] }[]>('map', 'dump', 'pinned', node.path(path));
+  const bytes = (hex: readonly string[]) => Buffer.from(hex.map(Number));
+  const numbers = rows.map(({ key, value }) => {
+    const number = bytes(key).readUInt32BE(4);
+    assert.equal(bytes(value).readUInt32LE(0), number);
+    return number;
+  });
+  return numbers.sort((one, other) => one - other);
+}
+
+test('a map grows under a writer that opens its pin for each write, and no entry is lost or comes back', async () => {
+  await using node = await pinSetNode();
+  await node.put('edge-acl', 1, setOf(8000));
+  await node.untilState('edge-acl', 1, 'ok');
+  const { id } = pinnedMap(node.path(path));
+  using child = await writer(node, 'reopen', 4000);
+  await node.put('edge-acl', 2, setOf(20_000));
+  await node.untilState('edge-acl', 2, 'ok');
+  const grown = pinnedMap(node.path(path));
+  assert.equal(grown.max_entries, 20_000);
+  const live = await endOf(child);
+  assert.ok(live.length === 4000);
+  assert.deepEqual(entriesIn(node), live);
+  await untilPasses(() => assert.equal(isAlive('map', id), false), patience);
+  assert.equal(readdirSync(node.path('pinfold-staging')).length, 1);
+  assert.equal(pinnedMap(node.path(path)).id, grown.id);
+});
+
+test('who keeps the old map open is named, and what they change arrives until they let go', async () => {
+  await using node = await pinSetNode();
+  await node.put('edge-acl', 1, setOf(2000));
+  await node.untilState('edge-acl', 1, 'ok');
+  const old = pinnedMap(node.path(path)).id;
+  using child = await writer(node, 'keep', 500);
+  await node.put('edge-acl', 2, setOf(3000));
+  const said = await until(
+    'the one who has the old map to be named',
+    () => node.status('edge-acl'),
+    (status) => status?.drifts.some(({ code }) => code === 'old_map_still_written_by') === true,
+    patience,
+  );
+  const [drift] = said?.drifts ?? [];
+  assert.match(drift?.actual ?? '', new RegExp(`^pid ${child.pid} \\(map-writer`));
+  assert.notEqual(pinnedMap(node.path(path)).id, old);
+  const live = await endOf(child);
+  await node.untilState('edge-acl', 2, 'ok');
+  assert.deepEqual(entriesIn(node), live);
+  await untilPasses(() => assert.equal(isAlive('map', old), false), patience);
+});
+
+test('what does not fit is not copied: the old map stays under its name, and nothing is left aside', async () => {
+  await using node = await pinSetNode();
+  await node.put('edge-acl', 1, setOf(600));
+  await node.untilState('edge-acl', 1, 'ok');
+  const { id } = pinnedMap(node.path(path));
+  using child = await writer(node, 'reopen', 500);
+  await node.put('edge-acl', 2, setOf(100));
+  const { drifts } = await node.untilState('edge-acl', 2, 'failed');
+  assert.ok(drifts.some(({ code }) => code === 'map_full'));
+  assert.equal(pinnedMap(node.path(path)).id, id);
+  assert.equal(readdirSync(node.path('pinfold-staging')).length, 1);
+  const live = await endOf(child);
+  assert.deepEqual(entriesIn(node), live);
+});
