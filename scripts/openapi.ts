@@ -32,12 +32,14 @@ export async function describeApi(): Promise<string> {
       idempotency: silent.store.idempotency,
       streams: new StreamSlots(),
       fleet: undefined,
+      fleetTokens: undefined,
       backupDir: '',
       openMetrics: false,
       notReady: unused,
     },
     peers: { read: unused },
     localRoles: { roleOf: unused },
+    fleetRoleMax: 'admin',
     version,
   });
   const document = api.app.swagger();

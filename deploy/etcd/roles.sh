@@ -49,7 +49,7 @@ give() {
     etcdctl user grant-role "$1" "$2" >/dev/null
 }
 
-enable() {
+turn_on() {
     ensure_role root
     ensure_user root
     give root root
@@ -92,7 +92,7 @@ shift
 case $command in
     enable)
         [ $# -eq 0 ] || fail 'enable takes no names'
-        enable
+        turn_on
         ;;
     node | manager | remove)
         [ $# -gt 0 ] || fail "$command takes at least one name"

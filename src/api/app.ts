@@ -10,6 +10,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Webhooks } from '../agent/webhook/webhooks.ts';
 import type { Fleet } from '../cluster/fleet.ts';
 import type { NodePinSets } from '../cluster/pinset/node/node-pinsets.ts';
+import type { FleetTokens } from '../cluster/tokens/fleet-tokens.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
@@ -39,6 +40,8 @@ export interface ServiceParts {
   readonly streams: StreamSlots;
   /** Undefined where this process is a node of a fleet, not a manager of it. */
   readonly fleet: Fleet | undefined;
+  /** The tokens of the fleet's callers; undefined with it. */
+  readonly fleetTokens: FleetTokens | undefined;
   readonly openMetrics: boolean;
   /** Why what is answered now would not be complete; undefined once it is. */
   readonly notReady: () => string | undefined;

@@ -37,6 +37,8 @@ const touchIntervalMs = 60_000;
  */
 export class Authenticator {
   readonly #tokens: TokenRecords | undefined;
+  readonly #fleet: Pick<TokenRecords, 'findBySha256'> | undefined;
+  readonly #fleetRoleMax: Role;
   readonly #clock: Clock;
   readonly #local: LocalRoles;
   readonly #connections: Connections;
@@ -48,6 +50,10 @@ export class Authenticator {
   constructor(parts: {
     /** Undefined for a manager by itself, which has no tokens of its own. */
     readonly tokens: TokenRecords | undefined;
+    /** The tokens of the fleet; undefined where this process is no manager. */
+    readonly fleet: Pick<TokenRecords, 'findBySha256'> | undefined;
+    /** A caller of the fleet is at this node's own routes what a manager would let it be. */
+    readonly fleetRoleMax: Role;
     readonly clock: Clock;
     readonly local: LocalRoles;
     readonly connections: Connections;
@@ -55,6 +61,8 @@ export class Authenticator {
     readonly gate: Gate | undefined;
   }) {
     this.#tokens = parts.tokens;
+    this.#fleet = parts.fleet;
+    this.#fleetRoleMax = parts.fleetRoleMax;
     this.#clock = parts.clock;
     this.#local = parts.local;
     this.#connections = parts.connections;
@@ -72,10 +80,15 @@ export class Authenticator {
     return this.#gate?.verify({ method, target, headers, certificate });
   }
 
-  /** Who sends a request. @throws PinfoldError unauthenticated, forbidden */
-  identify(request: IncomingMessage): Caller {
+  /**
+   * Who sends a request; `isOfFleet` says that it is for the fleet's routes, not for this node's own.
+   *
+   * @throws PinfoldError unauthenticated, forbidden
+   */
+  identify(request: IncomingMessage, isOfFleet: boolean): Caller {
     const { authorization } = request.headers;
-    if (authorization !== undefined) return this.#byToken(this.#sentBy(request.socket, authorization));
+    if (authorization !== undefined)
+      return this.#byToken(this.#sentBy(request.socket, authorization), isOfFleet);
     if (this.#connections.entranceOf(request)?.kind === 'unix') return this.#byPeer(request);
     throw new PinfoldError('unauthenticated', { detail: 'Send a token: "Authorization: Bearer …".' });
   }
@@ -90,8 +103,9 @@ export class Authenticator {
     return sent;
   }
 
-  #byToken(sent: SentToken): Caller {
-    const record = this.#tokens?.findBySha256(sent.sha256);
+  #byToken(sent: SentToken, isOfFleet: boolean): Caller {
+    const own = this.#tokens?.findBySha256(sent.sha256);
+    const record = own ?? this.#fleet?.findBySha256(sent.sha256);
     if (record === undefined || (record !== sent.known?.record && !isOf(record, sent))) {
       throw new PinfoldError('unauthenticated', {
         detail: 'The token is not known; it may have been revoked.',
@@ -100,10 +114,14 @@ export class Authenticator {
     if (record.expiresAt !== null && record.expiresAt <= this.#clock.now().toISOString()) {
       throw new PinfoldError('unauthenticated', { detail: 'The token has expired.' });
     }
-    this.#touch(record.name);
-    if (record !== sent.known?.record)
-      sent.known = { record, caller: { actor: `api:${record.name}`, role: record.role } };
-    return sent.known.caller;
+    if (own !== undefined) this.#touch(record.name);
+    if (record !== sent.known?.record) {
+      const whose = own === undefined ? 'fleet' : 'api';
+      sent.known = { record, caller: { actor: `${whose}:${record.name}`, role: record.role } };
+    }
+    const { caller } = sent.known;
+    const isCapped = own === undefined && !isOfFleet && !mayAct(this.#fleetRoleMax, caller.role);
+    return isCapped ? { ...caller, role: this.#fleetRoleMax } : caller;
   }
 
   #byPeer(request: IncomingMessage): Caller {

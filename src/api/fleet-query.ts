@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Fleet, NodeChoice } from '../cluster/fleet.ts';
+import type { FleetTokens } from '../cluster/tokens/fleet-tokens.ts';
 import { parseSelector } from '../model/cluster/selector.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import { PinfoldError } from '../model/error.ts';
@@ -54,7 +55,17 @@ export function deadlineOf({ deadline }: { readonly deadline?: string }): number
 /** The fleet this process manages. @throws PinfoldError not_a_manager */
 export function fleetOf({ fleet }: Pick<ServiceParts, 'fleet'>): Fleet {
   if (fleet !== undefined) return fleet;
-  throw new PinfoldError('not_a_manager', {
+  throw notManager();
+}
+
+/** The tokens of the fleet this process manages. @throws PinfoldError not_a_manager */
+export function fleetTokensOf({ fleetTokens }: Pick<ServiceParts, 'fleetTokens'>): FleetTokens {
+  if (fleetTokens !== undefined) return fleetTokens;
+  throw notManager();
+}
+
+function notManager(): PinfoldError {
+  return new PinfoldError('not_a_manager', {
     detail:
       'This agent is a node of a fleet, not a manager of it: ask a manager, or start it with --manager.',
   });

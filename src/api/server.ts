@@ -8,6 +8,7 @@ import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
 import { describeError } from '../model/log.ts';
 import type { PeerReader } from '../model/peer.ts';
+import type { Role } from '../model/role.ts';
 import { type App, hasNode, type Parts, type ServiceParts } from './app.ts';
 import { audit } from './audit.ts';
 import { Authenticator, assertMay, type Gate, type LocalRoles, nobody } from './auth.ts';
@@ -42,6 +43,8 @@ export interface ApiOptions {
   readonly localRoles: LocalRoles;
   /** Accepts what managers ask for their callers; undefined where there are none. */
   readonly gate?: Gate | undefined;
+  /** No caller of the fleet has more than this role at the routes of this process's own node. */
+  readonly fleetRoleMax: Role;
   readonly version: string;
 }
 
@@ -56,6 +59,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const connections = new Connections(options.peers);
   const auth = new Authenticator({
     tokens: hasNode(parts) ? parts.tokens : undefined,
+    fleet: parts.fleetTokens,
+    fleetRoleMax: options.fleetRoleMax,
     clock: parts.clock,
     local: options.localRoles,
     connections,
@@ -166,13 +171,18 @@ function admit(request: FastifyRequest, connections: Connections, auth: Authenti
   const { role = 'viewer', produces = jsonOnly } = request.terms;
   if (role !== 'open') {
     const vouched = auth.vouched(request.raw, request.originalUrl);
-    request.caller = vouched?.caller ?? auth.identify(request.raw);
+    request.caller = vouched?.caller ?? auth.identify(request.raw, isOfFleet(request));
     request.signedBody = vouched?.bodyHash;
     assertBodyComes(request);
     assertMay(request.caller, role);
   }
   assertQueryIsText(request.originalUrl);
   if (produces !== 'any' && !request.is404) request.media = negotiate(request.headers.accept, produces);
+}
+
+/** Whether a route is the fleet's, and not this node's own. */
+function isOfFleet({ terms }: FastifyRequest): boolean {
+  return terms.url?.startsWith('/v1/cluster/') === true;
 }
 
 /** Query values are text; a path whose bytes are not has members of its own (`prefix_bytes`). */

@@ -25,6 +25,8 @@ export type Event = ItemOf<'/v1/events'>;
 export type Claim = ItemOf<'/v1/claims'>;
 /** A token without its secret. */
 export type Token = ItemOf<'/v1/tokens'>;
+/** A token that every manager of a fleet takes. */
+export type FleetToken = ItemOf<'/v1/cluster/tokens'>;
 /** A receiver of events, without its secrets. */
 export type Webhook = ItemOf<'/v1/webhooks'>;
 /** The same, with a secret that was made for it. */

@@ -3,6 +3,7 @@ import type { Clock } from '../model/clock.ts';
 import { parseClusterName } from '../model/cluster/key.ts';
 import { type AgentConfig, ConfigError } from '../model/config.ts';
 import type { Log } from '../model/log.ts';
+import type { Role } from '../model/role.ts';
 import type { MemberDocument } from '../model/schema/cluster.ts';
 import { pause } from './backoff.ts';
 import type { Fleet } from './fleet.ts';
@@ -15,6 +16,7 @@ import { assertOwnIdentity } from './pki/own-identity.ts';
 import { ManagerGate } from './signing/gate.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 import { SignatureVerifier } from './signing/verifier.ts';
+import type { FleetTokens } from './tokens/fleet-tokens.ts';
 
 /** What an agent's part in a fleet is made from. */
 export interface FleetOptions {
@@ -32,6 +34,10 @@ export interface FleetOptions {
 export interface OpenFleet {
   /** Undefined for a node that is no manager. */
   readonly fleet: Fleet | undefined;
+  /** The tokens of the fleet's callers; undefined with it. */
+  readonly tokens: FleetTokens | undefined;
+  /** The most a caller of the fleet may do at this node. */
+  readonly roleMax: Role;
   /** Accepts what managers ask for their callers. */
   readonly gate: ManagerGate;
   /** The pin sets of this node. */
@@ -69,6 +75,8 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
   const reconciler = new PinSetReconciler({ ...options, store, node, labels });
   return {
     fleet: manager?.fleet,
+    tokens: manager?.tokens,
+    roleMax,
     gate: new ManagerGate({ signatures, isKeyShared, roleMax }),
     pinsets: new NodePinSets({ ...options, labels, statuses: () => reconciler.statuses }),
     join: async (addresses) => {

@@ -13,6 +13,7 @@ import { NodeCaller } from './node-call.ts';
 import { PinSets } from './pinset/manager/pin-sets.ts';
 import { assertOwnIdentity } from './pki/own-identity.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
+import { FleetTokens } from './tokens/fleet-tokens.ts';
 
 /** How long a process that ends tries to say so to the others. */
 export const leaveMs = 1000;
@@ -41,6 +42,8 @@ export interface ManagerParts {
 /** A manager: the fleet as the API sees it, and what keeps it known. */
 export interface Manager {
   readonly fleet: Fleet;
+  /** The tokens of the fleet's callers. */
+  readonly tokens: FleetTokens;
   /** Begins to read the store; resolves after the first list, or the first failure to make one. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -57,16 +60,18 @@ export function makeManager(parts: ManagerParts): Manager {
   const caller = new NodeCaller({ ...known, clock, ...(tls === undefined ? {} : { tls }) });
   const self = socketPath === undefined ? undefined : { name, socketPath };
   const pinSets = new PinSets({ store, directory, name, clock, log });
+  const tokens = new FleetTokens({ store, clock, log });
   return {
+    tokens,
     fleet: new Fleet({ directory, caller, pinSets, own: self }),
-    start: async () => void (await Promise.all([directory.start(), pinSets.start()])),
-    stop: async () => void (await Promise.all([directory.stop(), pinSets.stop()])),
+    start: async () => void (await Promise.all([directory.start(), tokens.start(), pinSets.start()])),
+    stop: async () => void (await Promise.all([directory.stop(), tokens.stop(), pinSets.stop()])),
     close: async () => await caller.close(),
   };
 }
 
 /** A manager by itself, on etcd. */
-export interface OpenManager extends Pick<Manager, 'fleet' | 'start' | 'stop'> {
+export interface OpenManager extends Pick<Manager, 'fleet' | 'tokens' | 'start' | 'stop'> {
   /** Why what it answers would not be complete; undefined once the store was read. */
   notReady(): string | undefined;
 }
@@ -89,13 +94,14 @@ export async function openManager(given: {
   const isKeyShared = cluster.keyFile !== undefined;
   if (given.tls?.ca !== undefined) assertOwnIdentity(given.tls.cert, { manager: name });
   const store = await openEtcd(cluster);
-  const { fleet, start, stop, close } = makeManager({
+  const { fleet, tokens, start, stop, close } = makeManager({
     ...{ name, store, key, isKeyShared, socketPath: undefined },
     ...tools,
   });
   let hasRead = false;
   return {
     fleet,
+    tokens,
     start,
     notReady: () => {
       hasRead ||= fleet.trouble === undefined;

@@ -187,6 +187,7 @@ async function buildApi(
     parts: {
       ...given,
       fleet: fleet.fleet,
+      fleetTokens: fleet.tokens,
       pinsets: fleet.pinsets,
       idempotency: agent.store.idempotency,
       notReady: () => agent.notReady(),
@@ -197,6 +198,7 @@ async function buildApi(
     },
     peers: peerReader,
     gate: fleet.gate,
+    fleetRoleMax: fleet.roleMax,
     localRoles: createLocalRoles({
       users,
       groups,

@@ -59,13 +59,14 @@ export async function startManager(
     closers.push(async () => await manager.stop());
     const metrics = createManagerMetrics({ version });
     closers.push(() => metrics[Symbol.dispose]());
-    const { fleet, notReady } = manager;
+    const { fleet, tokens: fleetTokens, notReady } = manager;
     const { openMetrics } = config;
     const idempotency = new RememberedAnswers();
     const streams = new StreamSlots();
     const api = await createApi({
-      parts: { metrics, clock, log, fleet, notReady, idempotency, streams, openMetrics },
+      parts: { metrics, clock, log, fleet, fleetTokens, notReady, idempotency, streams, openMetrics },
       peers: peerReader,
+      fleetRoleMax: 'admin',
       localRoles: localRoles(config),
       version,
     });

@@ -61,7 +61,7 @@ function matcherOf(template: string): RegExp {
 }
 
 test('every route of the API is asked by a test against a real agent, with each of its methods', () => {
-  const files = repositoryFiles().filter((path) => /^test\/(contract|security|golden)\//.test(path));
+  const files = repositoryFiles().filter((path) => /^test\/(cluster|contract|security|golden)\//.test(path));
   const asked = readSources(files).flatMap(({ tree }) =>
     [...nodesIn(tree)].flatMap((node) => [...calls(node), ...asks(node)]),
   );

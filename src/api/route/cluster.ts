@@ -14,6 +14,7 @@ import { addClusterPassRoute } from './cluster-pass.ts';
 import { addClusterPinSetRoutes } from './cluster-pinsets.ts';
 import { addClusterRolloutRoutes } from './cluster-rollouts.ts';
 import { addClusterTargetsRoute } from './cluster-targets.ts';
+import { addClusterTokenRoutes } from './cluster-tokens.ts';
 
 const NodesQuery = Type.Object(
   { ...pageQuery, selector: nodeChoiceQuery.selector },
@@ -33,6 +34,7 @@ export function addClusterRoutes(app: App, parts: ServiceParts): void {
   addClusterPinSetRoutes(app, parts);
   addClusterRolloutRoutes(app, parts);
   addClusterTargetsRoute(app, parts);
+  addClusterTokenRoutes(app, parts);
   addClusterPassRoute(app, parts);
 }
 

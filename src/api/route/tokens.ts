@@ -13,9 +13,11 @@ import { NoQuery } from '../params.ts';
 import { hashOfSecret, newSecret } from '../token-secret.ts';
 
 const TokenName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' });
-const RoleSchema = oneOf(roles);
+/** A role, by its name. */
+export const RoleSchema = oneOf(roles);
 
-const TokenRequest = Type.Object(
+/** What a token is made from. */
+export const TokenRequest = Type.Object(
   {
     name: TokenName,
     role: RoleSchema,
@@ -37,16 +39,14 @@ const described = {
 const TokenDocument = Type.Object(described, { $id: 'Token' });
 type TokenDocument = Type.Static<typeof TokenDocument>;
 
-const NewToken = Type.Object(
-  {
-    ...described,
-    token: Type.Union([Type.String(), Type.Null()], {
-      description:
-        'the secret; told once and kept nowhere, so null when a repeated Idempotency-Key is answered',
-    }),
-  },
-  { $id: 'NewToken' },
-);
+/** The secret of a token that was just made. */
+export const secretMember = {
+  token: Type.Union([Type.String(), Type.Null()], {
+    description:
+      'the secret; told once and kept nowhere, so null when a repeated Idempotency-Key is answered',
+  }),
+};
+const NewToken = Type.Object({ ...described, ...secretMember }, { $id: 'NewToken' });
 
 /** Bearer tokens for TCP. */
 export function addTokenRoutes(app: App, parts: Parts): void {
@@ -87,19 +87,10 @@ function addCreate(app: App, { tokens, clock }: Parts): void {
       response: answers({ 201: json('The token with its secret.', NewToken) }),
     },
     handler: async (request, reply) => {
-      const { name, role, expires_in: expiresIn } = request.body;
       const secret = newSecret();
-      const record: TokenRecord = {
-        name,
-        role,
-        sha256: hashOfSecret(secret),
-        createdAt: clock.now().toISOString(),
-        expiresAt: expiresIn === undefined ? null : expiryOf(clock.now(), expiresIn),
-        lastUsedAt: null,
-        createdBy: request.caller.actor,
-      };
+      const record = newRecord(request.body, { secret, now: clock.now(), by: request.caller.actor });
       tokens.add(record);
-      reply.code(201).header('location', `/v1/tokens/${name}`);
+      reply.code(201).header('location', `/v1/tokens/${record.name}`);
       return { ...documentOf(record), token: secret };
     },
   });
@@ -122,6 +113,22 @@ function addRevoke(app: App, { tokens }: Parts): void {
       return undefined;
     },
   });
+}
+
+/** The record of a token that was asked for. @throws PinfoldError invalid_input */
+export function newRecord(
+  { name, role, expires_in: expiresIn }: Type.Static<typeof TokenRequest>,
+  made: { readonly secret: string; readonly now: Date; readonly by: string },
+): TokenRecord {
+  return {
+    name,
+    role,
+    sha256: hashOfSecret(made.secret),
+    createdAt: made.now.toISOString(),
+    expiresAt: expiresIn === undefined ? null : expiryOf(made.now, expiresIn),
+    lastUsedAt: null,
+    createdBy: made.by,
+  };
 }
 
 function expiryOf(now: Date, expiresIn: string): string {
