@@ -1194,6 +1194,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cluster/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens of the fleet, without their secrets */
+        get: operations["listFleetTokens"];
+        put?: never;
+        /** Make a token that every manager takes */
+        post: operations["createFleetToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token of the fleet, at all managers as soon as they hear of it */
+        delete: operations["revokeFleetToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -1946,6 +1981,14 @@ export interface components {
             /** Format: date-time */
             observed_at: string;
         };
+        FleetToken: {
+            name: string;
+            role: "viewer" | "reader" | "operator" | "admin";
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            created_by: string;
+        };
         Gc: {
             dry_run: boolean;
             /** @description ask for it with GET /v1/operations/{id}; null for a dry run, and where nothing is to be done */
@@ -2633,6 +2676,16 @@ export interface components {
                 containerID: string;
                 ifname: string;
             }[];
+        };
+        NewFleetToken: {
+            name: string;
+            role: "viewer" | "reader" | "operator" | "admin";
+            /** Format: date-time */
+            created_at: string;
+            expires_at: string | null;
+            created_by: string;
+            /** @description the secret; told once and kept nowhere, so null when a repeated Idempotency-Key is answered */
+            token: string | null;
         };
         NewToken: {
             name: string;
@@ -8742,6 +8795,140 @@ export interface operations {
                         };
                     }[];
                 };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFleetTokens: {
+        parameters: {
+            query?: {
+                /** @description items of a page, 500 unless told; of the stream with NDJSON */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tokens, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["FleetToken"][];
+                        next_cursor: string | null;
+                        /** Format: date-time */
+                        observed_at: string;
+                        total: number;
+                    };
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createFleetToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The token with its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewFleetToken"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A refusal; `code` says which. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeFleetToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of a token */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal; `code` says which. */
             "4XX": {
