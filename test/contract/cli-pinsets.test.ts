@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { testAgent } from '../support/agent.ts';
-import { pinnedMap } from '../support/bpftool.ts';
+import { pinById, pinnedMap } from '../support/bpftool.ts';
 import { commandLine } from '../support/command-line.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -139,7 +139,16 @@ test('what was deleted leaves pins alone, or has them pruned, and can be wanted 
   assert.equal((await pinfold('rollout undo edge-acl')).out, 'edge-acl rolled back (generation 5)\n');
   assert.equal((await pinfold('rollout status edge-acl')).code, 0);
   assert.match((await pinfold('delete pinset edge-acl --dry-run')).out, /generation 6/);
+  pinById('map', shown('tc/marks').id, join(bpffs.path, 'kept'));
   assert.equal((await pinfold('delete pinset edge-marks --prune')).code, 0);
   await until('the pruned pin', () => !existsSync(join(bpffs.path, 'tc/marks')), Boolean, patience);
   assert.equal(shown('tc/acl').type, 'hash', 'what another pin set made stays');
+  assert.equal((await pinfold('delete pinset edge-acl --prune')).code, 0);
+  await until(
+    'why the last pin of a map stays',
+    async () => (await pinfold('rollout status edge-acl --no-wait')).out,
+    (out) => /^edge-1 +6 +drifted .*tc\/acl hazard/m.test(out),
+    patience,
+  );
+  assert.equal(shown('tc/acl').type, 'hash');
 });
