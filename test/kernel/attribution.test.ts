@@ -13,6 +13,7 @@ import { mountId, startAgent, type TestAgent } from '../support/observed.ts';
 import { start } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { asking, path } from './changes-fixture.ts';
 
 /** Looks only when it is told to, so that a test says what lies between two looks. */
 const onDemand = { quickMs: 3_600_000, fullMs: 3_600_000, wakeMs: 3_600_000 };
@@ -56,6 +57,28 @@ test('every foreign change names the process that made it', async () => {
   }
   const listed = agent.store.events.list({ actor, limit: 1000 });
   assert.ok(listed.length >= 2 * steps.length && listed.every((event) => event.actor === actor));
+});
+
+test('a foreign change among many of our own names the process that made it', async () => {
+  using bpffs = mountBpffs('mode=0700');
+  using dir = tempDir('attribution-among');
+  const mount = mountId(bpffs.dev);
+  await using agent = await startAgent(bpffs.path, dir.path, { rhythm: onDemand });
+  using changer = await nameChanger(bpffs.path, 'pf_among');
+  const { id } = createMap(join(bpffs.path, 'kept'));
+  const request = { source: { kind: 'map', id } } as const;
+  const pinTwenty = async (group: number): Promise<void> => {
+    const names = Array.from({ length: 20 }, (_, index) => path(`own${group}_${index}`));
+    await Promise.all(names.map((name) => agent.agent.changes.pin(name, undefined, request, asking())));
+  };
+  for (let group = 0; group < 10; group++) {
+    await Promise.all([pinTwenty(group), changer.tell(`make 1 f${group}_`)]);
+  }
+  const own = await eventsOf(agent, mount, 'own');
+  assert.deepEqual([own.length, new Set(own.map(({ actor }) => actor))], [200, new Set(['api:test'])]);
+  const foreign = await eventsOf(agent, mount, 'f');
+  const actor = `uid:0 pid:${changer.pid} comm:name-changes`;
+  assert.deepEqual([foreign.length, new Set(foreign.map((event) => event.actor))], [10, new Set([actor])]);
 });
 
 test('a program that is gone is named as far as it could be seen, and never another', async () => {

@@ -27,6 +27,9 @@ import { UnpinMove } from './unpin.ts';
 /** What a new pin allows, unless the request says otherwise: as the kernel makes it under any umask. */
 const defaultMode = 0o600;
 
+/** Who makes a new pin: this process, for as long as it runs. */
+const maker = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+
 /** The members of a request that change a pin without changing what it holds. */
 type Wishes = Pick<PinPatch, 'mode' | 'uid' | 'gid' | 'labels' | 'owner'>;
 
@@ -54,8 +57,8 @@ function planNewPin(planning: Planning, path: PinPath, request: PinRequest, sour
   const inherited = view.inheritedGid(parentOf(path));
   const attributes = wishedAttributes(request, {
     mode: defaultMode,
-    uid: process.geteuid?.() ?? 0,
-    gid: inherited ?? process.getegid?.() ?? 0,
+    uid: maker.uid,
+    gid: inherited ?? maker.gid,
   });
   const annotations = wishedAnnotations(request, { labels: {}, owner: null, managed: true });
   const { object, held } = source;

@@ -45,16 +45,25 @@ const POLLIN = 1;
 /** A process that ends waits for its threads; this is how long a wait of ours may keep it. */
 const waitMs = 500;
 
+/**
+ * How long it lets events gather after it has met only our own: a group of changes makes two for each, and to
+ * be woken by every one takes processor time from the thread that makes them.
+ */
+const gatherMs = 1;
+
 /** Waits for events and reads who did them at once: programs such as `tc` are gone within a millisecond. */
 function run({ events, orders, state, port, ownPid }: ReaderData): void {
   const thread = new ThreadState(state);
   if (!thread.begin()) return;
   const bytes = Buffer.alloc(64 * 1024);
+  let areOwn = false;
   try {
     for (;;) {
-      waitFor([events, orders], waitMs);
+      if (areOwn) waitFor([orders], gatherMs);
+      else waitFor([events, orders], waitMs);
       const order = takeOrder(port, orders);
-      const told = readAll(events, bytes, ownPid);
+      const { told, own } = readAll(events, bytes, ownPid);
+      areOwn = own > 0 && told.length === 0;
       if (told.length > 0) port.postMessage({ events: told } satisfies Told);
       if (order === 'stop') return;
       if (order !== undefined) port.postMessage({ heard: order.hear } satisfies Told);
@@ -76,18 +85,27 @@ function takeOrder(port: MessagePort, orders: number): Order | undefined {
   return last;
 }
 
-function readAll(events: number, bytes: Buffer, ownPid: number): readonly (NameEvent | 'overflow')[] {
+/** What is queued now, and how many changes of our own were among it. */
+function readAll(
+  events: number,
+  bytes: Buffer,
+  ownPid: number,
+): { readonly told: readonly (NameEvent | 'overflow')[]; readonly own: number } {
   const told: (NameEvent | 'overflow')[] = [];
+  let own = 0;
   for (;;) {
     const length = raw.read(events, bytes, bytes.length);
-    if (length <= 0) return told;
+    if (length <= 0) return { told, own };
     const known = new Map<number, Writer>();
     for (const event of parseNameEvents(bytes.subarray(0, length))) {
       if (event === 'overflow') told.push(event);
-      else {
+      else if (event.pid === ownPid) {
+        own++;
+        if (event.pidfd >= 0) raw.close(event.pidfd);
+      } else {
         const writer = writerOf(event, known);
         const { mask, mount, inode, name } = event;
-        if (event.pid !== ownPid) told.push({ mask, mount, inode, name, writer });
+        told.push({ mask, mount, inode, name, writer });
       }
     }
   }
