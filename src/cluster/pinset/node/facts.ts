@@ -1,5 +1,5 @@
 import type { Agent } from '../../../agent/agent.ts';
-import { type AsideObject, isSameObject, type ObservedPath } from '../../../model/cluster/pinset/observed.ts';
+import type { AsideObject, ObservedPath } from '../../../model/cluster/pinset/observed.ts';
 import { type PlanFacts, pathsOf } from '../../../model/cluster/pinset/plan.ts';
 import type { AppliedPinSet, MadePin } from '../../../model/cluster/pinset/records.ts';
 import { isMeantFor } from '../../../model/cluster/pinset/select.ts';
@@ -65,6 +65,7 @@ export async function gatherFacts({ agent, labels }: FactParts, subject: Subject
     copies,
     observed,
     takenBy: takenBy(applied, name, labels),
+    othersWant: othersWant(applied, name, labels),
   };
 }
 
@@ -80,6 +81,11 @@ function takenBy(
     for (const path of pathsOf(set.spec)) if (!taken.has(path)) taken.set(path, set.name);
   }
   return taken;
+}
+
+function othersWant(applied: readonly AppliedPinSet[], name: string, labels: Labels): ReadonlySet<PinPath> {
+  const others = applied.filter((set) => set.name !== name && subjectOf(set, labels).isWanted);
+  return new Set(others.flatMap(({ spec }) => pathsOf(spec)));
 }
 
 /**
@@ -108,12 +114,6 @@ function resolveMade(
   const resolved = { ...made, identity };
   store.pinsets.putMade(resolved);
   return resolved;
-}
-
-/** Whether a made pin is still the one that was made. */
-export function isStillMade(made: MadePin, seen: ObservedPath | undefined): boolean {
-  if (made.identity === undefined || seen?.is !== 'pin') return false;
-  return made.identity.inode === seen.pin.identity.inode && isSameObject(made.identity, seen.pin.identity);
 }
 
 /** What is stored was a PinPath when it was stored. */

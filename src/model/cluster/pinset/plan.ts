@@ -25,6 +25,8 @@ export interface PlanFacts {
   readonly observed: ReadonlyMap<PinPath, ObservedPath>;
   /** Which set with an earlier name has a path. */
   readonly takenBy: ReadonlyMap<PinPath, string>;
+  /** Paths that any other set speaks of: what this one lets go there is theirs. */
+  readonly othersWant: ReadonlySet<PinPath>;
 }
 
 /** One step, with what carrying it out needs. */
@@ -206,7 +208,7 @@ function ofAbsent({ observed, takenBy }: PlanFacts, path: PinPath): Finding {
 
 /** What the set had and wants no longer: its second pins go, and with `prune` what it made. */
 function leaving(facts: PlanFacts, wanted: ReadonlySet<PinPath>): readonly PlannedStep[] {
-  const { spec, made, aside, observed, isWanted, takenBy } = facts;
+  const { spec, made, aside, observed, isWanted, othersWant } = facts;
   const protectedPaths = new Set(
     isWanted ? (spec.pins ?? []).filter(({ protect }) => protect).map(({ path }) => parsePath(path)) : [],
   );
@@ -219,8 +221,13 @@ function leaving(facts: PlanFacts, wanted: ReadonlySet<PinPath>): readonly Plann
     if (wanted.has(path) || spec.mode === 'observe') continue;
     const seen = observed.get(path);
     if (seen === undefined || identity === undefined) continue;
-    const isStill = seen.is === 'pin' && isSamePin(seen.pin.identity, identity) && !takenBy.has(path);
-    if (!isStill) steps.push({ path, action: 'forget_made', detail: 'it is not the pin that was made' });
+    const isStill = seen.is === 'pin' && isSamePin(seen.pin.identity, identity) && !othersWant.has(path);
+    if (!isStill)
+      steps.push({
+        path,
+        action: 'forget_made',
+        detail: 'it is no longer the pin that was made, or another set has it',
+      });
     else if (spec.prune === true) {
       const detail = `unpin ${seen.pin.kind} ${identity.id}: this set made it, and wants it no longer`;
       steps.push({ path, action: 'unpin', there: seen.pin, detail });
