@@ -22,8 +22,8 @@ export interface Globals {
   readonly timeoutMs: number;
   readonly address: string | undefined;
   readonly tokenFile: string | undefined;
-  /** The node of a fleet that is meant; undefined for the one that answers. */
-  readonly node: string | undefined;
+  /** The node of a fleet that is meant, or several; undefined for the one that answers. */
+  readonly nodes: readonly string[] | undefined;
 }
 
 /** What a command works with. One is made for each call of `runCli`. */
@@ -36,12 +36,15 @@ export interface Cli {
   globals(): Globals;
   /** The agent; connected to at the first call. @throws UsageError, ClientError unreachable, socket_denied */
   client(): Promise<PinfoldClient>;
+  /** From now on `client` is the manager itself, also where --node names nodes behind it. */
+  askManager(): void;
   close(): Promise<void>;
 }
 
 /** Makes what commands work with; `root` is asked for global options only when a command runs. */
 export function makeCli(root: Command, io: Io, local: Local): Cli {
   let opened: Promise<PinfoldClient> | undefined;
+  let isManager = false;
   const globals = (): Globals => parseGlobals(root.opts<GlobalFlags>(), io);
   return {
     io,
@@ -52,14 +55,23 @@ export function makeCli(root: Command, io: Io, local: Local): Cli {
     globals,
     client: () => {
       const { tlsCa, clientCert, clientKey } = root.opts<GlobalFlags>();
-      opened ??= connect({ ...globals(), tlsCa, clientCert, clientKey });
+      const node = isManager ? undefined : oneOf(globals().nodes);
+      opened ??= connect({ ...globals(), node, tlsCa, clientCert, clientKey });
       return opened;
+    },
+    askManager: () => {
+      isManager = true;
     },
     close: async () => {
       const client = await opened?.catch(() => undefined);
       await client?.close();
     },
   };
+}
+
+function oneOf(nodes: readonly string[] | undefined): string | undefined {
+  if (nodes === undefined || nodes.length === 1) return nodes?.[0];
+  throw new UsageError('This asks one node; only get and events take several after --node.');
 }
 
 /** The `?mount=` of requests that address one instance; nothing where the agent's own is meant. */
@@ -93,7 +105,7 @@ function parseGlobals(flags: GlobalFlags, { env }: Io): Globals {
     mount: flags.mount,
     timeoutMs: parseDuration(flags.timeout),
     address: flags.address ?? (env['PINFOLD_ADDRESS'] || undefined),
-    node: flags.node,
+    nodes: flags.node?.split(','),
     tokenFile: flags.tokenFile ?? (env['PINFOLD_TOKEN_FILE'] || undefined),
   };
 }

@@ -61,7 +61,10 @@ export function makeProgram(io: Io, version: string): Command {
     .option('--tls-ca <file>', 'PEM certificates the server must be signed by')
     .option('--client-cert <file>', 'PEM certificate to show the server')
     .option('--client-key <file>', 'PEM key of that certificate')
-    .option('--node <name>', 'ask this node of the fleet, through the manager that is asked')
+    .option(
+      '--node <name>',
+      'ask this node of the fleet, through the manager that is asked; get takes several',
+    )
     .option('--mount <major:minor>', "another bpffs instance than the agent's own")
     .option('--timeout <duration>', 'how long silence is waited out', '60s')
     .option('--no-headers', 'leave out the line of column titles')

@@ -141,14 +141,28 @@ test('what was deleted leaves pins alone, or has them pruned, and can be wanted 
   assert.match((await pinfold('delete pinset edge-acl --dry-run')).out, /generation 6/);
   pinById('map', shown('tc/marks').id, join(bpffs.path, 'kept'));
   assert.equal((await pinfold('delete pinset edge-marks --prune')).code, 0);
+  const gone = await pinfold('rollout status edge-marks');
+  assert.match(gone.out, /edge-marks was deleted: no node has anything of it\n$/);
   await until('the pruned pin', () => !existsSync(join(bpffs.path, 'tc/marks')), Boolean, patience);
   assert.equal(shown('tc/acl').type, 'hash', 'what another pin set made stays');
-  assert.equal((await pinfold('delete pinset edge-acl --prune')).code, 0);
-  await until(
-    'why the last pin of a map stays',
-    async () => (await pinfold('rollout status edge-acl --no-wait')).out,
-    (out) => /^edge-1 +6 +drifted .*tc\/acl hazard/m.test(out),
-    patience,
+});
+
+test('what would be lost by pruning stays, and the status says so', async () => {
+  const { bpffs } = await opening;
+  await pinfold(
+    'apply -f -',
+    acl.split('---')[0]?.replace('edge-acl', 'edge-last').replace('tc/acl', 'tc/last'),
   );
-  assert.equal(shown('tc/acl').type, 'hash');
+  assert.equal((await pinfold('rollout status edge-last')).code, 0);
+  assert.equal((await pinfold('delete pinset edge-last --prune')).code, 0);
+  const { code, out } = await pinfold('rollout status edge-last');
+  assert.deepEqual(
+    [code, /edge-last was deleted: 1 node with something of it, 1 drifted$/m.test(out)],
+    [1, true],
+  );
+  assert.match(
+    (await pinfold('rollout status edge-last --no-wait')).out,
+    /^edge-1 +2 +drifted .*tc\/last hazard/m,
+  );
+  assert.equal(pinnedMap(join(bpffs.path, 'tc/last')).type, 'hash');
 });

@@ -65,7 +65,7 @@ function addStatus(app: App, parts: ServiceParts): void {
       return {
         ...{ name, generation: desired.generation },
         ...(desired.deleted === true ? { deleted: true } : {}),
-        nodes: countsOf(items),
+        nodes: countsOf(items, desired.deleted),
         rollout: rollout === undefined ? null : rolloutView(rollout),
         items: [...page.items],
         next_cursor: cursor.format(page.next),

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { collect } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { type GetFlags, listNoun } from './get.ts';
 
@@ -15,6 +16,7 @@ export function eventsCommand(cli: Cli): Command {
     .option('--since <time>', 'since a time, or as long ago as 5m')
     .option('--until <time>', 'until a time')
     .option('--limit <count>', 'show so many of the newest; or all')
+    .option('-l, --selector <selector>', 'of all nodes with these labels', collect)
     .option('-w, --watch', 'go on and print what happens')
     .action(async (flags: Omit<GetFlags, 'interval'>) => {
       await listNoun(cli, 'events', { ...flags, interval: '2s' });

@@ -20,6 +20,7 @@ import type { FilterName, Filters, Resource, Row } from '../resource/resource.ts
 import { gettableNouns, resourceNamed } from '../resource/resources.ts';
 import { tellFailure } from '../tell.ts';
 import { watchRows } from '../watch.ts';
+import { fleetAsked, getOfFleet } from './get-fleet.ts';
 
 /** What lists are narrowed by, as it was typed. */
 export interface GetFlags {
@@ -30,6 +31,7 @@ export interface GetFlags {
   readonly id?: string;
   readonly owner?: string;
   readonly claimed?: boolean;
+  readonly label?: readonly string[];
   readonly selector?: readonly string[];
   readonly pinned?: boolean;
   readonly heldBy?: string;
@@ -61,7 +63,8 @@ export function getCommand(cli: Cli): Command {
     .option('--owner <owner>', 'pins of this owner; empty text for pins without one')
     .option('--claimed', 'pins that somebody claims')
     .option('--no-claimed', 'pins that nobody does')
-    .option('-l, --selector <key=value>', 'pins with this label; may be repeated', collect)
+    .option('--label <key=value>', 'pins or claims with this label; may be repeated', collect)
+    .option('-l, --selector <selector>', 'of all nodes with these labels, such as role=edge,!gpu', collect)
     .option('--pinned', 'objects that have a pin')
     .option('--no-pinned', 'objects that have none')
     .option('--held-by <process>', 'objects that pid:812, comm:bird, unit:…, container:… or pod:… has open')
@@ -80,6 +83,8 @@ export function getCommand(cli: Cli): Command {
     .action(async (noun: string, names: string[], flags: GetFlags) => {
       const resource = flags.at === undefined ? resourceNamed(noun) : pastOf(resourceNamed(noun));
       const filters = parseFilters(cli, resource, flags);
+      const asked = fleetAsked(cli, { resource, filters, flags });
+      if (asked !== undefined) return await getOfFleet(cli, asked, { names, flags });
       if (names.length > 0)
         return await getNamed(cli, { resource, names, filters, isWatch: flags.watch === true });
       return await getList(cli, { resource, filters, flags });
@@ -89,7 +94,10 @@ export function getCommand(cli: Cli): Command {
 /** Lists what a noun means. @throws UsageError, ClientError */
 export async function listNoun(cli: Cli, noun: string, flags: GetFlags): Promise<void> {
   const resource = resourceNamed(noun);
-  await getList(cli, { resource, filters: parseFilters(cli, resource, flags), flags });
+  const listed = { resource, filters: parseFilters(cli, resource, flags), flags };
+  const asked = fleetAsked(cli, listed);
+  if (asked === undefined) await getList(cli, listed);
+  else await getOfFleet(cli, asked, { names: [], flags });
 }
 
 interface Listed {
@@ -202,7 +210,8 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
     id: flags.id === undefined ? undefined : parseNumber(flags.id, { min: 1, max: 0x7fffffff }),
     owner: flags.owner,
     claimed: flags.claimed,
-    label: flags.selector === undefined ? undefined : labelTexts(flags.selector),
+    label: flags.label === undefined ? undefined : labelTexts(flags.label),
+    selector: resource.isOfFleet ? flags.selector?.join(',') : undefined,
     pinned: flags.pinned,
     held_by: flags.heldBy,
     finding: parseWord(ruleIds, flags.finding),
@@ -218,7 +227,7 @@ function parseFilters(cli: Cli, resource: Resource, flags: GetFlags): Filters {
   const understood: readonly FilterName[] = [...resource.filters, 'mount'];
   for (const [name, value] of Object.entries(filters)) {
     if (value === undefined || understood.some((filter) => filter === name)) continue;
-    const flag = name === 'label' ? 'selector' : name.replace('_', '-');
+    const flag = name.replace('_', '-');
     throw new UsageError(`--${flag} does not narrow ${resource.plural}.`);
   }
   return filters;

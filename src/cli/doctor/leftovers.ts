@@ -22,6 +22,7 @@ function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Che
     entries.filter((entry) => entry.madeBy === madeBy).length;
   const parts = [
     [count('quarantine'), 'in quarantine'],
+    [count('pinset'), 'for pin sets'],
     [count('ours'), 'of this agent'],
     [count('other'), 'of other agents'],
     [count('unknown'), 'of nobody known'],
@@ -33,7 +34,7 @@ function checkEntries(entries: readonly StagingEntry[], isRunning: boolean): Che
   if (isRunning && count('unknown') === 0 && count('other') === 0)
     return ok('staging', count('ours') === 0 ? finding : `${finding}, in use`);
   const advice =
-    count('ours') + count('quarantine') > 0 && !isRunning
+    count('ours') + count('quarantine') + count('pinset') > 0 && !isRunning
       ? 'Start the agent, which goes on with them, or give all back with `pinfold leave`.'
       : 'If their agent is gone for good, run `pinfold leave` with its --state-dir, or remove them by hand.';
   return warn('staging', `leftovers: ${finding}`, advice);

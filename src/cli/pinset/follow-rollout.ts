@@ -26,26 +26,36 @@ export async function readStatus({ api }: PinfoldClient, name: string): Promise<
   return whole;
 }
 
-/** Whether the rollout of the newest generation has come to an end, by itself or because it is paused. */
-export function endingOf({ generation, rollout }: PinSetStatus): Ending | undefined {
-  if (rollout === null || rollout.generation !== generation || rollout.state === 'progressing')
-    return undefined;
-  return rollout.state;
+/**
+ * Whether it has come to an end: the rollout of the newest generation is done, or is paused. What was deleted
+ * is done when no node has anything of it, and waits for a person where one may not let go.
+ */
+export function endingOf({ generation, rollout, deleted, items }: PinSetStatus): Ending | undefined {
+  if (rollout === null || rollout.generation !== generation) return undefined;
+  if (deleted !== true) return rollout.state === 'progressing' ? undefined : rollout.state;
+  if (items.length === 0) return 'done';
+  return items.some(({ state }) => state === 'drifted' || state === 'failed') ? 'paused' : undefined;
 }
 
-/** `edge-acl generation 3: 2 of 5 nodes done, 1 failed, paused: …` Printable. */
+/** `edge-acl generation 3: 2 of 5 nodes done, 1 failed; paused: …` Printable. */
 export function sentenceOf({ name, generation, nodes, rollout, deleted }: PinSetStatus): string {
+  const { total, done } = nodes;
+  const of = `${total} ${total === 1 ? 'node' : 'nodes'}`;
   const counts = [
-    `${nodes.done} of ${nodes.total} ${nodes.total === 1 ? 'node' : 'nodes'} done`,
+    deleted === true
+      ? total === 0
+        ? 'no node has anything of it'
+        : `${of} with something of it`
+      : `${done} of ${of} done`,
     ...(['drifted', 'failed', 'unreachable'] as const).flatMap((state) =>
       nodes[state] === 0 ? [] : [`${nodes[state]} ${state}`],
     ),
   ];
+  if (deleted === true) return escapeText(`${name} was deleted: ${counts.join(', ')}`);
   const isNow = rollout?.generation === generation;
   const state = isNow ? rollout.state : 'not begun';
   const why = isNow && rollout.reason !== undefined ? `: ${rollout.reason}` : '';
-  const title = `${name} generation ${generation}${deleted === true ? ' (deleted)' : ''}`;
-  return escapeText(`${title}: ${counts.join(', ')}; ${state}${why}`);
+  return escapeText(`${name} generation ${generation}: ${counts.join(', ')}; ${state}${why}`);
 }
 
 /**

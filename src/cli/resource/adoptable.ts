@@ -6,6 +6,7 @@ import { defineResource } from './resource.ts';
 export const adoptableResource = defineResource<AdoptablePinSet>({
   singular: 'adoptable',
   plural: 'adoptable',
+  isOfFleet: true,
   filters: [],
   columns: [
     { title: 'NAME', cell: (set) => shown(set.name) },

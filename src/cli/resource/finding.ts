@@ -6,6 +6,7 @@ import { defineResource } from './resource.ts';
 export const findingResource = defineResource<Finding>({
   singular: 'finding',
   plural: 'findings',
+  isFleetList: true,
   filters: ['rule', 'severity', 'kind', 'id', 'prefix', 'mount', 'fresh'],
   columns: [
     { title: 'SEVERITY', cell: (finding) => shown(finding.severity) },

@@ -9,6 +9,7 @@ import { defineResource } from './resource.ts';
 export const linkResource = defineResource<Link>({
   singular: 'link',
   plural: 'links',
+  isFleetList: true,
   filters: objectFilters,
   columns: [
     idColumn,

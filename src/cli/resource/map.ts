@@ -9,6 +9,7 @@ import { defineResource } from './resource.ts';
 export const mapResource = defineResource<BpfMap>({
   singular: 'map',
   plural: 'maps',
+  isFleetList: true,
   filters: objectFilters,
   columns: [
     idColumn,

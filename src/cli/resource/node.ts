@@ -7,7 +7,8 @@ import { defineResource } from './resource.ts';
 export const nodeResource = defineResource<FleetNode>({
   singular: 'node',
   plural: 'nodes',
-  filters: ['label'],
+  isOfFleet: true,
+  filters: ['selector'],
   columns: [
     { title: 'NAME', cell: (node) => shown(node.name) },
     { title: 'STATE', cell: (node) => shown(node.state) },
@@ -21,10 +22,7 @@ export const nodeResource = defineResource<FleetNode>({
     { title: 'LABELS', isWide: true, cell: (node) => shownLabels(node.labels) },
     { title: 'REASON', isWide: true, cell: (node) => shown(node.reason) },
   ],
-  list: (client, { label }, itemsMax) => {
-    const selector = label === undefined ? undefined : label.join(',');
-    return client.list('/v1/cluster/nodes', { selector }, itemsMax);
-  },
+  list: (client, { selector }, itemsMax) => client.list('/v1/cluster/nodes', { selector }, itemsMax),
   find: (client, name) =>
     readData(client.api.GET('/v1/cluster/nodes/{node}', { params: { path: { node: name } } })),
   nameOf: (node) => shown(node.name),

@@ -7,6 +7,7 @@ import { defineResource } from './resource.ts';
 export const objectResource = defineResource<BpfObject>({
   singular: 'object',
   plural: 'objects',
+  isFleetList: true,
   filters: ['kind', ...objectFilters],
   columns: [
     { title: 'KIND', cell: (object) => object.kind },

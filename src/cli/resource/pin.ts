@@ -9,6 +9,7 @@ import { defineResource } from './resource.ts';
 export const pinResource = defineResource<Pin>({
   singular: 'pin',
   plural: 'pins',
+  isFleetList: true,
   filters: ['mount', 'prefix', 'kind', 'type', 'name', 'id', 'owner', 'claimed', 'label', 'fresh'],
   columns: [
     { title: 'PATH', cell: shownPath },

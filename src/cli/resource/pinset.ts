@@ -10,6 +10,7 @@ import { defineResource } from './resource.ts';
 export const pinSetResource = defineResource<PinSetDocument>({
   singular: 'pinset',
   plural: 'pinsets',
+  isOfFleet: true,
   filters: [],
   columns: [
     { title: 'NAME', cell: (set) => shown(set.name) },

@@ -9,6 +9,7 @@ import { defineResource } from './resource.ts';
 export const programResource = defineResource<Program>({
   singular: 'program',
   plural: 'programs',
+  isFleetList: true,
   aliases: ['prog', 'progs'],
   filters: objectFilters,
   columns: [

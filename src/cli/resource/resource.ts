@@ -15,6 +15,8 @@ export interface Filters {
   readonly owner?: string | undefined;
   readonly claimed?: boolean | undefined;
   readonly label?: string[] | undefined;
+  /** Of nodes: the labels they must have. */
+  readonly selector?: string | undefined;
   readonly pinned?: boolean | undefined;
   readonly held_by?: string | undefined;
   readonly finding?: RuleId | undefined;
@@ -50,6 +52,10 @@ export interface ResourceSpec<Item> {
   readonly aliases?: readonly string[];
   readonly filters: readonly FilterName[];
   readonly columns: readonly Column<Item>[];
+  /** A thing of the fleet, which no node has by itself. */
+  readonly isOfFleet?: boolean;
+  /** Managers have a list of it with the items of all nodes. */
+  readonly isFleetList?: boolean;
   /** How many people are shown unless they say; of a list that grows with time, such as history. */
   readonly newestMax?: number;
   /** What programs get, where an item is more than the document. */
@@ -81,6 +87,8 @@ export interface Resource {
   readonly filters: readonly FilterName[];
   readonly canFind: boolean;
   readonly newestMax: number | undefined;
+  readonly isOfFleet: boolean;
+  readonly isFleetList: boolean;
   headings(isWide: boolean): readonly Heading[];
   /** Undefined where there is no list, only items by name. */
   list: ((client: PinfoldClient, filters: Filters, itemsMax?: number) => AsyncIterable<Row>) | undefined;
@@ -112,6 +120,8 @@ export function defineResource<Item>(spec: ResourceSpec<Item>): Resource {
     filters: spec.filters,
     canFind: find !== undefined,
     newestMax: spec.newestMax,
+    isOfFleet: spec.isOfFleet === true,
+    isFleetList: spec.isFleetList === true,
     headings: shown,
     list:
       list === undefined ? undefined : (client, filters, max) => mapRows(list(client, filters, max), rowOf),

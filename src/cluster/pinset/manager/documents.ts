@@ -47,11 +47,14 @@ export function rolloutView({ settling: _, ...view }: RolloutDocument): RolloutV
   return view;
 }
 
-/** What each node came to, by name: all it is meant for, and those that still have something of it. */
+/**
+ * What each node came to, by name: all it is meant for, and those that still have something of it. One that
+ * was deleted is meant for nobody; a node that has let go of it says nothing of it any more.
+ */
 export function nodesOf({ desired, rollout, nodes }: Seen): readonly PinSetOnNode[] {
   return nodes.flatMap((node) => {
     const { name, labels, status } = node;
-    const meant = isMeantFor(desired.spec, labels);
+    const meant = desired.deleted !== true && isMeantFor(desired.spec, labels);
     if (!meant && status === undefined) return [];
     return [
       {
@@ -69,9 +72,9 @@ export function nodesOf({ desired, rollout, nodes }: Seen): readonly PinSetOnNod
   });
 }
 
-/** How many are how; those it is not meant for are not counted. */
-export function countsOf(nodes: readonly PinSetOnNode[]): PinSetCounts {
-  const meant = nodes.filter((node) => node.meant);
+/** How many are how; of those it is not meant for only where it is meant for nobody. */
+export function countsOf(nodes: readonly PinSetOnNode[], isDeleted = false): PinSetCounts {
+  const meant = nodes.filter((node) => isDeleted || node.meant);
   const count = (wanted: NodePinSetState): number => meant.filter(({ state }) => state === wanted).length;
   return {
     total: meant.length,
