@@ -1,6 +1,6 @@
 # A job whose task starts only when a pin is there, and whose claim on it ends with the allocation.
 # The claim has no lease, since nobody would renew it: that of an allocation whose client died stays until somebody
-# releases it (pinfold get claims -l runtime=nomad; pinfold release nomad:ALLOCATION).
+# releases it (pinfold get claims --label runtime=nomad; pinfold release nomad:ALLOCATION).
 
 job "flows-reader" {
   type = "system"

@@ -44,12 +44,12 @@ export async function* readList<Path extends ListPath>(
 ): AsyncGenerator<ItemOf<Path>, void, undefined> {
   const { filters, itemsMax } = options;
   if (itemsMax === undefined) {
-    const response = await get(transport, `${path}${queryText({ ...filters })}`, 'application/x-ndjson');
+    const response = await getList(transport, `${path}${queryText({ ...filters })}`, 'application/x-ndjson');
     yield* readNdjson<ItemOf<Path>>(response.body ?? new ReadableStream<Uint8Array>());
     return;
   }
   yield* readPages(async (slice) => {
-    const response = await get(
+    const response = await getList(
       transport,
       `${path}${queryText({ ...filters, ...slice })}`,
       'application/json',
@@ -65,11 +65,12 @@ export async function* followEvents(
   afterSeq: string,
 ): AsyncGenerator<StreamMessage, void, undefined> {
   const target = `/v1/events${queryText({ ...filters })}`;
-  const response = await get(transport, target, 'text/event-stream', { 'last-event-id': afterSeq });
+  const response = await getList(transport, target, 'text/event-stream', { 'last-event-id': afterSeq });
   yield* readEventStream(response.body ?? new ReadableStream<Uint8Array>());
 }
 
-async function get(
+/** Asks for a list. @throws ClientError what the server refused */
+export async function getList(
   transport: Transport,
   pathAndQuery: string,
   accept: string,
@@ -81,7 +82,8 @@ async function get(
   throw errorOf(response.status, await response.json().catch(() => undefined));
 }
 
-function queryText(query: Query): string {
+/** A query as text, undefined members left out. */
+export function queryText(query: Query): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
     const values: readonly unknown[] = Array.isArray(value) ? value : [value];

@@ -1,9 +1,10 @@
 import createClient, { type Client } from 'openapi-fetch';
 import { ClientError, errorOf } from './client-error.ts';
+import { type FleetChoice, fleetPathOf, readFleetList } from './fleet-list.ts';
 import type { paths } from './generated.ts';
 import { type FiltersOf, followEvents, type ItemOf, type ListPath, readList } from './list.ts';
 import type { StreamMessage } from './sse.ts';
-import { openTransport, type TransportOptions } from './transport.ts';
+import { openTransport, type Transport, type TransportOptions } from './transport.ts';
 
 /** One agent (or manager), spoken to by its own OpenAPI document. */
 export interface PinfoldClient {
@@ -21,6 +22,10 @@ export interface PinfoldClient {
   ): AsyncGenerator<ItemOf<Path>, void, undefined>;
   /** What happens from an event on, until the server ends the stream; come again after the last `id`. */
   follow(filters: FiltersOf<'/v1/events'>, afterSeq: string): AsyncGenerator<StreamMessage, void, undefined>;
+  /** One node of the fleet, through the manager that this client asks; closing it closes nothing. */
+  ofNode(name: string): PinfoldClient;
+  /** Many nodes of the fleet: its lists are theirs, where the manager has such a list. */
+  ofFleet(choice: FleetChoice): PinfoldClient;
   close(): Promise<void>;
 }
 
@@ -29,14 +34,30 @@ export interface PinfoldClient {
  * codes
  */
 export function openClient(options: TransportOptions): PinfoldClient {
-  const transport = openTransport(options);
+  return clientOver(openTransport(options));
+}
+
+function clientOver(transport: Transport): PinfoldClient {
   const { baseUrl, headers, fetch } = transport;
-  return {
+  const self: PinfoldClient = {
     api: createClient<paths>({ baseUrl, headers, fetch, pathSerializer: serializePath }),
     list: (path, filters, itemsMax) => readList(transport, path, { filters, itemsMax }),
     follow: (filters, afterSeq) => followEvents(transport, filters, afterSeq),
+    ofNode: (name) => {
+      const node = `${baseUrl}/v1/cluster/nodes/${encodeURIComponent(name)}/api`;
+      return clientOver({ ...transport, baseUrl: node, close: async () => undefined });
+    },
+    ofFleet: (choice) => ({
+      ...self,
+      list: (path, filters, itemsMax) => {
+        const fleetPath = fleetPathOf(path);
+        if (fleetPath === undefined) return readList(transport, path, { filters, itemsMax });
+        return readFleetList(transport, fleetPath, { filters: { ...filters }, itemsMax, choice });
+      },
+    }),
     close: () => transport.close(),
   };
+  return self;
 }
 
 /** What openapi-fetch answers with. */

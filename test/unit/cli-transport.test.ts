@@ -216,7 +216,7 @@ test('help of the agent shows what its options are when nobody says', async () =
 
 test('a command line that makes no sense is told as ours, with exit code 2', async () => {
   for (const words of [
-    ['get', 'pins', '-l', 'a'],
+    ['get', 'pins', '--label', 'a'],
     ['get', 'pins', '--bogus'],
     ['get', 'operations'],
     ['nope'],
