@@ -56,10 +56,11 @@ export interface FileFacts {
 export interface StagingEntry {
   readonly name: string;
   /**
-   * `ours`: of the agent whose state directory was looked at, `quarantine` where that keeps it on purpose;
+   * `ours`: of the agent whose state directory was looked at, `quarantine` where that keeps it on purpose,
+   * `pinset` where it protects a pin or is a map that is being copied;
    * `other`: of another one; `unknown`: of nobody we know.
    */
-  readonly madeBy: 'ours' | 'quarantine' | 'other' | 'unknown';
+  readonly madeBy: 'ours' | 'quarantine' | 'pinset' | 'other' | 'unknown';
 }
 
 /** One bpffs instance, as far as it can be seen from here. */

@@ -149,6 +149,6 @@ test('a diff tells what a node would do and would not, and does nothing', async 
   );
   const elsewhere = await node.own.diff({ ...spec, selector: { role: 'core' } });
   assert.deepEqual([elsewhere.selected, elsewhere.steps, elsewhere.drifts], [false, [], []]);
-  await assert.rejects(() => node.own.diff({ pins: [pin('a.b')] } as object), { code: 'invalid_input' });
+  await assert.rejects(() => node.own.diff({ pins: [pin('a.b')] }), { code: 'invalid_input' });
   assert.deepEqual(readdirSync(node.bpffs.path), before);
 });

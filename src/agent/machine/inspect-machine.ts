@@ -12,6 +12,7 @@ import { escapeName } from '../../model/escape.ts';
 import type { FileFacts, LocalPlaces, MachineFacts, MountFacts, StagingEntry } from '../../model/local.ts';
 import { stagingName } from '../../model/path.ts';
 import type { Feature } from '../../model/schema/node.ts';
+import { findAside } from '../../store/find-aside.ts';
 import { findQuarantine } from '../../store/find-quarantine.ts';
 import { findSetting } from '../../store/find-setting.ts';
 import { findFile } from './file-facts.ts';
@@ -108,7 +109,8 @@ function viewStaging({ bpffs, stateDir }: LocalPlaces): MachineFacts['staging'] 
   if (directory?.type !== 'directory') return { directory, entries: [] };
   const uuid = findSetting(stateDir, 'agent_uuid');
   const kept = new Set(findQuarantine(stateDir, readBootId()).map(({ slot }) => slot));
-  const entries = listEntries(directory.path).map((name) => describeEntry(name, { uuid, kept }));
+  const aside = new Set(findAside(stateDir, readBootId()));
+  const entries = listEntries(directory.path).map((name) => describeEntry(name, { uuid, kept, aside }));
   return { directory, entries };
 }
 
@@ -122,10 +124,16 @@ function listEntries(path: string): readonly Buffer[] {
 
 function describeEntry(
   bytes: Buffer,
-  { uuid, kept }: { readonly uuid: string | undefined; readonly kept: ReadonlySet<string> },
+  known: {
+    readonly uuid: string | undefined;
+    readonly kept: ReadonlySet<string>;
+    readonly aside: ReadonlySet<string>;
+  },
 ): StagingEntry {
   const name = escapeName(bytes);
+  const { uuid, kept, aside } = known;
   if (kept.has(bytes.toString('latin1'))) return { name, madeBy: 'quarantine' };
+  if (aside.has(bytes.toString('latin1'))) return { name, madeBy: 'pinset' };
   const maker = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-/.exec(name)?.[1];
   if (maker === undefined) return { name, madeBy: 'unknown' };
   return { name, madeBy: maker === uuid ? 'ours' : 'other' };

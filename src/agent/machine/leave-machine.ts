@@ -12,6 +12,7 @@ import { findSetting } from '../../store/find-setting.ts';
 import { openStore } from '../../store/open-store.ts';
 import { stateFiles } from '../../store/state-dir.ts';
 import { createAgent } from '../create-agent.ts';
+import { endCopies } from './end-copies.ts';
 import { findListener } from './listener.ts';
 import { releaseStaging } from './release-staging.ts';
 import { nameOf, restoreQuarantine } from './restore-quarantine.ts';
@@ -77,6 +78,7 @@ async function finishInterrupted(
     const started = createAgent({ kernel, store, clock, node, bpffsPath: places.bpffs, onFailure });
     await started.start();
     const restored = await restoreQuarantine(started.agent);
+    await endCopies(started.agent);
     await started.stop();
     if (failure !== undefined) throw failure;
     return restored;

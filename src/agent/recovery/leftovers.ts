@@ -29,7 +29,9 @@ function leftoversIn(kernel: Kernel, store: Store, mount: BpffsMount): readonly 
   using staging = kernel.bpffs.openStaging(root, false);
   if (staging === undefined) return [];
   const open = new Set(store.journal.listOpen().map(({ operationId }) => operationId));
+  const aside = new Set(store.pinsets.listAside().map(({ slot }) => slot));
   return kernel.bpffs.readDirectory(staging).flatMap(({ name: entry }) => {
+    if (aside.has(entry)) return [];
     const operationId = operationOf(entry);
     if (operationId !== undefined && open.has(operationId)) return [];
     const isOurs = operationId !== undefined && store.journal.find(operationId) !== undefined;

@@ -9,6 +9,7 @@ import { PinfoldError } from '../../../model/error.ts';
 import type { Labels } from '../../../model/schema/common.ts';
 import {
   type NodePinSet,
+  type PinSet,
   type PinSetDiff,
   type PinSetStatus,
   type PinSetStep,
@@ -59,7 +60,7 @@ export class NodePinSets {
    *
    * @throws PinfoldError invalid_input, mount_unavailable, …
    */
-  async diff(json: { readonly name?: string }): Promise<PinSetDiff> {
+  async diff(json: PinSet): Promise<PinSetDiff> {
     const { agent, labels, clock } = this.#parts;
     const name = parseClusterName(json.name ?? unnamed, 'pin set');
     const spec = parsePinSet(json, name);

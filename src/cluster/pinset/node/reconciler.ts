@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Agent } from '../../../agent/agent.ts';
 import type { Clock } from '../../../model/clock.ts';
 import { type ClusterName, clusterPrefix, isClusterName, namesOfKey } from '../../../model/cluster/key.ts';
@@ -176,7 +177,7 @@ export class PinSetReconciler {
     const { agent, clock, labels } = this.#options;
     const kept = await keepTo(this.#options, set, this.#kept.get(set.name));
     this.#kept.set(set.name, kept);
-    const isAhead = this.#isHeard && (desired === undefined || desired.generation < set.generation);
+    const isAhead = this.#isHeard && isAheadOf(set, desired);
     const isOver = !isMine(set, labels) && kept.isClear;
     if (isOver && set.state === 'letting_go') agent.store.pinsets.put({ ...set, spec: {}, state: 'gone' });
     if (isOver && !isAhead) {
@@ -191,6 +192,19 @@ export class PinSetReconciler {
     const former = this.#statuses.get(set.name);
     if (former === undefined || factsOf(former) !== factsOf(status)) this.#statuses.set(set.name, status);
   }
+}
+
+/**
+ * Whether the store knows less than the node: no such set, an older generation, or another specification
+ * under the same number, which somebody has given after the store came back from a backup.
+ */
+function isAheadOf(
+  { generation, spec, state, name }: AppliedPinSet,
+  desired: DesiredDocument | undefined,
+): boolean {
+  if (desired === undefined || desired.generation < generation) return true;
+  if (desired.generation > generation || state === 'gone') return false;
+  return !isDeepStrictEqual({ ...desired.spec, name }, spec);
 }
 
 /** What a status says, without when. */
