@@ -6,12 +6,18 @@ import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
+import { movedClock } from '../support/moved-clock.ts';
 import { until } from '../support/until.ts';
 
 let agent: TestAgent;
+/** The agent's: times of grace end when the test says so. */
+const clock = movedClock();
+const hour = 3_600_000;
+const decade = 10 * 365 * 24 * hour;
+const patience = { timeoutMs: 60_000 };
 
 before(async () => {
-  agent = await testAgent({ file: { gc: { min_age: '1s', pins_a_second: 10_000 } } });
+  agent = await testAgent({ clock, file: { gc: { min_age: '1s', pins_a_second: 10_000 } } });
 });
 
 after(async () => {
@@ -27,6 +33,7 @@ async function ended(id: string): Promise<{ readonly outcome: string; readonly d
     'the clean-up is over',
     async () => (await agent.local.get(`/v1/operations/${id}`).expect(200)).body,
     ({ outcome }) => outcome !== 'running',
+    patience,
   );
 }
 
@@ -87,10 +94,11 @@ test('what nobody needs goes into quarantine, is listed there, and restored it i
   assert.deepEqual([one.path, one.kind, one.object_id, one.rule], ['leak/one', 'map', id, 'orphan_pin']);
   const hours = (Date.parse(one.expires_at) - Date.parse(one.quarantined_at)) / 3_600_000;
   assert.ok(hours > 0.99 && hours < 1.01, `${hours} hours of grace`);
-  assert.deepEqual((await agent.local.get(`/v1/quarantine/${one.id}`).expect(200)).body, {
-    ...one,
-    expires_at: (await agent.local.get(`/v1/quarantine/${one.id}`)).body.expires_at,
-  });
+  const { expires_at, ...shown } = (await agent.local.get(`/v1/quarantine/${one.id}`).expect(200)).body;
+  assert.deepEqual({ ...shown, expires_at: one.expires_at }, one);
+  // Told by two clocks that are read one after the other.
+  const apartMs = Math.abs(Date.parse(expires_at) - Date.parse(one.expires_at));
+  assert.ok(apartMs < 60_000, `${apartMs} ms`);
 
   const gone = await agent.local.get('/v1/pins/leak/one').expect(423);
   assert.deepEqual([gone.body.code, gone.body.quarantine_id], ['quarantined', one.id]);
@@ -125,12 +133,12 @@ test('what nobody needs goes into quarantine, is listed there, and restored it i
   execFileSync('rm', ['-r', at('leak')]);
 });
 
-test('after grace what nobody needs is gone, and what somebody needs has its name back', async () => {
+test('when grace is over what nobody needs is gone, and what somebody needs has its name back', async () => {
   mkdirSync(at('over'));
   const free = createMap(at('over/free'));
   const held = createMap(at('over/held'));
   const claimed = createMap(at('over/claimed'));
-  const { operation_id } = await collect({ prefix: 'over', grace: '3s' });
+  const { operation_id } = await collect({ prefix: 'over', grace: '1h' });
   await ended(operation_id);
   assert.equal((await quarantined({ prefix: 'over' })).total, 3);
   using holder = await hold(`id:map:${held.id}`);
@@ -138,15 +146,18 @@ test('after grace what nobody needs is gone, and what somebody needs has its nam
     .put('/v1/claims/tester')
     .send({ pins: ['over/claimed'] })
     .expect((answer) => assert.ok([200, 201].includes(answer.status), JSON.stringify(answer.body)));
-  await until(
-    'the grace is over',
-    async () => (await quarantined({ prefix: 'over' })).total,
-    (total) => total === 0,
-  );
+  const left = async (): Promise<number> => (await quarantined({ prefix: 'over' })).total;
+  for (const jump of [decade, -2 * decade, decade]) {
+    clock.setBy(jump);
+    await agent.agent.reads.refresh();
+    assert.equal(await left(), 3, 'whatever day it is, its time of grace is not over');
+  }
+  clock.sleep(hour);
+  await until('the grace is over', left, (total) => total === 0, patience);
   assert.equal(pinnedMap(at('over/held')).id, held.id, `${holder.pid} has it`);
   assert.equal(pinnedMap(at('over/claimed')).id, claimed.id);
   assert.equal(existsSync(at('over/free')), false);
-  await until('the map is freed', () => !isAlive('map', free.id));
+  await until('the map is freed', () => !isAlive('map', free.id), Boolean, patience);
   const { text } = await agent.local.get('/metrics').expect(200);
   for (const action of ['quarantined', 'restored', 'discarded'])
     assert.match(text, new RegExp(`^pinfold_gc_pins_total\\{action="${action}"\\} [1-9]`, 'm'));
@@ -166,7 +177,7 @@ test('without quarantine what nobody needs is gone at once', async () => {
   const { id } = createMap(at('now/orphan'));
   const { operation_id } = await collect({ prefix: 'now', quarantine: false });
   await ended(operation_id);
-  await until('the map is freed', () => !isAlive('map', id));
+  await until('the map is freed', () => !isAlive('map', id), Boolean, patience);
   assert.deepEqual(staged(), []);
   await collect({ prefix: 'now', quarantine: false, grace: '1h' }, 422);
   execFileSync('rm', ['-r', at('now')]);
@@ -186,14 +197,35 @@ test('rules that say nothing of need, and times that are none, are refused', asy
 test('what is in quarantine stays there over a restart, and its time goes on', async () => {
   mkdirSync(at('stays'));
   const { id } = createMap(at('stays/orphan'));
-  const { operation_id } = await collect({ prefix: 'stays', grace: '2s' });
+  const { operation_id } = await collect({ prefix: 'stays', grace: '1h' });
   await ended(operation_id);
   const [slot] = staged();
+  clock.sleep(hour / 2);
   agent = await agent.restart();
-  if ((await quarantined({ prefix: 'stays' })).total > 0) assert.deepEqual(staged(), [slot]);
-  await until('the map is freed', () => !isAlive('map', id));
+  await agent.agent.reads.refresh();
+  assert.deepEqual([(await quarantined({ prefix: 'stays' })).total, staged()], [1, [slot]]);
+  clock.sleep(hour / 2);
+  await until('the map is freed', () => !isAlive('map', id), Boolean, patience);
   assert.equal((await quarantined({ prefix: 'stays' })).total, 0);
   execFileSync('rm', ['-r', at('stays')]);
+});
+
+test('of two clean-ups at once one runs, and the other is told which', async () => {
+  mkdirSync(at('twice'));
+  for (const name of ['a', 'b', 'c']) createMap(at(`twice/${name}`));
+  const ask = () => agent.local.post('/v1/gc').send({ min_age: '0s', prefix: 'twice' });
+  const answers = await Promise.all([ask(), ask(), ask()]);
+  const begun = answers.filter(({ body }) => body.operation_id !== null && body.code === undefined);
+  for (const { status, body } of answers) {
+    if (status === 409) assert.equal(body.code, 'conflict');
+    else assert.ok([200, 202].includes(status), JSON.stringify(body));
+  }
+  for (const { body } of begun) await ended(body.operation_id);
+  const { items } = await quarantined({ prefix: 'twice' });
+  assert.deepEqual(items.map(({ path }: { path: string }) => path).sort(), ['twice/a', 'twice/b', 'twice/c']);
+  assert.equal(staged().length, 3);
+  for (const { id } of items) await agent.local.post(`/v1/quarantine/${id}/restore`).expect(200);
+  execFileSync('rm', ['-r', at('twice')]);
 });
 
 test('an agent that may change nothing only plans, and one without counts cannot even plan', async () => {

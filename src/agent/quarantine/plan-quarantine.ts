@@ -1,8 +1,9 @@
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, parsePathBytes } from '../../model/path.ts';
 import type { QuarantineRecord } from '../../model/store.ts';
+import { noAnnotations } from '../inventory/annotations.ts';
 import type { SavedNote } from '../journal/plan.ts';
-import { pinnedObjectOf } from '../operation/holds.ts';
+import { isSameObject, pinnedObjectOf } from '../operation/holds.ts';
 import { mismatch } from '../operation/move.ts';
 import { type Line, type Planning, planParents } from '../operation/planning.ts';
 import type { Asked, ChangeRequest } from '../operation/request.ts';
@@ -86,17 +87,24 @@ export function discardRequest(
   return { kind: 'discard', ...asked, onlyPath: asked.context.dryRun ? undefined : path, plan };
 }
 
-/** What is in a slot now, held until the operation ends, with the labels and owner it had. */
+/**
+ * What is in a slot now, held until the operation ends, with the labels and owner it had. Where an undone
+ * removal has pinned it again it is another inode, never another object: what somebody else has put there is
+ * theirs, and left alone.
+ */
 function openSlot({ site, holds, view }: Planning, record: QuarantineRecord): Subject {
   const path = pathOf(record);
-  if (site.instance !== record.instance) throw isGone(path);
-  using open = site.findSlot(record.slot);
-  if (open === undefined) throw isGone(path);
+  using open = site.instance === record.instance ? site.findSlot(record.slot) : undefined;
+  if (open === undefined) throw isGone(path, 'somebody has removed it there');
+  if (open.type !== 'file') throw isGone(path, 'something else is in its place');
   view.noteLinks(open);
   const held = holds.add(site.kernel.objects.holdPinned(open.fd, holds));
   const { mount, instance } = site;
-  const annotations = pinOf(record)?.annotations ?? { labels: {}, owner: null, managed: false };
+  const known = pinOf(record);
+  const annotations = known?.annotations ?? noAnnotations;
   const object = pinnedObjectOf(held);
+  const isOther = known !== undefined && !isSameObject(known.object, object);
+  if (isOther) throw isGone(path, `${describeObject(object)} is in its place`);
   return Subject.of({ mount, instance, path, inode: factsOf(open), object, annotations }, held);
 }
 
@@ -119,7 +127,7 @@ function isTaken(path: PinPath, there: Subject): PinfoldError {
   });
 }
 
-function isGone(path: PinPath): PinfoldError {
-  const detail = `What was at ${quote(path)} is no longer in quarantine: somebody has removed it there.`;
+function isGone(path: PinPath, why: string): PinfoldError {
+  const detail = `What was at ${quote(path)} is no longer in quarantine: ${why}.`;
   return new PinfoldError('quarantine_not_found', { detail, path: escapeBytes(path) });
 }

@@ -82,12 +82,23 @@ export class Quarantine implements QuarantinedPins {
 
   restore(id: string, context: ChangeContext): Promise<ChangeResult> {
     const record = this.#find(id);
-    return this.#parts.ask(restoreRequest(record, { mount: record.mount, context }));
+    return this.#ask(record, restoreRequest(record, { mount: record.mount, context }));
   }
 
   discard(id: string, context: ChangeContext): Promise<ChangeResult> {
     const record = this.#find(id);
-    return this.#parts.ask(discardRequest(record, undefined, { mount: record.mount, context }));
+    return this.#ask(record, discardRequest(record, undefined, { mount: record.mount, context }));
+  }
+
+  /** What another hand has taken out of quarantine is not listed any longer than until somebody asks. */
+  async #ask({ id }: QuarantineRecord, request: ChangeRequest): Promise<ChangeResult> {
+    try {
+      return await this.#parts.ask(request);
+    } catch (error) {
+      const isGone = isPinfoldError(error, 'quarantine_not_found') && !request.context.dryRun;
+      if (isGone) this.#parts.records.remove(id);
+      throw error;
+    }
   }
 
   #find(id: string): QuarantineRecord {
