@@ -57,7 +57,7 @@ export async function askNode(caller: NodeCaller, node: NodeTarget, request: Nod
 }
 
 /** What a node sent, as JSON. @throws PinfoldError node_unreachable */
-export function parseNodeJson(node: NodeTarget, bytes: Buffer): unknown {
+export function parseNodeJson(node: Pick<NodeTarget, 'name'>, bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
@@ -75,7 +75,12 @@ export function noPage(node: NodeTarget, cause?: unknown): PinfoldError {
   return unreachable(node.name, 'its answer is no page of a list.', cause);
 }
 
-async function readWhole(node: NodeTarget, body: Readable, signal: AbortSignal): Promise<Buffer> {
+/** All that a node sends. @throws PinfoldError node_unreachable where it breaks off, or is too much */
+export async function readWhole(
+  node: Pick<NodeTarget, 'name'>,
+  body: Readable,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   try {

@@ -1,10 +1,12 @@
 import { Compile } from 'typebox/compile';
 import type { ClusterName } from '../../../model/cluster/key.ts';
 import { isMeantFor } from '../../../model/cluster/pinset/select.ts';
+import { PinfoldError } from '../../../model/error.ts';
 import type { Caller } from '../../../model/role.ts';
 import type { Unreachable } from '../../../model/schema/cluster.ts';
 import { NodePinSet, type PinSet, PinSetDiff } from '../../../model/schema/pinset.ts';
 import type { FleetPinSetDiff } from '../../../model/schema/pinset-fleet.ts';
+import { parseNodeJson, readWhole } from '../../fan-out/node-answer.ts';
 import type { Fleet } from '../../fleet.ts';
 import { unreachable } from '../../node-call.ts';
 
@@ -45,21 +47,28 @@ export async function diffOnNodes(
   return { items, unreachable: missing };
 }
 
-/** A pin set as one node has it. @throws PinfoldError node_not_found, node_unreachable */
+/**
+ * A pin set as one node has it.
+ *
+ * @throws PinfoldError node_not_found, pinset_not_found, node_unreachable
+ */
 export async function readPinSetOf(
   fleet: Fleet,
   from: { readonly node: ClusterName; readonly name: ClusterName },
-  { caller, deadlineMs, signal }: Asking,
+  { caller, deadlineMs, signal: gone }: Asking,
 ): Promise<NodePinSet> {
   const { node, name } = from;
-  const asked = await fleet.askEach([node], {
+  const signal = AbortSignal.any([gone, AbortSignal.timeout(deadlineMs)]);
+  const { status, body } = await fleet.pass(node, {
     method: 'GET',
     target: `/v1/pinsets/${encodeURIComponent(name)}`,
     caller,
     headers: { accept: 'application/json' },
-    ...{ deadlineMs, signal },
+    signal,
   });
-  const document = asked.answers[0]?.document;
-  if (nodePinSet.Check(document)) return document;
-  throw unreachable(node, asked.unreachable[0]?.reason ?? 'its answer is no pin set.');
+  const document = parseNodeJson({ name: node }, await readWhole({ name: node }, body, signal));
+  if (status === 404)
+    throw new PinfoldError('pinset_not_found', { detail: `The node ${node} has no pin set ${name}.` });
+  if (status === 200 && nodePinSet.Check(document)) return document;
+  throw unreachable(node, `its answer (${status}) is no pin set.`);
 }

@@ -11,6 +11,7 @@ import type { RolloutNode } from '../../../model/cluster/pinset/standing.ts';
 import type { ClusterEntry, ClusterStore } from '../../../model/cluster/store.ts';
 import type { Log } from '../../../model/log.ts';
 import type { DesiredDocument, PinSetStatus, RolloutDocument } from '../../../model/schema/pinset.ts';
+import { pause } from '../../backoff.ts';
 import type { NodeDirectory } from '../../membership/nodes.ts';
 import { Mirror } from '../../mirror.ts';
 
@@ -20,6 +21,10 @@ export interface Stored<Document> {
   readonly document: Document | undefined;
   readonly modRevision: number;
 }
+
+/** How long a writer waits for its own change to come back by the watch, and how often it looks. */
+const seenPatienceMs = 1000;
+const lookEveryMs = 5;
 
 /** What a board is kept with. */
 export interface BoardParts {
@@ -85,6 +90,18 @@ export class PinSetBoard {
   /** All pin sets that somebody has ever wanted, by name; those that were deleted, too. */
   names(): readonly ClusterName[] {
     return [...this.#desired.keys()].filter(isClusterName).sort();
+  }
+
+  /**
+   * Resolves when what was just written is on the board, so that who wrote it also sees it in lists; or after
+   * a moment: it is written all the same.
+   */
+  async untilSeen(name: ClusterName, revision: number): Promise<void> {
+    const { signal } = new AbortController();
+    for (let left = seenPatienceMs; left > 0; left -= lookEveryMs) {
+      if ((this.#desired.get(name)?.modRevision ?? 0) >= revision) return;
+      await pause(lookEveryMs, signal);
+    }
   }
 
   desired(name: ClusterName): Stored<DesiredDocument> | undefined {

@@ -95,11 +95,13 @@ export class Wishes {
       if (desired === undefined) break;
       const result = { desired, created: !isThere, changed: true };
       if (context.dryRun) return result;
-      const { succeeded } = await this.#store.txn({
+      const { succeeded, revision } = await this.#store.txn({
         conditions: [{ key, modRevision: entry?.modRevision ?? 0 }],
         changes: [{ put: key, value: textOf(desired) }],
       });
-      if (succeeded) return result;
+      if (!succeeded) continue;
+      await this.#board.untilSeen(name, revision);
+      return result;
     }
     throw new PinfoldError('conflict', {
       detail: `Others change ${name} at the same time, again and again.`,
