@@ -35,12 +35,12 @@ export interface ObservedParts {
 
 /** Makes what looks; `onWake` is told when something moved. */
 export function makeObserver(parts: ObservingParts, onWake: () => void): ObservedParts {
-  const { kernel, store, isPinsOnly, inventory, recorder, announce } = parts;
+  const { kernel, store, clock, isPinsOnly, inventory, recorder, announce } = parts;
   const attribution = new Attribution(parts);
   const watches = new DirectoryWatches((wake) => attribution.openWatcher(wake), onWake);
   const { bootId } = kernel.facts;
   const objects = new ObjectRecorder({ store, objects: inventory.objects, bootId, announce });
-  const writing = { store, inventory, pins: recorder, objects, watches, announce, attribution };
+  const writing = { store, inventory, pins: recorder, objects, watches, clock, announce, attribution };
   const writer = new FindingsWriter(writing);
   const survey = isPinsOnly ? undefined : new ObjectSurvey(kernel, inventory.objects);
   const observer = new Observer({ ...parts, watches, writer, objects: survey });

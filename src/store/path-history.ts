@@ -5,7 +5,7 @@ import type { Connection, Statement } from './connection.ts';
 import { storedTime } from './event-filter.ts';
 import { documentOf, type EventRow } from './event-row.ts';
 
-/** Events of one observation are stamped with its beginning, others go between: their times cross so far. */
+/** Where the clock was set back by less than this, what came after in order is believed. */
 const disorderMs = 60_000;
 
 /** What happens to names; `pin.discarded` is about a pin that has none any more. */

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import test from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
-import { mountBpffs, unmountAll } from '../support/bpffs.ts';
+import { type Bpffs, mountBpffs, unmountAll } from '../support/bpffs.ts';
 import { createMap, isAlive } from '../support/bpftool.ts';
 import { openNamespaces } from '../support/mount-ns.ts';
 import { everyPin, mountId, startAgent } from '../support/observed.ts';
@@ -20,11 +20,21 @@ function pathsIn(agent: Agent, mount: string): string[] {
   return agent.reads.pins({ mount }, { after: undefined, limit: 100 }).value.items.map(({ path }) => path);
 }
 
+/** A bpffs with a number that the agent has not seen: those of other tests' may come back at any time. */
+function newNumber(agent: Agent): Bpffs {
+  const seen = new Set(agent.reads.mounts().value.map(({ id }) => id));
+  const bpffs = mountBpffs('mode=0750');
+  if (!seen.has(mountId(bpffs.dev))) return bpffs;
+  // While this one is there, the next gets another number.
+  using _held = bpffs;
+  return newNumber(agent);
+}
+
 test('a bpffs that is mounted later is found with its pins, and its pins are gone with it', async () => {
   using first = mountBpffs();
   using dir = tempDir('state');
   await using observed = await startAgent(first.path, dir.path);
-  using second = mountBpffs('mode=0750');
+  using second = newNumber(observed.agent);
   const mount = mountId(second.dev);
   const map = createMap(`${second.path}/map`, { name: 'pf_there' });
   await untilPasses(() => assert.deepEqual(pathsIn(observed.agent, mount), ['map']), patience);

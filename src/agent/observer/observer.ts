@@ -256,7 +256,7 @@ export class Observer {
     await writer.writeObjects(this.#objectChanges(objects, origin.at), origin, pace);
     const mounts = this.#parts.mounts.list();
     if (surveys.length === 0 && mounts === this.#notedMounts) return;
-    this.#noteMounts(surveys, origin);
+    this.#noteMounts(surveys, writer.stamped(origin));
     for (const survey of surveys) {
       for (const path of survey.deferred) this.#defer(survey.mount.id, path);
       if (await writer.writeSurvey(survey, origin, pace)) this.#stirred = 2;
@@ -312,7 +312,7 @@ export class Observer {
       if (gone === undefined || mounts.find(id) !== undefined) continue;
       const pins = inventory.findMount(id)?.pinsWithin('') ?? [];
       await writer.writePins(pins.map(removalOf), origin, pace);
-      writer.events([known.eventOf('mount.gone', gone, origin)]);
+      writer.events([known.eventOf('mount.gone', gone, writer.stamped(origin))]);
       inventory.dropMount(id);
       this.#settled.forget(id);
       watches.forget({ mount: id, path: '' });

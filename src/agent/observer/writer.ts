@@ -1,3 +1,4 @@
+import type { Clock } from '../../model/clock.ts';
 import { type PinPath, parentOf } from '../../model/path.ts';
 import type { NewEvent } from '../../model/schema/event.ts';
 import type { Store } from '../../model/store.ts';
@@ -23,6 +24,7 @@ export interface WriterParts {
   readonly pins: ChangeRecorder;
   readonly objects: ObjectRecorder;
   readonly watches: DirectoryWatches;
+  readonly clock: Clock;
   readonly announce: Announce;
   readonly attribution: Pick<Attribution, 'begin' | 'hear' | 'originOf'>;
 }
@@ -30,7 +32,8 @@ export interface WriterParts {
 /**
  * Writes what an observation came to: rows and events in small transactions, memory after each.
  *
- * Operations may run between two of them. A name that one has changed since the observation began is left
+ * Operations may run between two of them, so each has a time of its own: in the order of their numbers, the
+ * times of events go back only where the clock does. A name that one has changed since the observation began is left
  * as the operation said, and its directory is read again.
  */
 export class FindingsWriter {
@@ -52,6 +55,11 @@ export class FindingsWriter {
     this.#touched.add(`${mount}/${path}`);
   }
 
+  /** The same origin, now. */
+  stamped(origin: Origin): Origin {
+    return { ...origin, at: this.#parts.clock.now().toISOString() };
+  }
+
   /** Events that stand for themselves. */
   events(events: readonly NewEvent[]): void {
     if (events.length > 0) this.#parts.announce(this.#parts.store.events.append(events));
@@ -59,7 +67,8 @@ export class FindingsWriter {
 
   async writeObjects(changes: readonly ObjectChange[], origin: Origin, pace: Pace): Promise<void> {
     for (const chunk of chunksOf(changes)) {
-      this.#parts.store.transaction(() => this.#parts.objects.write(chunk, origin))();
+      const now = this.stamped(origin);
+      this.#parts.store.transaction(() => this.#parts.objects.write(chunk, now))();
       await pace.rest();
     }
   }
@@ -105,13 +114,14 @@ export class FindingsWriter {
   /** Writes changes of pins that nobody has changed meanwhile. */
   async writePins(changes: readonly SettledChange[], origin: Origin, pace: Pace): Promise<void> {
     const { attribution } = this.#parts;
-    const originOf = (settled: SettledChange): Origin => attribution.originOf(settled, origin);
     if (changes.length > 0) await attribution.hear();
     for (const chunk of chunksOf(changes)) {
       const valid = chunk.filter((settled) =>
         namesIn(settled).every(({ mount, path }) => !this.#yields(mount, path)),
       );
       this.#wakeOtherNames(valid);
+      const now = this.stamped(origin);
+      const originOf = (settled: SettledChange): Origin => attribution.originOf(settled, now);
       this.#parts.store.transaction(() => this.#parts.pins.write(valid, originOf))();
       await pace.rest();
     }
@@ -120,7 +130,8 @@ export class FindingsWriter {
   async #keep(kept: readonly KeptPin[], origin: Origin, pace: Pace): Promise<void> {
     for (const chunk of chunksOf(kept)) {
       const valid = chunk.filter(({ after }) => !this.#yields(after.mount, after.path));
-      this.#parts.store.transaction(() => this.#parts.pins.keep(valid, origin.at))();
+      const { at } = this.stamped(origin);
+      this.#parts.store.transaction(() => this.#parts.pins.keep(valid, at))();
       await pace.restIfOver();
     }
   }
