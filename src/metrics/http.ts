@@ -14,6 +14,10 @@ export interface HttpMetrics {
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10] as const;
 
+/** Methods that have series of their own: HTTP has dozens, and anybody may send any of them. */
+const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const nameOf = (method: string): string => (methods.includes(method) ? method : 'other');
+
 const durationName = 'pinfold_http_request_duration_seconds';
 const durationHelp =
   'How long answers took, from the head of the request to the last byte handed to the socket.';
@@ -49,27 +53,25 @@ export function collectHttp(registry: Registry): HttpMetrics {
     },
     route: (route) => {
       const byMethod = new Map<string, Tally>();
+      const add = (method: string): Tally => {
+        const tally = newTally(method, route);
+        byMethod.set(method, tally);
+        tallies.push(tally);
+        return tally;
+      };
       return {
         answered: (method, status, seconds) => {
           inFlight--;
-          let tally = byMethod.get(method);
-          if (tally === undefined) {
-            tally = {
-              method,
-              route,
-              byStatus: new Map(),
-              byBucket: buckets.map(() => 0),
-              count: 0,
-              seconds: 0,
-            };
-            byMethod.set(method, tally);
-            tallies.push(tally);
-          }
+          const tally = byMethod.get(method) ?? byMethod.get(nameOf(method)) ?? add(nameOf(method));
           count(tally, status, seconds);
         },
       };
     },
   };
+}
+
+function newTally(method: string, route: string): Tally {
+  return { method, route, byStatus: new Map(), byBucket: buckets.map(() => 0), count: 0, seconds: 0 };
 }
 
 function count(tally: Tally, status: number, seconds: number): void {

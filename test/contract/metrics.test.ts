@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { METHODS, request } from 'node:http';
 import test from 'node:test';
 import { Calls } from '../../src/kernel/sys/calls.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
@@ -199,6 +199,28 @@ test('a request that nobody waits for any longer is over: it is counted, and in 
   await until('it to be over', inFlight, (count) => count === 1);
   const counted = 'pinfold_http_requests_total{method="GET",route="/v1/pins/{path}",status="499"}';
   assert.equal((await scrape(at)).get(counted), 1);
+});
+
+test('methods that no route knows share one series, whatever there are', async () => {
+  await using at = await testAgent();
+  const sent = METHODS.filter(
+    (method) => !['CONNECT', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE'].includes(method),
+  );
+  for (const method of sent) {
+    const asked = request({ socketPath: at.socket, path: '/nothing-here', method });
+    asked.end();
+    const [answer] = await once(asked, 'response');
+    answer.resume();
+    await once(answer, 'end');
+  }
+  const told = async () => [...(await scrape(at)).keys()].filter((key) => key.includes('route="unmatched"'));
+  const methods = (keys: readonly string[]) =>
+    [...new Set(keys.map((key) => /method="([^"]*)"/.exec(key)?.[1]))].sort();
+  const all = await until('them to be counted', told, (keys) => methods(keys).includes('other'));
+  assert.deepEqual(
+    methods(all).filter((method) => method !== 'PATCH' && method !== 'OPTIONS'),
+    ['other'],
+  );
 });
 
 test('findings, memory and unexplained references are told by what they are of', async () => {
