@@ -82,7 +82,7 @@ async function populate(): Promise<void> {
   await at.local.get('/v1/findings?fresh=true').expect(200);
 }
 
-test('Prometheus itself scrapes the agent without a complaint, as the shipped configuration says', async () => {
+test('Prometheus itself scrapes the agent as the shipped configuration says', async () => {
   const scraped = async () => (await prometheus.api('targets'))['activeTargets'] ?? [];
   const [target] = await until(
     'a scrape',

@@ -40,7 +40,7 @@ function processesIn({ nodes }: WhyDocument) {
   return nodes.flatMap((node) => (node.node === 'process' ? node : []));
 }
 
-test('processes that come and go while holders are read spoil no answer, and nobody else is named', async () => {
+test('processes that come and go while holders are read spoil no answer', async () => {
   using dir = tempDir('state');
   using holder = await hold('map:hash:4:8:16:pf_churn:0', `pin:0:${at('churn')}`);
   const id = holder.objects[0]?.id ?? 0;
@@ -97,7 +97,7 @@ test('ten thousand descriptors in one process are counted, and an answer stays b
   }, patience);
 });
 
-test('a descriptor that is closed meanwhile is compared with nothing, and hides no other duplicate', async () => {
+test('a descriptor that is closed meanwhile hides no duplicate of another', async () => {
   using holder = await hold('map:hash:4:8:16:pf_merge:0', 'dup:0', 'dup:0');
   const id = holder.objects[0]?.id ?? 0;
   const file = (fd: number, number: number, pid = holder.pid): HeldFile => {
@@ -172,7 +172,7 @@ test('a /proc that hides processes hides their names, and not what they hold', a
   assert.equal(less.processes[pid], undefined);
 });
 
-test('names of processes and control groups may be any bytes: told as they are, shown as what they are', async () => {
+test('names of processes and control groups may be any bytes, and forge nothing', async () => {
   using dir = tempDir('hostile');
   const comm = 'x) R 1 (\n\u001b[2K';
   const unit = 'b\u00efrd\u001b[31m` and pin y.service';

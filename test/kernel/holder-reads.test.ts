@@ -81,7 +81,7 @@ test('a reading that stays out of step is given after the third, and never below
   assert.deepEqual(graph.unexplained, { users: 0, kernel: 0 });
 });
 
-test('a holder that comes while it is being read is no unexplained one, and one out of sight is', async () => {
+test('a holder that comes while it is being read is not unexplained; one out of sight is', async () => {
   using holder = await hold('map:hash:4:8:16:pf_coming:0', `pin:0:${join(bpffs.path, 'coming')}`);
   const id = holder.objects[0]?.id ?? 0;
   const described = kernel.objects.describe('map', id);
@@ -120,7 +120,7 @@ test('where no two walks agree, that is said', async () => {
   assert.ok(why.sentences.includes('Holders came or went while this was read.'), why.sentences.join(' '));
 });
 
-test('an object that goes while it is being read is not found, and one with its id is read anew', async (t) => {
+test('an object that goes while it is being read is not found; one with its id is read anew', async (t) => {
   using holder = await hold('map:hash:4:8:16:pf_reused:0', 'map:hash:4:8:32:pf_reusing:0');
   const [map, other] = holder.objects.map((one) => one.id);
   const describe = kernel.objects.describe.bind(kernel.objects);

@@ -84,6 +84,19 @@ class Scene {
       if (this.#random.int(6) > 0) await this.#holder.tell(`close:${index}`);
   }
 
+  /**
+   * A table that its one pin fills and a program keeps: without the pin it lives on, empty. The last name is
+   * that of the program.
+   */
+  async addTable(): Promise<void> {
+    const table = await this.#make('map', 'prog_array', 'map:prog_array:4:4:4:pf_table:0');
+    const user = await this.#make('program', 'sched_cls', `prog:sched_cls:pf_user:${table.index}`);
+    const called = await this.#make('program', 'sched_cls', 'prog:sched_cls:pf_called');
+    await this.#holder.tell(`put:${table.index}:0:${called.index}`);
+    for (const { index } of [table, user]) await this.#holder.tell(`pin:${index}:${this.#newName()}`);
+    for (const { index } of [table, user, called]) await this.#holder.tell(`close:${index}`);
+  }
+
   async #make(kind: PinnableKind, type: string, instruction: string): Promise<Thing> {
     const { id, index } = await this.#holder.tell(instruction);
     const thing = { kind, id, type, index };
@@ -182,12 +195,13 @@ test('what is said to be lost with a pin, and only that, is lost with it', async
     const scene = new Scene(holder, bpffs.path, draw);
     await scene.build(groups.paths);
     await scene.letGo();
+    await scene.addTable();
     await using started = await startAgent(bpffs.path, dir.path);
     const ask: Ask = ({ kind, id }) => started.agent.holders.why(kind, id);
     await freeChain(sampler);
     const counted = await sampler.sample();
     let alive: readonly Thing[] = scene.things.filter(({ kind, id }) => counted.has(counterKey(kind, id)));
-    for (const name of shuffled(scene.names, draw)) {
+    for (const name of [...shuffled(scene.names.slice(0, -1), draw), ...scene.names.slice(-1)]) {
       let said: Prophecy = { dying: [], staying: [] };
       await untilPasses(() => {
         said = foretell(name, alive, ask, holder.pid);
