@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { type Agent, request } from 'node:https';
 import { join } from 'node:path';
 import type { Response } from 'supertest';
 import { authority } from '../../src/cluster/pki/authority.ts';
@@ -48,13 +48,19 @@ export interface TlsAsk {
   readonly pair?: Pair | undefined;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** JSON. */
+  readonly body?: unknown;
+  /** Connections to use again; one of its own unless told. */
+  readonly agent?: Agent;
 }
 
 /** Asks on a connection of its own; rejects where the handshake fails. Who answers is not looked at. */
 export async function askTls(ask: TlsAsk): Promise<Pick<Response, 'status' | 'body'>> {
-  const { url, ca, pair, method = 'GET', headers = {} } = ask;
+  const { url, ca, pair, method = 'GET', body, agent = false } = ask;
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const headers = { ...type, ...ask.headers };
   const shown = pair === undefined ? {} : { cert: readFileSync(pair.cert), key: readFileSync(pair.key) };
-  const options = { method, headers, ca: readFileSync(ca), agent: false, ...shown };
+  const options = { method, headers, ca: readFileSync(ca), agent, ...shown };
   return await new Promise((resolve, reject) => {
     const sent = request(url, { ...options, checkServerIdentity: () => undefined }, (response) => {
       const pieces: Buffer[] = [];
@@ -62,11 +68,11 @@ export async function askTls(ask: TlsAsk): Promise<Pick<Response, 'status' | 'bo
       response.on('error', reject);
       response.on('end', () => {
         const text = Buffer.concat(pieces).toString();
-        const body = text === '' ? undefined : JSON.parse(text);
-        resolve({ status: response.statusCode ?? 0, body });
+        const isJson = /json/.test(response.headers['content-type'] ?? '') && text !== '';
+        resolve({ status: response.statusCode ?? 0, body: isJson ? JSON.parse(text) : text });
       });
     });
     sent.on('error', reject);
-    sent.end();
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import test, { after } from 'node:test';
+import { type Role, roles } from '../../src/model/role.ts';
+import { testAgent } from '../support/agent.ts';
+import { createMap } from '../support/bpftool.ts';
+import { startEtcd, type TestEtcd } from '../support/etcd.ts';
+import { testManager } from '../support/manager.ts';
+import { askTls, type Pair, type TestPki, testPki } from '../support/pki.ts';
+import { repoPath } from '../support/repo-root.ts';
+import { until } from '../support/until.ts';
+
+/** One method of one route of the fleet, as the OpenAPI document has it: new routes come by themselves. */
+interface Operation {
+  readonly method: string;
+  readonly template: string;
+  readonly role: Role;
+  readonly hasBody: boolean;
+}
+
+const operations = readOperations();
+let etcd: TestEtcd | undefined;
+const authorities: TestPki[] = [];
+const connections: Agent[] = [];
+const opening = open();
+const patience = { timeoutMs: 60_000, everyMs: 100 };
+
+function readOperations(): readonly Operation[] {
+  const { paths } = JSON.parse(readFileSync(repoPath('openapi', 'pinfold.json'), 'utf8')) as {
+    paths: Record<string, Record<string, { 'x-role'?: Role; requestBody?: unknown }>>;
+  };
+  return Object.entries(paths)
+    .filter(([template]) => template.startsWith('/v1/cluster/'))
+    .flatMap(([template, methods]) =>
+      Object.entries(methods).map(([method, { 'x-role': role, requestBody }]) => ({
+        method: method.toUpperCase(),
+        template,
+        role: role ?? assert.fail(`${method} ${template} has no role`),
+        hasBody: requestBody !== undefined,
+      })),
+    );
+}
+
+/** A manager by itself and a node that is no manager, who know each other by certificates. */
+async function open() {
+  const ours = await testPki();
+  const theirs = await testPki();
+  authorities.push(ours, theirs);
+  etcd = await startEtcd();
+  const pairs = {
+    node: await ours.issue('n', { isNode: true }),
+    manager: await ours.issue('m', { isManager: true }),
+    person: await ours.issue('person'),
+    foreign: await theirs.issue('m', { isManager: true }),
+  };
+  const node = await testAgent({ settings: { node: 'n', etcd: etcd.urls, ...ours.settings(pairs.node) } });
+  createMap(`${node.bpffs.path}/held`, { name: 'pf_matrix' });
+  await node.local.get('/v1/pins?fresh=true').expect(200);
+  const manager = await testManager({ node: 'm', etcd: etcd.urls, ...ours.settings(pairs.manager) });
+  await until(
+    'the node to be there',
+    async () => (await manager.local.get('/v1/cluster/nodes')).body.items,
+    (items) => items?.length === 1,
+    patience,
+  );
+  const tokens = new Map<Role, { readonly node: string; readonly manager: string }>();
+  for (const role of roles) {
+    const { body } = await manager.local.post('/v1/cluster/tokens').send({ name: role, role }).expect(201);
+    tokens.set(role, { node: await node.token(role), manager: String(body.token) });
+  }
+  return { ca: ours.ca, pairs, node, manager, tokens };
+}
+
+after(async () => {
+  const world = await opening.catch(() => undefined);
+  for (const each of connections) each.destroy();
+  await world?.manager[Symbol.asyncDispose]();
+  await world?.node[Symbol.asyncDispose]();
+  etcd?.[Symbol.dispose]();
+  for (const each of authorities) each[Symbol.dispose]();
+});
+
+/** Asks one place everything, with one certificate and these headers; answers of each `status code`. */
+async function answersOf(
+  place: 'node' | 'manager',
+  pair: Pair,
+  headers: Readonly<Record<string, string>>,
+): Promise<ReadonlyMap<Operation, string>> {
+  const world = await opening;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  connections.push(agent);
+  const answers = new Map<Operation, string>();
+  for (const operation of operations) {
+    const { method, template, hasBody } = operation;
+    const url = `${world[place].url}${template.replaceAll(/\{\w+\}/g, 'nobody')}`;
+    const body = hasBody ? { body: {} } : {};
+    const { status, body: said } = await askTls({ url, ca: world.ca, pair, method, headers, agent, ...body });
+    answers.set(operation, status < 300 ? 'ok' : `${status} ${said.code}`);
+  }
+  return answers;
+}
+
+/** What is expected of each operation, where anything else is told with its name. */
+async function expectEach(
+  answers: ReadonlyMap<Operation, string>,
+  isExpected: (operation: Operation, answer: string) => boolean,
+): Promise<void> {
+  const wrong = [...answers].filter(([operation, answer]) => !isExpected(operation, answer));
+  assert.deepEqual(
+    wrong.map(([{ method, template, role }, answer]) => `${method} ${template} (${role}): ${answer}`),
+    [],
+  );
+}
+
+const may = (role: Role, needed: Role): boolean => roles.indexOf(role) >= roles.indexOf(needed);
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const speaking = (role: string) => ({ 'pinfold-actor': 'api:ci', 'pinfold-role': role });
+
+/** An answer of the route itself: it was let in, and found nobody of that name, or nothing in the body. */
+const isIn = (answer: string): boolean => /^(ok|404 |409 |422 |400 )/.test(answer);
+
+/** What a node says that is no manager, to those who may ask one. */
+const isNoManager = ({ hasBody }: Operation, answer: string): boolean =>
+  answer === '421 not_a_manager' || (hasBody && /^(422|400) /.test(answer));
+
+test('the document has the routes of the fleet, of every role', () => {
+  assert.ok(operations.length >= 15, `${operations.length} operations`);
+  assert.deepEqual([...new Set(operations.map(({ role }) => role))].sort(), ['admin', 'operator', 'viewer']);
+});
+
+for (const role of roles) {
+  test(`${role}: a manager lets in to what needs no more, and an agent says that it is no manager`, async () => {
+    const { pairs, tokens } = await opening;
+    const { node = '', manager = '' } = tokens.get(role) ?? {};
+    await expectEach(await answersOf('manager', pairs.person, bearer(manager)), (operation, answer) =>
+      may(role, operation.role) ? isIn(answer) : answer === '403 forbidden',
+    );
+    await expectEach(await answersOf('node', pairs.person, bearer(node)), (operation, answer) =>
+      may(role, operation.role) ? isNoManager(operation, answer) : answer === '403 forbidden',
+    );
+  });
+}
+
+test('with a certificate and no token nobody is let in anywhere, whosesoever it is', async () => {
+  const { pairs, tokens } = await opening;
+  for (const place of ['node', 'manager'] as const) {
+    for (const pair of [pairs.person, pairs.node, pairs.manager])
+      await expectEach(await answersOf(place, pair, {}), (_, answer) => answer === '401 unauthenticated');
+  }
+  const elsewhere = bearer(tokens.get('admin')?.node ?? '');
+  await expectEach(
+    await answersOf('manager', pairs.person, elsewhere),
+    (_, answer) => answer === '401 unauthenticated',
+  );
+});
+
+test('who speaks for others is let in at an agent as a manager, up to its --fleet-role, and nowhere else', async () => {
+  const { pairs } = await opening;
+  for (const pair of [pairs.person, pairs.node]) {
+    const refused = await answersOf('node', pair, speaking('admin'));
+    await expectEach(refused, (_, answer) => answer === '403 forbidden');
+  }
+  for (const pair of [pairs.person, pairs.node, pairs.manager]) {
+    const refused = await answersOf('manager', pair, speaking('admin'));
+    await expectEach(refused, (_, answer) => answer === '401 unauthenticated');
+  }
+  for (const [role, least] of [
+    ['viewer', 'viewer'],
+    ['operator', 'operator'],
+    ['admin', 'operator'],
+  ] as const) {
+    await expectEach(await answersOf('node', pairs.manager, speaking(role)), (operation, answer) =>
+      may(least, operation.role) ? isNoManager(operation, answer) : answer === '403 forbidden',
+    );
+  }
+});
+
+test('a foreign authority’s certificate is refused in the handshake, whatever it asks', async () => {
+  const { ca, pairs, node, manager, tokens } = await opening;
+  for (const [place, token] of [
+    [node, tokens.get('admin')?.node],
+    [manager, tokens.get('admin')?.manager],
+  ] as const) {
+    const headers = bearer(token ?? '');
+    const asked = operations.map(async ({ method, template }) => {
+      const url = `${place.url}${template.replaceAll(/\{\w+\}/g, 'nobody')}`;
+      return await askTls({ url, ca, pair: pairs.foreign, method, headers }).then(
+        ({ status }) => `${method} ${template}: ${status}`,
+        handshakeFailure,
+      );
+    });
+    assert.deepEqual([...new Set(await Promise.all(asked))], ['refused']);
+  }
+});
+
+/** The server ends a TLS 1.3 connection after its own side of the handshake: as an alert, or as a reset. */
+function handshakeFailure(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return /^ERR_SSL_|^ECONNRESET$|^EPIPE$/.test(code) ? 'refused' : code;
+}
+
+test('through the manager the node judges the role on its own routes', async () => {
+  const { ca, pairs, manager, tokens } = await opening;
+  const asks = [
+    { needs: 'viewer', method: 'GET', target: '/v1/pins/held' },
+    { needs: 'reader', method: 'GET', target: '/v1/maps/1000000/entries' },
+    { needs: 'operator', method: 'PUT', target: '/v1/directories/made' },
+    { needs: 'admin', method: 'GET', target: '/v1/tokens' },
+  ] as const;
+  for (const role of roles) {
+    const headers = bearer(tokens.get(role)?.manager ?? '');
+    for (const { needs, method, target } of asks) {
+      const url = `${manager.url}/v1/cluster/nodes/n/api${target}`;
+      const { status, body } = await askTls({ url, ca, pair: pairs.person, method, headers });
+      const isAllowed = may(role, needs) && needs !== 'admin';
+      const what = `${role} ${method} ${target}: ${status} ${JSON.stringify(body)}`;
+      if (isAllowed) assert.ok(isIn(status < 300 ? 'ok' : `${status} ${body.code}`), what);
+      else assert.deepEqual([status, body.code], [403, 'forbidden'], what);
+    }
+  }
+});
+
+test('docs/fleet.md tells the role of each route', () => {
+  const file = repoPath('docs', 'fleet.md');
+  const text = readFileSync(file, 'utf8');
+  const rows = operations.map(({ method, template, role }) => `| \`${method} ${template}\` | ${role} |`);
+  const table = ['| route | needs |', '|---|---|', ...rows].join('\n');
+  const place = /\| route \| needs \|\n(?:\|.*\|\n)+/;
+  if (process.env['PINFOLD_UPDATE_GOLDEN'] === '1') writeFileSync(file, text.replace(place, `${table}\n`));
+  assert.equal(place.exec(readFileSync(file, 'utf8'))?.[0], `${table}\n`);
+});
