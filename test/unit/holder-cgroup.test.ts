@@ -52,6 +52,15 @@ const shapes: readonly (readonly [path: string, expected: object])[] = [
   [`/nomad/${uid}.my.task`, { nomad_task: 'my.task', nomad_allocation: uid }],
   [`/nomad/${uid.slice(1)}.web`, {}],
   [`/ecs/${task.slice(1)}`, {}],
+  // What lies outside of a reader's own cgroup namespace (cgroup_namespaces(7)).
+  ['/../../system.slice/bird.service', { unit: 'bird.service' }],
+  [`/../docker/${id}`, { container: id }],
+  ['/..', {}],
+  // Nearly a container: too few digits, too many, capitals, and a name that only ends like one.
+  [`/docker-${id.slice(1)}.scope`, { unit: `docker-${id.slice(1)}.scope` }],
+  [`/docker/${id}0`, {}],
+  [`/docker/${id.toUpperCase()}`, {}],
+  [`/docker/x${id}`, {}],
 ];
 
 for (const [path, expected] of shapes) {
