@@ -2,7 +2,14 @@ import type { Clock } from '../../model/clock.ts';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-const randomBytesAnId = 10;
+/** Two digits at a time. */
+const pairs = [...alphabet].flatMap((one) => [...alphabet].map((other) => one + other));
+
+/** The random part is two numbers of so many bytes each, and each is so many digits: doubles hold them. */
+const [halfBytes, halfDigits] = [5, 8] as const;
+const halfEnd = 32 ** halfDigits;
+
+const timeDigits = 10;
 
 /** Ids for which random bytes are drawn at once: a draw costs the same whatever its size. */
 const idsADraw = 64;
@@ -15,27 +22,39 @@ const idsADraw = 64;
  * counted up.
  */
 export function operationIds(clock: Clock, randomBytes: (size: number) => Uint8Array): () => string {
-  let last = 0n;
-  let lastMs = 0;
-  let drawn = '';
-  const random = (): bigint => {
-    if (drawn === '') drawn = Buffer.from(randomBytes(randomBytesAnId * idsADraw)).toString('hex');
-    const digits = drawn.slice(0, 2 * randomBytesAnId);
-    drawn = drawn.slice(2 * randomBytesAnId);
-    return BigInt(`0x${digits}`);
+  let [timeMs, high, low] = [0, 0, 0];
+  let timeText = '';
+  let drawn = Buffer.alloc(0);
+  const random = (): number => {
+    if (drawn.length === 0) drawn = Buffer.from(randomBytes(2 * halfBytes * idsADraw));
+    const half = drawn.readUIntBE(0, halfBytes);
+    drawn = drawn.subarray(halfBytes);
+    return half;
+  };
+  const begin = (ms: number): void => {
+    timeMs = ms;
+    timeText = textOf(ms, timeDigits);
+  };
+  const countUp = (): void => {
+    low = (low + 1) % halfEnd;
+    if (low === 0) high = (high + 1) % halfEnd;
+    if (low === 0 && high === 0) begin(timeMs + 1);
   };
   return () => {
     const nowMs = clock.now().getTime();
-    if (nowMs > lastMs) {
-      lastMs = nowMs;
-      last = (BigInt(nowMs) << 80n) | random();
-    } else last += 1n;
-    return textOf(last);
+    if (nowMs > timeMs) {
+      begin(nowMs);
+      [high, low] = [random(), random()];
+    } else countUp();
+    return timeText + textOf(high, halfDigits) + textOf(low, halfDigits);
   };
 }
 
-function textOf(id: bigint): string {
+/** A number in so many digits, an even number of them. */
+function textOf(number: number, digits: number): string {
   let text = '';
-  for (const digit of id.toString(32).padStart(26, '0')) text += alphabet[Number.parseInt(digit, 32)] ?? '';
+  for (let left = number; text.length < digits; left = Math.floor(left / 1024)) {
+    text = (pairs[left % 1024] ?? '') + text;
+  }
   return text;
 }
