@@ -2,8 +2,8 @@ import { limits } from '../model/limits.ts';
 import type { IdempotencyRecord, IdempotencyRecords } from '../model/store.ts';
 
 /**
- * What was answered to an `Idempotency-Key`, remembered for as long as this process lives: a manager by itself
- * has no database. What it passes on to a node carries the key along, and is remembered there.
+ * What was answered to an `Idempotency-Key`, remembered for as long as this process lives: a manager by
+ * itself has no database. What it passes on to a node carries the key along, and is remembered there.
  *
  * The oldest are forgotten when there are more than limits.rememberedAnswersMax.
  */

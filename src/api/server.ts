@@ -57,15 +57,7 @@ export interface ApiOptions {
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { parts, version } = options;
   const connections = new Connections(options.peers);
-  const auth = new Authenticator({
-    tokens: hasNode(parts) ? parts.tokens : undefined,
-    fleet: parts.fleetTokens,
-    fleetRoleMax: options.fleetRoleMax,
-    clock: parts.clock,
-    local: options.localRoles,
-    connections,
-    gate: options.gate,
-  });
+  const auth = authenticatorOf(options, connections);
   const app = createApp();
   const routes: RouteOptions[] = [];
   const measure = measuring(parts);
@@ -125,6 +117,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     },
     handle: (request, response) => app.routing(request, response),
   };
+}
+
+function authenticatorOf(options: ApiOptions, connections: Connections): Authenticator {
+  const { parts, fleetRoleMax, gate, localRoles: local } = options;
+  const tokens = hasNode(parts) ? parts.tokens : undefined;
+  const fleet = parts.fleetTokens;
+  return new Authenticator({ tokens, fleet, fleetRoleMax, clock: parts.clock, local, connections, gate });
 }
 
 /** Fastify insists on a server of its own; this one never listens, `listener.ts` makes those that do. */

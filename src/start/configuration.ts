@@ -16,7 +16,7 @@ export interface ConfigSources {
 /** The environment of the process, as main.ts hands it on. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads what stands in the environment, and in the file that is named there or by flag. @throws ConfigError */
+/** Reads the environment, and the file that is named there or by flag. @throws ConfigError */
 export function readSources(flags: Settings, environment: Environment): ConfigSources {
   const env = parseEnvironment(environment);
   const path = flags['config'] ?? env['config'];

@@ -136,7 +136,7 @@ test('a manager may do everything of the fleet; a node nobody made known, nothin
   assert.deepEqual(await rightsOf(stranger), nothing);
 });
 
-test('a node cannot smuggle another’s key, or a question about it, into a transaction of its own', async () => {
+test('a node cannot smuggle another’s key, or a question about it, into its transactions', async () => {
   const { pairs } = await opening;
   await using store = await storeOf(pairs.a);
   const own = keys['own digest'] ?? assert.fail();
@@ -156,7 +156,7 @@ test('a node cannot smuggle another’s key, or a question about it, into a tran
   await lease.revoke();
 });
 
-test('agents and managers need no more than that: a node joins, and its manager sees and asks it', async () => {
+test('agents and managers need no more than that: a node joins, its manager asks it', async () => {
   const { pki: ours, etcd: started, pairs } = await opening;
   const etcdOf = ({ cert, key }: Pair) => ({
     etcd: started.urls,

@@ -44,7 +44,7 @@ async function make(name: string, role: string): Promise<string> {
   return String(body.token);
 }
 
-test('a token of the fleet is made at one manager, and good at that one at once and soon at all', async () => {
+test('a token of the fleet is good at the manager that made it at once, and soon at all', async () => {
   const { one, other, node } = await opening;
   const secret = await make('ci', 'viewer');
   await one.remote(secret).get('/v1/cluster/nodes').expect(200);

@@ -122,7 +122,7 @@ test('what makes no sense of many nodes is said', async () => {
   assert.match(wrong.err, /The selector cannot be read/);
 });
 
-test('nodes that do not answer are named on stderr, the others are printed, and the exit code is 1', async () => {
+test('nodes that do not answer are named on stderr, others are printed, the exit code is 1', async () => {
   const { nodes } = await opening;
   await nodes[2]?.running.stop();
   for (const words of [

@@ -68,7 +68,7 @@ test('a manager by itself serves the fleet and itself, and has none of the route
     assert.equal((await manager.local.get(path).expect(404)).body.code, 'not_found');
 });
 
-test('a manager whose etcd is away is alive but not ready, says why, and is ready once it is there', async () => {
+test('a manager whose etcd is away is alive, says why it is not ready, and is once it can', async () => {
   using own = await startEtcd();
   own.members[0]?.kill();
   await own.members[0]?.exit();

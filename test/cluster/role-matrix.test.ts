@@ -130,7 +130,7 @@ test('the document has the routes of the fleet, of every role', () => {
 });
 
 for (const role of roles) {
-  test(`${role}: a manager lets in to what needs no more, and an agent says that it is no manager`, async () => {
+  test(`${role}: a manager lets in to what needs no more, an agent says it is none`, async () => {
     const { pairs, tokens } = await opening;
     const { node = '', manager = '' } = tokens.get(role) ?? {};
     await expectEach(await answersOf('manager', pairs.person, bearer(manager)), (operation, answer) =>
@@ -155,7 +155,7 @@ test('with a certificate and no token nobody is let in anywhere, whosesoever it 
   );
 });
 
-test('who speaks for others is let in at an agent as a manager, up to its --fleet-role, and nowhere else', async () => {
+test('who speaks for others is let in at an agent alone, if a manager, up to --fleet-role', async () => {
   const { pairs } = await opening;
   for (const pair of [pairs.person, pairs.node]) {
     const refused = await answersOf('node', pair, speaking('admin'));

@@ -47,7 +47,11 @@ export class FleetTokens {
     return [...this.#byHash.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
   }
 
-  /** Resolves once this manager knows it. @throws PinfoldError already_exists, too_many_requests, cluster_unavailable */
+  /**
+   * Resolves once this manager knows it.
+   *
+   * @throws PinfoldError already_exists, too_many_requests, cluster_unavailable
+   */
   async add(record: TokenRecord): Promise<void> {
     if (this.#mirror.entries.size >= limits.tokensMax) {
       const detail = `There are ${limits.tokensMax} tokens of the fleet already; revoke one first.`;
@@ -60,7 +64,11 @@ export class FleetTokens {
     throw new PinfoldError('already_exists', { detail: `The fleet has a token ${record.name} already.` });
   }
 
-  /** Resolves once this manager no longer takes it. @throws PinfoldError token_not_found, conflict, cluster_unavailable */
+  /**
+   * Resolves once this manager no longer takes it.
+   *
+   * @throws PinfoldError token_not_found, conflict, cluster_unavailable
+   */
   async remove(name: string): Promise<void> {
     const key = keyOf(name);
     const { value: known } = await this.#store.get(key);

@@ -2,7 +2,7 @@
 export interface CertificateWish {
   /** Its common name, by which etcd knows its owner, and the name in its identities. */
   readonly name: string;
-  /** Whose it is: a node's, a manager's, both (an agent with --manager), or neither (a caller, an etcd member). */
+  /** A node's, a manager's, both (an agent with --manager), or neither (a caller's, an etcd member's). */
   readonly isNode: boolean;
   readonly isManager: boolean;
   /** Host names and IP addresses it is reached by, beside its name. */
