@@ -158,7 +158,7 @@ test('the measurement ends with its caller', async () => {
   request.on('error', () => undefined);
   await until('the kernel to measure', measuring, (count) => count === 1);
   request.destroy();
-  await until('the kernel to stop', measuring, (count) => count === 0, { timeoutMs: 5000 });
+  await until('the kernel to stop', measuring, (count) => count === 0, { timeoutMs: 30_000 });
 });
 
 test('a time for statistics that is too long, or none, is refused', async () => {

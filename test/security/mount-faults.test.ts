@@ -267,7 +267,7 @@ async function strike(
     `work after ${at}`,
     () => stage.caller.ask(works),
     ({ code }) => code === 'ok',
-    { timeoutMs: 5000 },
+    { timeoutMs: 30_000 },
   );
   assert.deepEqual(stage.agent.running.kernel.fds.transient(), [], at);
   return answer.code;
@@ -315,7 +315,7 @@ test('in the middle of a change a plain umount is refused as busy, and right aft
       assert.match(attempts[0] ?? '', /busy/, at);
       assert.equal(picture(path, known), after, at);
       // A slice of observation may have the root open just now.
-      await until(`an umount after ${at}`, umount, ({ status }) => status === 0, { timeoutMs: 5000 });
+      await until(`an umount after ${at}`, umount, ({ status }) => status === 0, { timeoutMs: 30_000 });
       const gone = await stage.caller.ask(ask);
       assert.equal(gone.code, 'mount_unavailable', `${at}: ${JSON.stringify(gone.body)}`);
       mountAt(path);

@@ -102,7 +102,7 @@ test('on a full disk changes are 507 before the kernel is touched, reads work, a
       'changes to work again',
       () => caller.ask(again),
       ({ code }) => code === 'ok',
-      { timeoutMs: 5000 },
+      { timeoutMs: 30_000 },
     );
   }
   const database = databaseOf(stateDir);

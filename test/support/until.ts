@@ -19,7 +19,7 @@ export async function until<T>(
   isDone: (value: T) => boolean = Boolean,
   patience: Patience = {},
 ): Promise<T> {
-  const { timeoutMs = 10_000, everyMs = 20 } = patience;
+  const { timeoutMs = 30_000, everyMs = 20 } = patience;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await probe();
@@ -37,7 +37,7 @@ export async function until<T>(
  * @throws the last assertion error, when the deadline has passed.
  */
 export async function untilPasses(check: () => void | Promise<void>, patience: Patience = {}): Promise<void> {
-  const { timeoutMs = 10_000, everyMs = 20 } = patience;
+  const { timeoutMs = 30_000, everyMs = 20 } = patience;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
