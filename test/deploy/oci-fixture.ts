@@ -109,7 +109,7 @@ function configOf({ socket, annotations, script, ...options }: BundleOptions): o
 }
 
 /** A container whose runtime was killed while it was made has no state to delete it by. */
-function removeCgroups(id: string): void {
+export function removeCgroups(id: string): void {
   const root = '/sys/fs/cgroup';
   for (const path of [root, ...readdirSync(root).map((name) => join(root, name))].map((at) => join(at, id))) {
     if (existsSync(path)) rmdirSync(path);

@@ -2,46 +2,18 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test, { after } from 'node:test';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { mergeConfig } from '../../src/model/config.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { commandLine } from '../support/command-line.ts';
 import { repoPath } from '../support/repo-root.ts';
+import { consumerPod, daemonPod, documents } from './kubernetes-fixture.ts';
 
 const agent = await testAgent();
 after(() => agent[Symbol.asyncDispose]());
 
-interface Container {
-  readonly name: string;
-  readonly image: string;
-  readonly args: readonly string[];
-  readonly securityContext: {
-    readonly privileged?: boolean;
-    readonly runAsUser?: number;
-    readonly runAsGroup?: number;
-    readonly allowPrivilegeEscalation?: boolean;
-    readonly readOnlyRootFilesystem?: boolean;
-    readonly capabilities?: { readonly drop: readonly string[]; readonly add?: readonly string[] };
-  };
-  readonly volumeMounts: readonly { readonly name: string; readonly mountPropagation?: string }[];
-}
-
-interface PodSpec {
-  readonly automountServiceAccountToken: boolean;
-  readonly initContainers: readonly Container[];
-  readonly containers: readonly Container[];
-  readonly volumes: readonly { readonly name: string }[];
-}
-
-const read = (path: string): string => readFileSync(repoPath('deploy', path), 'utf8');
-const documents = parseAllDocuments(read('kubernetes/pinfold.yaml')).map((each) => {
-  assert.deepEqual([...each.errors, ...each.warnings], []);
-  return each.toJS();
-});
 const [namespace, config, daemons] = documents;
-const daemonPod: PodSpec = daemons.spec.template.spec;
-const consumerPod: PodSpec = parse(read('kubernetes/consumer.yaml')).spec;
 
 test('Kubernetes: the documents match each other and ask the cluster for nothing', () => {
   assert.deepEqual(
@@ -115,9 +87,11 @@ const pinfold = (args: readonly string[]) =>
 
 test('the commands that the examples run are those of the command line, and do what they say', async () => {
   const alloc = 'c0ffee00-1111-2222-3333-444455556666';
-  const tasks = [...read('nomad/flows-reader.nomad.hcl').matchAll(/^\s*args\s*=\s*(\[.*\])$/gm)].map(
-    ([, list = '[]']): readonly string[] => JSON.parse(list.replace(/\$\{NOMAD_ALLOC_ID\}/, alloc)),
-  );
+  const tasks = [
+    ...readFileSync(repoPath('deploy/nomad/flows-reader.nomad.hcl'), 'utf8').matchAll(
+      /^\s*args\s*=\s*(\[.*\])$/gm,
+    ),
+  ].map(([, list = '[]']): readonly string[] => JSON.parse(list.replace(/\$\{NOMAD_ALLOC_ID\}/, alloc)));
   const verbs = tasks.map(([verb]) => verb);
   assert.deepEqual(verbs, ['claim', 'wait', 'release']);
   const [claim = [], wait = [], release = []] = tasks;
