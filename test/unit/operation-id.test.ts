@@ -17,7 +17,9 @@ function clockAt(...millis: readonly number[]): Clock {
 const numberOf = (text: string): bigint =>
   [...text].reduce((value, digit) => value * 32n + BigInt(crockford.indexOf(digit)), 0n);
 
-const idsOf = (clock: Clock, count: number, bytes = randomBytes): readonly string[] => {
+type Draw = (size: number) => Uint8Array;
+
+const idsOf = (clock: Clock, count: number, bytes: Draw = randomBytes): readonly string[] => {
   const next = operationIds(clock, bytes);
   return Array.from({ length: count }, next);
 };

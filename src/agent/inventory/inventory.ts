@@ -9,6 +9,8 @@ export class Inventory {
   readonly objects = new ObjectInventory();
   readonly #mounts = new Map<string, MountNames>();
   readonly #pinsByObject = new Map<string, Set<PinEntry>>();
+  /** By inode number: nearly always one, and never as many as an object may have pins. */
+  readonly #pinsByInode = new Map<number, readonly PinEntry[]>();
   #revision = 0;
 
   /** Another number whenever a name, or what it leads to, has changed. */
@@ -77,12 +79,9 @@ export class Inventory {
   }
 
   /** All names of the inode a pin is, the pin itself among them where it is listed. */
-  namesOfInode(pin: Pick<PinEntry, 'mount' | 'inode' | 'object'>): readonly PinEntry[] {
-    const found: PinEntry[] = [];
-    for (const other of this.#pinsByObject.get(`${pin.object.kind}:${pin.object.id}`) ?? []) {
-      if (isSameInode(other.inode, pin.inode) && other.mount === pin.mount) found.push(other);
-    }
-    return found;
+  namesOfInode({ inode, mount }: Pick<PinEntry, 'mount' | 'inode'>): readonly PinEntry[] {
+    const pins = this.#pinsByInode.get(inode.inode) ?? [];
+    return pins.filter((other) => isSameInode(other.inode, inode) && other.mount === mount);
   }
 
   #list(pin: PinEntry): void {
@@ -90,6 +89,8 @@ export class Inventory {
     const pins = this.#pinsByObject.get(key);
     if (pins === undefined) this.#pinsByObject.set(key, new Set([pin]));
     else pins.add(pin);
+    const { inode } = pin.inode;
+    this.#pinsByInode.set(inode, [...(this.#pinsByInode.get(inode) ?? []), pin]);
   }
 
   #unlist(pin: PinEntry): void {
@@ -97,5 +98,9 @@ export class Inventory {
     const pins = this.#pinsByObject.get(key);
     pins?.delete(pin);
     if (pins?.size === 0) this.#pinsByObject.delete(key);
+    const { inode } = pin.inode;
+    const others = (this.#pinsByInode.get(inode) ?? []).filter((other) => other !== pin);
+    if (others.length === 0) this.#pinsByInode.delete(inode);
+    else this.#pinsByInode.set(inode, others);
   }
 }
