@@ -175,8 +175,12 @@ test('agents and managers need no more than that: a node joins, its manager asks
     ({ state, digest }) => state === 'ready' && digest !== null && digest !== undefined,
     patience,
   );
-  const { body } = await manager.local.get('/v1/cluster/pins').expect(200);
-  assert.deepEqual([body.complete, body.items[0].path], [true, 'one']);
+  await until(
+    'the node to answer',
+    async () => (await manager.local.get('/v1/cluster/pins')).body,
+    ({ complete, items }) => complete === true && items[0]?.path === 'one',
+    patience,
+  );
   assert.deepEqual(
     node.logs.filter((line) => /does not let this certificate|does not allow this watch/.test(line)),
     [],

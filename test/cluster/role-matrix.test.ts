@@ -117,8 +117,8 @@ const may = (role: Role, needed: Role): boolean => roles.indexOf(role) >= roles.
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const speaking = (role: string) => ({ 'pinfold-actor': 'api:ci', 'pinfold-role': role });
 
-/** An answer of the route itself: it was let in, and found nobody of that name, or nothing in the body. */
-const isIn = (answer: string): boolean => /^(ok|404 |409 |422 |400 )/.test(answer);
+/** An answer of the route itself: it was let in, and found nobody of that name, nothing in the body… */
+const isIn = (answer: string): boolean => /^(ok|404 |409 |422 |400 |502 |503 )/.test(answer);
 
 /** What a node says that is no manager, to those who may ask one. */
 const isNoManager = ({ hasBody }: Operation, answer: string): boolean =>

@@ -88,8 +88,12 @@ test('a manager by itself is known by its certificate, too', async () => {
   const { etcd: store, ours } = await opening;
   const pair = await ours.issue('alone', { isManager: true });
   await using alone = await testManager({ etcd: store.urls, node: 'alone', ...ours.settings(pair) });
-  const { body } = await alone.local.get('/v1/cluster/pins?node=n').expect(200);
-  assert.deepEqual([body.complete, body.items.length], [true, 1]);
+  await until(
+    'the node to answer it',
+    async () => (await alone.local.get('/v1/cluster/pins?node=n')).body,
+    ({ complete, items }) => complete === true && items.length === 1,
+    patience,
+  );
   const refused = await alone.local.get('/v1/cluster/nodes/n/api/v1/tokens').expect(403);
   assert.match(refused.body.detail, /via:alone has the role operator/);
 });

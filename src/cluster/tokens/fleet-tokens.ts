@@ -1,13 +1,12 @@
 import type { Clock } from '../../model/clock.ts';
 import { parseFleetToken } from '../../model/cluster/documents.ts';
 import { type ClusterKey, clusterKey, clusterPrefix, parseClusterName } from '../../model/cluster/key.ts';
-import type { ClusterStore, ClusterTransaction } from '../../model/cluster/store.ts';
+import type { ClusterStore } from '../../model/cluster/store.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { Log } from '../../model/log.ts';
 import type { FleetTokenDocument } from '../../model/schema/fleet-token.ts';
 import type { TokenRecord } from '../../model/store.ts';
-import { pause } from '../backoff.ts';
 import { Mirror } from '../mirror.ts';
 
 /**
@@ -21,8 +20,7 @@ export class FleetTokens {
   readonly #store: ClusterStore;
   readonly #mirror: Mirror;
   #byHash = new Map<string, TokenRecord>();
-  /** Ends the waiting of those who want to see their own change. */
-  #changed = new AbortController();
+  readonly #own = new Map<ClusterKey, OwnChange>();
 
   constructor(parts: { readonly store: ClusterStore; readonly clock: Clock; readonly log: Log }) {
     this.#store = parts.store;
@@ -48,7 +46,7 @@ export class FleetTokens {
   }
 
   /**
-   * Resolves once this manager knows it.
+   * Good here at once, at other managers as soon as they hear of it.
    *
    * @throws PinfoldError already_exists, too_many_requests, cluster_unavailable
    */
@@ -59,13 +57,14 @@ export class FleetTokens {
     }
     const key = keyOf(record.name);
     const changes = [{ put: key, value: JSON.stringify(documentOf(record)) }];
-    const { succeeded } = await this.#change({ conditions: [{ key, modRevision: 0 }], changes });
-    if (succeeded) return;
-    throw new PinfoldError('already_exists', { detail: `The fleet has a token ${record.name} already.` });
+    const { succeeded, revision } = await this.#store.txn({ conditions: [{ key, modRevision: 0 }], changes });
+    if (!succeeded)
+      throw new PinfoldError('already_exists', { detail: `The fleet has a token ${record.name} already.` });
+    this.#know(key, { revision, record });
   }
 
   /**
-   * Resolves once this manager no longer takes it.
+   * Refused here from now on, at other managers as soon as they hear of it.
    *
    * @throws PinfoldError token_not_found, conflict, cluster_unavailable
    */
@@ -75,37 +74,43 @@ export class FleetTokens {
     if (known === undefined)
       throw new PinfoldError('token_not_found', { detail: 'The fleet has no token of this name.' });
     const conditions = [{ key, modRevision: known.modRevision }];
-    const { succeeded } = await this.#change({ conditions, changes: [{ delete: key }] });
-    if (succeeded) return;
-    throw new PinfoldError('conflict', { detail: 'The token was changed at this moment: look again.' });
+    const { succeeded, revision } = await this.#store.txn({ conditions, changes: [{ delete: key }] });
+    if (!succeeded)
+      throw new PinfoldError('conflict', { detail: 'The token was changed at this moment: look again.' });
+    this.#know(key, { revision, record: undefined });
   }
 
-  /** Carries it out, and waits until the mirror has it, or for as long as a call may take. */
-  async #change(transaction: ClusterTransaction): Promise<{ readonly succeeded: boolean }> {
-    const { succeeded, revision } = await this.#store.txn(transaction);
-    const late = AbortSignal.timeout(limits.clusterCallMs);
-    while (succeeded && this.#mirror.revision < revision && !late.aborted) {
-      await pause(limits.clusterCallMs, AbortSignal.any([this.#changed.signal, late]));
-    }
-    return { succeeded };
+  #know(key: ClusterKey, change: OwnChange): void {
+    this.#own.set(key, change);
+    this.#take();
   }
 
   #take(): void {
     const before = this.#byHash;
-    const records = [...this.#mirror.entries.values()].flatMap(({ key, value }) => {
+    const records = new Map<ClusterKey, TokenRecord>();
+    for (const { key, value } of this.#mirror.entries.values()) {
       const document = parseFleetToken(value);
-      return document === undefined ? [] : [recordOf(nameOf(key), document)];
-    });
+      if (document !== undefined) records.set(key, recordOf(nameOf(key), document));
+    }
+    for (const [key, { revision, record }] of this.#own) {
+      if (this.#mirror.revision >= revision) this.#own.delete(key);
+      else if (record === undefined) records.delete(key);
+      else records.set(key, record);
+    }
     this.#byHash = new Map(
-      records.map((record) => {
+      [...records.values()].map((record) => {
         const hash = Buffer.from(record.sha256).toString('base64url');
         const known = before.get(hash);
         return [hash, known !== undefined && isSame(known, record) ? known : record];
       }),
     );
-    this.#changed.abort();
-    this.#changed = new AbortController();
   }
+}
+
+/** What this manager did itself, until the watch tells of it; without a record, the token is gone. */
+interface OwnChange {
+  readonly revision: number;
+  readonly record: TokenRecord | undefined;
 }
 
 function keyOf(name: string): ClusterKey {
