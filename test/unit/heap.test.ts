@@ -29,7 +29,7 @@ test('garbage is collected once the process is at rest, and not again while ther
   const { state, after } = heapOf(60 * mebibyte);
   assert.equal(await after(5000), 0, 'half a processor is no rest');
   assert.equal(await after(100), 1);
-  state.heapBytes += 20 * mebibyte;
+  state.heapBytes += 12 * mebibyte;
   assert.equal(await after(100), 1, 'not worth it');
   state.heapBytes += 5 * mebibyte;
   assert.equal(await after(100), 2);

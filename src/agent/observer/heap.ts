@@ -3,7 +3,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../../model/clock.ts';
 
 /** How much larger than after the last collection the heap must be, in bytes, for another to be worth it. */
-const worthBytes = 24 * 1024 * 1024;
+const worthBytes = 16 * 1024 * 1024;
 
 /** At rest a process takes less than one part in so many of one processor. */
 const restShare = 10;
