@@ -88,13 +88,10 @@ export class MapCopies {
     const record = this.#recordOf(wish);
     if (record === undefined) return 'none';
     const asides = this.#asidesOf(wish);
-    const isSwapped = record.phase === 'draining';
     const seen = lookAtPath(environment, wish.path);
     const mapId = seen.is === 'pin' && seen.pin.kind === 'map' ? seen.pin.identity.id : undefined;
-    if (record.phase === 'swapping' && mapId !== undefined && mapId === asides.copy_new?.objectId) {
-      environment.store.pinsets.putCopy({ ...record, phase: 'draining' });
-      return 'draining';
-    }
+    const isSwapped = record.phase === 'draining' || this.#hasSwapped(record, asides, mapId);
+    if (isSwapped) environment.store.pinsets.putCopy({ ...record, phase: 'draining' });
     // Somebody has unpinned the name: it gets back what it had.
     const right = isSwapped ? asides.copy_new : asides.copy_old;
     if (seen.is === 'absent' && right !== undefined) await this.#pinAgain(wish, right);
@@ -102,6 +99,14 @@ export class MapCopies {
     if (isSwapped) return 'draining';
     this.#forget(wish);
     return 'none';
+  }
+
+  /** What the name holds says it; where it holds nothing, what it held last does. */
+  #hasSwapped({ phase, path }: MapCopyRecord, { copy_new: fresh }: CopyAsides, mapId: number | undefined) {
+    if (phase !== 'swapping' || fresh === undefined) return false;
+    if (mapId !== undefined) return mapId === fresh.objectId;
+    const [last] = this.#parts.environment.store.pins.history(fresh.mount, path, 1);
+    return last?.objectId === fresh.objectId && last.fingerprint === fresh.fingerprint;
   }
 
   /** A third thing is there. What is held of the old map stays: it may be the last that holds it. */

@@ -94,6 +94,8 @@ export class ReplaceMove implements Move {
     const before = this.#displaced.known();
     if (this.#progress === 'staged') this.#exchange();
     this.#staged.named();
+    // The process died after the exchange, and by now somebody has taken the name from the new pin.
+    if (this.subject.state === undefined) throw mismatch(this.path);
     say('exchanged');
     if (!isInode(slotInode(this.#site, this.#slot), before)) {
       this.#exchangeBack();
