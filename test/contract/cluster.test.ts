@@ -238,6 +238,20 @@ test('the command line lists nodes, and asks one of them through its manager', a
   assert.deepEqual([none.code, none.out], [3, '']);
 });
 
+test('on a machine by itself the tokens of the fleet are in its own database, and good at once', async () => {
+  const at = await opening;
+  const wish = { name: 'everywhere', role: 'reader', expires_in: '1h' };
+  const { body, headers } = await at.local.post('/v1/cluster/tokens').send(wish).expect(201);
+  assert.equal(headers['location'], '/v1/cluster/tokens/everywhere');
+  await at.remote(body.token).get('/v1/cluster/nodes').expect(200);
+  await at.remote(body.token).get('/v1/cluster/tokens').expect(403);
+  const { body: listed } = await at.local.get('/v1/cluster/tokens').expect(200);
+  const { token: _, ...told } = body;
+  assert.deepEqual(listed.items, [told]);
+  await at.local.delete('/v1/cluster/tokens/everywhere').expect(204);
+  await at.remote(body.token).get('/v1/cluster/nodes').expect(401);
+});
+
 test('the key of a fleet is made for its owner alone, once, and says what comes next', async () => {
   using dir = tempDir('cluster-init');
   const file = `${dir.path}/key`;
