@@ -7,6 +7,7 @@ import type { WhyDocument } from '../../src/model/schema/holder.ts';
 import { mountBpffs } from '../support/bpffs.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { type CounterSampler, counterKey, counterSampler } from '../support/counters.ts';
+import { freeChain } from '../support/free-chain.ts';
 import { type Holder, hold } from '../support/hold.ts';
 import { startAgent } from '../support/observed.ts';
 import { rounds } from '../support/rounds.ts';
@@ -24,6 +25,8 @@ interface Thing {
   readonly id: number;
   readonly type: string;
   readonly index: number;
+  /** The one process that may have it open. */
+  readonly pid: number;
 }
 
 /** Objects that hold each other at random, and the names of their pins. */
@@ -99,7 +102,7 @@ class Scene {
 
   async #make(kind: PinnableKind, type: string, instruction: string): Promise<Thing> {
     const { id, index } = await this.#holder.tell(instruction);
-    const thing = { kind, id, type, index };
+    const thing = { kind, id, type, index, pid: this.#holder.pid };
     this.things.push(thing);
     return thing;
   }
@@ -123,21 +126,24 @@ interface Prophecy {
   readonly staying: readonly Thing[];
 }
 
-/** Who dies with a name, asked of each by itself; fails while somebody else has one of them open. */
-function foretell(name: string, things: readonly Thing[], ask: Ask, pid: number): Prophecy {
-  const dying = things.filter((thing) => {
-    const why = ask(thing);
-    assertUndisturbed(why, pid, thing);
-    assertSentences(why);
-    const entry = why.if_unpinned.find(({ path }) => name.endsWith(`/${path}`));
-    assert.deepEqual(entry?.perhaps_freed ?? [], []);
-    return entry?.freed.some(({ kind, id }) => kind === thing.kind && id === thing.id) === true;
-  });
+/** Who dies with a name, asked of each by itself, and again while somebody else has it open. */
+async function foretell(name: string, things: readonly Thing[], ask: Ask): Promise<Prophecy> {
+  const dying: Thing[] = [];
+  for (const thing of things) {
+    await untilPasses(() => {
+      const why = ask(thing);
+      assertUndisturbed(why, thing);
+      assertSentences(why);
+      const entry = why.if_unpinned.find(({ path }) => name.endsWith(`/${path}`));
+      assert.deepEqual(entry?.perhaps_freed ?? [], []);
+      if (entry?.freed.some(({ kind, id }) => kind === thing.kind && id === thing.id)) dying.push(thing);
+    }, patience);
+  }
   return { dying, staying: things.filter((thing) => !dying.includes(thing)) };
 }
 
 /** A prog_array without users may be counted once too often by the kernel itself (docs/holders.md). */
-function assertUndisturbed({ references, nodes }: WhyDocument, pid: number, { kind, type }: Thing): void {
+function assertUndisturbed({ references, nodes }: WhyDocument, { kind, type, pid }: Thing): void {
   const isVague = type === 'prog_array' && references.usercnt === 0;
   if (kind !== 'program' && !isVague) assert.equal(references.unexplained, 0);
   for (const node of nodes) {
@@ -172,17 +178,6 @@ async function assertAlive(sampler: CounterSampler, { dying, staying }: Prophecy
   assert.deepEqual(mustGo.filter(isCounted), [], 'they were said to go');
 }
 
-/** Waits until a program and its map have been freed: whatever was let go before has been, too. */
-async function freeChain(sampler: CounterSampler): Promise<void> {
-  const chain = await hold('map:hash:4:4:1:pf_last:0', 'prog:sched_cls:pf_last:0');
-  const keys = chain.objects.map(({ id }, index) => counterKey(index === 0 ? 'map' : 'program', id));
-  await chain.release();
-  await untilPasses(async () => {
-    const counted = await sampler.sample();
-    for (const key of keys) assert.equal(counted.has(key), false);
-  }, patience);
-}
-
 test('what is said to be lost with a pin, and only that, is lost with it', async (t) => {
   using sampler = counterSampler();
   const draw = random(seed);
@@ -202,10 +197,7 @@ test('what is said to be lost with a pin, and only that, is lost with it', async
     const counted = await sampler.sample();
     let alive: readonly Thing[] = scene.things.filter(({ kind, id }) => counted.has(counterKey(kind, id)));
     for (const name of [...shuffled(scene.names.slice(0, -1), draw), ...scene.names.slice(-1)]) {
-      let said: Prophecy = { dying: [], staying: [] };
-      await untilPasses(() => {
-        said = foretell(name, alive, ask, holder.pid);
-      }, patience);
+      const said = await foretell(name, alive, ask);
       unlinkSync(name);
       await untilPasses(() => assertAlive(sampler, said), patience);
       lost[said.dying.length === 0 ? 'nothing' : 'something']++;
