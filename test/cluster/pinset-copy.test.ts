@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import test from 'node:test';
 import type { PinSet } from '../../src/model/schema/pinset.ts';
-import { bpftool, isAlive, pinnedMap } from '../support/bpftool.ts';
+import { bpftool, isAlive, pinnedMap, updateEntry } from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
 import { type PinSetNode, pinSetNode } from '../support/pinset-node.ts';
 import { type Child, start } from '../support/process.ts';
@@ -101,4 +101,37 @@ test('what does not fit is not copied: the old map stays under its name, and not
   assert.equal(readdirSync(node.path('pinfold-staging')).length, 1);
   const live = await endOf(child);
   assert.deepEqual(entriesIn(node), live);
+});
+
+test('every type whose entries are plain bytes is copied, values of each processor too', async () => {
+  await using node = await pinSetNode();
+  const types = ['hash', 'lru_hash', 'percpu_hash', 'lru_percpu_hash', 'array', 'percpu_array', 'lpm_trie'];
+  const keySizeOf = (type: string): number => (type === 'lpm_trie' ? 8 : 4);
+  const wanted = (max_entries: number): PinSet => ({
+    all: true,
+    on_schema_change: 'copy',
+    pins: types.map((type) => ({
+      path: type,
+      map: {
+        ...{ type, key_size: keySizeOf(type), value_size: 12, max_entries },
+        flags: type === 'lpm_trie' ? ['no_prealloc'] : [],
+      },
+    })),
+  });
+  await node.put('set', 1, wanted(16));
+  await node.untilState('set', 1, 'ok');
+  for (const [index, type] of types.entries()) {
+    const key = Buffer.alloc(keySizeOf(type));
+    key[0] = 7;
+    updateEntry(node.path(type), key, Buffer.alloc(12, 40 + index));
+  }
+  const dumpOf = (type: string) =>
+    bpftool<{ key: string[] }[]>('map', 'dump', 'pinned', node.path(type)).slice(0, 16);
+  const before = types.map(dumpOf);
+  await node.put('set', 2, wanted(64));
+  await node.untilState('set', 2, 'ok');
+  for (const [index, type] of types.entries()) {
+    assert.ok(pinnedMap(node.path(type)).max_entries >= 64, type);
+    assert.deepEqual(dumpOf(type), before[index], type);
+  }
 });
