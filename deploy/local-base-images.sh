@@ -4,9 +4,10 @@
 #
 #   node:24-bookworm-slim   Debian by debootstrap, Node 24 and npm from their npm packages
 #   prom/prometheus:v2.42.0 Debian by debootstrap, with its package `prometheus`
+#   quay.io/coreos/etcd:v3.4.23 the same with `etcd-server` and `etcd-client`
 #
-# Grafana is not among Debian's packages: leave it out there with `docker-compose up agent prometheus`.
-# Needs: root, debootstrap, npm, a docker engine. Takes about three minutes; images that exist are left alone.
+# Grafana is not among Debian's packages: leave it out there with `docker-compose up prometheus`.
+# Needs: root, debootstrap, npm, a docker engine. Takes about five minutes; images that exist are left alone.
 set -eu
 
 suite=bookworm
@@ -54,6 +55,13 @@ if ! has_image prom/prometheus:v2.42.0; then
     --change 'ENTRYPOINT ["/usr/bin/prometheus"]' \
     --change 'CMD ["--config.file=/etc/prometheus/prometheus.yml","--storage.tsdb.path=/prometheus"]' \
     - prom/prometheus:v2.42.0
+fi
+
+if ! has_image quay.io/coreos/etcd:v3.4.23; then
+  make_debian "$work/etcd-root" etcd-server,etcd-client
+  tar -C "$work/etcd-root" -c . | docker import \
+    --change 'EXPOSE 2379 2380' --change 'CMD ["/usr/bin/etcd"]' \
+    - quay.io/coreos/etcd:v3.4.23
 fi
 
 docker image ls

@@ -35,8 +35,8 @@ test('Kubernetes: the documents match each other and ask the cluster for nothing
   }
 });
 
-test('Kubernetes: the agent has the rights of docker-compose.yml; only what mounts is privileged', () => {
-  const { services } = parse(readFileSync(repoPath('docker-compose.yml'), 'utf8'));
+test('Kubernetes: the agent has the rights of deploy/compose; only what mounts is privileged', () => {
+  const { services } = parse(readFileSync(repoPath('deploy/compose/node.yml'), 'utf8'));
   const [container] = daemonPod.containers;
   const { privileged, capabilities } = container?.securityContext ?? {};
   assert.equal(privileged, undefined);

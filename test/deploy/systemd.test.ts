@@ -33,13 +33,13 @@ test('systemd starts the agent by its unit, and is told that it is ready and wha
   assert.match(await systemd.property('pinfold.service', 'StatusText'), /^Sees \d+ pins/);
 });
 
-test('it has the capabilities of the unit and of docker-compose.yml, and can get no others', async () => {
+test('it has the capabilities of the unit and of deploy/compose, and can get no others', async () => {
   const listed = spawnSync('setpriv', ['--list-caps'], { encoding: 'utf8' }).stdout.trim().split('\n');
   const bits = BigInt(`0x${await status('CapBnd')}`);
   const has = listed
     .filter((_, bit) => ((bits >> BigInt(bit)) & 1n) === 1n)
     .map((name) => name.toUpperCase());
-  const { services } = parse(readFileSync(repoPath('docker-compose.yml'), 'utf8'));
+  const { services } = parse(readFileSync(repoPath('deploy/compose/node.yml'), 'utf8'));
   assert.deepEqual(has.sort(), [...services.agent.cap_add].sort());
   assert.deepEqual([await status('NoNewPrivs'), await status('Seccomp')], ['1', '2']);
   assert.equal(await status('CapEff'), await status('CapBnd'));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { parse } from 'yaml';
 import { ruleIds } from '../../src/model/schema/finding.ts';
@@ -122,15 +122,42 @@ test('no panel lies over another, and none is there twice', () => {
   }
 });
 
-test('the compose file mounts every file that Prometheus is told to read', () => {
-  const { rule_files }: { rule_files: readonly string[] } = parse(
-    readFileSync(repoPath('deploy/prometheus/prometheus.yml'), 'utf8'),
+test('compose files mount every file that Prometheus is told to read', () => {
+  const files = [
+    { compose: 'docker-compose.yml', config: 'fleet.yml' },
+    { compose: 'deploy/compose/node.yml', config: 'prometheus.yml' },
+  ];
+  for (const { compose, config } of files) {
+    const file = repoPath('deploy/prometheus', config);
+    const { rule_files }: { rule_files: readonly string[] } = parse(readFileSync(file, 'utf8'));
+    const { services } = parse(readFileSync(repoPath(compose), 'utf8'), { merge: true });
+    const volumes: readonly string[] = services.prometheus.volumes;
+    const mounted = (path: string): string => {
+      const [from = ''] = volumes.find((volume) => volume.split(':')[1] === path)?.split(':') ?? [];
+      return join(dirname(repoPath(compose)), from);
+    };
+    assert.equal(mounted('/etc/prometheus/prometheus.yml'), file);
+    for (const path of rule_files) promtool('check', 'rules', mounted(path));
+  }
+});
+
+test('the fleet of the compose file is three members, two managers and three nodes that know of each other', () => {
+  const text = readFileSync(repoPath('docker-compose.yml'), 'utf8');
+  const { services }: { services: Record<string, { readonly environment?: Record<string, string> }> } = parse(
+    text,
+    {
+      merge: true,
+    },
   );
-  const { services } = parse(readFileSync(repoPath('docker-compose.yml'), 'utf8'));
-  const volumes: readonly string[] = services.prometheus.volumes;
-  for (const file of rule_files) {
-    const [from = ''] = volumes.find((volume) => volume.split(':')[1] === file)?.split(':') ?? [];
-    promtool('check', 'rules', repoPath(from));
+  const names = Object.keys(services);
+  const count = (word: string): number => names.filter((name) => name.startsWith(`${word}-`)).length;
+  assert.deepEqual([count('etcd'), count('manager'), count('agent')], [3, 2, 3]);
+  for (const name of names.filter((each) => /^(manager|agent)-/.test(each))) {
+    const { environment = {} } = services[name] ?? {};
+    assert.equal(environment['PINFOLD_NODE'], name);
+    assert.equal(environment['PINFOLD_ALLOW_HOST'], name);
+    for (const url of environment['PINFOLD_ETCD']?.split(',') ?? ['none'])
+      assert.ok(Object.hasOwn(services, new URL(url).hostname), url);
   }
 });
 
