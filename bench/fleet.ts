@@ -4,7 +4,7 @@ import { cpuSeconds } from './support/cpu.ts';
 import { FleetWorld } from './support/fleet-world.ts';
 import { below, type Figure, median, type Scenario } from './support/scenario.ts';
 
-/** Nodes beside the manager. */
+/** Simulated nodes, beside a real one. */
 const sizes = [10, 100, 1000] as const;
 const pinsEach = 100;
 const rounds = 7;

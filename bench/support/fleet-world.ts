@@ -12,6 +12,8 @@ import type { FleetAnswer, FleetPart } from './fleet-part.ts';
 
 /** Nodes that one process stands for. */
 const nodesEach = 250;
+/** The API of the one real node, through the manager. */
+const real = '/v1/cluster/nodes/real/api/v1';
 const etcdPort = 2379;
 const patience = { timeoutMs: 300_000, everyMs: 100 };
 /** This file as it runs: from the sources, or from what was built of them. */
@@ -47,7 +49,7 @@ export class FleetWorld implements Disposable {
     });
   }
 
-  /** Starts etcd and the manager, whose own pins, as it is a node too, are what all others will answer. */
+  /** Starts etcd, the manager and one real node, whose pins are what all others will answer. */
   static async open(pins: number): Promise<FleetWorld> {
     const world = new FleetWorld(await openNamespaces({ net: true }));
     try {
@@ -64,12 +66,12 @@ export class FleetWorld implements Disposable {
     return this.#managerPid;
   }
 
-  /** Nodes there are, the manager among them. */
+  /** Nodes there are, the real one among them. */
   get nodes(): number {
     return this.#count + 1;
   }
 
-  /** Adds nodes until there are so many beside the manager, and waits until all of them are ready. */
+  /** Adds nodes until there are so many beside the real one, and waits until all of them are ready. */
   async grow(count: number): Promise<void> {
     const fresh: Child[] = [];
     while (this.#count < count) {
@@ -133,27 +135,33 @@ export class FleetWorld implements Disposable {
       const path = `/sys/fs/bpf/m${String(index).padStart(4, '0')}`;
       this.#spaces.run('bpftool', 'map', 'create', path, ...shape, 'name', 'pf_bench');
     }
-    const own = ['--bpffs', '/sys/fs/bpf', '--state-dir', join(this.#dir, 'state')];
-    const run = ['--run-dir', join(this.#dir, 'run'), '--listen', '127.0.0.1:7463', '--log-level', 'error'];
-    const fleet = [
-      '--node',
-      'manager',
-      '--etcd',
-      client,
-      '--cluster-key',
-      join(this.#dir, 'key'),
-      '--manager',
-    ];
-    const manager = this.#run(process.execPath, repoPath('bin/pinfold'), 'agent', ...own, ...run, ...fleet);
+    const fleet = ['--etcd', client, '--cluster-key', join(this.#dir, 'key'), '--log-level', 'error'];
+    const own = ['--bpffs', '/sys/fs/bpf', '--state-dir', join(this.#dir, 'state'), '--node', 'real'];
+    const agentRun = ['--run-dir', join(this.#dir, 'agent'), '--listen', '127.0.0.1:7464'];
+    const agent = this.#run(
+      process.execPath,
+      repoPath('bin/pinfold'),
+      'agent',
+      ...own,
+      ...agentRun,
+      ...fleet,
+    );
+    const run = ['--run-dir', join(this.#dir, 'run'), '--listen', '127.0.0.1:7463', '--node', 'manager'];
+    const manager = this.#run(process.execPath, repoPath('bin/pinfold'), 'manager', ...run, ...fleet);
     this.#managerPid = manager.pid;
     const isReady = async (): Promise<boolean> =>
-      manager.ended() !== undefined || (await this.get('/readyz').then(Boolean, () => false));
-    await until('the manager to be ready', isReady, Boolean, patience);
-    if (manager.ended() !== undefined) throw new Error(`the manager ended: ${manager.stderr()}`);
-    const lines = await this.get(`/v1/pins?fresh=true&limit=${pins}`, 'application/x-ndjson');
-    this.#answer = { count: pins, lines, page: await this.get(`/v1/pins?limit=${pins}`) };
+      [agent, manager].some((child) => child.ended() !== undefined) ||
+      (await this.get('/v1/cluster/nodes').then(
+        (text) => text.includes('"ready"'),
+        () => false,
+      ));
+    await until('the agent and the manager to be ready', isReady, Boolean, patience);
+    for (const child of [agent, manager])
+      if (child.ended() !== undefined) throw new Error(`it ended: ${child.stderr()}`);
+    const lines = await this.get(`${real}/pins?fresh=true&limit=${pins}`, 'application/x-ndjson');
+    this.#answer = { count: pins, lines, page: await this.get(`${real}/pins?limit=${pins}`) };
     const told = lines.split('\n').length - 2;
-    if (told !== pins) throw new Error(`the manager has ${told} pins`);
+    if (told !== pins) throw new Error(`the real node has ${told} pins`);
   }
 
   #startNodes(first: number, count: number): Child {
@@ -165,7 +173,7 @@ export class FleetWorld implements Disposable {
     writeFileSync(file, JSON.stringify(part));
     const child = this.#spaces.start(
       process.execPath,
-      ...(isSource ? ['--import', 'tsx'] : []),
+      ...(isSource ? ['--import', import.meta.resolve('tsx')] : []),
       nodesProgram,
       file,
     );
