@@ -128,3 +128,24 @@ test('after a restore from an older backup nothing is undone, and what was lost 
   for (const agent of [a, b]) assert.ok(has(agent, 'lost') && has(agent, 'more'), 'nothing was taken away');
   assert.equal(has(c, 'lost'), false);
 });
+
+test('another specification under a number that nodes have applied is not taken for theirs', async () => {
+  const { a, etcd: store } = await opening;
+  const twice = '/v1/cluster/pinsets/twice';
+  await a.local.put(twice).send(setOf('one')).expect(201);
+  await untilDone(a, 'twice', 1);
+  const spec = { name: 'twice', ...setOf('two') };
+  const document = { generation: 1, spec, time: new Date().toISOString(), actor: 'test' };
+  store.ctl('put', '/pinfold/v1/desired/twice', JSON.stringify(document));
+  await until(
+    'nodes to say so',
+    async () => (await a.local.get(`${twice}/status`)).body.items,
+    (items) => items.every((item: { readonly ahead_of_store?: boolean }) => item.ahead_of_store === true),
+    patience,
+  );
+  assert.equal(has(a, 'two'), false);
+  const put = await a.local.put(twice).send(spec).expect(200);
+  assert.equal(put.body.generation, 2, 'though it is what the store has already');
+  await untilDone(a, 'twice', 2);
+  assert.ok(has(a, 'two') && has(a, 'one'));
+});

@@ -44,7 +44,7 @@ const agent = start(process.execPath, [
   'golden',
 ]);
 after(() => agent[Symbol.dispose]());
-before(() => agent.line(/agent\.sock/));
+before(() => agent.line(/agent\.sock/, 60_000));
 
 function pinfold(words: readonly string[], input = ''): Child {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...program, ...words], {

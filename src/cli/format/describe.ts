@@ -12,8 +12,8 @@ export function describeDocument(document: object, now: Date): string[] {
   return linesOf(document, now);
 }
 
-/** The member whose keys are the users' own words, and stay as they were written. */
-const labelsKey = 'labels';
+/** Members whose keys are the users' own words, and stay as they were written. */
+const labelKeys: readonly string[] = ['labels', 'selector'];
 
 function linesOf(document: object, now: Date, titled = titleOf): string[] {
   const members = Object.entries(document).filter(([key]) => !isBytesOfAnother(key, document));
@@ -53,7 +53,7 @@ function nested(key: string, value: unknown, now: Date): string[] {
     });
   }
   if (typeof value !== 'object' || value === null) return [];
-  return linesOf(value, now, key === labelsKey ? escapeText : titleOf).map((line) => `  ${line}`);
+  return linesOf(value, now, labelKeys.includes(key) ? escapeText : titleOf).map((line) => `  ${line}`);
 }
 
 /** `path_bytes` says nothing that the line of `path` doesn't show. */
