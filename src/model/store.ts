@@ -2,12 +2,14 @@ import type { Claim } from './claim/claim.ts';
 import type { PinSetRecords } from './cluster/pinset/records.ts';
 import type { ClusterStore } from './cluster/store.ts';
 import type { ObjectKind, PinnableKind } from './kind.ts';
-import type { Role } from './role.ts';
 import type { EventDocument, NewEvent } from './schema/event.ts';
 import type { ObjectInfo } from './schema/object.ts';
 import type { OperationDocument, OperationKind, Outcome } from './schema/operation.ts';
 import type { SpecifiedKind } from './schema/specification.ts';
+import type { TokenRecords } from './token-records.ts';
 import type { WebhookRecords } from './webhook/records.ts';
+
+export type { TokenRecord, TokenRecords } from './token-records.ts';
 
 /**
  * What is kept on disk. `src/store` implements it on SQLite; everybody else knows only these words.
@@ -353,28 +355,6 @@ export interface QuarantineRecords {
   listDue(bootId: string, boottimeMs: number, limit: number): readonly QuarantineRecord[];
   /** Removes what was in quarantine under other kernels, whose pins went with them; says how many. */
   forgetOtherBoots(bootId: string): number;
-}
-
-/** A bearer token; of the secret only its SHA-256 is kept. */
-export interface TokenRecord {
-  readonly name: string;
-  readonly role: Role;
-  readonly sha256: Uint8Array;
-  readonly createdAt: string;
-  readonly expiresAt: string | null;
-  readonly lastUsedAt: string | null;
-  readonly createdBy: string;
-}
-
-/** The bearer tokens there are; limits.tokensMax at most. */
-export interface TokenRecords {
-  /** @throws PinfoldError already_exists, too_many_requests */
-  add(record: TokenRecord): void;
-  list(): readonly TokenRecord[];
-  findBySha256(sha256: Uint8Array): TokenRecord | undefined;
-  /** @throws PinfoldError token_not_found */
-  remove(name: string): void;
-  touch(name: string, at: string): void;
 }
 
 /** The answer a request with an `Idempotency-Key` was given, for its repetitions. */
