@@ -106,7 +106,7 @@ export function mergeFiles(known: readonly HeldFile[], fresh: readonly HeldFile[
   return fresh.map((file) => ({ ...file, file: findOrAdd(orderOf(file), file) }));
 }
 
-/** The number of the same open file among those in kcmp's order; else its own, and it is among them from now. */
+/** The number of the same open file among those in kcmp's order; else its own, and it is among them then. */
 function findOrAdd(ordered: HeldFile[], file: HeldFile): number {
   let [low, high] = [0, ordered.length];
   while (low < high) {
