@@ -19,7 +19,11 @@ test('a pin set goes through its generations on a machine by itself', async () =
   assert.equal(again.body.generation, 1, 'the same changes nothing');
   await at.local.put(url).set('if-none-match', '*').send(body).expect(412);
   await at.local.put(url).set('if-match', '"7"').send(body).expect(412);
-  const next = await at.local.put(url).set('if-match', '"1"').send({ ...body, mode: 'observe' }).expect(200);
+  const next = await at.local
+    .put(url)
+    .set('if-match', '"1"')
+    .send({ ...body, mode: 'observe' })
+    .expect(200);
   assert.deepEqual([next.body.generation, next.body.former_generation], [2, 1]);
   await until(
     'the rollout of what is only observed',

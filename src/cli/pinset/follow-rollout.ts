@@ -59,8 +59,8 @@ export function sentenceOf({ name, generation, nodes, rollout, deleted }: PinSet
 }
 
 /**
- * Tells each step of a rollout until it is done or paused. An agent that restarts is waited for; where nothing
- * moves for as long as --timeout says, that is the end, too.
+ * Tells each step of a rollout until it is done or paused. An agent that restarts is waited for; where
+ * nothing moves for as long as --timeout says, that is the end, too.
  *
  * @throws ClientError
  */

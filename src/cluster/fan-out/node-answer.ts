@@ -48,7 +48,7 @@ export async function readNodeAnswer(
   });
 }
 
-/** Asks one node one thing, and gives the whole answer as it came. @throws PinfoldError as `readNodeAnswer` */
+/** Asks one node one thing, and gives its whole answer. @throws PinfoldError as `readNodeAnswer` */
 export async function askNode(caller: NodeCaller, node: NodeTarget, request: NodeRequest): Promise<Buffer> {
   const answer = await caller.call(node, request);
   const bytes = await readWhole(node, answer.body, request.signal);

@@ -8,6 +8,7 @@ const Count = Type.Integer({ minimum: 0 });
 
 /** How a node stands to a pin set, as the manager tells it. */
 export const nodePinSetStates = ['ok', 'progressing', 'drifted', 'failed', 'unreachable'] as const;
+/** One of them. */
 export type NodePinSetState = (typeof nodePinSetStates)[number];
 
 /** What a node is to the rollout of a generation. */
@@ -20,6 +21,7 @@ export const rolloutParts = [
   'tolerated',
   'left_out',
 ] as const;
+/** One of them; `left_out` is a node that takes no part. */
 export type RolloutPart = (typeof rolloutParts)[number];
 
 /** Where a rollout is; absent members were never so. */
@@ -42,10 +44,11 @@ export type RolloutView = Static<typeof RolloutView>;
 export const PinSetCounts = Type.Object({
   total: Type.Unsafe<number>({ ...Count, description: 'nodes it is meant for' }),
   done: Type.Unsafe<number>({ ...Count, description: 'those that have this generation and are well' }),
-  ...(Object.fromEntries(nodePinSetStates.map((state) => [state, Count])) as Record<
-    NodePinSetState,
-    typeof Count
-  >),
+  ok: Count,
+  progressing: Count,
+  drifted: Count,
+  failed: Count,
+  unreachable: Count,
 });
 export type PinSetCounts = Static<typeof PinSetCounts>;
 

@@ -16,7 +16,7 @@ export const pinSetModes = ['enforce', 'observe'] as const;
 
 const { pin: _pin, entries: _entries, about: _about, ...mapShape } = MapSpecification.properties;
 
-/** A pin that must be there. It holds a map that is made where it is missing, or something that is expected. */
+/** A pin that must be there. It holds a map that is made where it is missing, or what is expected. */
 export const DesiredPin = Type.Object(
   {
     path: PathText,
@@ -79,8 +79,8 @@ export const PinSet = Type.Object(
 export type PinSet = Static<typeof PinSet>;
 
 /**
- * A pin set as it is stored (`desired/{pinset}`). Generations only grow; one that was deleted stays as a mark,
- * so that the next of its name is newer than what any node has applied.
+ * A pin set as it is stored (`desired/{pinset}`). Generations only grow; one that was deleted stays as a
+ * mark, so that the next of its name is newer than what any node has applied.
  */
 export const DesiredDocument = Type.Object({
   generation: Generation,
@@ -121,6 +121,7 @@ export type RolloutDocument = Static<typeof RolloutDocument>;
 
 /** What a node came to. */
 export const pinSetStates = ['ok', 'progressing', 'drifted', 'failed'] as const;
+/** One of them. */
 export type PinSetState = (typeof pinSetStates)[number];
 
 /** One thing that is not as it should be. */

@@ -1,17 +1,14 @@
-import { Compile } from 'typebox/compile';
 import type { ClusterName } from '../../../model/cluster/key.ts';
+import { isNodePinSet, isPinSetDiff } from '../../../model/cluster/pinset/documents.ts';
 import { isMeantFor } from '../../../model/cluster/pinset/select.ts';
 import { PinfoldError } from '../../../model/error.ts';
 import type { Caller } from '../../../model/role.ts';
 import type { Unreachable } from '../../../model/schema/cluster.ts';
-import { NodePinSet, type PinSet, PinSetDiff } from '../../../model/schema/pinset.ts';
+import type { NodePinSet, PinSet } from '../../../model/schema/pinset.ts';
 import type { FleetPinSetDiff } from '../../../model/schema/pinset-fleet.ts';
 import { parseNodeJson, readWhole } from '../../fan-out/node-answer.ts';
 import type { Fleet } from '../../fleet.ts';
 import { unreachable } from '../../node-call.ts';
-
-const diff = Compile(PinSetDiff);
-const nodePinSet = Compile(NodePinSet);
 
 /** For whom nodes are asked, and for how long. */
 export interface Asking {
@@ -41,7 +38,7 @@ export async function diffOnNodes(
   const items: FleetPinSetDiff['items'] = [];
   const missing: Unreachable[] = [...asked.unreachable];
   for (const { node, document } of asked.answers) {
-    if (diff.Check(document)) items.push({ node, ...document });
+    if (isPinSetDiff(document)) items.push({ node, ...document });
     else missing.push({ node, reason: 'its answer is not what it would do.' });
   }
   return { items, unreachable: missing };
@@ -69,6 +66,6 @@ export async function readPinSetOf(
   const document = parseNodeJson({ name: node }, await readWhole({ name: node }, body, signal));
   if (status === 404)
     throw new PinfoldError('pinset_not_found', { detail: `The node ${node} has no pin set ${name}.` });
-  if (status === 200 && nodePinSet.Check(document)) return document;
+  if (status === 200 && isNodePinSet(document)) return document;
   throw unreachable(node, `its answer (${status}) is no pin set.`);
 }

@@ -108,7 +108,7 @@ export class PinSets {
     return pinSetDocument(this.#see(name, desired));
   }
 
-  /** Opens no more nodes; those that change go on. @throws PinfoldError pinset_not_found, not_rolling_out, … */
+  /** Opens no more nodes; those that change go on. @throws PinfoldError as `resume` */
   async pause(name: ClusterName, { actor }: Caller): Promise<PinSetDocument> {
     const { desired, rollout } = await pauseRollout(this.#editing, name, actor);
     return pinSetDocument({ ...this.#see(name, desired), rollout });

@@ -1,9 +1,17 @@
 import { Compile } from 'typebox/compile';
-import { DesiredDocument, PinSetStatus, RolloutDocument } from '../../schema/pinset.ts';
+import {
+  DesiredDocument,
+  NodePinSet,
+  PinSetDiff,
+  PinSetStatus,
+  RolloutDocument,
+} from '../../schema/pinset.ts';
 
 const desired = Compile(DesiredDocument);
 const rollout = Compile(RolloutDocument);
 const status = Compile(PinSetStatus);
+const diff = Compile(PinSetDiff);
+const nodePinSet = Compile(NodePinSet);
 
 /** Reads `desired/{pinset}`; undefined for what is no such document, which is no wish. */
 export function parseDesired(text: string): DesiredDocument | undefined {
@@ -21,6 +29,16 @@ export function parseRollout(text: string): RolloutDocument | undefined {
 export function parseStatus(text: string): PinSetStatus | undefined {
   const json = parseJson(text);
   return status.Check(json) ? json : undefined;
+}
+
+/** Tells whether this is what a node answers that is asked what it would do. */
+export function isPinSetDiff(json: unknown): json is PinSetDiff {
+  return diff.Check(json);
+}
+
+/** Tells whether this is a pin set as a node tells it. */
+export function isNodePinSet(json: unknown): json is NodePinSet {
+  return nodePinSet.Check(json);
 }
 
 function parseJson(text: string): unknown {

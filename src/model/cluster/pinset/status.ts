@@ -15,7 +15,7 @@ export interface StatusFacts {
 /** Texts of a drift and of the detail are cut to this where not all fits. */
 const shortCharsMax = 100;
 
-/** What a node says of a pin set: as much of it as limits.pinSetStatusBytesMax allows, and what is left out. */
+/** What a node says of a set: as much as limits.pinSetStatusBytesMax allows, and how much is left out. */
 export function statusOf(facts: StatusFacts): PinSetStatus {
   const whole = documentOf(facts, facts.drifts.length);
   if (fits(whole)) return whole;
