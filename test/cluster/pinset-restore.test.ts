@@ -65,7 +65,7 @@ function has({ bpffs }: TestAgent, path: string): boolean {
   return existsSync(join(bpffs.path, path));
 }
 
-test('a pin set comes to the nodes it is meant for, also to one that joins later, and to no other', async () => {
+test('a pin set comes to the nodes it is meant for, also to a later one, and to no other', async () => {
   const { a, b, c, node } = await opening;
   await a.local.put(url).send(setOf('acl')).expect(201);
   await untilDone(a, 'edge-acl', 1);

@@ -70,7 +70,7 @@ function moments(): readonly string[] {
   return [...usual, ...Array.from({ length: more }, (_, at) => long[at % long.length] ?? 'after:2')];
 }
 
-test('leaders are killed at every step, no more nodes change at a time than may, all come to it', async () => {
+test('leaders are killed at every step: never too many nodes change at once, and all come to it', async () => {
   const { store } = await opening;
   const nodes = await toldNodes(store, names, { set: name, changeMs: 50 });
   const spec = { selector: { role: 'edge' }, rollout: { canary: 1, max_unavailable: 2 } };

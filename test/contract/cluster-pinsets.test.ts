@@ -74,7 +74,7 @@ test('each route of pin sets answers as it is declared, also when it refuses', a
   await told('POST', `${template}/rollback`, local.post('/v1/cluster/pinsets/told/rollback'), 201);
 });
 
-test('viewers look, operators change, and what maps begin with is shown from the role reader on', async () => {
+test('viewers look, operators change, and what maps begin with is shown to readers and above', async () => {
   const { local, token, remote } = await opening;
   const entries = [{ key: 'hex:01000000', value: 'hex:02000000' }];
   const url = '/v1/cluster/pinsets/secret';

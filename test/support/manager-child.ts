@@ -12,8 +12,8 @@ import { realClock } from './observed.ts';
  *   manager-child NAME never|before:N|after:N ETCD…
  *
  * Its steps are its writes to the store: the first takes the leadership, the others are rollouts. With
- * `before:2` it is killed when it is about to write the first rollout, with `after:2` when that is written and
- * it does not know yet. Says `ready`, and what it writes.
+ * `before:2` it is killed when it is about to write the first rollout, with `after:2` when that is written
+ * and it does not know yet. Says `ready`, and what it writes.
  */
 const [name = '', when = '', ...urls] = process.argv.slice(2);
 const log = createLog({ level: 'info', write: (line) => process.stderr.write(line), now: () => new Date() });
