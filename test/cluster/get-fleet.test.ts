@@ -46,7 +46,7 @@ after(async () => {
   dir[Symbol.dispose]();
 });
 
-/** Runs a command line at the manager; again while a busy machine keeps a node that is there from answering. */
+/** Runs a command line at the manager; again while a busy machine keeps a node from answering. */
 async function run(...words: readonly string[]) {
   return await runUntil(({ code }) => code !== 1, words);
 }

@@ -76,6 +76,8 @@ const volatile: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/(?<=[^:\s]) {3,}(?=\S)/g, '   '],
   [/^ +(?=ID )/gm, ''],
   [/( {3}0 {3}0 {3}\d {3})\d+/g, '$1<INODE>'],
+  // There once the object has been recorded, which a busy machine may not have done yet.
+  [/^ {2}first_seen: <TIME>\n/gm, ''],
 ];
 
 function settled(text: string): string {
