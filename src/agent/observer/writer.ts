@@ -33,8 +33,8 @@ export interface WriterParts {
  * Writes what an observation came to: rows and events in small transactions, memory after each.
  *
  * Operations may run between two of them, so each has a time of its own: in the order of their numbers, the
- * times of events go back only where the clock does. A name that one has changed since the observation began is left
- * as the operation said, and its directory is read again.
+ * times of events go back only where the clock does. A name that an operation has changed since the
+ * observation began is left as that said, and its directory is read again.
  */
 export class FindingsWriter {
   readonly #parts: WriterParts;
