@@ -124,8 +124,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const observedAt = () => observed.observer.observedAt?.at;
   const seen = { observedAt, refresh: observe, startedAt: clock.now(), options: node };
   const reads = new AgentReads({ ...parts, ...live, ...seen, findings });
-  const notReady = () =>
-    observed.observer.observedAt === undefined ? 'The first observation is under way.' : undefined;
+  const notReady = () => (observedAt() === undefined ? 'The first observation is under way.' : undefined);
   const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
   const { gc: settings, onFailure } = options;

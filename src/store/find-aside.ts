@@ -3,8 +3,8 @@ import { Sqlite } from './driver.ts';
 import { stateFiles } from './state-dir.ts';
 
 /**
- * Reads which entries of the staging directory an agent keeps for its pin sets, of this boot; none where there
- * is no such table yet.
+ * Reads which entries of the staging directory an agent keeps for its pin sets, of this boot; none where
+ * there is no such table yet.
  */
 export function findAside(stateDir: string, bootId: string): readonly string[] {
   let database: Database.Database | undefined;

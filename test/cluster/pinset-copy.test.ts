@@ -48,7 +48,7 @@ function entriesIn(node: PinSetNode): readonly number[] {
   return numbers.sort((one, other) => one - other);
 }
 
-test('a map grows under a writer that opens its pin for each write, and no entry is lost or comes back', async () => {
+test('a map grows under a writer that reopens its pin; no entry is lost or comes back', async () => {
   await using node = await pinSetNode();
   await node.put('edge-acl', 1, setOf(8000));
   await node.untilState('edge-acl', 1, 'ok');
@@ -88,7 +88,7 @@ test('who keeps the old map open is named, and what they change arrives until th
   await untilPasses(() => assert.equal(isAlive('map', old), false), patience);
 });
 
-test('what does not fit is not copied: the old map stays under its name, and nothing is left aside', async () => {
+test('what does not fit is not copied: the old map keeps its name, and nothing is left aside', async () => {
   await using node = await pinSetNode();
   await node.put('edge-acl', 1, setOf(600));
   await node.untilState('edge-acl', 1, 'ok');

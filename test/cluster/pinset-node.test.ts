@@ -21,7 +21,7 @@ function told(node: PinSetNode, type: string): readonly string[] {
   return events.map(({ actor, subject }) => `${actor} ${subject.path}`);
 }
 
-test('a map that is wanted appears with its entries and attributes, and history says who made it', async () => {
+test('a map that is wanted appears with entries and attributes, and history says who made it', async () => {
   await using node = await pinSetNode();
   const labels = { team: 'net' };
   const entries = [{ key: '200000000a000001', value: '01020304' }];
@@ -55,7 +55,7 @@ test('what somebody changes by hand is put right: permissions, and a map that ha
   await node.untilState('edge-acl', 1, 'ok');
 });
 
-test('another map is drift unless the set says what to do; replace makes a new one in its place', async () => {
+test('another map is drift unless the set says what to do; replace makes one in its place', async () => {
   await using node = await pinSetNode();
   const path = node.path('one');
   const { id } = createMap(path, { type: 'hash', key: 4, value: 4, entries: 7, name: 'pf_other' });
@@ -78,7 +78,7 @@ test('another map is drift unless the set says what to do; replace makes a new o
   assert.deepEqual(told(node, 'pin.replaced'), ['pinset:set@2 one']);
 });
 
-test('a protected map outlives its name, whoever removes it, and gets it back with what is in it', async () => {
+test('a protected map outlives its name, and gets it back with what is in it', async () => {
   let node = await pinSetNode();
   try {
     const path = node.path(acl.path);
@@ -132,7 +132,7 @@ test('a node goes forward only, and keeps to what it has whatever the store has 
   assert.equal(said.ahead_of_store, undefined);
 });
 
-test('a node waits until the rollout names it, and a status the store has lost is written again', async () => {
+test('a node waits until the rollout names it, and says again what the store has lost', async () => {
   await using node = await pinSetNode();
   const wish = { generation: 1, spec: { ...edge, pins: [acl] } };
   await putDesired(node.cluster, 'set', wish, { state: 'progressing', open: ['edge-2'] });

@@ -57,7 +57,7 @@ test('a diff is asked of a node by anybody who may look, and changes nothing', a
   assert.deepEqual((await viewer.get('/v1/pinsets').expect(200)).body.items, []);
 });
 
-test('doctor tells what protects pins from leftovers, and leave lets it go where the name still holds', async () => {
+test('doctor knows what protects pins, and leave lets it go where the name still holds', async () => {
   using bpffs = mountBpffs('mode=0700');
   using dir = tempDir('leave');
   const stateDir = join(dir.path, 'state');

@@ -109,7 +109,7 @@ const making: readonly Death[] = [
 ];
 
 for (const death of making.filter(({ isAlways }) => isLong || isAlways === true)) {
-  test(`a node killed at ${death.dieAt} while it makes a protected map has it once, and as its own`, async () => {
+  test(`a node killed at ${death.dieAt} while it makes a protected map has it once, as its own`, async () => {
     using left = await killed(death, async (client) => {
       await client.put('/v1/cluster/pinsets/set').send(setOf(64)).then(ignore, ignore);
     });
@@ -141,7 +141,7 @@ const copying: readonly Death[] = [
 for (const death of copying.filter(({ isAlways }) => isLong || isAlways === true)) {
   const { meanwhile, nth = 1 } = death;
   const doing = meanwhile === undefined ? '' : `, with ${meanwhile} meanwhile,`;
-  test(`a node killed at ${death.dieAt} (${nth})${doing} while it copies loses no entry, nor brings one back`, async () => {
+  test(`a node killed at ${death.dieAt} (${nth})${doing} while it copies has every entry once`, async () => {
     using left = await killed(death, async (client, bpffs) => {
       await client.put('/v1/cluster/pinsets/set').send(setOf(64)).expect(201);
       const path = join(bpffs.path, 'dir/map');

@@ -58,7 +58,7 @@ export interface MapCopyRecord {
   /** Byte string. */
   readonly path: string;
   readonly bootId: string;
-  /** filling: the name holds the old map · swapping: it may hold either · draining: it holds the new one. */
+  /** filling: the name holds the old map · swapping: perhaps either · draining: it holds the new one. */
   readonly phase: 'filling' | 'swapping' | 'draining';
 }
 
