@@ -79,6 +79,12 @@ test('viewers look, operators change, and what maps begin with is shown to reade
   const entries = [{ key: 'hex:01000000', value: 'hex:02000000' }];
   const url = '/v1/cluster/pinsets/secret';
   await local.put(url).send(setOf('secret', { entries })).expect(201);
+  await until(
+    'the node to have it',
+    () => local.get('/v1/pinsets/secret'),
+    ({ ok }) => ok,
+    patience,
+  );
   for (const role of roles) {
     const as = remote(await token(role));
     const mayRead = role !== 'viewer';
@@ -87,6 +93,10 @@ test('viewers look, operators change, and what maps begin with is shown to reade
     assert.equal(body.entries_withheld, mayRead ? undefined : true, role);
     const listed = await as.get('/v1/cluster/pinsets').expect(200);
     assert.equal(JSON.stringify(listed.body).includes('hex:02000000'), mayRead, role);
+    const own = await as.get('/v1/pinsets/secret').expect(200);
+    assert.deepEqual(own.body.spec.pins[0].entries, mayRead ? entries : undefined, role);
+    const ownList = await as.get('/v1/pinsets').expect(200);
+    assert.equal(JSON.stringify(ownList.body).includes('hex:02000000'), mayRead, role);
     await as.get(`${url}/status`).expect(200);
     await as.get(`${url}/diff`).expect(200);
     await as.post(`${url}/diff`).send(setOf('secret')).expect(200);

@@ -43,7 +43,10 @@ export function pinSetNameOf(text: string): ClusterName {
 }
 
 /** A document as its reader may see it: entries are contents of maps. */
-export function shownTo({ role }: Caller, document: PinSetDocument): PinSetDocument {
+export function shownTo<Told extends Pick<PinSetDocument, 'spec' | 'entries_withheld'>>(
+  { role }: Caller,
+  document: Told,
+): Told {
   return mayAct(role, 'reader') ? document : withoutEntries(document);
 }
 

@@ -5,6 +5,7 @@ import { answers, json, list } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { pageQuery, sendItems } from '../list.ts';
 import { NoQuery } from '../params.ts';
+import { shownTo } from './cluster-pinsets.ts';
 
 const closed = { additionalProperties: false } as const;
 const NameParams = Type.Object({ name: Type.String() });
@@ -21,7 +22,12 @@ export function addNodePinSetRoutes(app: App, parts: Parts): void {
       querystring: Type.Object({ ...pageQuery }, closed),
       response: answers({ 200: list('Pin sets, by name.', listOf(NodePinSet)) }),
     },
-    handler: async (request, reply) => await sendItems(parts, request, reply, (slice) => pinsets.list(slice)),
+    handler: async (request, reply) =>
+      await sendItems(parts, request, reply, (slice) => {
+        const { value, observedAt } = pinsets.list(slice);
+        const items = value.items.map((item) => shownTo(request.caller, item));
+        return { value: { ...value, items }, observedAt };
+      }),
   });
   app.get('/v1/pinsets/:name', {
     config: { role: 'viewer' },
@@ -33,7 +39,7 @@ export function addNodePinSetRoutes(app: App, parts: Parts): void {
       querystring: NoQuery,
       response: answers({ 200: json('The pin set as this node has it.', NodePinSet) }),
     },
-    handler: async (request) => pinsets.get(request.params.name),
+    handler: async (request) => shownTo(request.caller, pinsets.get(request.params.name)),
   });
   app.post('/v1/pinsets/diff', {
     config: { role: 'viewer' },

@@ -188,6 +188,9 @@ export const NodePinSet = Type.Object(
     name: Name,
     generation: Generation,
     spec: PinSet,
+    entries_withheld: Type.Optional(
+      Type.Boolean({ description: 'its pins have entries, which need the role reader to be seen' }),
+    ),
     status: PinSetStatus,
     made: Type.Array(PathText, { description: 'paths of pins it made and that `prune` may remove' }),
   },

@@ -47,7 +47,7 @@ export async function diffOnNodes(
 /**
  * A pin set as one node has it.
  *
- * @throws PinfoldError node_not_found, pinset_not_found, node_unreachable
+ * @throws PinfoldError node_not_found, pinset_not_found, node_unreachable, forbidden
  */
 export async function readPinSetOf(
   fleet: Fleet,
@@ -66,6 +66,10 @@ export async function readPinSetOf(
   const document = parseNodeJson({ name: node }, await readWhole({ name: node }, body, signal));
   if (status === 404)
     throw new PinfoldError('pinset_not_found', { detail: `The node ${node} has no pin set ${name}.` });
-  if (status === 200 && isNodePinSet(document)) return document;
+  if (status === 200 && isNodePinSet(document)) {
+    if (document.entries_withheld !== true) return document;
+    const detail = `The node ${node} does not show a manager what is in maps: its --fleet-role is too low.`;
+    throw new PinfoldError('forbidden', { detail });
+  }
   throw unreachable(node, `its answer (${status}) is no pin set.`);
 }

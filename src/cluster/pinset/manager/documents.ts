@@ -35,7 +35,9 @@ export function pinSetDocument(seen: Seen): PinSetDocument {
 }
 
 /** The same for who may not see what is in maps: what a map is filled with at first is left out. */
-export function withoutEntries(document: PinSetDocument): PinSetDocument {
+export function withoutEntries<Told extends Pick<PinSetDocument, 'spec' | 'entries_withheld'>>(
+  document: Told,
+): Told {
   const { pins = [] } = document.spec;
   if (pins.every(({ entries }) => entries === undefined)) return document;
   const bare = pins.map(({ entries: _, ...pin }) => pin);
