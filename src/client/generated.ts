@@ -2780,6 +2780,8 @@ export interface components {
             name: string;
             generation: number;
             spec: components["schemas"]["PinSet"];
+            /** @description its pins have entries, which need the role reader to be seen */
+            entries_withheld?: boolean;
             status: {
                 /** @description applied; 0 where none is */
                 generation: number;
