@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import test from 'node:test';
+import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
+import { testAgent } from '../support/agent.ts';
+import { createMap } from '../support/bpftool.ts';
+import { startEtcd } from '../support/etcd.ts';
+import { startSlowProxy } from '../support/slow-proxy.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until, untilPasses } from '../support/until.ts';
+
+const patience = { timeoutMs: 90_000, everyMs: 100 };
+
+test('an etcd that is full keeps nobody from working, and takes everybody back when it has room', async () => {
+  using dir = tempDir('full');
+  using etcd = await startEtcd(1, ['--quota-backend-bytes', String(2 * 1024 * 1024)]);
+  const key = join(dir.path, 'key');
+  writeClusterKey(key);
+  const settings = { node: 'a', etcd: etcd.urls, 'cluster-key': key, manager: true };
+  await using a = await testAgent({ settings });
+  const about = async () => (await a.local.get('/v1/cluster/nodes/a').expect(200)).body;
+  const before = await until(
+    'a digest',
+    about,
+    ({ state, digest }) => state === 'ready' && digest !== null,
+    patience,
+  );
+
+  const thick = 'x'.repeat(100_000);
+  const fill = (): boolean => {
+    try {
+      return etcd.ctl('put', 'filler', thick) === '';
+    } catch (error) {
+      return String(error).includes('database space exceeded');
+    }
+  };
+  await until('the quota to be used up', fill, Boolean, patience);
+  assert.match(etcd.ctl('alarm', 'list'), /NOSPACE/);
+
+  createMap(`${a.bpffs.path}/meanwhile`, { name: 'pf_full' });
+  await a.local.get('/v1/pins?fresh=true').expect(200);
+  await a.local.get('/v1/pins/meanwhile').expect(200);
+  const refused = await a.local
+    .put('/v1/cluster/pinsets/late')
+    .send({ all: true, absent: ['nothing'] })
+    .expect(503);
+  assert.equal(refused.body.code, 'cluster_unavailable');
+  assert.match(refused.body.detail, /etcd is full: compact, defragment, disarm/);
+  const { body: listed } = await a.local.get('/v1/cluster/pins?limit=1000').expect(200);
+  assert.ok(listed.items.some(({ path }: { path: string }) => path === 'meanwhile'));
+  await until(
+    'the log to say why',
+    () => a.logs.join('\n'),
+    (text) => text.includes('etcd is full'),
+    patience,
+  );
+
+  etcd.ctl('del', 'filler');
+  const { header } = JSON.parse(etcd.ctl('get', 'filler', '-w', 'json'));
+  etcd.ctl('compaction', String(header.revision));
+  etcd.ctl('defrag');
+  etcd.ctl('alarm', 'disarm');
+  await untilPasses(async () => {
+    const { state, digest } = await about();
+    assert.equal(state, 'ready');
+    assert.notEqual(digest.hash, before.digest.hash);
+  }, patience);
+});
+
+test('an etcd that takes its time is waited for: nodes join, digests arrive, lists are complete', async () => {
+  using dir = tempDir('slow');
+  using etcd = await startEtcd();
+  await using proxy = await startSlowProxy(etcd.urls[0] ?? '', 300);
+  const key = join(dir.path, 'key');
+  writeClusterKey(key);
+  const settings = { node: 'a', etcd: [proxy.url], 'cluster-key': key, manager: true };
+  await using a = await testAgent({ settings });
+  const about = async () => (await a.local.get('/v1/cluster/nodes')).body.items[0];
+  const before = await until(
+    'a digest',
+    about,
+    (node) => node?.state === 'ready' && node.digest !== null,
+    patience,
+  );
+  createMap(`${a.bpffs.path}/slowly`, { name: 'pf_slow' });
+  await until('the next digest', about, ({ digest }) => digest.hash !== before.digest.hash, patience);
+  await untilPasses(async () => {
+    const { body } = await a.local.get('/v1/cluster/pins?limit=1000&deadline=30s').expect(200);
+    assert.deepEqual([body.complete, body.unreachable], [true, []]);
+    assert.equal((await about()).state, 'ready');
+  }, patience);
+});

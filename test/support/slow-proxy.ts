@@ -1,0 +1,36 @@
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A way to a server on which every byte takes some time; disposing closes it. */
+export interface SlowProxy extends AsyncDisposable {
+  /** Given to clients in place of the server's own. */
+  readonly url: string;
+}
+
+/** Opens one before a server of this machine; what is sent arrives `delayMs` later, in its order, both ways. */
+export async function startSlowProxy(url: string, delayMs: number): Promise<SlowProxy> {
+  const { hostname, port } = new URL(url);
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const behind = connect(Number(port), hostname);
+    for (const [from, to] of [
+      [client, behind],
+      [behind, client],
+    ] as const) {
+      open.add(from);
+      from.on('data', (bytes) => setTimeout(() => to.writable && to.write(bytes), delayMs));
+      from.once('end', () => setTimeout(() => to.end(), delayMs));
+      from.once('error', () => to.destroy());
+      from.once('close', () => open.delete(from));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const own = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${own}`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
