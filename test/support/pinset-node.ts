@@ -43,7 +43,8 @@ export interface PinSetNodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly agent?: Partial<AgentOptions>;
   readonly bpffs?: Bpffs;
-  readonly stateDir?: string;
+  /** Where an agent before it has left its state. */
+  readonly dir?: ReturnType<typeof tempDir>;
 }
 
 /** The name under which the node says what it came to. */
@@ -74,8 +75,8 @@ export async function putDesired(
 /** Starts one, with the store of a machine by itself unless told. */
 export async function pinSetNode(options: PinSetNodeOptions = {}): Promise<PinSetNode> {
   const bpffs = options.bpffs ?? mountBpffs();
-  const dir = tempDir('pinset');
-  const stateDir = options.stateDir ?? join(dir.path, 'state');
+  const dir = options.dir ?? tempDir('pinset');
+  const stateDir = join(dir.path, 'state');
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const { labels = { role: 'edge' } } = options;
   const at = await startAgent(bpffs.path, stateDir, options.agent);
@@ -109,7 +110,7 @@ export async function pinSetNode(options: PinSetNodeOptions = {}): Promise<PinSe
     },
     restart: async () => {
       await end();
-      return await pinSetNode({ ...options, bpffs, stateDir });
+      return await pinSetNode({ ...options, bpffs, dir });
     },
     [Symbol.asyncDispose]: async () => {
       await end();
