@@ -39,7 +39,7 @@ test('a pin that nobody had told of, and that a killed change displaced, is told
   }
 });
 
-test('a pin that others took away before a killed change gave its name again is told to be gone', async () => {
+test('a pin that others took away before a killed change took its name is told to be gone', async () => {
   using scene = await setScene();
   change(scene, undefined, pinOfFresh(scene, 'x'));
   rmSync(join(scene.bpffs.path, 'x'));

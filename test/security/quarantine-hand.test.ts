@@ -59,7 +59,7 @@ const hands: Readonly<Record<string, (slot: string) => void>> = {
 const inodeAt = (path: string): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.ino;
 
 for (const [what, put] of Object.entries(hands)) {
-  test(`where another hand left ${what} in the place of a pin, that gets no name and is not removed`, async () => {
+  test(`where another hand left ${what} for a pin, that gets no name and is not removed`, async () => {
     for (const ask of ['restore', 'discard', 'grace'] as const) {
       const { id, slot } = await putAside('lost');
       rmSync(slot);
