@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createMap } from '../../src/kernel/bpf/create.ts';
 import { recipeOf } from '../../src/kernel/create/recipe.ts';
-import { typeRules } from '../../src/model/map-rule/type-rules.ts';
 import { isSystemCallError } from '../../src/kernel/sys/errno.ts';
 import { FdTable } from '../../src/kernel/sys/fd.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
+import { typeRules } from '../../src/model/map-rule/type-rules.ts';
 
 /** Numbers of include/uapi/linux/bpf.h, written down once more: the code under test has its own. */
 const typeNumbers: Readonly<Record<string, number>> = {
