@@ -40,7 +40,8 @@ export class FleetWorld implements Disposable {
     const dir = tempDir('fleet');
     this.#spaces = spaces;
     this.#dir = dir.path;
-    this.pool = new Pool('http://localhost', { socketPath: join(dir.path, 'run/manager.sock'), pipelining: 1 });
+    const socketPath = join(dir.path, 'run/manager.sock');
+    this.pool = new Pool('http://localhost', { socketPath, pipelining: 1 });
     this.#release = disposable(() => {
       void this.pool.destroy();
       for (const child of [...this.#parts, ...this.#children]) child[Symbol.dispose]();

@@ -1,5 +1,5 @@
-// Makes a token of the fleet for someone who only looks (role viewer), by the socket of a manager, and writes it to a
-// file. A token of that name that is there already is revoked: its secret is known to nobody any more.
+// Makes a token of the fleet for someone who only looks (role viewer), by the socket of a manager, and
+// writes it to a file. A token of that name that is there already is revoked: nobody knows its secret.
 //
 //   node make-token.mjs SOCKET NAME FILE
 import { writeFileSync } from 'node:fs';

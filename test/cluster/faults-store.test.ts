@@ -11,7 +11,7 @@ import { until, untilPasses } from '../support/until.ts';
 
 const patience = { timeoutMs: 90_000, everyMs: 100 };
 
-test('an etcd that is full keeps nobody from working, and takes everybody back when it has room', async () => {
+test('an etcd that is full keeps nobody from working, and takes all back when it has room', async () => {
   using dir = tempDir('full');
   using etcd = await startEtcd(1, ['--quota-backend-bytes', String(2 * 1024 * 1024)]);
   const key = join(dir.path, 'key');
@@ -67,7 +67,7 @@ test('an etcd that is full keeps nobody from working, and takes everybody back w
   }, patience);
 });
 
-test('an etcd that takes its time is waited for: nodes join, digests arrive, lists are complete', async () => {
+test('an etcd that takes its time is waited for: nodes join, tell, and are all listed', async () => {
   using dir = tempDir('slow');
   using etcd = await startEtcd();
   await using proxy = await startSlowProxy(etcd.urls[0] ?? '', 300);

@@ -25,7 +25,7 @@ function settingsOf(env: Environment): Record<string, string> {
   );
 }
 
-test('Kubernetes: the manager’s pods are those of its service, and what they are told the program takes', () => {
+test('Kubernetes: a manager’s pods are those of its service, and told what the program takes', () => {
   const { template } = manager.spec;
   assert.deepEqual(template.metadata.labels, manager.spec.selector.matchLabels);
   assert.deepEqual(service.spec.selector, template.metadata.labels);

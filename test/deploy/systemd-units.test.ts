@@ -25,7 +25,7 @@ function copyUnits(directory: string): readonly string[] {
   });
 }
 
-test('systemd-analyze verify has nothing to say of any unit, nor of an agent that is a node of a fleet', () => {
+test('systemd-analyze verify has nothing to say of any unit, nor of a node of a fleet', () => {
   using dir = tempDir('units');
   const files = copyUnits(dir.path);
   mkdirSync(join(dir.path, 'pinfold.service.d'));

@@ -141,7 +141,7 @@ test('compose files mount every file that Prometheus is told to read', () => {
   }
 });
 
-test('the fleet of the compose file is three members, two managers and three nodes that know of each other', () => {
+test('the compose file is three members of etcd, two managers and three nodes', () => {
   const text = readFileSync(repoPath('docker-compose.yml'), 'utf8');
   const { services }: { services: Record<string, { readonly environment?: Record<string, string> }> } = parse(
     text,

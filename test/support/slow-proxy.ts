@@ -6,7 +6,7 @@ export interface SlowProxy extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Opens one before a server of this machine; what is sent arrives `delayMs` later, in its order, both ways. */
+/** Opens one before a server of this machine; what is sent arrives `delayMs` later, in order, both ways. */
 export async function startSlowProxy(url: string, delayMs: number): Promise<SlowProxy> {
   const { hostname, port } = new URL(url);
   const open = new Set<Socket>();

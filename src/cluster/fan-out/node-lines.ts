@@ -14,7 +14,7 @@ export interface NodeLines {
 /**
  * Asks one node for a part of a list, to be handed on as it came. Every line is read, so that a node that
  * sends something else counts as one that did not answer; but it is not written anew: the node's name goes
- * before the last brace, which takes a third of the time and none of the memory.
+ * before the last brace.
  *
  * @throws PinfoldError as `readNodeAnswer`
  */

@@ -18,7 +18,7 @@ export interface LabProcess {
   readonly machine: LabMachine;
   /** The process that runs there now: to be stopped, paused or killed. */
   readonly child: Child;
-  /** Ends it, if it still runs, and starts it again with the state it had; does not wait until it is ready. */
+  /** Ends it, if it still runs, and starts it again with the state it had; does not wait for it. */
   restart(): Promise<void>;
 }
 

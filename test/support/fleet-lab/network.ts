@@ -4,9 +4,9 @@ import { type Namespaces, openNamespaces } from '../mount-ns.ts';
 import { start } from '../process.ts';
 
 /**
- * A network of machines that are namespaces: each has a network and a mount namespace of its own, with its own
- * bpffs at /sys/fs/bpf, and a cable (veth) to one bridge in a namespace in the middle. The processes that keep
- * the namespaces are all there is to clean up: with them go devices, addresses and mounts.
+ * A network of machines that are namespaces: each has a network and a mount namespace of its own, with its
+ * own bpffs at /sys/fs/bpf, and a cable (veth) to one bridge in a namespace in the middle. The processes that
+ * keep the namespaces are all there is to clean up: with them go devices, addresses and mounts.
  */
 export interface LabNetwork extends Disposable {
   /** Adds a machine. */

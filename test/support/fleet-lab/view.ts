@@ -16,7 +16,7 @@ export async function statesSeenBy(manager: LabNode): Promise<string> {
   return body.items.map(({ name, state }: Record<string, string>) => `${name} ${state}`).join(', ');
 }
 
-/** Waits until a manager, which may just be starting, sees its nodes so, and gives how many milliseconds that took. */
+/** Waits until a manager, which may just be starting, sees its nodes so; gives how many ms that took. */
 export async function untilSeen(manager: LabNode, expected: string): Promise<number> {
   const from = performance.now();
   const what = `the states of nodes at ${manager.machine.name}`;
