@@ -72,7 +72,7 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
       : undefined;
   let registration: Registration | undefined;
   const { labels } = config;
-  const reconciler = new PinSetReconciler({ ...options, store, node, labels });
+  const reconciler = new PinSetReconciler({ ...options, store, node, labels, roleMax });
   return {
     fleet: manager?.fleet,
     tokens: manager?.tokens,

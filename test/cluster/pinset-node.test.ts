@@ -55,6 +55,15 @@ test('what somebody changes by hand is put right: permissions, and a map that ha
   await node.untilState('edge-acl', 1, 'ok');
 });
 
+test('a node where the fleet may only look says what it would do, and does none of it', async () => {
+  await using node = await pinSetNode({ roleMax: 'reader' });
+  await node.put('edge-acl', 1, { ...edge, pins: [acl] });
+  const { drifts } = await node.untilState('edge-acl', 1, 'drifted');
+  const would = { code: 'fleet_role', expected: 'make_map', actual: 'reader' };
+  assert.deepEqual(drifts, [{ path: acl.path, ...would }]);
+  assert.deepEqual(readdirSync(node.bpffs.path), []);
+});
+
 test('another map is drift unless the set says what to do; replace makes one in its place', async () => {
   await using node = await pinSetNode();
   const path = node.path('one');

@@ -7,6 +7,7 @@ import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
 import { parseStatus } from '../../src/model/cluster/pinset/documents.ts';
 import type { ClusterStore } from '../../src/model/cluster/store.ts';
 import { createLog } from '../../src/model/log.ts';
+import type { Role } from '../../src/model/role.ts';
 import type {
   DesiredDocument,
   PinSet,
@@ -42,6 +43,8 @@ export interface PinSetNodeOptions {
   readonly cluster?: ClusterStore;
   readonly labels?: Readonly<Record<string, string>>;
   readonly agent?: Partial<AgentOptions>;
+  /** The most the fleet may do; admin unless told. */
+  readonly roleMax?: Role;
   readonly bpffs?: Bpffs;
   /** Where an agent before it has left its state. */
   readonly dir?: ReturnType<typeof tempDir>;
@@ -78,13 +81,13 @@ export async function pinSetNode(options: PinSetNodeOptions = {}): Promise<PinSe
   const dir = options.dir ?? tempDir('pinset');
   const stateDir = join(dir.path, 'state');
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const { labels = { role: 'edge' } } = options;
+  const { labels = { role: 'edge' }, roleMax = 'admin' } = options;
   const at = await startAgent(bpffs.path, stateDir, options.agent);
   const cluster = options.cluster ?? at.store.openCluster();
   const logs: string[] = [];
   const log = createLog({ level: 'debug', write: (line) => logs.push(line), now: () => new Date() });
   const parts = { labels, agent: at.agent, clock: realClock };
-  const reconciler = new PinSetReconciler({ ...parts, store: cluster, node: nodeName, log });
+  const reconciler = new PinSetReconciler({ ...parts, roleMax, store: cluster, node: nodeName, log });
   await reconciler.start();
   const end = async (): Promise<void> => {
     await reconciler.stop();

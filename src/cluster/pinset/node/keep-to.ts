@@ -5,6 +5,7 @@ import { type PinSetPlan, type PlannedStep, planPinSet } from '../../../model/cl
 import type { AppliedPinSet } from '../../../model/cluster/pinset/records.ts';
 import { isPinfoldError, type PinfoldError } from '../../../model/error.ts';
 import { limits } from '../../../model/limits.ts';
+import { mayAct, type Role } from '../../../model/role.ts';
 import type { Labels } from '../../../model/schema/common.ts';
 import type { Drift, PinSetState } from '../../../model/schema/pinset.ts';
 import { carryOut, type Draining } from './carry-out.ts';
@@ -13,6 +14,8 @@ import { usersOf } from './users.ts';
 
 /** What keeping to a set stands on. */
 export interface KeepParts extends FactParts {
+  /** The most the fleet may do here. */
+  readonly roleMax: Role;
   readonly agent: Pick<Agent, 'pinsets' | 'store' | 'creation' | 'changes' | 'holders'>;
   readonly clock: Clock;
 }
@@ -76,10 +79,15 @@ function isTried({ refused, drains }: Tally, step: PlannedStep): boolean {
 }
 
 async function tryStep(
-  { agent }: KeepParts,
+  { agent, roleMax }: KeepParts,
   { name, generation }: AppliedPinSet,
   { step, tally }: { readonly step: PlannedStep; readonly tally: Tally },
 ): Promise<void> {
+  if (!mayAct(roleMax, 'operator')) {
+    const { path, action } = step;
+    tally.refused.set(keyOf(step), driftOf(shownPath(path), 'fleet_role', action, roleMax));
+    return;
+  }
   try {
     const draining = await carryOut({ agent, name, generation }, step);
     if (draining !== undefined) tally.drains.push({ path: step.path, draining });

@@ -13,6 +13,7 @@ import type { ClusterStore } from '../../../model/cluster/store.ts';
 import { isPinfoldError } from '../../../model/error.ts';
 import { limits } from '../../../model/limits.ts';
 import { describeError, type Log } from '../../../model/log.ts';
+import type { Role } from '../../../model/role.ts';
 import type { Labels } from '../../../model/schema/common.ts';
 import type { EventDocument } from '../../../model/schema/event.ts';
 import type { DesiredDocument, PinSetStatus, RolloutDocument } from '../../../model/schema/pinset.ts';
@@ -25,6 +26,8 @@ export interface ReconcilerOptions {
   readonly store: ClusterStore;
   readonly node: ClusterName;
   readonly labels: Labels;
+  /** The most the fleet may do here: below operator, pin sets change nothing. */
+  readonly roleMax: Role;
   readonly agent: Pick<Agent, 'pinsets' | 'store' | 'creation' | 'changes' | 'holders' | 'statistics'>;
   readonly clock: Clock;
   readonly log: Log;
