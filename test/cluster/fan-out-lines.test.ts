@@ -77,6 +77,7 @@ test('a node whose lines are cut, broken or not counted gives nothing, and is na
     number: `1\n${summary('null')}`,
     array: `[{"path":"a"}]\n${summary('null')}`,
     empty: `\n${summary('null')}`,
+    'more-of-nothing': linesOf([], 'on'),
     bytes: Buffer.concat([
       Buffer.from('{"path":"'),
       Buffer.from([0xff]),

@@ -98,6 +98,7 @@ test('nodes that lie, stall, break off or send too much are named with why; the 
     'bad-shape': [json({ items: {}, next_cursor: null }), /no page/],
     'bad-items': [json({ items: [1, null], next_cursor: null }), /no page/],
     'bad-cursor': [json({ items: [], next_cursor: 'x'.repeat(limits.cursorCharsMax + 1) }), /no page/],
+    'bad-more-of-nothing': [json({ items: [], next_cursor: 'on' }), /no page/],
     'bad-many': [json({ items: Array(1001).fill(item), next_cursor: null }), /no page/],
     'bad-stall': [() => undefined, /took too long/],
     'bad-cut': [(_, response) => void response.write('{', () => response.destroy()), /broke|closed/],

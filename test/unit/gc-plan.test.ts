@@ -215,18 +215,19 @@ test('a plan has so many pins and an answer so many that stay, and both say how 
 test('the age of a pin is never overstated, however the wall clock is set while the agent runs', () => {
   for (const jumpMs of [0, -10 * 365 * 24 * hour, 10 * 365 * 24 * hour, hour, -hour]) {
     const timeline = new Timeline();
-    timeline.note({ wallMs: nowMs, boottimeMs: 1000 });
+    timeline.note({ wallMs: nowMs, boottimeMs: 101_000 });
     const before = nowMs - 5000;
-    timeline.note({ wallMs: nowMs + 10_000, boottimeMs: 11_000 });
+    timeline.note({ wallMs: nowMs + 10_000, boottimeMs: 111_000 });
     const after = nowMs + 10_000 + jumpMs + 3000;
-    timeline.note({ wallMs: nowMs + 10_000 + jumpMs + 5000, boottimeMs: 16_000 });
-    timeline.note({ wallMs: nowMs + 10_000 + jumpMs + 60_000, boottimeMs: 71_000 });
+    timeline.note({ wallMs: nowMs + 10_000 + jumpMs + 5000, boottimeMs: 116_000 });
+    timeline.note({ wallMs: nowMs + 10_000 + jumpMs + 60_000, boottimeMs: 171_000 });
     assert.equal(timeline.ageMs(after), 57_000, `made after a jump of ${jumpMs} ms`);
     // Set back by little, one time of day may have been twice: the younger of the two counts.
     const isTwice = jumpMs === -hour || jumpMs < 0;
     const age = timeline.ageMs(before);
     if (isTwice) assert.ok(age <= 75_000, `${age} ms`);
     else assert.equal(age, 75_000, `made before a jump of ${jumpMs} ms`);
+    assert.ok(timeline.ageMs(nowMs - hour) <= 171_000, 'nothing is older than the boot');
     assert.equal(timeline.ageMs(nowMs + 100 * 365 * 24 * hour), 0, 'a pin of the future is new');
   }
 });

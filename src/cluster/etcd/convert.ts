@@ -1,5 +1,5 @@
 import type { IKeyValue } from 'etcd3';
-import { parseStoredKey } from '../../model/cluster/key.ts';
+import { isStoredKey } from '../../model/cluster/key.ts';
 import type { ClusterEntry } from '../../model/cluster/store.ts';
 import { PinfoldError } from '../../model/error.ts';
 
@@ -10,12 +10,19 @@ export function parseRevision(text: string): number {
   throw new PinfoldError('cluster_damaged', { detail: 'etcd gave a revision that is no number.' });
 }
 
-/** An entry of one that etcd gave. */
-export function entryOf({ key, value, create_revision, mod_revision }: IKeyValue): ClusterEntry {
-  return {
-    key: parseStoredKey(key.toString('utf8')),
-    value: value.toString('utf8'),
-    createRevision: parseRevision(create_revision),
-    modRevision: parseRevision(mod_revision),
-  };
+/**
+ * An entry of one that etcd gave. None for a key that Pinfold did not make: a node may write what it likes
+ * below its own prefix, and must not keep others from reading theirs.
+ */
+export function entriesOf({ key: bytes, value, create_revision, mod_revision }: IKeyValue): ClusterEntry[] {
+  const key = bytes.toString('utf8');
+  if (!isStoredKey(key)) return [];
+  return [
+    {
+      key,
+      value: value.toString('utf8'),
+      createRevision: parseRevision(create_revision),
+      modRevision: parseRevision(mod_revision),
+    },
+  ];
 }

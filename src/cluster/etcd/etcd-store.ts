@@ -15,7 +15,7 @@ import type {
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { askAgain, askOnce, type EtcdOptions, failureOf, openEtcd } from './client.ts';
-import { entryOf, parseRevision } from './convert.ts';
+import { entriesOf, parseRevision } from './convert.ts';
 import { watchEtcd } from './watch.ts';
 
 /** Keys of one answer of etcd; a list is as many answers as it takes, all of one revision. */
@@ -33,11 +33,8 @@ class EtcdStore implements ClusterStore {
   async get(key: ClusterKey): Promise<ClusterReading<ClusterEntry | undefined>> {
     this.#assertOpen();
     const { kvs, header } = await askAgain((call) => this.#etcd.kv.range({ key: Buffer.from(key) }, call));
-    const [found] = kvs;
-    return {
-      value: found === undefined ? undefined : entryOf(found),
-      revision: parseRevision(header.revision),
-    };
+    const [value] = kvs.flatMap(entriesOf);
+    return { value, revision: parseRevision(header.revision) };
   }
 
   async list(prefix: ClusterPrefix): Promise<ClusterReading<readonly ClusterEntry[]>> {
@@ -50,7 +47,7 @@ class EtcdStore implements ClusterStore {
       const wanted = { key, range_end: end, limit: pageKeys, ...(revision === 0 ? {} : { revision }) };
       const { kvs, header, more } = await askAgain((call) => this.#etcd.kv.range(wanted, call));
       if (revision === 0) revision = parseRevision(header.revision);
-      entries.push(...kvs.map(entryOf));
+      entries.push(...kvs.flatMap(entriesOf));
       const last = kvs.at(-1);
       if (!more || last === undefined) return { value: entries, revision };
       if (entries.length > limits.clusterKeysMax) throw tooMany();

@@ -2,7 +2,7 @@ import type { Etcd3, IWatchResponse } from 'etcd3';
 import type { ClusterEvent, ClusterNews } from '../../model/cluster/store.ts';
 import { Backoff, pause } from '../backoff.ts';
 import { askAgain, failureOf } from './client.ts';
-import { entryOf, parseRevision } from './convert.ts';
+import { entriesOf, parseRevision } from './convert.ts';
 
 /** A range of keys, from a revision on. */
 interface Watched {
@@ -125,14 +125,14 @@ function newsOf(response: IWatchResponse, least: number): ClusterNews | undefine
     return { type: 'connected' };
   }
   if (response.events.length === 0) return undefined;
-  const events = response.events.map(({ type, kv }): ClusterEvent => {
-    const { key, modRevision } = entryOf(kv);
-    return String(type).toUpperCase() === 'DELETE'
-      ? { type: 'delete', key, modRevision }
-      : { type: 'put', entry: entryOf(kv) };
-  });
-  const last = Math.max(
-    ...events.map((event) => (event.type === 'put' ? event.entry.modRevision : event.modRevision)),
+  const events = response.events.flatMap(({ type, kv }) =>
+    entriesOf(kv).map((entry): ClusterEvent => {
+      const { key, modRevision } = entry;
+      return String(type).toUpperCase() === 'DELETE'
+        ? { type: 'delete', key, modRevision }
+        : { type: 'put', entry };
+    }),
   );
+  const last = Math.max(...response.events.map(({ kv }) => parseRevision(kv.mod_revision)));
   return { type: 'events', revision: last, events };
 }

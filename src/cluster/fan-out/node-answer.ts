@@ -65,9 +65,14 @@ export function parseNodeJson(node: Pick<NodeTarget, 'name'>, bytes: Buffer): un
   }
 }
 
-/** Tells whether a node may have given this as the place where its list goes on. */
-export function isNextCursor(next: unknown): next is string | null {
-  return next === null || (typeof next === 'string' && next.length <= limits.cursorCharsMax);
+/**
+ * Tells whether a node may have given this as the place where its list goes on, after so many items: where
+ * there is more, there is something already, and it goes forward. Else a node could be asked for ever.
+ */
+export function isNextCursor(next: unknown, slice: NodeSlice, count: number): next is string | null {
+  if (next === null) return true;
+  const isPlace = typeof next === 'string' && next.length <= limits.cursorCharsMax;
+  return isPlace && count > 0 && next !== slice.after;
 }
 
 /** For a node that answers something else than a part of a list. */

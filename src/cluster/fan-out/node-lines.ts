@@ -37,7 +37,7 @@ export async function readNodeLines(
   return {
     lines: Buffer.from(text, 'latin1'),
     count: lines.length,
-    next: nextOf(node, summary, lines.length),
+    next: nextOf(node, summary, { ...slice, count: lines.length }),
   };
 }
 
@@ -51,11 +51,16 @@ function labelled(node: NodeTarget, line: string, ending: string): string {
 }
 
 /** The last line says where the list goes on; an answer without it was cut. */
-function nextOf(node: NodeTarget, line: string, count: number): string | undefined {
+function nextOf(
+  node: NodeTarget,
+  line: string,
+  slice: NodeSlice & { readonly count: number },
+): string | undefined {
   const { summary } = parseLine(node, line);
-  if (!isRecord(summary) || summary['count'] !== count || !isNextCursor(summary['next_cursor']))
-    throw noPage(node);
-  return summary['next_cursor'] ?? undefined;
+  if (!isRecord(summary) || summary['count'] !== slice.count) throw noPage(node);
+  const { next_cursor: next } = summary;
+  if (!isNextCursor(next, slice, slice.count)) throw noPage(node);
+  return next ?? undefined;
 }
 
 function parseLine(node: NodeTarget, line: string): Readonly<Record<string, unknown>> {

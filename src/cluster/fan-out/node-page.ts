@@ -31,13 +31,14 @@ export async function readNodePage(
   slice: NodeSlice,
 ): Promise<NodePage> {
   const bytes = await readNodeAnswer(caller, node, question, { ...slice, accept: 'application/json' });
-  return pageOf(node, parseNodeJson(node, bytes), slice.limit);
+  return pageOf(node, parseNodeJson(node, bytes), slice);
 }
 
-function pageOf(node: NodeTarget, document: unknown, limit: number): NodePage {
+function pageOf(node: NodeTarget, document: unknown, slice: NodeSlice): NodePage {
   if (!isRecord(document) || !Array.isArray(document['items'])) throw noPage(node);
   const { items, next_cursor: next } = document;
-  if (!Array.isArray(items) || items.length > limit || !isNextCursor(next)) throw noPage(node);
+  if (!Array.isArray(items) || items.length > slice.limit || !isNextCursor(next, slice, items.length))
+    throw noPage(node);
   return {
     items: items.map((item: unknown) => {
       if (!isRecord(item)) throw noPage(node);

@@ -56,6 +56,11 @@ export function namesOfKey(key: string): readonly string[] | undefined {
   return names.every((name) => namePattern.test(name)) ? names : undefined;
 }
 
+/** Tells whether a key in the store is one that Pinfold makes. */
+export function isStoredKey(key: string): key is ClusterKey {
+  return namesOfKey(key) !== undefined;
+}
+
 /** A key that the store gave back. @throws PinfoldError cluster_damaged where it is none of ours */
 export function parseStoredKey(key: string): ClusterKey {
   if (namesOfKey(key) !== undefined) return key as ClusterKey;

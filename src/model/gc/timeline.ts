@@ -19,7 +19,7 @@ const jumpMs = 2000;
  *
  * Each time it is told what both clocks say, it sees whether the wall clock was set since the last time. A
  * moment is then as old as the youngest reading of it that is possible; one that no reading allows is new.
- * What was set before the first time it cannot know.
+ * What was set before the first time it cannot know; but nothing in a bpffs is older than the boot.
  */
 export class Timeline {
   #past: readonly Segment[] = [];
@@ -46,7 +46,7 @@ export class Timeline {
     const ages = [...this.#past, current]
       .filter(({ fromMs, toMs }) => wallMs >= fromMs && wallMs <= toMs)
       .map(({ offsetMs }) => now.boottimeMs + offsetMs - wallMs);
-    return ages.length === 0 ? 0 : Math.max(0, Math.min(...ages));
+    return ages.length === 0 ? 0 : Math.max(0, Math.min(now.boottimeMs, ...ages));
   }
 }
 
