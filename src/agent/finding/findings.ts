@@ -189,6 +189,9 @@ export class AgentFindings {
     const found = isOn && need === undefined ? upTo(world.thresholds.perRuleMax, rule.judge(world)) : nothing;
     const wasTried = isOn && need === undefined;
     this.#states.set(rule.id, { unavailable, dropped: found.dropped, at: wasTried ? at : undefined });
+    // What cannot be tried now is not resolved by that.
+    if (isOn && !wasTried)
+      return this.#book.keep(rule.id, at, ({ subject }) => need !== 'holders' || isIn(world, subject));
     return this.#book.settle({ rule, judgements: found.judgements, at });
   }
 

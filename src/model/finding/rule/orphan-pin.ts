@@ -24,7 +24,9 @@ function* judgeOne(object: WorldObject<PinnableInfo>, { nowMs, thresholds }: Wor
   const { info, pins, pinnedInodes, counters } = object;
   if (pinnedInodes === 0 || counters?.refcnt !== BigInt(pinnedInodes)) return;
   if (pins.some(({ isClaimed }) => isClaimed)) return;
-  const ageMs = nowMs - Math.max(object.firstSeenMs, ...pins.map(({ pinnedAtMs }) => pinnedAtMs));
+  // Whoever may change a pin's times may set them to come; those say nothing.
+  const pinnedAtMs = pins.map((pin) => pin.pinnedAtMs).filter((ms) => ms <= nowMs);
+  const ageMs = nowMs - Math.max(object.firstSeenMs, ...pinnedAtMs);
   if (ageMs < thresholds.minAgeMs) return;
   yield {
     severity: 'warning',
