@@ -81,6 +81,20 @@ test('a deleted set lets go of what it protected and stays away, whatever is del
   assert.throws(() => node.own.get('set'), { code: 'pinset_not_found' });
 });
 
+test('a wish under the number of a deletion is not applied, and the node says that it is ahead', async () => {
+  await using node = await pinSetNode();
+  await node.put('set', 1, { ...edge, pins: [pin('kept')] });
+  await node.untilState('set', 1, 'ok');
+  await node.put('set', 2, {}, { deleted: true });
+  await untilPasses(async () => assert.equal(await node.status('set'), undefined), patience);
+  await node.put('set', 2, { ...edge, pins: [pin('other')] });
+  await untilPasses(async () => assert.equal((await node.status('set'))?.ahead_of_store, true), patience);
+  assert.equal(existsSync(node.path('other')), false);
+  await node.put('set', 3, { ...edge, pins: [pin('other')] });
+  assert.equal((await node.untilState('set', 3, 'ok')).ahead_of_store, undefined);
+  assert.ok(existsSync(node.path('other')));
+});
+
 test('a set that is not meant for this node does nothing, and lets go when it no longer is', async () => {
   await using node = await pinSetNode();
   await node.put('set', 1, { selector: { role: 'core' }, pins: [pin('one')] });

@@ -101,11 +101,43 @@ test('nodes that are not ready take from what may change, and are not opened', (
   assert.equal(shown(plan(wanted(1), fleet({ ...said, a: 'gone' }))), 'progressing [b]');
 });
 
-test('a node that is gone is not waited for, one that is stale is', () => {
+test('a node that is stale is waited for, and one that is gone keeps it from its end', () => {
   const well = { b: status(1), c: status(1) };
   const open: RolloutDocument = { generation: 1, state: 'progressing', open: [], started_at: time, time };
   assert.equal(shown(plan(wanted(1), fleet({ a: 'stale', ...well }), open)), 'progressing []');
-  assert.equal(shown(plan(wanted(1), fleet({ a: 'gone', ...well }), open)), 'done []');
+  const waits = 'progressing [] waits for nodes that are gone: a';
+  const waiting = plan(wanted(1), fleet({ a: 'gone', ...well }), open);
+  assert.equal(shown(waiting), waits);
+  assert.equal(plan(wanted(1), fleet({ a: 'gone', ...well }), waiting), waiting);
+  assert.equal(shown(plan(wanted(1), fleet({ a: undefined, ...well }), waiting)), 'progressing [a]');
+  assert.equal(shown(plan(wanted(1), fleet(well), waiting)), 'done []', 'a person has had it forgotten');
+});
+
+test('nodes that were all gone go within what may change once they are back', () => {
+  const gone = plan(wanted(2), fleet({ a: 'gone', b: 'gone', c: 'gone' }));
+  assert.equal(shown(gone), 'progressing [] waits for nodes that are gone: a, b, c');
+  const back = plan(wanted(2), fleet({ a: status(1), b: status(1), c: status(1) }), gone);
+  assert.equal(shown(back), 'progressing [a]');
+});
+
+test('where no node has the labels yet, the first that comes goes through the gate', () => {
+  const none = plan(wanted(1), []);
+  assert.equal(shown(none), 'progressing [] no node has these labels yet');
+  assert.equal(shown(plan(wanted(1), fleet({ a: undefined, b: undefined }), none)), 'progressing [a]');
+  assert.equal(shown(plan(wanted(1, { selector: {} }), [])), 'done []', 'no labels never mean any');
+});
+
+test('a person’s pause is kept while all that are left are gone, and when they are back', () => {
+  const desired = wanted(2, { rollout: { canary: 1 } });
+  const paused: RolloutDocument = {
+    ...{ generation: 2, state: 'paused', open: [], reason: 'paused by alice', paused_by: 'alice' },
+    ...{ started_at: time, time },
+  };
+  const alone = plan(desired, fleet({ a: status(2), b: 'gone', c: 'gone' }), paused);
+  assert.equal(shown(alone), 'paused [] paused by alice');
+  const back = plan(desired, fleet({ a: status(2), b: status(1), c: status(1) }), alone);
+  assert.equal(shown(back), 'paused [] paused by alice');
+  assert.equal(shown(plan(desired, fleet({ a: status(2) }), paused)), 'paused [] paused by alice');
 });
 
 test('a node that goes while it changes has failed, unless failures are meant not to pause', () => {

@@ -63,7 +63,7 @@ export function nodesOf({ desired, rollout, nodes }: Seen): readonly PinSetOnNod
         ...{ node: name, labels, meant },
         generation: status?.generation ?? 0,
         state: stateOf(node, desired.generation),
-        rollout: (meant && rollout !== undefined ? standingOf(node, rollout, true) : undefined) ?? 'left_out',
+        rollout: meant && rollout !== undefined ? partOf(node, rollout) : 'left_out',
         drifts: status?.drifts ?? [],
         ...(status?.more_drifts === undefined ? {} : { more_drifts: status.more_drifts }),
         ...(status?.detail === undefined ? {} : { detail: status.detail }),
@@ -72,6 +72,12 @@ export function nodesOf({ desired, rollout, nodes }: Seen): readonly PinSetOnNod
       },
     ];
   });
+}
+
+/** One that is gone is waited for, too. */
+function partOf(node: RolloutNode, rollout: RolloutDocument): PinSetOnNode['rollout'] {
+  const standing = standingOf(node, rollout, true);
+  return standing === 'away' ? 'waiting' : (standing ?? 'left_out');
 }
 
 /** How many are how; of those it is not meant for only where it is meant for nobody. */

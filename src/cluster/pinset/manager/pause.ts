@@ -27,6 +27,7 @@ const triesMax = 16;
 /** Bounds of RolloutDocument. */
 const actorCharsMax = 600;
 const reasonCharsMax = 500;
+const toleratedMax = 1000;
 
 /**
  * Has no more nodes opened, until it is resumed; those that change go on.
@@ -54,7 +55,8 @@ export async function resumeRollout(parts: EditParts, name: ClusterName): Promis
     const { time } = rollout;
     const nodes = parts.board.nodes(name);
     const failures = failuresOf(rollout, { desired, nodes, current: rollout, time });
-    const tolerated = [...new Set([...(rollout.tolerated ?? []), ...failures])].sort();
+    const all = [...new Set([...failures, ...(rollout.tolerated ?? [])])];
+    const tolerated = all.slice(0, toleratedMax).sort();
     return { ...rest, state: 'progressing', ...(tolerated.length === 0 ? {} : { tolerated }) };
   });
 }

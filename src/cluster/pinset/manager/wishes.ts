@@ -3,6 +3,7 @@ import { matchesEtag } from '../../../agent/etag.ts';
 import type { Clock } from '../../../model/clock.ts';
 import type { ClusterName } from '../../../model/cluster/key.ts';
 import { parseDesired } from '../../../model/cluster/pinset/documents.ts';
+import { nextGeneration } from '../../../model/cluster/pinset/generation.ts';
 import type { NamedPinSet } from '../../../model/cluster/pinset/parse.ts';
 import type { ClusterStore } from '../../../model/cluster/store.ts';
 import { PinfoldError } from '../../../model/error.ts';
@@ -110,7 +111,7 @@ export class Wishes {
 
   #nextGeneration(name: ClusterName, stored: DesiredDocument | undefined): number {
     const applied = [...this.#board.statuses(name).values()].map(({ generation }) => generation);
-    return applied.reduce((most, one) => Math.max(most, one), stored?.generation ?? 0) + 1;
+    return nextGeneration(stored?.generation ?? 0, applied);
   }
 
   #isAhead(name: ClusterName): boolean {
@@ -161,6 +162,9 @@ function formerOf({ generation, spec }: DesiredDocument): NonNullable<DesiredDoc
 /** @throws PinfoldError invalid_input for what the store cannot take */
 function textOf(desired: DesiredDocument): string {
   const text = JSON.stringify(desired);
+  if (parseDesired(text) === undefined) {
+    throw new PinfoldError('invalid_input', { detail: 'It could not be read again once it was stored.' });
+  }
   if (Buffer.byteLength(text) <= limits.clusterValueBytesMax) return text;
   throw new PinfoldError('invalid_input', { detail: 'The pin set and its former generation are too large.' });
 }

@@ -132,10 +132,10 @@ function letGo(acting: Acting, { aside }: PlannedStep, accept: readonly Hazard[]
  */
 async function making<Result>(
   acting: Acting,
-  { path }: PlannedStep,
+  { path, action }: PlannedStep,
   make: () => Promise<Result>,
 ): Promise<Result> {
-  const { agent, name } = acting;
+  const { agent, name, generation } = acting;
   const { pinsets } = agent.store;
   const before = pinsets.listMade(name).find((made) => made.path === path);
   pinsets.putMade({ name, path, identity: undefined });
@@ -150,7 +150,12 @@ async function making<Result>(
     throw error;
   }
   const seen = (await agent.pinsets.look([path])).get(path);
-  if (seen?.is === 'pin') pinsets.putMade({ name, path, identity: seen.pin.identity });
+  // What is pinned again, or was copied in the time of several generations, is of whichever shape it is.
+  const isNew = action === 'make_map' || action === 'replace_map';
+  if (seen?.is === 'pin') {
+    const identity = { ...seen.pin.identity, ...(isNew ? { generation } : {}) };
+    pinsets.putMade({ name, path, identity });
+  }
   return result;
 }
 

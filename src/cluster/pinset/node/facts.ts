@@ -18,11 +18,13 @@ export interface Subject {
   readonly name: string;
   readonly spec: PinSet;
   readonly isWanted: boolean;
+  /** Of one that was applied. */
+  readonly generation?: number;
 }
 
 /** How an applied set is planned for on a node with these labels. */
-export function subjectOf({ name, spec, state }: AppliedPinSet, labels: Labels): Subject {
-  return { name, spec, isWanted: state === 'wanted' && isMeantFor(spec, labels) };
+export function subjectOf({ name, spec, state, generation }: AppliedPinSet, labels: Labels): Subject {
+  return { name, spec, generation, isWanted: state === 'wanted' && isMeantFor(spec, labels) };
 }
 
 /**
@@ -31,7 +33,7 @@ export function subjectOf({ name, spec, state }: AppliedPinSet, labels: Labels):
  * @throws PinfoldError mount_not_found, mount_unavailable, overloaded…: nothing can be said now
  */
 export async function gatherFacts({ agent, labels }: FactParts, subject: Subject): Promise<PlanFacts> {
-  const { name, spec, isWanted } = subject;
+  const { name, spec, isWanted, generation } = subject;
   const { pinsets, store } = agent;
   const aside = new Map<PinPath, AsideObject>(
     pinsets.asides
@@ -60,6 +62,7 @@ export async function gatherFacts({ agent, labels }: FactParts, subject: Subject
   return {
     spec,
     isWanted,
+    ...(generation === undefined ? {} : { generation }),
     made: made.flatMap((pin) => resolveMade(agent, pin, observed) ?? []),
     aside,
     copies,

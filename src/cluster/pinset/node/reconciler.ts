@@ -198,7 +198,7 @@ export class PinSetReconciler {
 }
 
 /**
- * Whether the store knows less than the node: no such set, an older generation, or another specification
+ * Whether the store knows less than the node: no such set, an older generation, or another wish
  * under the same number, which somebody has given after the store came back from a backup.
  */
 function isAheadOf(
@@ -206,8 +206,9 @@ function isAheadOf(
   desired: DesiredDocument | undefined,
 ): boolean {
   if (desired === undefined || desired.generation < generation) return true;
-  if (desired.generation > generation || state === 'gone') return false;
-  return !isDeepStrictEqual({ ...desired.spec, name }, spec);
+  if (desired.generation > generation) return false;
+  if ((state === 'wanted') === (desired.deleted === true)) return true;
+  return state !== 'gone' && !isDeepStrictEqual({ ...desired.spec, name }, spec);
 }
 
 /** What a status says, without when. */

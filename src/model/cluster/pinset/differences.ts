@@ -52,7 +52,7 @@ function mapDifferences({ path, map }: DesiredPin, actual: MapInfo): readonly Dr
   if (!isRounded(actual, max_entries)) compare('max_entries', max_entries, actual.max_entries);
   compare('flags', flagsText(map.flags ?? [], actual.flags), flagsText(actual.flags, map.flags ?? []));
   compare('wrong_name', name, actual.name);
-  compare('map_extra', map_extra === undefined ? undefined : String(map_extra), actual.map_extra);
+  compare('map_extra', map_extra === undefined ? undefined : numberText(map_extra), actual.map_extra ?? '0');
   if (freeze === true) compare('not_frozen', true, actual.frozen ?? false);
   return found;
 }
@@ -60,6 +60,11 @@ function mapDifferences({ path, map }: DesiredPin, actual: MapInfo): readonly Dr
 /** Lists of each processor are of one length: the kernel makes it a multiple of their number (hashtab.c). */
 function isRounded({ flags, max_entries }: MapInfo, wanted: number): boolean {
   return flags.includes('no_common_lru') && max_entries >= wanted && max_entries - wanted < 4096;
+}
+
+/** A number of 64 bits as the kernel's is told, however it was written. */
+function numberText(value: string | number): string {
+  return BigInt(value).toString();
 }
 
 /** The flags that tell maps apart; what is implied counts only where both have it, or neither. */

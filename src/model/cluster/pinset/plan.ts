@@ -17,6 +17,8 @@ export interface PlanFacts {
   readonly spec: PinSet;
   /** False where it was deleted, or is not meant for this node any longer: then it only lets go. */
   readonly isWanted: boolean;
+  /** What was applied; undefined for what somebody only asks about. */
+  readonly generation?: number;
   readonly made: readonly MadePin[];
   /** What protects names, by path. */
   readonly aside: ReadonlyMap<PinPath, AsideObject>;
@@ -90,8 +92,9 @@ function ofPin(facts: PlanFacts, wanted: DesiredPin): Finding {
   const other = facts.takenBy.get(path);
   if (other !== undefined)
     return { drifts: [driftOf(wanted.path, 'other_pinset', undefined, other)], steps: [] };
+  // Begun for whatever was wanted then: only what is there when it is over is planned for.
   if (facts.copies.has(path)) {
-    const detail = 'go on copying the map into the one that takes its place';
+    const detail = 'end the copy that was begun, or undo it where the new map has not taken its place';
     return { drifts: [], steps: [{ path, action: 'copy_map', wanted, detail }] };
   }
   const seen = facts.observed.get(path);
@@ -102,8 +105,16 @@ function ofPin(facts: PlanFacts, wanted: DesiredPin): Finding {
   const aside = facts.aside.get(path);
   if (seen.is === 'absent') return ofMissing(path, wanted, aside);
   const different = objectDifferences(wanted, seen.pin);
+  if (different.length > 0 && isMadeNow(facts, path, seen.pin)) return { drifts: different, steps: [] };
   if (different.length > 0) return ofAnother(facts.spec, { path, wanted, there: seen.pin, different });
   return ofRight({ path, wanted, there: seen.pin, aside });
+}
+
+/** A map that was made for this very generation: made once more it would differ just so, without contents. */
+function isMadeNow({ made, generation }: PlanFacts, path: PinPath, pin: ObservedPin): boolean {
+  const identity = made.find((one) => pathOfBytes(one.path) === path)?.identity;
+  if (identity?.generation === undefined || identity.generation !== generation) return false;
+  return isSamePin(identity, pin.identity);
 }
 
 function ofMissing(path: PinPath, wanted: DesiredPin, aside: AsideObject | undefined): Finding {

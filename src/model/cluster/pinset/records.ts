@@ -22,6 +22,8 @@ export interface MadeIdentity {
   readonly kind: PinnableKind;
   readonly id: number;
   readonly fingerprint: string;
+  /** Of the set, that the map was made anew for; it does not tell pins apart. */
+  readonly generation?: number;
 }
 
 /** A pin that a set made. */

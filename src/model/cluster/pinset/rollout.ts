@@ -66,13 +66,17 @@ function advance(begun: RolloutDocument, facts: RolloutFacts): Next {
   const { generation, started_at } = begun;
   const needsNoGate = desired.deleted === true || desired.spec.mode === 'observe';
   const placed = place(begun, facts);
-  const isOver = placed.every(({ standing }) => standing === 'well' || standing === 'tolerated');
-  if (begun.state === 'done' || needsNoGate || isOver)
+  const waitsFor = needsNoGate ? undefined : whatItWaitsFor(facts, placed);
+  const isOver =
+    needsNoGate || (waitsFor === undefined && !placed.some(({ standing }) => isPending(standing)));
+  if (begun.state === 'done' || (isOver && begun.paused_by === undefined))
     return { generation, state: 'done', open: [], started_at };
 
   const named = (wanted: (one: Placed) => boolean): string[] =>
     placed.filter(wanted).map(({ node }) => node.name);
-  const open = named(({ node, standing }) => begun.open.includes(node.name) && isPending(standing));
+  const open = named(
+    ({ node, standing }) => begun.open.includes(node.name) && isPending(standing) && standing !== 'away',
+  );
   const more = begun.paused_by === undefined ? toOpen(facts, placed, open) : [];
   const reason = pauseReason(begun, facts, { placed, open, more });
   const opened = reason === undefined ? [...open, ...more].sort() : open;
@@ -81,16 +85,32 @@ function advance(begun: RolloutDocument, facts: RolloutFacts): Next {
       standing === 'settling' && begun.settling?.includes(name) === true && !opened.includes(name),
   );
   const tolerated = named(({ standing }) => standing === 'tolerated');
+  const said = reason ?? waitsFor;
   return {
     generation,
     state: reason === undefined ? 'progressing' : 'paused',
     open: opened,
-    ...(reason === undefined ? {} : { reason }),
+    ...(said === undefined ? {} : { reason: said }),
     ...(begun.paused_by === undefined ? {} : { paused_by: begun.paused_by }),
     ...(tolerated.length === 0 ? {} : { tolerated }),
     ...(settling.length === 0 ? {} : { settling }),
     started_at,
   };
+}
+
+/**
+ * What keeps a rollout from its end though no node that is there does: those that are gone, and those that
+ * may come. Once it is done all may go at once, so neither may be left out.
+ */
+function whatItWaitsFor({ desired, nodes }: RolloutFacts, placed: readonly Placed[]): string | undefined {
+  const { spec } = desired;
+  const selectsSome = spec.all === true || Object.keys(spec.selector ?? {}).length > 0;
+  if (selectsSome && !nodes.some(({ labels }) => isMeantFor(spec, labels)))
+    return 'no node has these labels yet';
+  const pending = placed.filter(({ standing }) => isPending(standing));
+  if (pending.length === 0 || pending.some(({ standing }) => standing !== 'away')) return undefined;
+  const names = pending.map(({ node }) => node.name).join(', ');
+  return `waits for nodes that are gone: ${names}`.slice(0, reasonCharsMax);
 }
 
 /** Every node the set is meant for and that can still come to this generation, by name. */
@@ -189,7 +209,7 @@ function isWaiting(standing: Standing): boolean {
 }
 
 function isUnavailable({ node, standing }: Placed): boolean {
-  if (standing === 'tolerated') return false;
+  if (standing === 'tolerated' || standing === 'away') return false;
   if (node.state !== 'ready' || standing === 'failed') return true;
   if (standing === 'changing' || standing === 'settling') return true;
   return standing === 'waiting' && node.status !== undefined && node.status.state !== 'ok';

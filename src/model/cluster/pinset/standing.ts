@@ -12,13 +12,14 @@ export interface RolloutNode {
 
 /**
  * How a node stands to a generation: it has not begun (waiting) · it may still be busy with a former one
- * (settling) · it changes now · it has it and is well · it has failed · a person went on over its failure.
+ * (settling) · it changes now · it has it and is well · it has failed · a person went on over its failure ·
+ * it is gone and has not got it (away).
  */
-export type Standing = 'waiting' | 'settling' | 'changing' | 'well' | 'failed' | 'tolerated';
+export type Standing = 'waiting' | 'settling' | 'changing' | 'well' | 'failed' | 'tolerated' | 'away';
 
 /**
  * How one node stands to a rollout's generation; undefined for a node that counts for nothing: one that is
- * gone, or ahead of the store, which never goes back.
+ * ahead of the store, which never goes back, or is gone with the generation applied.
  *
  * A node that was opened and then is gone has failed, where failures pause: the change may be why it is gone.
  * Drift is a failure, too: it is what the node could not, or may not, put right.
@@ -36,7 +37,8 @@ export function standingOf(
   const isOpen = rollout.open.includes(name);
   if (state === 'gone') {
     if (isTolerated) return 'tolerated';
-    return isOpen && pausesOnFailure ? 'failed' : undefined;
+    if (isOpen && pausesOnFailure) return 'failed';
+    return applied === generation ? undefined : 'away';
   }
   if (isTolerated) return 'tolerated';
   if (applied === generation && status !== undefined && status.state !== 'progressing') return 'failed';
