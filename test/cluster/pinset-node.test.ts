@@ -61,7 +61,9 @@ test('a node where the fleet may only look says what it would do, and does none 
   const { drifts } = await node.untilState('edge-acl', 1, 'drifted');
   const would = { code: 'fleet_role', expected: 'make_map', actual: 'reader' };
   assert.deepEqual(drifts, [{ path: acl.path, ...would }]);
-  assert.deepEqual(readdirSync(node.bpffs.path), []);
+  // The kernel itself puts two names into what it mounts, where its module for that is loaded.
+  const names = readdirSync(node.bpffs.path).filter((name) => !name.endsWith('.debug'));
+  assert.deepEqual(names, []);
 });
 
 test('another map is drift unless the set says what to do; replace makes one in its place', async () => {

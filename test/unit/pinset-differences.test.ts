@@ -51,7 +51,7 @@ function actionsFor(policy: 'replace' | 'copy', made: MadeIdentity | undefined):
   return [...steps.map(({ action }) => action), ...drifts.map(({ code }) => code)];
 }
 
-test('a map that this generation made is not made once more over a difference that stayed: it is drift', () => {
+test('a map this generation made is not made once more over a difference that stayed: it is drift', () => {
   assert.deepEqual(actionsFor('replace', { ...identity, generation: 3 }), ['max_entries']);
   assert.deepEqual(actionsFor('copy', { ...identity, generation: 3 }), ['max_entries']);
 });
