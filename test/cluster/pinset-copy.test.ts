@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import test from 'node:test';
+import { PinfoldError } from '../../src/model/error.ts';
+import { parsePath } from '../../src/model/path.ts';
 import type { PinSet } from '../../src/model/schema/pinset.ts';
-import { bpftool, isAlive, pinnedMap, updateEntry } from '../support/bpftool.ts';
+import { bpftool, createMap, isAlive, pinnedMap, updateEntry } from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
+import { operatorContext } from '../support/operator.ts';
 import { type PinSetNode, pinSetNode } from '../support/pinset-node.ts';
 import { type Child, start } from '../support/process.ts';
 import { until, untilPasses } from '../support/until.ts';
@@ -134,4 +137,52 @@ test('every type whose entries are plain bytes is copied, values of each process
     assert.ok(pinnedMap(node.path(type)).max_entries >= 64, type);
     assert.deepEqual(dumpOf(type), before[index], type);
   }
+});
+
+/** A set of one hash, and what becomes of it when it is to be another. */
+function hashOf(policy: PinSet['on_schema_change'], max_entries: number, value_size = 4): PinSet {
+  const map = { type: 'hash', key_size: 4, value_size, max_entries };
+  return { all: true, on_schema_change: policy ?? 'refuse', pins: [{ path: 'one', map }] };
+}
+
+test('a copy that was refused at the swap is undone: what is wanted later is planned anew', async () => {
+  const onStep = (step: string): void => {
+    if (step === 'copy.compared') throw new PinfoldError('conflict', { detail: 'somebody was there' });
+  };
+  await using node = await pinSetNode({ agent: { onStep } });
+  await node.put('set', 1, hashOf('copy', 8));
+  await node.untilState('set', 1, 'ok');
+  const { id } = pinnedMap(node.path('one'));
+  await node.put('set', 2, hashOf('copy', 16));
+  await node.untilState('set', 2, 'failed');
+  await node.put('set', 3, hashOf('refuse', 8, 64));
+  const refused = await node.untilState('set', 3, 'drifted');
+  assert.deepEqual(refused.drifts, [{ path: 'one', code: 'value_size', expected: '64', actual: '4' }]);
+  assert.deepEqual(readdirSync(node.path('pinfold-staging')), []);
+  await node.put('set', 4, hashOf('copy', 16));
+  await node.untilState('set', 4, 'failed');
+  await node.put('set', 5, hashOf('copy', 8));
+  await node.untilState('set', 5, 'ok');
+  assert.equal(pinnedMap(node.path('one')).id, id);
+  assert.deepEqual(readdirSync(node.path('pinfold-staging')), []);
+});
+
+test('only the map that was looked at is copied, and only into one with entries of its sizes', async () => {
+  await using node = await pinSetNode();
+  const { id } = createMap(node.path('one'), { type: 'hash', key: 4, value: 4, entries: 8 });
+  const { copies, look } = node.at.agent.pinsets;
+  const one = parsePath('one');
+  const seen = (await look([one])).get(one);
+  assert.ok(seen?.is === 'pin');
+  const { identity } = seen.pin;
+  const advance = async (from: typeof identity, value_size: number) =>
+    await copies.advance({
+      ...{ pinset: 'set', path: one, attributes: {}, isProtected: false, from, context: operatorContext },
+      spec: { type: 'hash', key_size: 4, value_size, max_entries: 16 },
+    });
+  await assert.rejects(advance(identity, 64), { code: 'conflict' });
+  await assert.rejects(advance({ ...identity, fingerprint: 'other' }, 4), { code: 'identity_mismatch' });
+  assert.deepEqual(copies.list(), []);
+  assert.deepEqual(readdirSync(node.path('pinfold-staging')), []);
+  assert.equal(pinnedMap(node.path('one')).id, id);
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import test from 'node:test';
 import { parseOwner } from '../../src/model/claim/owner.ts';
 import { parsePath } from '../../src/model/path.ts';
@@ -165,4 +165,44 @@ test('a diff tells what a node would do and would not, and does nothing', async 
   assert.deepEqual([elsewhere.selected, elsewhere.steps, elsewhere.drifts], [false, [], []]);
   await assert.rejects(() => node.own.diff({ pins: [pin('a.b')] }), { code: 'invalid_input' });
   assert.deepEqual(readdirSync(node.bpffs.path), before);
+});
+
+test('a pin put over the name in a copy is not pruned, and what is gone is not pinned again', async () => {
+  let passes = 0;
+  const onStep = (step: string): void => {
+    if (step === 'copy.passed') passes++;
+  };
+  await using node = await pinSetNode({ agent: { onStep } });
+  const grown = (max_entries: number): PinSet => ({
+    ...{ ...edge, on_schema_change: 'copy', prune: true },
+    pins: [pin('one', { map: { ...map, max_entries } })],
+  });
+  const laterPasses = async (): Promise<void> => {
+    const before = passes;
+    await untilPasses(() => assert.ok(passes > before + 2), patience);
+  };
+  await node.put('set', 1, grown(8));
+  await node.untilState('set', 1, 'ok');
+  using holder = await holderOf(node, 'one');
+  await node.put('set', 2, grown(16));
+  await untilPasses(() => assert.equal(pinnedMap(node.path('one')).max_entries, 16), patience);
+  await laterPasses();
+  const made = pinnedMap(node.path('one')).id;
+  const foreign = createMap(node.path('foreign'), { type: 'hash', key: 4, value: 4, entries: 16 }).id;
+  renameSync(node.path('foreign'), node.path('one'));
+  await laterPasses();
+  await node.put('set', 3, grown(16), { deleted: true });
+  await untilPasses(() => assert.deepEqual(node.own.get('set').made, []), patience);
+  await laterPasses();
+  assert.equal(pinnedMap(node.path('one')).id, foreign);
+  rmSync(node.path('one'));
+  await laterPasses();
+  holder[Symbol.dispose]();
+  const { drifts } = await node.untilState('set', 3, 'drifted');
+  assert.deepEqual(
+    drifts.map(({ code, actual }) => [code, actual]),
+    [['hazard', 'last_reference']],
+  );
+  assert.equal(existsSync(node.path('one')), false);
+  assert.ok(isAlive('map', made));
 });

@@ -6,6 +6,7 @@ import type { PinPath } from '../../model/path.ts';
 import type { MapSpecification } from '../../model/schema/map-specification.ts';
 import type { PinRequest } from '../../model/schema/request.ts';
 import type { ChangeContext } from '../agent.ts';
+import type { ObjectIdentity } from '../aside/asides.ts';
 import { lookAtPath } from '../aside/look.ts';
 import { Slices } from '../edit/slices.ts';
 import type { PinChanges } from '../operation/changes.ts';
@@ -24,13 +25,26 @@ export interface CopyWish {
   readonly attributes: Pick<PinRequest, 'mode' | 'uid' | 'gid' | 'labels' | 'owner'>;
   /** Whether the new map is held aside when the copy is done. */
   readonly isProtected: boolean;
+  /**
+   * The map at the path that was looked at, and found to be one that is copied. Without it no copy begins:
+   * one that has swapped the names is brought to its end, one that has not is undone.
+   */
+  readonly from: ObjectIdentity | undefined;
   readonly context: ChangeContext;
 }
 
-/** How far a copy has come: the old map may still have users, whose changes are brought over. */
+/**
+ * How far a copy has come: the old map may still have users, whose changes are brought over. `map` is the one
+ * that was put in the other's place, where that is still known.
+ */
 export type CopyProgress =
-  | { readonly is: 'done' }
-  | { readonly is: 'draining'; readonly oldId: number; readonly changes: number };
+  | { readonly is: 'done'; readonly map: ObjectIdentity | undefined }
+  | {
+      readonly is: 'draining';
+      readonly oldId: number;
+      readonly changes: number;
+      readonly map: ObjectIdentity;
+    };
 
 /** All hazards of a map whose contents are in another by now, or that nobody but us ever had. */
 const ofNoUse = { accept: new Set(['last_reference']), force: false };
@@ -61,29 +75,38 @@ export class MapCopies {
   }
 
   /**
-   * Goes on as far as it can; asked again, it goes on from there.
+   * Goes on as far as it can; asked again, it goes on from there. What was begun before the swap is undone
+   * first: what is wanted now may be another map, or none.
    *
-   * @throws PinfoldError map_full, too_many_requests, conflict where the name holds a third thing; the name
-   * then still holds what it did
+   * @throws PinfoldError map_full, too_many_requests, identity_mismatch where the name holds another map than
+   * was looked at, conflict where it holds a third thing; the name then still holds what it did
    */
   async advance(wish: CopyWish): Promise<CopyProgress> {
-    const phase = await this.#phaseOf(wish);
-    if (phase !== 'draining') await this.#copyAndSwap(wish);
+    const phase = await this.#phaseOf(wish, true);
+    if (phase !== 'draining') {
+      if (wish.from === undefined) return { is: 'done', map: undefined };
+      await this.#copyAndSwap(wish, wish.from);
+    }
     return await this.#drain(wish);
   }
 
-  /** Ends a copy nobody wants any more: after the swap by what is left to do, before it without a trace. */
+  /**
+   * Ends a copy nobody wants any more: after the swap by what is left to do, before it without a trace. It
+   * pins nothing: a name that somebody has taken away or given to another stays so.
+   *
+   * @throws PinfoldError hazard where what is held aside is all that is left of a map
+   */
   async abandon(pinset: string, path: PinPath, context: ChangeContext): Promise<CopyProgress> {
-    const phase = this.#recordOf({ pinset, path })?.phase;
+    const isBegun = this.#recordOf({ pinset, path }) !== undefined;
     const spec = { type: 'hash', key_size: 0, value_size: 0, max_entries: 0 };
-    const wish = { pinset, path, spec, attributes: {}, isProtected: false, context };
-    if (phase !== undefined && (await this.#phaseOf(wish)) === 'draining') return await this.#drain(wish);
+    const wish = { pinset, path, spec, attributes: {}, isProtected: false, from: undefined, context };
+    if (isBegun && (await this.#phaseOf(wish, false)) === 'draining') return await this.#drain(wish);
     this.#forget({ pinset, path });
-    return { is: 'done' };
+    return { is: 'done', map: undefined };
   }
 
   /** Where it stands; what was begun and cannot be gone on with is cleared away. */
-  async #phaseOf(wish: CopyWish): Promise<'none' | 'draining'> {
+  async #phaseOf(wish: CopyWish, mayPin: boolean): Promise<'none' | 'draining'> {
     const { environment } = this.#parts;
     const record = this.#recordOf(wish);
     if (record === undefined) return 'none';
@@ -94,8 +117,9 @@ export class MapCopies {
     if (isSwapped) environment.store.pinsets.putCopy({ ...record, phase: 'draining' });
     // Somebody has unpinned the name: it gets back what it had.
     const right = isSwapped ? asides.copy_new : asides.copy_old;
-    if (seen.is === 'absent' && right !== undefined) await this.#pinAgain(wish, right);
-    else if (!isSwapped && mapId !== asides.copy_old?.objectId) this.#refuseOther(wish, asides, mapId);
+    if (seen.is === 'absent') {
+      if (mayPin && right !== undefined) await this.#pinAgain(wish, right);
+    } else if (!isSwapped && mapId !== asides.copy_old?.objectId) this.#refuseOther(wish, asides, mapId);
     if (isSwapped) return 'draining';
     this.#forget(wish);
     return 'none';
@@ -123,9 +147,9 @@ export class MapCopies {
     await this.#changes.pin(path, undefined, { source, ...attributes, parents: true }, context);
   }
 
-  async #copyAndSwap(wish: CopyWish): Promise<void> {
+  async #copyAndSwap(wish: CopyWish, from: ObjectIdentity): Promise<void> {
     const { environment } = this.#parts;
-    this.#begin(wish);
+    this.#begin(wish, from);
     environment.onStep('copy.begun');
     const copied = new Map<string, string>();
     try {
@@ -150,14 +174,14 @@ export class MapCopies {
     environment.onStep('copy.passed');
   }
 
-  #begin(wish: CopyWish): void {
+  #begin(wish: CopyWish, from: ObjectIdentity): void {
     const { environment, asides, holds } = this.#parts;
     const { pinset, path } = wish;
     this.#record(wish, 'filling');
-    const old = asides.hold({ pinset, path, role: 'copy_old' });
-    const held = environment.kernel.objects.holdById('map', old.objectId);
-    using _listed = holds.add(held);
     try {
+      const old = asides.hold({ pinset, path, role: 'copy_old' }, from);
+      const held = environment.kernel.objects.holdById('map', old.objectId);
+      using _listed = holds.add(held);
       makeMaps(this.#parts, { pinset, path }, { spec: wish.spec, old: held });
     } catch (error) {
       this.#forget(wish);
@@ -194,8 +218,9 @@ export class MapCopies {
     const { copy_old: old, copy_base: base, copy_new: fresh } = asides;
     if (old === undefined || base === undefined || fresh === undefined) {
       this.#finish(wish);
-      return { is: 'done' };
+      return { is: 'done', map: fresh && identityOf(fresh) };
     }
+    const map = identityOf(fresh);
     using held = new HeldMaps(this.#parts, asides);
     const copied = this.#copied.get(keyOf(wish)) ?? this.#recall(held);
     this.#copied.set(keyOf(wish), copied);
@@ -204,10 +229,10 @@ export class MapCopies {
     await this.#slowly(pass, true);
     environment.onStep('copy.passed');
     // Nobody can have come since: who would open it has no name to open it by.
-    if (!isUnused) return { is: 'draining', oldId: old.objectId, changes: pass.changes };
+    if (!isUnused) return { is: 'draining', oldId: old.objectId, changes: pass.changes, map };
     held[Symbol.dispose]();
     this.#finish(wish);
-    return { is: 'done' };
+    return { is: 'done', map };
   }
 
   #recall({ maps: { base } }: HeldMaps): Map<string, string> {
@@ -275,6 +300,10 @@ export class MapCopies {
   #asidesOf(wish: Pick<CopyWish, 'pinset' | 'path'>): CopyAsides {
     return Object.fromEntries(this.#pinsOf(wish).map((pin) => [pin.role, pin]));
   }
+}
+
+function identityOf({ kind, objectId: id, fingerprint }: AsidePin): ObjectIdentity {
+  return { kind, id, fingerprint };
 }
 
 function keyOf({ pinset, path }: Pick<CopyWish, 'pinset' | 'path'>): string {

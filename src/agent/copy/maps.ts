@@ -1,8 +1,9 @@
-import { shapeOf } from '../../kernel/entries/map-shape.ts';
+import { type MapShape, shapeOf } from '../../kernel/entries/map-shape.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import type { AsidePin, AsideRole } from '../../model/cluster/pinset/records.ts';
 import { PinfoldError } from '../../model/error.ts';
 import type { PinPath } from '../../model/path.ts';
+import type { MapInfo } from '../../model/schema/map-info.ts';
 import type { MapSpecification } from '../../model/schema/map-specification.ts';
 import type { Asides } from '../aside/asides.ts';
 import type { DumpHolds } from '../dump/dump-holds.ts';
@@ -31,8 +32,12 @@ export class HeldMaps implements Disposable {
       const old = this.#hold(parts, asides.copy_old);
       const fresh = this.#hold(parts, asides.copy_new);
       const base = this.#hold(parts, asides.copy_base);
-      if (old.info.kind !== 'map') throw new TypeError('a copy is of maps');
-      this.maps = { old, fresh, base, shape: shapeOf(old.info, cpusOf(parts)) };
+      const shape = layoutOf(old, cpusOf(parts));
+      const freshShape = layoutOf(fresh, cpusOf(parts));
+      assertSameLayout(shape.info, freshShape.info);
+      const notes = layoutOf(base, cpusOf(parts));
+      if (notes.keySize !== shape.keySize || notes.wireSize !== shape.wireSize) throw otherLayout();
+      this.maps = { old, fresh, base, shape, freshShape };
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -53,6 +58,30 @@ export class HeldMaps implements Disposable {
   [Symbol.dispose](): void {
     for (const listed of this.#listed.splice(0).reverse()) listed[Symbol.dispose]();
   }
+}
+
+/**
+ * The kernel reads and writes as many bytes of our buffers as a map's values have: entries of one map may
+ * only be given to another whose entries are laid out alike.
+ *
+ * @throws PinfoldError conflict
+ */
+export function assertSameLayout(old: MapLayout, fresh: MapLayout): void {
+  const isSame =
+    old.type === fresh.type && old.key_size === fresh.key_size && old.value_size === fresh.value_size;
+  if (!isSame) throw otherLayout();
+}
+
+/** What must be the same of two maps, as the kernel tells it. */
+type MapLayout = Pick<MapInfo, 'type' | 'key_size' | 'value_size'>;
+
+function otherLayout(): PinfoldError {
+  return new PinfoldError('conflict', { detail: 'The maps of the copy have entries of other sizes.' });
+}
+
+function layoutOf({ info }: HeldObject, cpus: number): MapShape {
+  if (info.kind !== 'map') throw new TypeError('a copy is of maps');
+  return shapeOf(info, cpus);
 }
 
 /** Makes the new map, empty, and the one in which is noted what was copied; both are held aside. */

@@ -14,6 +14,8 @@ export interface CopyMaps {
   /** A hash of what was copied last, by key: it outlives this process. */
   readonly base: HeldObject;
   readonly shape: MapShape;
+  /** Of the new map, whose entries have the same sizes. */
+  readonly freshShape: MapShape;
 }
 
 /** Entries that are read at a time; between them others may have the event loop. */
@@ -31,14 +33,16 @@ export class CopyPass {
   readonly #maps: CopyMaps;
   readonly #copied: Map<string, string>;
   readonly #isSlots: boolean;
-  readonly #found: Buffer;
+  readonly #foundOld: Buffer;
+  readonly #foundFresh: Buffer;
   #changes = 0;
 
   constructor(maps: CopyMaps, copied: Map<string, string>) {
     this.#maps = maps;
     this.#copied = copied;
     this.#isSlots = maps.shape.info.type.endsWith('array');
-    this.#found = Buffer.alloc(maps.shape.wireSize);
+    this.#foundOld = Buffer.alloc(maps.shape.wireSize);
+    this.#foundFresh = Buffer.alloc(maps.freshShape.wireSize);
   }
 
   /** What was copied, by key; byte strings. */
@@ -117,17 +121,18 @@ export class CopyPass {
 
   /** What the new map has under a key; undefined where it has nothing. */
   #inFresh(key: string): string | undefined {
-    const { fresh, shape } = this.#maps;
+    const { fresh, freshShape } = this.#maps;
     const wanted = bytes(key);
-    const isThere = lookupElement(fresh.fd, wanted, this.#found) && hasExactKey(fresh.fd, shape, wanted);
-    return isThere ? this.#found.toString('latin1') : undefined;
+    const isThere =
+      lookupElement(fresh.fd, wanted, this.#foundFresh) && hasExactKey(fresh.fd, freshShape, wanted);
+    return isThere ? this.#foundFresh.toString('latin1') : undefined;
   }
 
   /** Asked of each key that reading did not come by: what reading misses must not be taken for removed. */
   #isInOld(key: string): boolean {
     const { old, shape } = this.#maps;
     const wanted = bytes(key);
-    return lookupElement(old.fd, wanted, this.#found) && hasExactKey(old.fd, shape, wanted);
+    return lookupElement(old.fd, wanted, this.#foundOld) && hasExactKey(old.fd, shape, wanted);
   }
 }
 

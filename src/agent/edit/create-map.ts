@@ -31,6 +31,7 @@ export interface CreationResult {
   /** The pin's operation; undefined for a dry run. */
   readonly operationId: string | undefined;
   readonly mapId: number;
+  readonly fingerprint: string;
   readonly plan: readonly PlanStep[] | undefined;
 }
 
@@ -62,8 +63,9 @@ export class MapCreation {
     if (map.info.kind !== 'map') throw new TypeError('a map was made, and something else came');
     await this.#complete(map, map.info, spec);
     const result = await this.#pin(map, { pin, path, isReplacing }, context);
-    if (result.plan === undefined) return { operationId: result.operationId, mapId: map.id, plan: undefined };
-    return { operationId: undefined, mapId: map.id, plan: [...stepsOf(spec, path), ...result.plan] };
+    const made = { mapId: map.id, fingerprint: map.fingerprint };
+    if (result.plan === undefined) return { ...made, operationId: result.operationId, plan: undefined };
+    return { ...made, operationId: undefined, plan: [...stepsOf(spec, path), ...result.plan] };
   }
 
   /** Fills it and freezes it, while nobody else has it. */

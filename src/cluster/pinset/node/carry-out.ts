@@ -1,4 +1,6 @@
 import type { Agent, ChangeContext } from '../../../agent/agent.ts';
+import type { ObjectIdentity } from '../../../agent/aside/asides.ts';
+import { isSameObject } from '../../../model/cluster/pinset/observed.ts';
 import type { PlannedStep } from '../../../model/cluster/pinset/plan.ts';
 import type { AsidePin } from '../../../model/cluster/pinset/records.ts';
 import { isPinfoldError, PinfoldError } from '../../../model/error.ts';
@@ -64,7 +66,8 @@ async function makeMap(acting: Acting, step: PlannedStep, isReplacing: boolean):
   const spec = { ...wanted.map, pin, ...(wanted.entries === undefined ? {} : { entries: wanted.entries }) };
   await making(acting, step, async () => {
     const context = contextOf(acting, isReplacing ? ['last_reference'] : [], there?.etag);
-    await agent.creation.create(spec, context, isReplacing);
+    const { mapId: id, fingerprint } = await agent.creation.create(spec, context, isReplacing);
+    return { map: { kind: 'map', id, fingerprint } };
   });
   if (!isReplacing) return;
   const former = asidesOf(acting, path).filter(({ role }) => role === 'protect');
@@ -76,7 +79,7 @@ async function makeMap(acting: Acting, step: PlannedStep, isReplacing: boolean):
 async function copyMap(acting: Acting, step: PlannedStep): Promise<Draining | undefined> {
   const { agent, name } = acting;
   const { copies } = agent.pinsets;
-  const { path, wanted } = step;
+  const { path, wanted, there } = step;
   const context = contextOf(acting);
   if (wanted?.map === undefined) {
     const ended = await copies.abandon(name, path, context);
@@ -84,11 +87,10 @@ async function copyMap(acting: Acting, step: PlannedStep): Promise<Draining | un
   }
   const { map, protect } = wanted;
   const attributes = attributesOf(wanted);
-  const wish = { pinset: name, path, spec: map, attributes, isProtected: protect === true, context };
-  return await making(acting, step, async () => {
-    const progress = await copies.advance(wish);
-    return progress.is === 'done' ? undefined : progress;
-  });
+  const isProtected = protect === true;
+  const wish = { pinset: name, path, spec: map, attributes, isProtected, from: there?.identity, context };
+  const progress = await making(acting, step, async () => await copies.advance(wish));
+  return progress.is === 'done' ? undefined : progress;
 }
 
 async function pinAgain(acting: Acting, step: PlannedStep): Promise<void> {
@@ -101,6 +103,7 @@ async function pinAgain(acting: Acting, step: PlannedStep): Promise<void> {
   const wasMade = acting.agent.store.pinsets.listMade(acting.name).some((made) => made.path === path);
   const pin = async () => {
     await acting.agent.changes.pin(path, undefined, request, contextOf(acting));
+    return { map: aside };
   };
   if (wasMade) await making(acting, step, pin);
   else await pin();
@@ -126,11 +129,16 @@ function letGo(acting: Acting, { aside }: PlannedStep, accept: readonly Hazard[]
   if (pin !== undefined) asides.letGo(pin, { accept: new Set(accept), force: false });
 }
 
+/** What was pinned; undefined where nothing was, or it is not known. */
+interface Making {
+  readonly map: ObjectIdentity | undefined;
+}
+
 /**
  * Does what makes a pin, and notes which pin it was: that it is about to be made first, so that a set never
- * forgets what it made.
+ * forgets what it made. Something else that somebody has put there meanwhile is never noted as made.
  */
-async function making<Result>(
+async function making<Result extends Making>(
   acting: Acting,
   { path, action }: PlannedStep,
   make: () => Promise<Result>,
@@ -152,10 +160,11 @@ async function making<Result>(
   const seen = (await agent.pinsets.look([path])).get(path);
   // What is pinned again, or was copied in the time of several generations, is of whichever shape it is.
   const isNew = action === 'make_map' || action === 'replace_map';
-  if (seen?.is === 'pin') {
+  if (seen?.is === 'pin' && result.map !== undefined && isSameObject(seen.pin.identity, result.map)) {
     const identity = { ...seen.pin.identity, ...(isNew ? { generation } : {}) };
     pinsets.putMade({ name, path, identity });
-  }
+  } else if (before !== undefined) pinsets.putMade(before);
+  else pinsets.removeMade(name, path);
   return result;
 }
 
