@@ -11,7 +11,7 @@ import { rounds } from '../support/rounds.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { asking, at, benchForFile, failsWith, path } from './changes-fixture.ts';
 
-/** A known fault shows about once in a hundred rounds; `npm run test:crash` goes on for longer. */
+/** A known fault shows about once in a hundred; PINFOLD_TEST_ROUNDS=20 goes on for longer. */
 const pairs = 6 * rounds(1);
 const program = join(import.meta.dirname, `unpin-child${extname(import.meta.url)}`);
 const bench = benchForFile();
