@@ -7,7 +7,7 @@ import { type TestAgent, testAgent } from '../support/agent.ts';
 import { pinnedMap } from '../support/bpftool.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { until } from '../support/until.ts';
+import { until, untilPasses } from '../support/until.ts';
 
 /** The same machine stands for several: each agent has a bpffs, a state and a name of its own. */
 const dir = tempDir('pinset-restore');
@@ -106,11 +106,13 @@ test('after a restore from an older backup nothing is undone, and what was lost 
     ['lost', null, 1],
   ]);
   for (const path of ['acl', 'more', 'lost']) for (const agent of [a, b]) assert.ok(has(agent, path), path);
-  const { body: status } = await a.local.get(`${url}/status`).expect(200);
-  assert.ok(
-    status.items.every(({ ahead_of_store: isAhead }: { readonly ahead_of_store?: boolean }) => isAhead),
-    JSON.stringify(status.items),
-  );
+  await untilPasses(async () => {
+    const { body: status } = await a.local.get(`${url}/status`).expect(200);
+    assert.ok(
+      status.items.every(({ ahead_of_store: isAhead }: { readonly ahead_of_store?: boolean }) => isAhead),
+      JSON.stringify(status.items),
+    );
+  }, patience);
 
   const put = await a.local.put(url).send(setOf('acl')).expect(200);
   assert.equal(put.body.generation, 3, 'newer than what any node has, though the store knew 1');

@@ -105,6 +105,13 @@ test(`every folder of src begins with a README of at most ${limits.readmeLines} 
   assert.deepEqual(long, []);
 });
 
+test('no deadline hangs on a signal that garbage collection takes away', () => {
+  const wrong = files
+    .filter((path) => /^(src|bench|test)\/.*\.ts$/.test(path) && path !== 'src/cluster/deadline.ts')
+    .filter((path) => /AbortSignal\.timeou[t]\(/.test(readFileSync(repoPath(path), 'utf8')));
+  assert.deepEqual(wrong, [], 'withDeadline of src/cluster/deadline.ts says why');
+});
+
 test('nothing names a machine it was written on, a registry, or unfinished work', () => {
   // Each is written so that it does not find itself.
   const forbidden = [

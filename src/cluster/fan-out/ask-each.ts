@@ -1,5 +1,6 @@
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
+import { withDeadline } from '../deadline.ts';
 import type { NodeCaller, NodeRequest } from '../node-call.ts';
 import { type Candidate, missing } from './list.ts';
 import { askNode, parseNodeJson } from './node-answer.ts';
@@ -34,9 +35,10 @@ export async function askEach(
         unreachable.push({ node: name, reason });
         continue;
       }
-      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(deadlineMs)]);
       try {
-        const bytes = await askNode(caller, target, { ...request, signal });
+        const bytes = await withDeadline(request.signal, deadlineMs, (signal) =>
+          askNode(caller, target, { ...request, signal }),
+        );
         answers.push({ node: name, document: parseNodeJson(target, bytes) });
       } catch (error) {
         unreachable.push(missing(name, error));

@@ -3,6 +3,7 @@ import { errorCatalogue, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { isRecord } from '../../model/record.ts';
 import type { Caller } from '../../model/role.ts';
+import { withDeadline } from '../deadline.ts';
 import { type NodeCaller, type NodeRequest, type NodeTarget, unreachable } from '../node-call.ts';
 
 /** A list that every node has, and who asks for it. */
@@ -38,14 +39,15 @@ export async function readNodeAnswer(
   const query = new URLSearchParams(question.query);
   query.set('limit', String(slice.limit));
   if (slice.after !== undefined) query.set('cursor', slice.after);
-  const signal = AbortSignal.any([slice.signal, AbortSignal.timeout(question.deadlineMs)]);
-  return await askNode(caller, node, {
+  const request = {
     method: 'GET',
     target: `${question.path}?${query}`,
     caller: question.caller,
     headers: { accept: slice.accept },
-    signal,
-  });
+  };
+  return await withDeadline(slice.signal, question.deadlineMs, (signal) =>
+    askNode(caller, node, { ...request, signal }),
+  );
 }
 
 /** Asks one node one thing, and gives its whole answer. @throws PinfoldError as `readNodeAnswer` */

@@ -6,6 +6,7 @@ import type { Caller } from '../../../model/role.ts';
 import type { Unreachable } from '../../../model/schema/cluster.ts';
 import type { NodePinSet, PinSet } from '../../../model/schema/pinset.ts';
 import type { FleetPinSetDiff } from '../../../model/schema/pinset-fleet.ts';
+import { withDeadline } from '../../deadline.ts';
 import { parseNodeJson, readWhole } from '../../fan-out/node-answer.ts';
 import type { Fleet } from '../../fleet.ts';
 import { unreachable } from '../../node-call.ts';
@@ -55,15 +56,17 @@ export async function readPinSetOf(
   { caller, deadlineMs, signal: gone }: Asking,
 ): Promise<NodePinSet> {
   const { node, name } = from;
-  const signal = AbortSignal.any([gone, AbortSignal.timeout(deadlineMs)]);
-  const { status, body } = await fleet.pass(node, {
+  const request = {
     method: 'GET',
     target: `/v1/pinsets/${encodeURIComponent(name)}`,
     caller,
     headers: { accept: 'application/json' },
-    signal,
+  };
+  const { status, bytes } = await withDeadline(gone, deadlineMs, async (signal) => {
+    const answer = await fleet.pass(node, { ...request, signal });
+    return { status: answer.status, bytes: await readWhole({ name: node }, answer.body, signal) };
   });
-  const document = parseNodeJson({ name: node }, await readWhole({ name: node }, body, signal));
+  const document = parseNodeJson({ name: node }, bytes);
   if (status === 404)
     throw new PinfoldError('pinset_not_found', { detail: `The node ${node} has no pin set ${name}.` });
   if (status === 200 && isNodePinSet(document)) {
