@@ -55,7 +55,8 @@ async function main() {
   for (const complaint of complaints) console.log(`✖ ${complaint}`);
   for (const [name, count] of Object.entries(totals)) console.log(`ℹ ${name} ${count}`);
   const failed = totals.fail + totals.cancelled + complaints.length;
-  console.log(`${totals.pass} passed, ${failed} failed, ${totals.skipped + totals.todo} skipped`);
+  const disturbed = totals.disturbed === undefined ? '' : `, ${totals.disturbed} files disturbed`;
+  console.log(`${totals.pass} passed, ${failed} failed, ${totals.skipped + totals.todo} skipped${disturbed}`);
   process.exitCode = failed === 0 && totals.pass > 0 ? 0 : 1;
 }
 
