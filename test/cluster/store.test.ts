@@ -282,7 +282,7 @@ function follow(store: ClusterStore, prefix: ReturnType<typeof clusterPrefix>, f
     events,
     revisions,
     until: async (isDone) => {
-      await until('what a watch tells', () => [...events], isDone, { timeoutMs: 20_000 });
+      await until('what a watch tells', () => [...events], isDone, { timeoutMs: 60_000 });
     },
     end: async () => {
       await until(

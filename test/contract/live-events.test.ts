@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import test, { after } from 'node:test';
 import { limits } from '../../src/model/limits.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
@@ -117,6 +117,29 @@ test('since takes a number or a time, and filters narrow a stream as they narrow
   await until('the event of that time', () => timed.messages.length === plain.length);
 });
 
+test('a rename is told where the pin was and where it is, of a pin, below a directory, and live', async () => {
+  const { path } = agent.bpffs;
+  for (const name of ['left', 'reached']) mkdirSync(`${path}/${name}`);
+  createMap(`${path}/left/one`, { name: 'pf_moved' });
+  await agent.agent.reads.refresh();
+  const queries = ['pin=left/one', 'prefix=left', 'pin=reached/two', 'prefix=reached'];
+  const streams = await Promise.all(
+    queries.map((query) => openEventStream(agent.socket, `?mount=${agent.mount}&${query}`)),
+  );
+  try {
+    renameSync(`${path}/left/one`, `${path}/reached/two`);
+    for (const [at, query] of queries.entries()) {
+      await until(`the rename by ${query}`, () => (streams[at]?.messages.length ?? 0) > 0);
+      const [message] = streams[at]?.messages ?? [];
+      const listed = await history(`${query}&type=pin.renamed`);
+      assert.deepEqual([message?.event, message?.data], ['pin.renamed', listed[0]], query);
+      assert.equal(listed.length, 1, query);
+    }
+  } finally {
+    for (const stream of streams) stream[Symbol.dispose]();
+  }
+});
+
 test('a place that retention has cut off, or that is of another log, is told as a gap', async () => {
   const { events } = agent.agent.store;
   const removed = events.prune(events.lastSeq(), 40);
@@ -165,5 +188,5 @@ test('the agent ends its streams when it stops, and is not kept from it', async 
   const began = performance.now();
   await other.running.stop();
   await until('the end', idle.hasEnded);
-  assert.ok(performance.now() - began < 2500);
+  assert.ok(performance.now() - began < limits.shutdownMs);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { processorMs } from '../support/processor-time.ts';
 import { sendRaw } from '../support/raw-http.ts';
 import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -229,14 +230,10 @@ test('others are answered meanwhile, and no turn of the event loop takes long', 
   const id = await makeMap(agent, 'fair', { max_entries: 400_000 });
   const body = packedEntries('hash', 8, 400_000);
   const turns: number[] = [];
-  const cpuMs = (): number => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1000;
-  };
-  let last = cpuMs();
+  let last = processorMs();
   // Processor time: how long others on this machine keep it from us says nothing of how long a turn is.
   const timer = setInterval(() => {
-    const now = cpuMs();
+    const now = processorMs();
     turns.push(now - last);
     last = now;
   }, 1);

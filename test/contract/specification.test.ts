@@ -216,7 +216,7 @@ test('a map that is frozen is stored again, so that its specification says so wh
     ).length;
   await until('it to be stored', () => stored(0));
   execFileSync('bpftool', ['map', 'freeze', 'pinned', path]);
-  await until('the change to be stored', () => stored(1), Boolean, { timeoutMs: 20_000 });
+  await until('the change to be stored', () => stored(1), Boolean, { timeoutMs: 60_000 });
   execFileSync('rm', [path]);
   assert.equal((await goneSpec(agent, id)).freeze, true);
 });

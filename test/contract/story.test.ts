@@ -45,7 +45,7 @@ async function pins(): Promise<readonly Listed[]> {
 
 async function pinNamed(path: string): Promise<Listed> {
   const isThere = async (): Promise<Listed | undefined> => (await pins()).find((pin) => pin.path === path);
-  const pin = await until(`the pin ${path}`, isThere, (found) => found !== undefined, { timeoutMs: 10_000 });
+  const pin = await until(`the pin ${path}`, isThere, (found) => found !== undefined);
   assert.ok(pin);
   return pin;
 }
@@ -103,9 +103,7 @@ test('another process reads and updates the same map through a second pin', asyn
 test('unlinking a pin is seen, and the map lives on through the other', async () => {
   const { id } = await pinNamed(`${globals}/pf_shared`);
   rmSync(`${host.bpffs}/${globals}/pf_shared`);
-  await until('its end', pins, (left) => !left.some(({ path }) => path === `${globals}/pf_shared`), {
-    timeoutMs: 10_000,
-  });
+  await until('its end', pins, (left) => !left.some(({ path }) => path === `${globals}/pf_shared`));
   const { body } = await agent.local.get(`/v1/maps/${id}`).expect(200);
   assert.deepEqual(
     body.pins.map(({ path }: { path: string }) => path),
@@ -130,7 +128,7 @@ test('a tail-call table is not emptied by accident, and is when that is accepted
   assert.equal(slots().length, 1, 'the refused unpin left the slot as it was');
 
   await agent.local.delete(url).query({ mount, accept: 'prog_array_emptied' }).expect(204);
-  await until('the kernel to clear it', slots, (left) => left.length === 0, { timeoutMs: 10_000 });
+  await until('the kernel to clear it', slots, (left) => left.length === 0);
 });
 
 test('a descriptor of another process becomes a pin, without a socket to pass it through', async () => {

@@ -108,7 +108,7 @@ function run(command: string, args: readonly string[]): Promise<Ran> {
 
 /** The innermost first; the processes in them may take a moment to be gone. */
 function removeGroups(path: string): void {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     try {
       for (const name of readdirSync(path, { withFileTypes: true })) {

@@ -9,6 +9,7 @@ import { compileC } from '../support/c-program.ts';
 import { disposable } from '../support/disposal.ts';
 import { openNamespaces } from '../support/mount-ns.ts';
 import { start } from '../support/process.ts';
+import { processorMs } from '../support/processor-time.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import {
@@ -257,7 +258,7 @@ test('processes and namespaces that end in the middle of a scan do not disturb i
   assert.deepEqual(kernel.fds.transient(), []);
 });
 
-test('a scan of 300 more processes takes 50 ms at most', async () => {
+test('a scan of 300 more processes takes 50 ms of the processor at most', async () => {
   using crowd = start('unshare', [
     ...['--pid', '--fork', '--kill-child', 'sh', '-c'],
     'i=0; while [ $i -lt 300 ]; do sleep 600 & i=$((i+1)); done; echo ready; exec cat',
@@ -265,9 +266,9 @@ test('a scan of 300 more processes takes 50 ms at most', async () => {
   await crowd.line(/^ready$/);
   kernel.bpffs.scanMounts();
   const times = Array.from({ length: 10 }, () => {
-    const begin = performance.now();
+    const before = processorMs();
     kernel.bpffs.scanMounts();
-    return performance.now() - begin;
+    return processorMs() - before;
   });
   assert.ok(Math.min(...times) < 50, `fastest of ten scans: ${Math.min(...times)} ms`);
 });

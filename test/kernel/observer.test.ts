@@ -22,8 +22,8 @@ import { operatorContext } from '../support/operator.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
 
-/** "Within a second", times ten, as every deadline of these tests. */
-const patience = { timeoutMs: 10_000, everyMs: 50 };
+/** "Within a second", where the machine is not busy with others. */
+const patience = { timeoutMs: 60_000, everyMs: 50 };
 const many = 1000;
 
 /** What has changed since a sequence number; what was thought of it (findings) is left out. */

@@ -36,6 +36,9 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
+/** How long a child is waited for: machines may be busy with others. */
+const patienceMs = 60_000;
+
 /**
  * Starts a program, never through a shell, with pipes on its standard input, output and error.
  *
@@ -58,7 +61,7 @@ export function start(command: string, args: readonly string[] = [], options: St
     lines: said.lines,
     stderr: () => said.complaints,
     ended: () => said.exit,
-    line: async (matching = /^/, timeoutMs = 15_000) => {
+    line: async (matching = /^/, timeoutMs = patienceMs) => {
       const what = `a line like ${matching} from ${title}`;
       const look = (): { line?: string | undefined; ended: boolean } => ({
         ended: hasEnded(),
@@ -74,7 +77,7 @@ export function start(command: string, args: readonly string[] = [], options: St
     write: (line) => void child.stdin.write(`${line}\n`),
     end: () => void child.stdin.end(),
     kill,
-    exit: async (timeoutMs = 15_000) => {
+    exit: async (timeoutMs = patienceMs) => {
       try {
         await until(`the end of ${title}`, hasEnded, Boolean, { timeoutMs, everyMs: 5 });
       } catch (error) {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { limits } from '../../src/model/limits.ts';
 import type { ObjectRecord, PinRecord, Store } from '../../src/model/store.ts';
 import { forFile } from '../support/disposal.ts';
+import { processorMs } from '../support/processor-time.ts';
 import { testSeed } from '../support/seed.ts';
 import {
   databaseOf,
@@ -286,13 +287,13 @@ test('object records put, ended and put again agree with sqlite3, row by row', (
   );
 });
 
-test('ten thousand pins are written in one transaction within three seconds', () => {
+test('ten thousand pins are written in one transaction, in three seconds of processor time', () => {
   const many = Array.from({ length: 10_000 }, (_, index) =>
     pinOf({ instance: 'bulk', path: `bulk/${index}`, inode: 1000 + index }),
   );
-  const began = performance.now();
+  const before = processorMs();
   store.pins.put(many);
-  const elapsed = performance.now() - began;
+  const elapsed = processorMs() - before;
   assert.ok(elapsed < 3000, `${elapsed} ms`);
   assert.equal(store.pins.listPresent('bulk').length, 10_000);
   assert.equal(ask(`SELECT count(*) FROM pin WHERE instance = 'bulk'`), '10000');
