@@ -92,7 +92,7 @@ export class Mirror {
     const { value, revision } = await store.list(prefix);
     const fresh = new Map<string, ClusterEntry>(value.map((entry) => [entry.key, entry]));
     const changed = [...new Set([...this.#entries.keys(), ...fresh.keys()])].filter(
-      (key) => this.#entries.get(key)?.modRevision !== fresh.get(key)?.modRevision,
+      (key) => !isSame(this.#entries.get(key), fresh.get(key)),
     );
     this.#entries = fresh;
     this.#revision = revision;
@@ -128,4 +128,9 @@ export class Mirror {
     if (this.#trouble === undefined) log.warn('the watch of the cluster store broke', { cause: reason });
     this.#trouble = { reason, sinceMs: this.#trouble?.sinceMs ?? clock.monotonicMs() };
   }
+}
+
+/** A store that was restored may have another text under the same revision. */
+function isSame(one: ClusterEntry | undefined, other: ClusterEntry | undefined): boolean {
+  return one?.modRevision === other?.modRevision && one?.value === other?.value;
 }

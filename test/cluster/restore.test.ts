@@ -7,6 +7,7 @@ import { clusterKey, clusterPrefix, parseClusterName } from '../../src/model/clu
 import { createLog } from '../../src/model/log.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { realClock } from '../support/observed.ts';
+import { startSlowProxy } from '../support/slow-proxy.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
@@ -58,6 +59,49 @@ test('after etcd was restored from an older backup, or compacted, a mirror shows
     assert.equal(mirror.trouble, undefined);
   } finally {
     await mirror.stop();
+    await store.close();
+  }
+});
+
+test('a restored store with the same id that has gone on further is not taken for the one before', async () => {
+  using dir = tempDir('restore-same');
+  using etcd = await startEtcd();
+  await using way = await startSlowProxy(etcd.urls[0] ?? '', 0);
+  const store = openEtcdStore({ urls: [way.url], tls: { ca: undefined, cert: undefined, key: undefined } });
+  const watched = ['changed', 'listed', 'gone'];
+  const mirrors = watched.map(
+    (folder) => new Mirror({ store, prefix: clusterPrefix(folder), clock: realClock, log }),
+  );
+  const shown = (): string =>
+    mirrors
+      .flatMap(({ entries }) => [...entries.values()].map(({ key, value }) => key.slice(12) + value))
+      .join(' ');
+  const untilShown = async (what: string): Promise<void> =>
+    void (await until('what the mirrors show', shown, (seen) => seen === what, patience));
+  const put = (key: string, value: string): void => void etcd.ctl('put', `/pinfold/v1/${key}`, value);
+  const remove = (key: string): void => void etcd.ctl('del', `/pinfold/v1/${key}`);
+  const clusterId = (): string => /"cluster_id":(\d+)/.exec(etcd.ctl('get', 'x', '-w', 'json'))?.[1] ?? '';
+  try {
+    for (const folder of watched) put(`${folder}/a`, '1');
+    const saved = join(dir.path, 'backup');
+    etcd.save(saved);
+    const before = clusterId();
+    put('listed/a', '2');
+    for (const mirror of mirrors) await mirror.start();
+    put('changed/a', '2');
+    remove('gone/a');
+    await untilShown('changed/a2 listed/a2');
+
+    way.cut(true);
+    await etcd.restore(saved, 'the cluster id');
+    assert.equal(clusterId(), before, 'the id of the cluster says nothing');
+    for (let count = 0; count < 5; count += 1) put('elsewhere/a', String(count));
+    way.cut(false);
+    await untilShown('changed/a1 listed/a1 gone/a1');
+    put('changed/b', '1');
+    await untilShown('changed/a1 changed/b1 listed/a1 gone/a1');
+  } finally {
+    await Promise.all(mirrors.map(async (mirror) => await mirror.stop()));
     await store.close();
   }
 });

@@ -17,8 +17,8 @@ export interface TestEtcd extends Disposable {
   restart(index: number): void;
   /** Saves what the only member has to a file. */
   save(file: string): void;
-  /** Ends the only member and starts it with what was saved, as a cluster of its own. */
-  restore(file: string): Promise<void>;
+  /** Ends the only member and starts it with what was saved, as a cluster of its own unless the id stays. */
+  restore(file: string, keeping?: 'the cluster id'): Promise<void>;
   /** Runs etcdctl against all members and gives what it prints. */
   ctl(...words: readonly string[]): string;
 }
@@ -65,14 +65,14 @@ export async function startEtcd(size = 1, more: readonly string[] = [], tls?: Et
       members[index] = run(index);
     },
     save: (file) => void ctl('snapshot', 'save', file),
-    restore: async (file) => {
+    restore: async (file, keeping) => {
       const { name, peer } = places[0] ?? { name: '', peer: '' };
       const data = join(dir.path, name);
       members[0]?.[Symbol.dispose]();
       await members[0]?.exit();
       rmSync(data, { recursive: true });
       const peers = ['--initial-cluster', initial, '--initial-advertise-peer-urls', peer];
-      const token = ['--initial-cluster-token', `${dir.path}-restored`];
+      const token = ['--initial-cluster-token', `${dir.path}${keeping === undefined ? '-restored' : ''}`];
       ctl('snapshot', 'restore', file, '--name', name, '--data-dir', data, ...peers, ...token);
       members[0] = run(0);
       await untilPasses(() => void ctl('endpoint', 'health'), { timeoutMs: 30_000, everyMs: 100 });

@@ -4,13 +4,17 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface SlowProxy extends AsyncDisposable {
   /** Given to clients in place of the server's own. */
   readonly url: string;
+  /** Breaks all connections and lets nobody through, until it is called with `false`. */
+  cut(isCut: boolean): void;
 }
 
 /** Opens one before a server of this machine; what is sent arrives `delayMs` later, in order, both ways. */
 export async function startSlowProxy(url: string, delayMs: number): Promise<SlowProxy> {
   const { hostname, port } = new URL(url);
   const open = new Set<Socket>();
+  let isClosed = false;
   const server = createServer((client) => {
+    if (isClosed) return void client.destroy();
     const behind = connect(Number(port), hostname);
     for (const [from, to] of [
       [client, behind],
@@ -28,6 +32,10 @@ export async function startSlowProxy(url: string, delayMs: number): Promise<Slow
   const own = typeof address === 'object' && address !== null ? address.port : 0;
   return {
     url: `http://127.0.0.1:${own}`,
+    cut: (isCut) => {
+      isClosed = isCut;
+      if (isCut) for (const socket of open) socket.destroy();
+    },
     [Symbol.asyncDispose]: async () => {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

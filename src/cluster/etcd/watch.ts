@@ -1,15 +1,10 @@
 import type { Etcd3, IWatchResponse } from 'etcd3';
 import type { ClusterEvent, ClusterNews } from '../../model/cluster/store.ts';
+import { limits } from '../../model/limits.ts';
 import { Backoff, pause } from '../backoff.ts';
-import { askAgain, failureOf } from './client.ts';
+import { failureOf } from './client.ts';
 import { entriesOf, parseRevision } from './convert.ts';
-
-/** A range of keys, from a revision on. */
-interface Watched {
-  readonly key: Buffer;
-  readonly end: Buffer;
-  readonly fromRevision: number;
-}
+import { type Watched, Witness } from './witness.ts';
 
 /**
  * A watch on which nothing happened is opened anew after so long, perhaps at another member: one that was cut
@@ -17,41 +12,46 @@ interface Watched {
  */
 const quietMs = 15_000;
 
-/** Where a watch goes on, and which cluster its revisions are of: a restored one has another id. */
-interface Place {
-  next: number;
-  cluster: string | undefined;
+/** A member that has not come to what another has acknowledged is asked again so soon. */
+const behindMs = 50;
+
+/** The member that was asked has not heard all that others have acknowledged. */
+class MemberBehind extends Error {
+  constructor() {
+    super('this member of etcd is behind the others');
+  }
 }
 
 /**
  * What happens in a range of keys, in order, each revision once. Streams break; the next one begins after the
  * last revision that was told.
  *
- * Before each stream the store's revision is read with a quorum: a member that is behind it is left for
- * another, and a store that is behind what was already told has been restored from a backup, which is told as
- * `compacted`, because what came between is not known.
+ * Before each stream the store is read with a quorum: a store that is not the one before (`Witness`) has been
+ * restored from a backup, which is told as `compacted`, because what came between is not known; and a member
+ * that is behind is left for another. A moment behind is every member but the leader while others write, so
+ * that is told only when it lasts.
  */
 export async function* watchEtcd(
   etcd: Etcd3,
   watched: Watched,
   signal: AbortSignal,
 ): AsyncGenerator<ClusterNews, void, undefined> {
-  const place: Place = { next: watched.fromRevision, cluster: undefined };
+  const witness = new Witness(etcd, watched);
+  const place: Place = { next: watched.fromRevision, witness };
   const backoff = new Backoff();
   let isUp = false;
+  let behindSince: number | undefined;
   while (!signal.aborted) {
     try {
-      const { header } = await askAgain((call) => etcd.kv.range({ key: watched.key }, call));
-      const revision = parseRevision(header.revision);
-      place.cluster ??= header.cluster_id;
-      if (revision < place.next - 1 || header.cluster_id !== place.cluster) {
-        yield { type: 'compacted', compactRevision: revision };
+      if (await witness.isOther()) {
+        yield { type: 'compacted', compactRevision: witness.revision };
         return;
       }
-      for await (const news of oneStream(etcd, { watched, place, least: revision }, signal)) {
+      for await (const news of oneStream(etcd, { ...watched, place, least: witness.revision }, signal)) {
         if (news.type === 'connected') {
           if (!isUp) yield news;
           isUp = true;
+          behindSince = undefined;
           backoff.reset();
           continue;
         }
@@ -60,6 +60,13 @@ export async function* watchEtcd(
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof MemberBehind) {
+        behindSince ??= performance.now();
+        if (performance.now() - behindSince < limits.clusterPatienceMs) {
+          await pause(behindMs, signal);
+          continue;
+        }
+      }
       isUp = false;
       yield { type: 'disconnected', reason: sentenceOf(error) };
       await backoff.wait(signal);
@@ -67,12 +74,25 @@ export async function* watchEtcd(
   }
 }
 
+/** Where a watch goes on, and how it knows that the store is still the same. */
+interface Place {
+  next: number;
+  readonly witness: Witness;
+}
+
+/** What a stream is opened for; `least` is the revision that a member must have come to. */
+interface Stretch extends Watched {
+  readonly place: Place;
+  readonly least: number;
+}
+
 /** One stream, until it has been quiet for long. @throws what broke it */
 async function* oneStream(
   etcd: Etcd3,
-  { watched, place, least }: { readonly watched: Watched; readonly place: Place; readonly least: number },
+  stretch: Stretch,
   signal: AbortSignal,
 ): AsyncGenerator<ClusterNews, void, undefined> {
+  const { key, end: range_end, place } = stretch;
   const stream = await etcd.watchClient.watch();
   const responses: IWatchResponse[] = [];
   let failure: Error | undefined;
@@ -87,13 +107,12 @@ async function* oneStream(
   };
   stream.on('error', fail);
   stream.on('end', () => fail(new Error('the watch was ended by etcd')));
-  const { key, end: range_end } = watched;
   stream.write({ create_request: { key, range_end, start_revision: place.next } });
   try {
     for (;;) {
       const response = responses.shift();
       if (response !== undefined) {
-        const news = newsOf(response, least);
+        const news = newsOf(response, stretch);
         if (news?.type === 'events') place.next = news.revision + 1;
         if (news !== undefined) yield news;
         continue;
@@ -115,24 +134,31 @@ function sentenceOf(error: unknown): string {
 }
 
 /** What one response says; nothing for one without events. @throws Error for a member that cannot serve it */
-function newsOf(response: IWatchResponse, least: number): ClusterNews | undefined {
+function newsOf(response: IWatchResponse, { place, least }: Stretch): ClusterNews | undefined {
   const compacted = parseRevision(response.compact_revision);
   if (compacted > 0) return { type: 'compacted', compactRevision: compacted };
   if (response.canceled) throw new Error('etcd does not allow this watch');
   const revision = parseRevision(response.header.revision);
+  // Something between us and etcd may keep a stream open over its restart.
+  if (!place.witness.isOf(response.header)) return { type: 'compacted', compactRevision: revision };
   if (response.created) {
-    if (revision < least) throw new Error('this member of etcd is behind the others');
+    if (revision < least) throw new MemberBehind();
     return { type: 'connected' };
   }
-  if (response.events.length === 0) return undefined;
-  const events = response.events.flatMap(({ type, kv }) =>
+  const changes = response.events.map(({ type, kv }) => ({
+    kv,
+    isDelete: String(type).toUpperCase() === 'DELETE',
+  }));
+  const revisions = changes.map(({ kv }) => parseRevision(kv.mod_revision));
+  const last = changes.at(-1);
+  if (last === undefined) return undefined;
+  if (Math.min(...revisions) < place.next) return { type: 'compacted', compactRevision: revision };
+  place.witness.saw(last.kv, last.isDelete);
+  const events = changes.flatMap(({ kv, isDelete }) =>
     entriesOf(kv).map((entry): ClusterEvent => {
       const { key, modRevision } = entry;
-      return String(type).toUpperCase() === 'DELETE'
-        ? { type: 'delete', key, modRevision }
-        : { type: 'put', entry };
+      return isDelete ? { type: 'delete', key, modRevision } : { type: 'put', entry };
     }),
   );
-  const last = Math.max(...response.events.map(({ kv }) => parseRevision(kv.mod_revision)));
-  return { type: 'events', revision: last, events };
+  return { type: 'events', revision: Math.max(...revisions), events };
 }
