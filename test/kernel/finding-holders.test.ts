@@ -145,3 +145,31 @@ test('what systemd loads on a fresh machine is no finding, however long it stays
   assert.deepEqual(new Set(ours.map(({ evidence }) => evidence['pid'])), new Set([init.pid]));
   assert.ok(ours.some(({ subject }) => subject.kind === 'link'));
 });
+
+test('a finding is told with the time when it is told: others have written since rules were begun', async () => {
+  const kernel = openKernel();
+  const readings: { readonly seq: number; readonly at: number }[] = [];
+  const lastSeq = (): number => at.observed.store.events.lastSeq();
+  const read = (request: HolderRequest): HolderFacts => {
+    const facts = kernel.holders.read(request);
+    const reading = { seq: lastSeq(), at: Date.now() };
+    while (Date.now() === reading.at);
+    readings.push(reading);
+    return facts;
+  };
+  const release = (): void => kernel[Symbol.dispose]();
+  const patient = { ...kernel, holders: { read }, [Symbol.dispose]: release };
+  await using at = await findingAgent({}, { kernel: patient });
+  using holder = await hold('map:hash:4:8:4:pf_told:0');
+  const [id = 0] = idsOf(holder.objects);
+  const told = () =>
+    at.observed.store.events
+      .list({ limit: 100_000 })
+      .find(({ type, subject }) => type === 'finding.opened' && subject.id === id);
+  await until('the finding', () => at.idsOf('single_process', [id]).then(told), Boolean, {
+    timeoutMs: 120_000,
+  });
+  const { seq, time } = told() ?? assert.fail();
+  const before = readings.findLast((reading) => reading.seq < seq) ?? assert.fail();
+  assert.ok(Date.parse(time) > before.at);
+});

@@ -196,9 +196,11 @@ export class AgentFindings {
   }
 
   async #write(events: readonly NewEvent[], pace: Pace): Promise<void> {
-    const { store, announce } = this.#parts;
+    const { store, announce, clock } = this.#parts;
     for (let from = 0; from < events.length; from += chunkSize) {
-      const chunk = events.slice(from, from + chunkSize);
+      // Others have written while rules were tried: in the order of their numbers, times do not go back.
+      const time = clock.now().toISOString();
+      const chunk = events.slice(from, from + chunkSize).map((event) => ({ ...event, time }));
       const isLast = from + chunkSize >= events.length;
       const written = store.transaction(() => {
         if (isLast) this.#book.remember();
