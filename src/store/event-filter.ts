@@ -47,17 +47,26 @@ function equal(column: string, value: string | number | undefined): Condition[] 
   return value === undefined ? [] : [{ sql: `${column} = ?`, values: [value] }];
 }
 
-/** Bytes below a directory are those from `dir/` up to, not including, `dir0`: in ASCII `0` follows `/`. */
+/**
+ * A pin that left a path for another is told of under both: `path` is where it is then, `path_left` where it
+ * was. Each has an index, which SQLite walks one after the other.
+ *
+ * Bytes below a directory are those from `dir/` up to, not including, `dir0`: in ASCII `0` follows `/`.
+ */
 function paths({ path, within }: Omit<EventQuery, 'limit'>): Condition[] {
   if (path === undefined) return [];
-  if (within !== true) return [{ sql: 'path = ?', values: [bytesOf(path)] }];
-  if (path === '') return [{ sql: 'path IS NOT NULL', values: [] }];
-  return [
-    {
-      sql: 'path >= ? AND path < ? AND (path = ? OR path >= ?)',
-      values: [bytesOf(path), bytesOf(`${path}0`), bytesOf(path), bytesOf(`${path}/`)],
-    },
-  ];
+  if (within === true && path === '') return [{ sql: 'path IS NOT NULL', values: [] }];
+  const columns = ['path', 'path_left'];
+  const [one, values] =
+    within === true
+      ? [below, [bytesOf(path), bytesOf(`${path}0`), bytesOf(path), bytesOf(`${path}/`)]]
+      : [(column: string) => `${column} = ?`, [bytesOf(path)]];
+  const sql = `(${columns.map((column) => `(${one(column)})`).join(' OR ')})`;
+  return [{ sql, values: columns.flatMap(() => values) }];
+}
+
+function below(column: string): string {
+  return `${column} >= ? AND ${column} < ? AND (${column} = ? OR ${column} >= ?)`;
 }
 
 function types(wanted: readonly string[] | undefined): Condition[] {

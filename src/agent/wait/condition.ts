@@ -4,7 +4,6 @@ import type { PinDocument } from '../../model/schema/pin.ts';
 import type { WaitCondition } from '../../model/schema/wait.ts';
 import type { EventLog } from '../../model/store.ts';
 import type { HolderReads, Reads } from '../agent.ts';
-import { pathsOf } from './names.ts';
 
 /** What a path holds now. */
 export interface Sight {
@@ -33,7 +32,8 @@ export function conditionOf(
       if (etags !== undefined) return ({ pin }) => !isKnown(etags, pin?.etag);
       if (hasChangedSince()) return () => true;
       const known = first.pin?.etag;
-      return ({ pin }) => pin?.etag !== known;
+      // An event may come later than what it tells of could be read: then nothing differs, and it counts.
+      return ({ pin }) => pin?.etag !== known || hasChangedSince();
     }
   }
 }
@@ -44,25 +44,15 @@ function isKnown(etags: string, etag: string | undefined): boolean {
   return etags.trim() === '*' || etags.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
-/** How many renames are looked through for one that left a path; with more, a change is assumed. */
-const renamesMax = 1000;
-
-/**
- * Tells whether history has an event about a path after a number. What left the path by a rename is told
- * under its new name, so renames are looked through where the path is empty now.
- */
+/** Tells whether history has an event about a path after a number; what left it by a rename is one. */
 export function hasEventSince(
   events: EventLog,
   at: { readonly mount: string | undefined; readonly path: PinPath },
-  { since, isAbsent }: { readonly since: number; readonly isAbsent: boolean },
+  since: number,
 ): boolean {
   const { mount, path } = at;
   const there = mount === undefined ? {} : { mount };
-  if (events.list({ ...there, path, afterSeq: since, limit: 1 }).length > 0) return true;
-  if (!isAbsent) return false;
-  const types = ['pin.renamed', 'pin.replaced'];
-  const moves = events.list({ ...there, types, afterSeq: since, limit: renamesMax });
-  return moves.length === renamesMax || moves.some((event) => pathsOf(event).has(path));
+  return events.list({ ...there, path, afterSeq: since, limit: 1 }).length > 0;
 }
 
 /**

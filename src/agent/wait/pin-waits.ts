@@ -201,8 +201,7 @@ export class PinWaits implements Waits {
   #conditionOf({ path, mount, wanted, etags, since }: WaitQuestion, first: Sight): Condition {
     const { events, primaryMount } = this.#parts;
     const at = { path, mount: mount ?? primaryMount() };
-    const hasChanged = () =>
-      since !== undefined && hasEventSince(events, at, { since, isAbsent: first.pin === null });
+    const hasChanged = () => since !== undefined && hasEventSince(events, at, since);
     return conditionOf(wanted, hasChanged, { first, etags });
   }
 
