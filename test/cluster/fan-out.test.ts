@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import test from 'node:test';
 import type { Fleet, FleetQuestion } from '../../src/cluster/fleet.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
+import { isPinfoldError } from '../../src/model/error.ts';
 import { limits } from '../../src/model/limits.ts';
 import { until } from '../support/until.ts';
 import { fleetOf, linesOf, nodeWith, question } from './fan-out-fixture.ts';
@@ -144,6 +145,45 @@ test('nodes that lie, stall, break off or send too much are named with why; the 
   assert.deepEqual(
     step.value.unreachable.map(({ node }) => node),
     Object.keys(bad).sort(),
+  );
+});
+
+test('a question that one node refuses is answered by the others; what all refuse is refused', async () => {
+  const refuse = (code: string, status = 422): RequestListener => {
+    const body = JSON.stringify({ code, detail: 'an older one', errors: [{ pointer: '/x', detail: 'y' }] });
+    return (_, response) => void response.writeHead(status).end(body);
+  };
+  const older = Object.fromEntries(
+    Array.from({ length: 2 * limits.nodesAtOnce }, (_, index) => [`a${index}`, refuse('invalid_input')]),
+  );
+  const liar = { liar: refuse('forbidden') };
+  const mixed = await fleetOf({ ...older, ...liar, z1: nodeWith(3) });
+  const lists = async (fleet: Fleet) => {
+    const stream = fleet.stream(question());
+    let step = await stream.next();
+    while (step.done !== true) step = await stream.next();
+    return step.value;
+  };
+  const page = await mixed.fleet.page(question(), { limit: 100, from: undefined });
+  const each = { method: 'GET', target: '/v1/pins?limit=9', caller: question().caller, deadlineMs: 5000 };
+  const names = [...Object.keys(older), 'z1'];
+  const asked = await mixed.fleet.askEach(names, { ...each, signal: question().signal });
+  const streamed = await lists(mixed.fleet);
+  assert.deepEqual([page.items.length, streamed.count, asked.answers.length], [3, 3, 1]);
+  for (const { unreachable } of [page, streamed, asked]) {
+    const reasonOf = new Map(unreachable.map(({ node, reason }) => [node, reason]));
+    for (const name of Object.keys(older)) assert.match(reasonOf.get(name) ?? '', /invalid_input.*older/);
+  }
+  assert.match(page.unreachable.at(-1)?.reason ?? '', /it refused \(422 forbidden\)/);
+
+  const all = await fleetOf({ ...older, gone: 'http://127.0.0.1:1' });
+  const isRefused = (error: unknown): boolean =>
+    isPinfoldError(error, 'invalid_input') && /older/.test(error.message);
+  await assert.rejects(all.fleet.page(question(), { limit: 100, from: undefined }), isRefused);
+  await assert.rejects(lists(all.fleet), isRefused);
+  await assert.rejects(
+    all.fleet.events(question({ path: '/v1/events' }), { limit: 10, after: new Map() }),
+    isRefused,
   );
 });
 

@@ -2,7 +2,8 @@ import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
 import { withDeadline } from '../deadline.ts';
 import type { NodeCaller, NodeRequest } from '../node-call.ts';
-import { type Candidate, missing } from './list.ts';
+import { Absentees } from './absentees.ts';
+import type { Candidate } from './list.ts';
 import { askNode, parseNodeJson } from './node-answer.ts';
 
 /** What many nodes are asked at once, and how long each is waited for. */
@@ -19,7 +20,7 @@ export interface EachAnswer {
 /**
  * Asks nodes the same thing, so many at a time.
  *
- * @throws PinfoldError what a node refuses about the question itself (400, 422), as all others would
+ * @throws PinfoldError where all that were asked refuse the question itself
  */
 export async function askEach(
   caller: NodeCaller,
@@ -27,12 +28,12 @@ export async function askEach(
   { deadlineMs, ...request }: EachRequest,
 ): Promise<EachAnswer> {
   const answers: { readonly node: string; readonly document: unknown }[] = [];
-  const unreachable: Unreachable[] = [];
+  const absentees = new Absentees();
   const left = nodes.values();
   const work = async (): Promise<void> => {
     for (const { name, target, reason } of left) {
       if (target === undefined) {
-        unreachable.push({ node: name, reason });
+        absentees.add({ node: name, reason });
         continue;
       }
       try {
@@ -40,15 +41,13 @@ export async function askEach(
           askNode(caller, target, { ...request, signal }),
         );
         answers.push({ node: name, document: parseNodeJson(target, bytes) });
+        absentees.answered();
       } catch (error) {
-        unreachable.push(missing(name, error));
+        absentees.note(name, error);
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limits.nodesAtOnce, nodes.length) }, work));
-  return { answers: inOrder(answers), unreachable: inOrder(unreachable) };
-}
-
-function inOrder<Item extends { readonly node: string }>(items: Item[]): readonly Item[] {
-  return items.sort((one, other) => (one.node < other.node ? -1 : 1));
+  answers.sort((one, other) => (one.node < other.node ? -1 : 1));
+  return { answers, unreachable: absentees.settle() };
 }

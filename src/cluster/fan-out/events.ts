@@ -1,7 +1,8 @@
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
 import { unreachable as unreachableNode } from '../node-call.ts';
-import { type FleetListRequest, missing } from './list.ts';
+import { Absentees } from './absentees.ts';
+import type { FleetListRequest } from './list.ts';
 import { type FleetItem, readNodePage } from './node-page.ts';
 
 /** How far a reader has come in each node's history: the number of the last event it was given. */
@@ -42,12 +43,12 @@ export async function readFleetEvents(
   const { nodes } = request;
   const each = Math.min(slice.limit, Math.max(leastAtOnce, Math.ceil((2 * slice.limit) / nodes.length)));
   const sources = new Map<string, Source>();
-  const unreachable: Unreachable[] = [];
+  const absentees = new Absentees();
   const left = nodes.values();
   const work = async (): Promise<void> => {
     for (const { name, target, reason } of left) {
       if (target === undefined) {
-        unreachable.push({ node: name, reason });
+        absentees.add({ node: name, reason });
         continue;
       }
       try {
@@ -61,15 +62,15 @@ export async function readFleetEvents(
           signal: request.signal,
         });
         assertNumbered(name, page.items, slice.after.get(name) ?? 0);
+        absentees.answered();
         sources.set(name, { items: page.items, hasMore: page.next !== undefined, taken: 0 });
       } catch (error) {
-        unreachable.push(missing(name, error));
+        absentees.note(name, error);
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limits.nodesAtOnce, nodes.length) }, work));
-  unreachable.sort((one, other) => (one.node < other.node ? -1 : 1));
-  return { ...merge(sources, slice), unreachable };
+  return { ...merge(sources, slice), unreachable: absentees.settle() };
 }
 
 /** The question for one node: after the last event that was taken of it. */

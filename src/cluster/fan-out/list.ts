@@ -1,7 +1,7 @@
-import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
 import type { NodeCaller, NodeTarget } from '../node-call.ts';
+import { Absentees } from './absentees.ts';
 import type { ListQuestion } from './node-answer.ts';
 import { type FleetItem, type NodePage, readNodePage } from './node-page.ts';
 
@@ -43,7 +43,7 @@ const firstWave = 4;
  * One page. The order is by node first: a position is then one node's own cursor, whatever the number of
  * nodes, and a page asks only as many nodes as it needs.
  *
- * @throws PinfoldError where the question itself is refused
+ * @throws PinfoldError where all that were asked refuse the question itself
  */
 export async function readFleetPage(
   request: FleetListRequest,
@@ -52,23 +52,19 @@ export async function readFleetPage(
   const { from, limit } = slice;
   const left = request.nodes.filter(({ name }) => from === undefined || name >= from.node);
   const items: FleetItem[] = [];
-  const unreachable: Unreachable[] = [];
+  const absentees = new Absentees();
   let wave = firstWave;
   for (let at = 0; at < left.length; ) {
     const room = limit - items.length;
     const asked = left.slice(at, at + wave);
-    const answers = await askAll(request, asked, { from, limit: Math.min(room, limits.nodePageItems) });
+    const answers = await askAll(request, absentees, asked, {
+      from,
+      limit: Math.min(room, limits.nodePageItems),
+    });
     for (const [index, answer] of answers.entries()) {
-      if ('reason' in answer) {
-        unreachable.push(answer);
-        continue;
-      }
-      const end = await takePage(request, { items, limit }, answer);
+      if (answer === undefined) continue;
+      const end = await takePage(request, { items, limit, absentees }, answer);
       if (end === undefined) continue;
-      if ('reason' in end) {
-        unreachable.push(end);
-        continue;
-      }
       const following = left[at + index + 1]?.name;
       const next =
         end.after !== undefined
@@ -76,12 +72,12 @@ export async function readFleetPage(
           : following === undefined
             ? undefined
             : { node: following, after: undefined };
-      return { items, next, unreachable };
+      return { items, next, unreachable: absentees.settle() };
     }
     at += asked.length;
     wave = Math.min(2 * wave, limits.nodesAtOnce);
   }
-  return { items, next: undefined, unreachable };
+  return { items, next: undefined, unreachable: absentees.settle() };
 }
 
 interface Answered {
@@ -93,18 +89,24 @@ interface Answered {
 
 async function askAll(
   { caller, question, signal }: FleetListRequest,
+  absentees: Absentees,
   asked: readonly Candidate[],
   slice: { readonly from: FleetPosition | undefined; readonly limit: number },
-): Promise<readonly (Answered | Unreachable)[]> {
+): Promise<readonly (Answered | undefined)[]> {
   return await Promise.all(
     asked.map(async ({ name, target, reason }) => {
-      if (target === undefined) return { node: name, reason };
+      if (target === undefined) {
+        absentees.add({ node: name, reason });
+        return undefined;
+      }
       const after = slice.from?.node === name ? slice.from.after : undefined;
       try {
         const page = await readNodePage(caller, target, question, { limit: slice.limit, after, signal });
+        absentees.answered();
         return { node: target, after, page };
       } catch (error) {
-        return missing(name, error);
+        absentees.note(name, error);
+        return undefined;
       }
     }),
   );
@@ -112,16 +114,16 @@ async function askAll(
 
 /**
  * Puts a node's items on the page, and reads on in it while there is room. Answers where the page ends, if it
- * is full then: in the middle of this node, or after it; or why the node answered no further.
+ * is full then: in the middle of this node, or after it. A node that answers no further is noted.
  *
  * A page that is too long for the room was asked for before the room was known: it is asked for again as long
  * as the room is, because only the end of a page has a position.
  */
 async function takePage(
   { caller, question, signal }: FleetListRequest,
-  full: { readonly items: FleetItem[]; readonly limit: number },
+  full: { readonly items: FleetItem[]; readonly limit: number; readonly absentees: Absentees },
   { node, page: first, after: begin }: Answered,
-): Promise<FleetPosition | Unreachable | undefined> {
+): Promise<FleetPosition | undefined> {
   const room = (): number => Math.min(full.limit - full.items.length, limits.nodePageItems);
   let after = begin;
   let page = first;
@@ -136,14 +138,7 @@ async function takePage(
       page = await readNodePage(caller, node, question, { limit: room(), after, signal });
     }
   } catch (error) {
-    return missing(node.name, error);
+    full.absentees.note(node.name, error);
+    return undefined;
   }
-}
-
-/** Why a node is not among those that answered. @throws what is no failure of the node */
-export function missing(node: string, error: unknown): Unreachable {
-  if (error instanceof PinfoldError && error.code === 'node_unreachable') {
-    return { node, reason: error.message };
-  }
-  throw error;
 }

@@ -28,7 +28,7 @@ export interface NodeSlice {
  * Asks one node for a part of a list, in one of the forms it has, and gives the whole answer as it came.
  *
  * @throws PinfoldError node_unreachable; and what the node refuses about the question itself (400, 422),
- * which all others would refuse too
+ * as all others would unless the node is an odd one
  */
 export async function readNodeAnswer(
   caller: NodeCaller,
@@ -109,8 +109,9 @@ export async function readWhole(
 function refusalOf(node: NodeTarget, status: number, document: unknown): PinfoldError {
   const { code, detail, errors } = isRecord(document) ? document : {};
   const known = Object.hasOwn(errorCatalogue, String(code)) ? parseCode(String(code)) : undefined;
+  const isOfQuestion = status === 400 || status === 422;
   const sentence = typeof detail === 'string' ? detail.slice(0, 500) : 'it does not say why.';
-  if (known !== undefined && (status === 400 || status === 422)) {
+  if (known !== undefined && isOfQuestion && errorCatalogue[known].status === status) {
     return new PinfoldError(known, { detail: sentence, ...(Array.isArray(errors) ? { errors } : {}) });
   }
   return unreachable(node.name, `it refused (${status} ${String(code ?? '').slice(0, 64)}): ${sentence}`);

@@ -1,6 +1,7 @@
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
-import { type FleetListRequest, missing } from './list.ts';
+import { Absentees } from './absentees.ts';
+import type { FleetListRequest } from './list.ts';
 import { type NodeLines, readNodeLines } from './node-lines.ts';
 
 /** What a whole stream came to. */
@@ -15,7 +16,7 @@ export interface FleetSummary {
  * The whole list, as nodes answer, as lines of JSON: in each node's own order, but the nodes as they come. So
  * many are asked at a time, and no more is read of them than somebody takes.
  *
- * @throws PinfoldError where the question itself is refused
+ * @throws PinfoldError where all that were asked refuse the question itself
  */
 export async function* streamFleet(
   request: FleetListRequest,
@@ -23,13 +24,13 @@ export async function* streamFleet(
   const channel = new Channel<NodeLines>(limits.nodePagesAhead);
   const stopping = new AbortController();
   const signal = AbortSignal.any([request.signal, stopping.signal]);
-  const unreachable: Unreachable[] = [];
+  const absentees = new Absentees();
   const left = request.nodes.values();
   const work = async (): Promise<void> => {
     for (const { name, target, reason } of left) {
       if (signal.aborted) return;
       if (target === undefined) {
-        unreachable.push({ node: name, reason });
+        absentees.add({ node: name, reason });
         continue;
       }
       try {
@@ -37,11 +38,12 @@ export async function* streamFleet(
         do {
           const slice = { limit: limits.nodePageItems, after, signal };
           const part = await readNodeLines(request.caller, target, request.question, slice);
+          absentees.answered();
           if (part.count > 0) await channel.put(part);
           after = part.next;
         } while (after !== undefined && !signal.aborted);
       } catch (error) {
-        unreachable.push(missing(name, error));
+        absentees.note(name, error);
       }
     }
   };
@@ -61,7 +63,7 @@ export async function* streamFleet(
     channel.close();
     await all;
   }
-  unreachable.sort((one, other) => (one.node < other.node ? -1 : 1));
+  const unreachable = absentees.settle();
   return { count, nodes: request.nodes.length, complete: unreachable.length === 0, unreachable };
 }
 
