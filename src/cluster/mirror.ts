@@ -4,6 +4,7 @@ import type { ClusterEntry, ClusterNews, ClusterStore } from '../model/cluster/s
 import { limits } from '../model/limits.ts';
 import type { Log } from '../model/log.ts';
 import { Backoff } from './backoff.ts';
+import { KeyQuota } from './key-quota.ts';
 
 /** What a mirror needs. */
 export interface MirrorOptions {
@@ -24,6 +25,7 @@ export class Mirror {
   readonly #options: MirrorOptions;
   readonly #stopping = new AbortController();
   #entries = new Map<string, ClusterEntry>();
+  #quota: KeyQuota;
   #revision = 0;
   #trouble: { readonly reason: string; readonly sinceMs: number } | undefined = {
     reason: 'the store has not been read yet',
@@ -33,6 +35,7 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options;
+    this.#quota = this.#newQuota();
   }
 
   /** What is there, by key, as of `revision`. */
@@ -90,7 +93,9 @@ export class Mirror {
   async #list(): Promise<void> {
     const { store, prefix } = this.#options;
     const { value, revision } = await store.list(prefix);
-    const fresh = new Map<string, ClusterEntry>(value.map((entry) => [entry.key, entry]));
+    this.#quota = this.#newQuota();
+    const read = value.filter(({ key }) => this.#quota.take(key));
+    const fresh = new Map<string, ClusterEntry>(read.map((entry) => [entry.key, entry]));
     const changed = [...new Set([...this.#entries.keys(), ...fresh.keys()])].filter(
       (key) => !isSame(this.#entries.get(key), fresh.get(key)),
     );
@@ -113,14 +118,28 @@ export class Mirror {
     else if (news.type === 'disconnected') this.#note(news.reason);
     else {
       for (const event of news.events) {
-        if (event.type === 'put') this.#entries.set(event.entry.key, event.entry);
-        else this.#entries.delete(event.key);
+        if (event.type === 'put') this.#put(event.entry);
+        else if (this.#entries.delete(event.key)) this.#quota.release(event.key);
       }
       this.#revision = news.revision;
       this.#options.onChange?.(
         news.events.map((event) => parseStoredKey(event.type === 'put' ? event.entry.key : event.key)),
       );
     }
+  }
+
+  #newQuota(): KeyQuota {
+    return new KeyQuota((owner) => {
+      const most = limits.clusterKeysOfNodeMax;
+      this.#options.log.warn('this has so many keys in the cluster store that no more are read', {
+        owner,
+        most,
+      });
+    });
+  }
+
+  #put(entry: ClusterEntry): void {
+    if (this.#entries.has(entry.key) || this.#quota.take(entry.key)) this.#entries.set(entry.key, entry);
   }
 
   #note(reason: string): void {

@@ -16,6 +16,14 @@ export const limits = {
   batchOperationsMax: 1000,
   /** Changes that share one critical section and its transactions: some milliseconds. */
   changesAGroupMax: 32,
+  /**
+   * How long is waited before each of the counts that follow a first one in doubt. A process that opens an
+   * object in passing has it for microseconds, unless it loses the processor just then; each pause offers
+   * ours. Together some milliseconds, for which nothing else happens in the agent.
+   */
+  recountPausesMs: [0.25, 0.25, 0.5, 0.5, 0.5, 1, 1, 1],
+  /** So many may have one object open in passing at once: of each process one thread, and few look at all. */
+  passersByMax: 8,
   /** Changes that wait for their turn of the event loop. */
   changesWaitingMax: 4096,
   bodyBytesMax: 4 * 1024 * 1024,
@@ -192,8 +200,10 @@ export const limits = {
   clusterPatienceMs: 3000,
   /** Changes that the store of a single machine keeps for watches that come back. */
   clusterHistoryRows: 10_000,
-  /** Keys of one prefix that are read; a fleet has this many nodes at most. */
-  clusterKeysMax: 20_000,
+  /** Keys of one prefix that are read: 10,000 nodes with 48 pin sets each. */
+  clusterKeysMax: 500_000,
+  /** Keys below one node that are read: its member, its digest, and a status for each pin set. */
+  clusterKeysOfNodeMax: 1000,
   /** Pins of one pin set, bytes of its JSON (two generations are stored), and of a node's status of it. */
   pinSetPinsMax: 1000,
   pinSetBytesMax: 448 * 1024,

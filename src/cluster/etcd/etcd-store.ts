@@ -14,6 +14,7 @@ import type {
 } from '../../model/cluster/store.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import { KeyQuota } from '../key-quota.ts';
 import { askAgain, askOnce, type EtcdOptions, failureOf, openEtcd } from './client.ts';
 import { entriesOf, parseRevision } from './convert.ts';
 import { watchEtcd } from './watch.ts';
@@ -43,11 +44,12 @@ class EtcdStore implements ClusterStore {
     const entries: ClusterEntry[] = [];
     let key = Buffer.from(prefix);
     let revision = 0;
+    const quota = new KeyQuota();
     for (;;) {
       const wanted = { key, range_end: end, limit: pageKeys, ...(revision === 0 ? {} : { revision }) };
       const { kvs, header, more } = await askAgain((call) => this.#etcd.kv.range(wanted, call));
       if (revision === 0) revision = parseRevision(header.revision);
-      entries.push(...kvs.flatMap(entriesOf));
+      for (const entry of kvs.flatMap(entriesOf)) if (quota.take(entry.key)) entries.push(entry);
       const last = kvs.at(-1);
       if (!more || last === undefined) return { value: entries, revision };
       if (entries.length > limits.clusterKeysMax) throw tooMany();
