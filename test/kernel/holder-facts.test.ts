@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
+import {
+  boundNamespaces,
+  eachBoundNamespace,
+  readOwnMounts,
+} from '../../src/kernel/bpffs/mount-namespaces.ts';
 import { kernelBtfPath, readKernelBtf } from '../../src/kernel/btf/kernel-btf.ts';
 import { KernelHolders } from '../../src/kernel/holder/kernel-holders.ts';
 import { openHolderIterators } from '../../src/kernel/holder/open-holders.ts';
@@ -9,9 +14,12 @@ import { parseCgroupOfAny } from '../../src/kernel/holder/processes.ts';
 import { OwnObjects } from '../../src/kernel/iter/own.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { HolderFacts, ObjectKey } from '../../src/model/holder/facts.ts';
-import { mountBpffs } from '../support/bpffs.ts';
-import { forFile } from '../support/disposal.ts';
+import { mountBpffs, unmountAll } from '../support/bpffs.ts';
+import { disposable, forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
+import { openNamespaces } from '../support/mount-ns.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { untilPasses } from '../support/until.ts';
 
 const kernel = forFile(openKernel());
 
@@ -41,6 +49,47 @@ test('an instance that another mount lies over is read by a descriptor on its ro
   assert.deepEqual(hidden.pins, []);
   const lack = hidden.unavailable.find(({ what }) => what === `pins of bpffs ${pin?.mount}`);
   assert.match(lack?.reason ?? '', /another mount lies over it/);
+});
+
+test('pins in a mount namespace that only a mount keeps are found, and this thread is back where it was', async () => {
+  using dir = tempDir('bound');
+  execFileSync('mount', ['-t', 'tmpfs', 'pf-bound', dir.path]);
+  using _ = disposable(() => unmountAll(dir.path));
+  execFileSync('mount', ['--make-private', dir.path]);
+  const at = `${dir.path}/namespace`;
+  writeFileSync(at, '');
+  const inside = await openNamespaces();
+  let namespace = 0;
+  let id = 0;
+  try {
+    using maker = await hold('map:hash:4:8:1:pf_bound:0', `pin:0:${inside.bpffs}/pf_bound`, 'close:0');
+    id = maker.objects[0]?.id ?? 0;
+    namespace = statSync(`/proc/${inside.pid}/ns/mnt`).ino;
+    execFileSync('mount', ['--bind', `/proc/${inside.pid}/ns/mnt`, at]);
+  } finally {
+    inside[Symbol.dispose]();
+  }
+  const home = ['root', 'cwd', 'ns/mnt'].map((name) => readlinkSync(`/proc/thread-self/${name}`));
+  await untilPasses(() => {
+    const { pins, filesystems, unavailable } = factsOf(id);
+    assert.deepEqual(
+      pins.map(({ path }) => path),
+      ['pf_bound'],
+    );
+    const paths = [{ path: '/sys/fs/bpf', namespace, boundAt: at }];
+    assert.deepEqual(filesystems.find(({ mount }) => mount === pins[0]?.mount)?.paths, paths);
+    assert.deepEqual(
+      unavailable.filter(({ what }) => what.includes(`namespace ${namespace}`)),
+      [],
+    );
+  });
+  const now = ['root', 'cwd', 'ns/mnt'].map((name) => readlinkSync(`/proc/thread-self/${name}`));
+  assert.deepEqual(now, home);
+  const bound = boundNamespaces(readOwnMounts());
+  assert.equal(bound.get(namespace), at);
+  const found: number[] = [];
+  eachBoundNamespace(kernel.calls, bound, ({ inode }) => found.push(inode) > 0);
+  assert.ok(found.includes(namespace), 'kernels that do not list namespaces show those that are bound here');
 });
 
 test('pins whose inode is known are not opened again, and others are', async () => {

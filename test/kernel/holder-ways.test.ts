@@ -149,6 +149,11 @@ const ways: readonly Expectation[] = [
     holders: () => ['pin private'],
     says: ({ pid }) => new RegExp(`mounted nowhere, kept by the working directory of pid ${pid} `),
   },
+  ...['namespace_fd', 'namespace_thread'].map((way) => ({
+    way,
+    holders: () => ['pin private'],
+    says: () => /pin private in bpffs \d+:\d+ at .* in mount namespace \d+, which no process shows holds it/,
+  })),
   {
     way: 'detached_bpffs',
     holders: () => ['pin detached'],

@@ -37,8 +37,8 @@ interface Namespace {
 /**
  * Every bpffs instance that some process's mount namespace shows, one each by major:minor.
  *
- * One mountinfo is read per namespace. What no process sees stays unseen: namespaces kept by a descriptor
- * alone, those of single threads, and instances mounted nowhere. Nothing is kept open. Cost: one readlink a
+ * One mountinfo is read per namespace. What no process sees stays unseen here: namespaces kept by a mount or a
+ * descriptor alone, those of single threads (`holder/mount-namespaces.ts`), and instances mounted nowhere. Nothing is kept open. Cost: one readlink a
  * process, and a few calls for each namespace and instance (test/kernel/mounts-scan.test.ts).
  */
 export function scanMounts(calls: Calls): readonly BpffsMount[] {
@@ -65,10 +65,21 @@ function see(
   tree: MountTree,
   trusted: ReadonlySet<string>,
 ): Sighting {
-  const waiting = namespace.isOwn
-    ? undefined
-    : tree.chain(mount).find((step) => waitingTypes.test(step.type) && !trusted.has(step.device));
-  return { mount, namespace, isShadowed: tree.isShadowed(mount), waitsFor: waiting?.type };
+  const waitsFor = namespace.isOwn ? undefined : waitingType(mount, tree, trusted);
+  return { mount, namespace, isShadowed: tree.isShadowed(mount), waitsFor };
+}
+
+/**
+ * The type of a file system on the way to a mount of a foreign namespace that could keep us waiting.
+ *
+ * @param trusted devices that our own namespace has mounted, too
+ */
+export function waitingType(
+  mount: MountInfo,
+  tree: MountTree,
+  trusted: ReadonlySet<string>,
+): string | undefined {
+  return tree.chain(mount).find((step) => waitingTypes.test(step.type) && !trusted.has(step.device))?.type;
 }
 
 function describe(calls: Calls, device: string, sightings: readonly Sighting[]): BpffsMount {

@@ -1,6 +1,7 @@
 import { PinfoldError } from '../../model/error.ts';
 import type { Calls } from '../sys/calls.ts';
 import type { Fd } from '../sys/fd.ts';
+import { pause } from '../sys/pause.ts';
 
 /** A change takes milliseconds, a batch of a thousand lines less than this. */
 const patienceMs = 2000;
@@ -15,7 +16,7 @@ export function lockStaging(calls: Calls, staging: Fd): void {
   const giveUpAt = performance.now() + patienceMs;
   while (!calls.tryLock(staging)) {
     if (performance.now() > giveUpAt) throw busy();
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    pause(1);
   }
 }
 

@@ -22,6 +22,7 @@ import { readPins } from './pins.ts';
 import { readProcesses } from './processes.ts';
 import { addSlots, hasSlots } from './slots.ts';
 import type { HolderSources } from './sources.ts';
+import { readPinsUnshown } from './unshown-pins.ts';
 
 /** The objects there are, and what each holds. */
 interface Objects {
@@ -100,7 +101,7 @@ export class KernelHolders implements HolderFactsReader {
     const { knownPins } = request;
     const instances =
       knownPins === undefined || wanted === undefined
-        ? readPins(walk)
+        ? readPinsUnshown(walk, readPins(walk))
         : readKnownPins(this.#sources.bpffs, knownPins, { objects: wanted.all(), into });
     const others = readDetached(walk, held, instances);
     for (const [mount, reason] of instances.reasons) {

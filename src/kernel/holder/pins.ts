@@ -138,6 +138,6 @@ function byteString(text: string): string {
 }
 
 /** A sentence without its full stop, to end another. */
-function endOfSentence(sentence: string): string {
+export function endOfSentence(sentence: string): string {
   return sentence.replace(/\.$/, '');
 }

@@ -20,7 +20,7 @@ export function readProcesses(facts: Collection, readAtMs: number): ReadonlyMap<
   for (const { pid } of facts.openInodes) pids.add(pid);
   for (const { event } of facts.attachments) if (event !== undefined) pids.add(event.pid);
   for (const { descriptors, paths, standing = [] } of facts.filesystems) {
-    for (const { pid } of [...descriptors, ...paths]) pids.add(pid);
+    for (const { pid } of [...descriptors, ...paths]) if (pid !== undefined) pids.add(pid);
     for (const pid of standing) pids.add(pid);
   }
   const processes = new Map<number, ProcessFact>();

@@ -45,6 +45,10 @@ const numbers = {
     eventfd2: 290,
     write: 1,
     ppoll: 271,
+    ioctl: 16,
+    unshare: 272,
+    fchdir: 81,
+    chroot: 161,
   },
   arm64: {
     read: 63,
@@ -81,6 +85,10 @@ const numbers = {
     eventfd2: 19,
     write: 64,
     ppoll: 73,
+    ioctl: 29,
+    unshare: 97,
+    fchdir: 50,
+    chroot: 51,
   },
 } as const;
 
@@ -138,6 +146,10 @@ export const raw = {
   eventfd2: declare('eventfd2', ['uint', 'int']),
   write: declare('write', ['int', 'void *', 'size_t']),
   ppoll: declare('ppoll', ['void *', 'uint', 'void *', 'void *', 'size_t']),
+  ioctl: declare('ioctl', ['int', 'ulong', 'void *']),
+  unshare: declare('unshare', ['int']),
+  fchdir: declare('fchdir', ['int']),
+  chroot: declare('chroot', ['void *']),
   mount: declare('mount', ['void *', 'void *', 'void *', 'ulong', 'void *']),
 } as const satisfies Partial<Record<CallName, RawCall>>;
 

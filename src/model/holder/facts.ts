@@ -70,6 +70,18 @@ export interface OpenInodeFact extends Descriptor {
   readonly path: string;
 }
 
+/** A place at which a bpffs is mounted. */
+export interface FilesystemPath {
+  /** Byte string, as seen in that mount namespace. */
+  readonly path: string;
+  /** The inode of the mount namespace. */
+  readonly namespace: number;
+  /** A process in it; none where only a mount, a descriptor or a single thread keeps it. */
+  readonly pid?: number;
+  /** Where that namespace is bound in our own, byte string. */
+  readonly boundAt?: string;
+}
+
 /** A bpffs, and what keeps it: it dies with all its pins when nothing does. */
 export interface FilesystemFact {
   /** `major:minor`. */
@@ -80,7 +92,7 @@ export interface FilesystemFact {
    */
   readonly state: 'mounted' | 'shadowed' | 'detached';
   /** Mount points, byte strings as the processes of that namespace see them; none of a detached one. */
-  readonly paths: readonly { readonly path: string; readonly namespace: number; readonly pid: number }[];
+  readonly paths: readonly FilesystemPath[];
   /** Descriptors on it or on directories in it; given for detached ones. */
   readonly descriptors: readonly Descriptor[];
   /** Processes whose working directory is in it; given for detached ones. */

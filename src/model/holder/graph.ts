@@ -132,7 +132,11 @@ class Drawing {
       key,
       mount,
       state,
-      paths: listed(paths).map(({ path, ...where }) => ({ path: textOf(path), ...where })),
+      paths: listed(paths).map(({ path, boundAt, ...where }) => ({
+        path: textOf(path),
+        ...where,
+        ...(boundAt === undefined ? {} : { bound_at: textOf(boundAt) }),
+      })),
       descriptors: listed(descriptors),
       ...(standing.length === 0 ? {} : { working_directories: listed(standing) }),
       ...leftOutOf(paths, descriptors, standing),

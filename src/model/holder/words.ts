@@ -1,7 +1,14 @@
 import { escapeName, escapeText } from '../escape.ts';
 import { bytesOf } from '../path.ts';
 import { ownerOfCgroup } from './cgroup.ts';
-import type { AttachmentFact, Descriptor, FilesystemFact, ObjectKey, ProcessFact } from './facts.ts';
+import type {
+  AttachmentFact,
+  Descriptor,
+  FilesystemFact,
+  FilesystemPath,
+  ObjectKey,
+  ProcessFact,
+} from './facts.ts';
 import type { Holders } from './holders.ts';
 
 /** An object's type and name, where they are known. */
@@ -98,6 +105,13 @@ function standingWords(pids: readonly number[], holders: Holders): string {
   return `${what} of ${enumerate(each, { max: 3 })}`;
 }
 
+/** Of a mount namespace that no process shows; of others the path says enough. */
+function namespaceWords({ namespace, pid, boundAt }: FilesystemPath): string {
+  if (pid !== undefined) return '';
+  const kept = boundAt === undefined ? 'which no process shows' : `bound at ${pathWords(boundAt)}`;
+  return ` in mount namespace ${namespace}, ${kept}`;
+}
+
 /** What is special about where a pin is; undefined for an ordinary, mounted bpffs. */
 export function filesystemWords(filesystem: FilesystemFact, holders: Holders): string | undefined {
   const { mount, state, descriptors, standing = [], paths } = filesystem;
@@ -110,7 +124,7 @@ export function filesystemWords(filesystem: FilesystemFact, holders: Holders): s
     return `bpffs ${mount}, which is mounted nowhere${kept}`;
   }
   const [first] = paths;
-  const at = first === undefined ? '' : ` at ${pathWords(first.path)}`;
+  const at = first === undefined ? '' : ` at ${pathWords(first.path)}${namespaceWords(first)}`;
   return state === 'shadowed' ? `bpffs ${mount}${at}, which another mount lies over` : `bpffs ${mount}${at}`;
 }
 

@@ -97,9 +97,15 @@ const FilesystemNode = Type.Object({
   key,
   mount: Type.String({ description: 'major:minor' }),
   state: oneOf(['mounted', 'shadowed', 'detached'] as const),
-  paths: Type.Array(Type.Object({ path: Type.String(), namespace: Type.Integer(), pid: Type.Integer() }), {
-    description: 'where it is mounted, as the processes of that mount namespace see it',
-  }),
+  paths: Type.Array(
+    Type.Object({
+      path: Type.String(),
+      namespace: Type.Integer({ description: 'inode of the mount namespace' }),
+      pid: Type.Optional(Type.Integer({ description: 'a process in it; absent where there is none' })),
+      bound_at: text('where a mount keeps that namespace'),
+    }),
+    { description: 'where it is mounted, as it is seen in that mount namespace' },
+  ),
   descriptors: Type.Array(DescriptorSchema, { description: 'what keeps a detached one' }),
   working_directories: Type.Optional(
     Type.Array(Type.Integer(), { description: 'processes whose working directory keeps a detached one' }),

@@ -19,6 +19,7 @@
 #include <linux/perf_event.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -579,6 +580,49 @@ static void way_private_bpffs(void)
 	close(fd);
 }
 
+/* The process that made the namespace ends: what keeps it then is a descriptor alone. */
+static void way_namespace_fd(void)
+{
+	int ends[2], child;
+	char path[64], byte;
+
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	child = need(fork());
+	if (child == 0) {
+		close(ends[0]);
+		way_private_bpffs();
+		fflush(stdout);
+		_exit(write(ends[1], "x", 1) != 1 || read(ends[1], &byte, 1) < 0);
+	}
+	close(ends[1]);
+	need(read(ends[0], &byte, 1));
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", child);
+	fact("fd", need(open(path, O_RDONLY | O_CLOEXEC)));
+	close(ends[0]);
+	need(waitpid(child, NULL, 0));
+}
+
+static void *in_thread(void *done)
+{
+	need(unshare(CLONE_FS));
+	way_private_bpffs();
+	need(write(*(int *)done, "x", 1));
+	return pause(), NULL;
+}
+
+/* One thread is in a namespace of its own; the process is not. */
+static void way_namespace_thread(void)
+{
+	int ends[2];
+	char byte;
+	pthread_t thread;
+
+	need(pipe(ends));
+	if (pthread_create(&thread, NULL, in_thread, &ends[1]))
+		refuse();
+	need(read(ends[0], &byte, 1));
+}
+
 static void way_shadowed_bpffs(void)
 {
 	way_private_bpffs();
@@ -672,7 +716,7 @@ static const struct {
 	WAY(cgroup_attach), WAY(xdp_attach), WAY(tc_filter), WAY(tcx_attach), WAY(flow_dissector),
 	WAY(sockmap_attach), WAY(perf_event), WAY(socket_filter),
 	WAY(private_bpffs), WAY(shadowed_bpffs), WAY(lazily_unmounted_bpffs), WAY(detached_bpffs),
-	WAY(working_directory),
+	WAY(working_directory), WAY(namespace_fd), WAY(namespace_thread),
 	WAY(in_flight), WAY(in_flight_link), WAY(in_flight_twice), WAY(io_uring_file),
 };
 
