@@ -9,7 +9,7 @@ import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
 import { type BpftoolMap, bpftool, pinnedMap } from '../support/bpftool.ts';
 import { start } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { until } from '../support/until.ts';
+import { until, untilPasses } from '../support/until.ts';
 import type { AgentOrders } from './support/agent-victim.ts';
 
 const victim = join(import.meta.dirname, 'support', `agent-victim${extname(import.meta.filename)}`);
@@ -55,8 +55,10 @@ for (const [index, death] of deaths.entries()) {
     assert.deepEqual([map.name, map.frozen], [name, 1]);
     const dump = bpftool<unknown[]>('map', 'dump', 'id', String(map.id));
     assert.equal(dump.length, entries.length);
-    const { body } = await back.local.get(`/v1/maps/${map.id}`).expect(200);
-    assert.deepEqual(body.references, { ...body.references, refcnt: 1, usercnt: 1 });
+    await untilPasses(async () => {
+      const { body } = await back.local.get(`/v1/maps/${map.id}`).expect(200);
+      assert.deepEqual(body.references, { ...body.references, refcnt: 1, usercnt: 1 });
+    });
   });
 }
 

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseOwner } from '../../src/model/claim/owner.ts';
 import { parsePath } from '../../src/model/path.ts';
@@ -11,10 +10,10 @@ test('nobody’s pin is an orphan, and is none while somebody claims it', async 
   const { id } = createMap(`${at.bpffs.path}/waiting`, { name: 'pf_waiting' });
   const { claims } = at.observed.agent;
   const owner = parseOwner('job');
-  assert.deepEqual(await at.idsOf('orphan_pin', [id]), [id]);
+  await at.untilFound('orphan_pin', [id], [id]);
   const asked = { mount: undefined, paths: [parsePath('waiting')], adopts: false };
   await claims.put(owner, asked, asking());
-  assert.deepEqual(await at.idsOf('orphan_pin', [id]), []);
+  await at.untilFound('orphan_pin', [id], []);
   await claims.release(owner, { unpins: false }, asking());
-  assert.deepEqual(await at.idsOf('orphan_pin', [id]), [id]);
+  await at.untilFound('orphan_pin', [id], [id]);
 });

@@ -1,9 +1,11 @@
+import assert from 'node:assert/strict';
 import type { AgentOptions } from '../../src/agent/create-agent.ts';
 import { type Thresholds, usualThresholds } from '../../src/model/finding/thresholds.ts';
 import type { FindingDocument, RuleId } from '../../src/model/schema/finding.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
 import { mountId, startAgent, type TestAgent } from '../support/observed.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { untilPasses } from '../support/until.ts';
 
 /** An agent that finds fault at once, unless thresholds say otherwise, on a bpffs of its own. */
 export interface FindingAgent extends AsyncDisposable {
@@ -15,7 +17,15 @@ export interface FindingAgent extends AsyncDisposable {
   find(rule: RuleId): Promise<readonly FindingDocument[]>;
   /** The ids, in order, of the objects among these that a rule objects to now. */
   idsOf(rule: RuleId, ids: readonly number[]): Promise<readonly number[]>;
+  /**
+   * Waits until these of the objects, and no others of them, are what a rule objects to. Others on the machine
+   * open objects in passing, and are holders as long as that.
+   */
+  untilFound(rule: RuleId, among: readonly number[], expected: readonly number[]): Promise<void>;
 }
+
+/** A look at all holders of the machine may take seconds while others are busy. */
+const patience = { timeoutMs: 120_000, everyMs: 50 };
 
 /** What is a finding after an hour is one now, and other tests' findings leave no room out. */
 const impatient: Thresholds = { ...usualThresholds, minAgeMs: 0, settleMs: 0, perRuleMax: 100_000 };
@@ -36,14 +46,16 @@ export async function findingAgent(
     await observed.agent.reads.refresh();
     return observed.agent.findings.list().filter((finding) => finding.rule === rule);
   };
+  const idsOf = async (rule: RuleId, ids: readonly number[]): Promise<readonly number[]> => {
+    const found = (await find(rule)).flatMap(({ subject: { id } }) => id ?? []);
+    return found.filter((id) => ids.includes(id)).sort((one, other) => one - other);
+  };
   return {
-    observed,
-    bpffs,
+    ...{ observed, bpffs, find, idsOf },
     mount: mountId(bpffs.dev),
-    find,
-    idsOf: async (rule, ids) => {
-      const found = (await find(rule)).flatMap(({ subject: { id } }) => id ?? []);
-      return found.filter((id) => ids.includes(id)).sort((one, other) => one - other);
+    untilFound: async (rule, among, expected) => {
+      const sorted = [...expected].sort((one, other) => one - other);
+      await untilPasses(async () => assert.deepEqual(await idsOf(rule, among), sorted), patience);
     },
     [Symbol.asyncDispose]: async () => {
       await observed.stop();

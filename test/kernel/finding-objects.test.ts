@@ -6,6 +6,7 @@ import { createMap, pinnedMap, updateEntry } from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
+import { untilPasses } from '../support/until.ts';
 import { findingAgent, idsOf } from './finding-fixture.ts';
 
 const word = (value: number, bytes: number): Buffer => {
@@ -29,7 +30,7 @@ test('prog_array_single_user: one pin and a program; not with two pins, nor with
   );
   const maps = idsOf(holder.objects).slice(0, 3);
   const [relied = 0] = maps;
-  assert.deepEqual(await at.idsOf('prog_array_single_user', maps), [relied]);
+  await at.untilFound('prog_array_single_user', maps, [relied]);
 });
 
 test('program_outdated: another of that name runs; not the same, nor one of another name', async () => {
@@ -52,12 +53,14 @@ test('program_outdated: another of that name runs; not the same, nor one of anot
   );
   const programs = idsOf(holder.objects).slice(1, 4);
   const [stale = 0] = programs;
-  assert.deepEqual(await at.idsOf('program_outdated', programs), [stale]);
-  const [finding] = (await at.find('program_outdated')).filter(({ subject }) => subject.id === stale);
-  assert.match(finding?.summary ?? '', /pf_stale/);
+  await at.untilFound('program_outdated', programs, [stale]);
+  await untilPasses(async () => {
+    const [finding] = (await at.find('program_outdated')).filter(({ subject }) => subject.id === stale);
+    assert.match(finding?.summary ?? '', /pf_stale/);
+  });
   // The stale one is put to use from its pin: it is not out of date any more.
   using user = await hold(`get:${path}/p1`, `link:cgroup:0:${groups.paths[0]}`);
-  assert.deepEqual(await at.idsOf('program_outdated', [stale, user.objects[0]?.id ?? 0]), []);
+  await at.untilFound('program_outdated', [stale, user.objects[0]?.id ?? 0], []);
 });
 
 test('ringbuf_one_sided: a side is missing; not where both are there', async () => {
@@ -74,32 +77,30 @@ test('ringbuf_one_sided: a side is missing; not where both are there', async () 
     'close:0',
   );
   const [unread = 0, unwritten = 0, both = 0, user = 0] = idsOf(holder.objects);
-  const sorted = (...ids: readonly number[]) => [...ids].sort((one, other) => one - other);
-  assert.deepEqual(
-    await at.idsOf('ringbuf_one_sided', [unread, unwritten, both, user]),
-    sorted(unread, unwritten, user),
-  );
-  const found = await at.find('ringbuf_one_sided');
-  const sides = (id: number) => {
-    const evidence = found.find(({ subject }) => subject.id === id)?.evidence;
-    return [evidence?.['has_producer'], evidence?.['has_reader']];
-  };
-  assert.deepEqual(
-    [sides(unread), sides(unwritten), sides(user)],
-    [
-      [true, false],
-      [false, true],
-      [true, false],
-    ],
-  );
+  await at.untilFound('ringbuf_one_sided', [unread, unwritten, both, user], [unread, unwritten, user]);
+  await untilPasses(async () => {
+    const found = await at.find('ringbuf_one_sided');
+    const sides = (id: number) => {
+      const evidence = found.find(({ subject }) => subject.id === id)?.evidence;
+      return [evidence?.['has_producer'], evidence?.['has_reader']];
+    };
+    assert.deepEqual(
+      [sides(unread), sides(unwritten), sides(user)],
+      [
+        [true, false],
+        [false, true],
+        [true, false],
+      ],
+    );
+  });
   using reader = await hold(`get:${path}/unread`);
-  assert.deepEqual(await at.idsOf('ringbuf_one_sided', [reader.objects[0]?.id ?? 0]), []);
+  await at.untilFound('ringbuf_one_sided', [reader.objects[0]?.id ?? 0], []);
 });
 
 test('ringbuf_one_sided: what is being set up is left in peace', async () => {
   await using at = await findingAgent({ settleMs: 3_600_000 });
   using holder = await hold('map:ringbuf:0:0:4096:pf_unwritten:0');
-  assert.deepEqual(await at.idsOf('ringbuf_one_sided', idsOf(holder.objects)), []);
+  await at.untilFound('ringbuf_one_sided', idsOf(holder.objects), []);
 });
 
 test('map_near_full: nine of ten and ten; not eight, not a map that evicts, not an array', async () => {
@@ -147,11 +148,14 @@ test('program_duplicated: more copies than allowed; not as many, not other names
     ...copies(groups.paths.length, () => 'prog:cgroup_skb:pf_grouped'),
   );
   const ids = idsOf(holder.objects);
-  const found = (await at.find('program_duplicated')).filter(({ subject: { id = 0 } }) => ids.includes(id));
-  assert.deepEqual(
-    found.map(({ evidence }) => [evidence['copies'], evidence['ids']]),
-    [[4, ids.slice(0, 4)]],
-  );
+  await untilPasses(async () => {
+    const all = await at.find('program_duplicated');
+    const found = all.filter(({ subject: { id = 0 } }) => ids.includes(id));
+    assert.deepEqual(
+      found.map(({ evidence }) => [evidence['copies'], evidence['ids']]),
+      [[4, ids.slice(0, 4)]],
+    );
+  });
 });
 
 test('map_not_frozen: open constants; not frozen ones, not variables, not where one may change', async () => {
@@ -161,11 +165,7 @@ test('map_not_frozen: open constants; not frozen ones, not variables, not where 
   execFileSync(compileC('constants'), [directory]);
   const idOf = (name: string): number => pinnedMap(`${directory}/${name}`).id;
   const names = ['rodata_open', 'const_open', 'rodata_frozen', 'mixed_open', 'data_open'] as const;
-  const found = await at.idsOf('map_not_frozen', names.map(idOf));
-  assert.deepEqual(
-    found,
-    [idOf('rodata_open'), idOf('const_open')].sort((one, other) => one - other),
-  );
+  await at.untilFound('map_not_frozen', names.map(idOf), [idOf('rodata_open'), idOf('const_open')]);
   execFileSync('bpftool', ['map', 'freeze', 'pinned', `${directory}/rodata_open`]);
-  assert.deepEqual(await at.idsOf('map_not_frozen', names.map(idOf)), [idOf('const_open')]);
+  await at.untilFound('map_not_frozen', names.map(idOf), [idOf('const_open')]);
 });

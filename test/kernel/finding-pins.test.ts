@@ -8,7 +8,7 @@ import { createMap, pinnedMap } from '../support/bpftool.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
 import { mountId } from '../support/observed.ts';
-import { until } from '../support/until.ts';
+import { until, untilPasses } from '../support/until.ts';
 import { findingAgent, idsOf } from './finding-fixture.ts';
 
 const hour = 3_600_000;
@@ -31,16 +31,15 @@ test('orphan_pin: what only its pins hold; not what a process or a program holds
     'close:1',
   );
   const all = [orphan.id, named.id, program, ...idsOf(holder.objects)];
-  assert.deepEqual(
-    await at.idsOf('orphan_pin', all),
-    [orphan.id, named.id, program].sort((one, other) => one - other),
-  );
-  const [finding] = (await at.find('orphan_pin')).filter(({ subject }) => subject.id === named.id);
-  assert.equal(finding?.evidence['refcnt'], 1);
-  assert.deepEqual(
-    finding?.evidence['pins'],
-    ['again', 'named'].map((name) => ({ mount: at.mount, path: name })),
-  );
+  await at.untilFound('orphan_pin', all, [orphan.id, named.id, program]);
+  await untilPasses(async () => {
+    const [finding] = (await at.find('orphan_pin')).filter(({ subject }) => subject.id === named.id);
+    assert.equal(finding?.evidence['refcnt'], 1);
+    assert.deepEqual(
+      finding?.evidence['pins'],
+      ['again', 'named'].map((name) => ({ mount: at.mount, path: name })),
+    );
+  });
   await holder.release();
   const used = pinnedMap(`${path}/used`).id;
   const later = await until(
@@ -54,7 +53,7 @@ test('orphan_pin: what only its pins hold; not what a process or a program holds
 test('orphan_pin: nothing younger than the configured age', async () => {
   await using at = await findingAgent({ minAgeMs: hour });
   const { id } = createMap(`${at.bpffs.path}/young`, { name: 'pf_young' });
-  assert.deepEqual(await at.idsOf('orphan_pin', [id]), []);
+  await at.untilFound('orphan_pin', [id], []);
 });
 
 test('link_single_pin: one pin alone; not with a second pin, nor open in a process', async () => {
@@ -71,7 +70,7 @@ test('link_single_pin: one pin alone; not with a second pin, nor open in a proce
   );
   const links = idsOf(holder.objects).slice(1);
   const [alone = 0, ...others] = links;
-  assert.deepEqual(await at.idsOf('link_single_pin', links), [alone]);
+  await at.untilFound('link_single_pin', links, [alone]);
   await holder.release();
   const [twice = 0, open = 0] = others;
   await until(
@@ -94,7 +93,7 @@ test('dead_link: its control group went, found also when nobody asks; not an emp
     `pin:2:${path}/lasting`,
   );
   const [, dead = 0, alive = 0] = idsOf(holder.objects);
-  assert.deepEqual(await at.idsOf('dead_link', [dead, alive]), []);
+  await at.untilFound('dead_link', [dead, alive], []);
   rmdirSync(doomed);
   const opened = await until(
     'the end of the link in history',
@@ -105,7 +104,7 @@ test('dead_link: its control group went, found also when nobody asks; not an emp
   assert.equal(opened.find(({ after }) => after?.['rule'] === 'dead_link')?.subject.id, dead);
   const told = at.observed.store.events.list({ kind: 'link', types: ['link.dead'], limit: 1000 });
   assert.equal(told.filter(({ subject }) => subject.id === dead).length, 1, 'link.dead is told once');
-  assert.deepEqual(await at.idsOf('dead_link', [dead, alive]), [dead]);
+  await at.untilFound('dead_link', [dead, alive], [dead]);
   const listed = at.observed.agent.reads.objects({ kind: 'link', finding: 'dead_link' }, firstPage).value;
   assert.ok(listed.items.some(({ id }) => id === dead) && listed.items.every(({ id }) => id !== alive));
 });

@@ -194,8 +194,10 @@ test('a map nobody pins appears and is gone, each one event, and its record has 
   const events = () =>
     observed.store.events.list({ kind: 'map', id, limit: 10 }).map(({ type, actor }) => [type, actor]);
   await untilPasses(() => assert.deepEqual(events(), [['object.appeared', 'kernel']]), patience);
-  const live = observed.agent.reads.object('map', id).value;
-  assert.deepEqual([live.references.refcnt, live.references.usercnt, live.references.pins], [1, 1, 0]);
+  await untilPasses(() => {
+    const { refcnt, usercnt, pins } = observed.agent.reads.object('map', id).value.references;
+    assert.deepEqual([refcnt, usercnt, pins], [1, 1, 0]);
+  });
 
   await holder.release();
   await until('the map to be freed', () => !isAlive('map', id));

@@ -99,7 +99,7 @@ test('the tree shows directories and pins down to a depth', () => {
   assert.deepEqual(tree({ prefix: parsePath('m1') }), ['m1']);
 });
 
-test('objects come by kind and id with their pins and counters, in pages', () => {
+test('objects come by kind and id with their pins and counters, in pages', async () => {
   const list = (query: ObjectQuery, limit: number) => {
     const items = [];
     let after: string | undefined;
@@ -120,9 +120,13 @@ test('objects come by kind and id with their pins and counters, in pages', () =>
     ours.map(({ id }) => id),
     ids.sort((one, other) => one - other),
   );
-  const one = ours.find(({ id }) => id === pinnedMap(`${bpffs.path}/m3`).id);
-  assert.deepEqual(one?.pins, [{ mount, path: 'm3' }]);
-  assert.deepEqual([one?.references.refcnt, one?.references.usercnt, one?.references.pins], [1, 1, 1]);
+  const { id: m3 } = pinnedMap(`${bpffs.path}/m3`);
+  await untilPasses(() => {
+    const one = list({ kind: 'map', pinned: true }, 9).find(({ id }) => id === m3);
+    assert.deepEqual(one?.pins, [{ mount, path: 'm3' }]);
+    const { refcnt, usercnt, pins } = one.references;
+    assert.deepEqual([refcnt, usercnt, pins], [1, 1, 1]);
+  });
   const btf = list({ kind: 'btf' }, 100);
   assert.ok(btf.every(({ references }) => references.unavailable?.includes('no iterator')));
   const own = [...bpfFds().keys()].flatMap(
@@ -159,7 +163,8 @@ test('one pin and one object are read from the kernel, not from memory', async (
   assert.notEqual(observed.agent.reads.pin(parsePath('m5'), undefined).value.etag, before.etag);
   const id = before.id ?? 0;
   pinById('map', id, `${bpffs.path}/m5_too`);
-  assert.equal(observed.agent.reads.object('map', id).value.references.usercnt, 2, 'counted now');
+  const { usercnt = 0 } = observed.agent.reads.object('map', id).value.references;
+  assert.ok(usercnt >= 2, 'counted now; somebody else may look at it just now');
   execFileSync('bpftool', ['map', 'freeze', 'id', String(id)]);
   const live = observed.agent.reads.object('map', id).value;
   assert.equal(live.kind === 'map' && live.frozen, true);
