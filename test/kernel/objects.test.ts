@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import test from 'node:test';
+import { BpfObjects } from '../../src/kernel/object/objects.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { AT_FDCWD, open } from '../../src/kernel/sys/calls.ts';
 import type { Fd } from '../../src/kernel/sys/fd.ts';
@@ -279,4 +280,17 @@ test('ten thousand holds leave no descriptor open and keep nothing alive', async
     () => isAlive('map', id),
     (alive) => !alive,
   );
+});
+
+test('a table whose last user goes while it is described is described all the same', async () => {
+  using holder = await hold('map:prog_array:4:4:4:pf_going:0');
+  const id = holder.objects[0]?.id ?? 0;
+  let looks = 0;
+  const find = (): undefined => {
+    looks++;
+    if (looks > 1) assert.fail('its last user has gone by the second look');
+  };
+  const own = { isOwn: () => false, unused: { find } };
+  const described = new BpfObjects(kernel.calls, { epochMs: 0 }, own).describe('map', id);
+  assert.deepEqual([described?.info.id, looks], [id, 1]);
 });

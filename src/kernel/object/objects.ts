@@ -80,8 +80,10 @@ export class BpfObjects implements Objects {
       const info = shownMapInfo(unopened);
       return { info, fingerprint: fingerprintOf(info) };
     }
+    if (this.#own.isOwn(kind, id)) return undefined;
     try {
-      using held = this.holdById(kind, id);
+      // Not asked once more whether it is in use: its last user may just have gone, and that is no failure.
+      using held = describeHeld(kind, this.#openById(kind, id), this.#boot);
       return { info: held.info, fingerprint: held.fingerprint };
     } catch (error) {
       if (error instanceof PinfoldError && error.code === 'object_not_found') return undefined;
