@@ -1,4 +1,5 @@
 import type { PinnableKind } from './kind.ts';
+import { limits } from './limits.ts';
 
 /** What can be lost by a change, in the words of `?accept=`. */
 export const hazards = ['last_reference', 'prog_array_emptied', 'link_detached', 'claimed'] as const;
@@ -48,6 +49,21 @@ export function hazardsOf(loss: Loss): readonly Hazard[] {
   if (loss.kind === 'link' && loss.counters.refcnt - gone <= 0n && loss.isAttached !== false)
     found.push('link_detached');
   return found;
+}
+
+/**
+ * Whether all that stands between a loss and a hazard may be references of processes that have the object
+ * open in passing: too few for each of them to be somebody who stays. No counter tells them apart; not even
+ * `refcnt` over `usercnt`, since iterators hold maps that way (kernel/bpf/map_iter.c).
+ */
+export function isInDoubt(loss: Loss): boolean {
+  const { refcnt, usercnt } = loss.counters;
+  const deciding = loss.type === 'prog_array' && usercnt !== undefined ? [refcnt, usercnt] : [refcnt];
+  return deciding.some((count) => {
+    const left = count - BigInt(loss.ours + loss.going);
+    // Of several that go the first may be asked about alone.
+    return left <= BigInt(limits.passersByMax) && left + BigInt(loss.going) > 1n;
+  });
 }
 
 /** What a sentence says of each hazard. */

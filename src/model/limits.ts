@@ -186,8 +186,11 @@ export const limits = {
   /** Selected pins are sampled while somebody has asked for them within this time. */
   pinSamplesKeptMs: 300_000,
   /** Series of selected pins in one scrape, unless told, and at most. */
-  pinSeriesDefault: 1400,
+  pinSeriesDefault: 1000,
   pinSeriesMax: 50_000,
+  /** Series of requests by method, route and status, and mounts whose pins are counted by themselves. */
+  httpSeriesMax: 300,
+  mountSeriesMax: 32,
   /** Characters of the name of a node, a pin set or a manager. */
   clusterNameCharsMax: 253,
   /** Bytes of one value in the cluster store; etcd refuses requests of 1.5 MiB. */

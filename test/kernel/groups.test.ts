@@ -216,6 +216,7 @@ test('the counters of an object are read as often for many of a group as for one
   });
   using holder = await hold('map:hash:4:8:16:pf_often:0');
   const id = holder.objects[0]?.id ?? 0;
+  carryOut(own.environment, [pinRequest(path('stays'), { source: { kind: 'map', id } }, asked)]);
   const readingsOf = (count: number): number => {
     const names = numbers(count).map((index) => `often${index}`);
     const request = { source: { kind: 'map', id } } as const;
@@ -229,6 +230,10 @@ test('the counters of an object are read as often for many of a group as for one
     return readings;
   };
   assert.deepEqual([readingsOf(1), readingsOf(8)], [3, 3]);
+  // Where a process alone keeps it, it is looked twice whether that stays.
+  carryOut(own.environment, [unpin('stays')]);
+  const most = 3 + 2 * limits.recountPausesMs.length;
+  assert.deepEqual([readingsOf(1), readingsOf(8) <= most], [most, true]);
 });
 
 test('what is done in a directory that is moved away is taken back, and nothing else', async () => {

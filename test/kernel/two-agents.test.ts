@@ -7,12 +7,10 @@ import { pinById } from '../support/bpftool.ts';
 import { forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
 import { type Child, start } from '../support/process.ts';
-import { rounds } from '../support/rounds.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { asking, at, benchForFile, failsWith, path } from './changes-fixture.ts';
 
-/** A known fault shows about once in a hundred; PINFOLD_TEST_ROUNDS=20 goes on for longer. */
-const pairs = 6 * rounds(1);
+const pairs = 60;
 const program = join(import.meta.dirname, `unpin-child${extname(import.meta.url)}`);
 const bench = benchForFile();
 

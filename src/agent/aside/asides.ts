@@ -3,8 +3,9 @@ import { isSameObject } from '../../model/cluster/pinset/observed.ts';
 import type { AsidePin, AsideRole, MadeIdentity } from '../../model/cluster/pinset/records.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { type PinPath, parsePathBytes } from '../../model/path.ts';
+import { CountedObjects } from '../operation/counted.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
-import { type Acceptance, findHazards, refuseHazards } from '../operation/hazards.ts';
+import { type Acceptance, acceptsAll, findHazards, refuseHazards } from '../operation/hazards.ts';
 import { Holds, pinnedObjectOf } from '../operation/holds.ts';
 import { mismatch } from '../operation/move.ts';
 import { factsOf, Site } from '../operation/site.ts';
@@ -67,7 +68,8 @@ export class Asides {
   }
 
   /**
-   * Lets one go. What would lose its last holder with it stays, unless that is accepted.
+   * Lets one go. What would lose its last holder with it stays, unless that is accepted; what is in an
+   * instance that is not to be seen now stays, too.
    *
    * @throws PinfoldError hazard, mount_unavailable, …
    */
@@ -75,7 +77,8 @@ export class Asides {
     const { store, onStep } = this.#environment;
     using site = Site.open(this.#environment, undefined, true);
     if (this.#environment.isReadOnly) throw isReadOnly();
-    if (site.instance === pin.instance) this.#unlink(site, pin, acceptance);
+    if (site.instance !== pin.instance) return;
+    this.#unlink(site, pin, acceptance);
     onStep('aside.unlinked');
     store.pinsets.removeAside(pin.slot);
   }
@@ -95,18 +98,24 @@ export class Asides {
       arriving: [],
       oursOf: () => holds.countOf(object),
     };
-    refuseHazards(findHazards(this.#environment, stakes), acceptance);
+    const counted = new CountedObjects(this.#environment);
+    if (!acceptsAll(acceptance, object)) counted.countAgain([stakes], site);
+    refuseHazards(findHazards(counted, stakes), acceptance);
     site.unlinkSlot(pin.slot, path);
   }
 
-  /** Those there are, in the instance that is there now; rows that nothing stands behind are dropped. */
+  /**
+   * Those there are, in the instance that is there now; rows that nothing stands behind are dropped. Rows of
+   * another instance stay: it may only be covered by the one that was mounted over it.
+   */
   list(): readonly AsidePin[] {
     const { store } = this.#environment;
     const rows = store.pinsets.listAside();
     if (rows.length === 0) return [];
     using site = Site.open(this.#environment, undefined, true);
     return rows.filter((pin) => {
-      const isThere = site.instance === pin.instance && site.inodeAt(site.slot(pin.slot)) !== undefined;
+      if (site.instance !== pin.instance) return false;
+      const isThere = site.inodeAt(site.slot(pin.slot)) !== undefined;
       if (!isThere) store.pinsets.removeAside(pin.slot);
       return isThere;
     });

@@ -67,6 +67,11 @@ export class Inventory {
     return [...(this.#pinsByObject.get(`${kind}:${id}`) ?? [])];
   }
 
+  /** The same one by one, for whoever needs few of what may be many. */
+  walkPinsOf(kind: ObjectKind, id: number): Iterable<PinEntry> {
+    return this.#pinsByObject.get(`${kind}:${id}`) ?? [];
+  }
+
   isPinned(kind: ObjectKind, id: number): boolean {
     return this.#pinsByObject.has(`${kind}:${id}`);
   }

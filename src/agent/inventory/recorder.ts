@@ -92,6 +92,10 @@ export class ChangeRecorder implements ChangeSink {
     return this.#annotations.get(pin);
   }
 
+  pinsOf({ kind, id }: Pick<PinState['object'], 'kind' | 'id'>): Iterable<PinState> {
+    return this.#inventory.walkPinsOf(kind, id);
+  }
+
   documentOf(pin: PinState): PinDocument {
     const shown = this.#shown.get(pin);
     if (shown !== undefined) return shown;

@@ -1,9 +1,12 @@
 import { PinfoldError } from '../../model/error.ts';
+import { CountedObjects } from './counted.ts';
 import type { OperationEnvironment } from './environment.ts';
-import { type CountedObjects, findHazards } from './hazards.ts';
+import { acceptsAll, findHazards } from './hazards.ts';
 import type { Losing } from './move.ts';
 import { settle } from './settle.ts';
-import { type Operation, Work } from './work.ts';
+import type { Site } from './site.ts';
+import { objectKey } from './stakes.ts';
+import { type Operation, stakesOf, Work } from './work.ts';
 
 /**
  * Carries a group of operations out: all intents in one transaction; then part by part, each part for one
@@ -26,22 +29,22 @@ export function execute(environment: OperationEnvironment, operations: readonly 
   });
   for (const work of works) work.make();
   // Before anything goes for good; where nothing does, the look at the end is the same.
-  if (works.some((work) => work.isOn && work.losing().length > 0)) untilAllStand(works, () => undefined);
+  if (works.some((work) => work.isOn && work.losing().length > 0)) untilAllStand(works);
   for (const work of works) work.commit();
   for (const work of works) work.unlink();
-  untilAllStand(works, (work) => work.counted());
+  untilAllStand(works, 'last');
   for (const work of works) work.retire();
   return settleAll(environment, works);
 }
 
 /**
  * Counts and looks until all that are left stand together: one that is taken back may have made what others
- * were counting on.
+ * were counting on. The last time decides: what is counted then has to stay.
  */
-function untilAllStand(works: readonly Work[], onCounted: (work: Work) => void): void {
+function untilAllStand(works: readonly Work[], time?: 'last'): void {
   for (let left = works.filter(isOn); left.length > 0; ) {
-    assertAllHarmless(left);
-    for (const work of left) onCounted(work);
+    assertAllHarmless(left, time === 'last');
+    if (time === 'last') for (const work of left) work.counted();
     const sight = left[0]?.operation.site.look();
     if (sight !== undefined) for (const work of left) work.assertSeen(sight);
     const still = left.filter(isOn);
@@ -58,9 +61,12 @@ function isOn({ isOn }: Work): boolean {
  * Refuses each operation that would, after those before it, cost what its caller has not agreed to. The
  * counters of each object are read once for all: what is unlinked is still open, and so still counted.
  */
-function assertAllHarmless(works: readonly Work[]): void {
-  const counted: CountedObjects = new Map();
-  if (areHarmless(works, counted)) return;
+function assertAllHarmless(works: readonly Work[], mustLast: boolean): void {
+  const [first] = works;
+  if (first === undefined) return;
+  const { environment, site } = first.operation;
+  const counted = new CountedObjects(environment);
+  if (areHarmless(works, counted, mustLast ? site : undefined)) return;
   const before: Losing[] = [];
   for (const work of works) {
     const own = work.losing();
@@ -70,23 +76,33 @@ function assertAllHarmless(works: readonly Work[]): void {
   }
 }
 
-/** Whether they cost nothing together. What cannot be found out here, each is told of that needs it. */
-function areHarmless(works: readonly Work[], counted: CountedObjects): boolean {
+/**
+ * Whether they cost nothing together. What cannot be found out here, each is told of that needs it. With a
+ * site, what keeps the objects must stay.
+ */
+function areHarmless(works: readonly Work[], counted: CountedObjects, site: Site | undefined): boolean {
   const losing = works.flatMap((work) => work.losing());
   const [first] = works;
   if (losing.length === 0 || first === undefined) return true;
-  const { environment, holds } = first.operation;
+  const stakes = stakesOf(first.operation, losing);
   try {
-    const found = findHazards(environment, {
-      losing,
-      arriving: [],
-      oursOf: holds.countOf.bind(holds),
-      counted,
-    });
-    return found.every(({ hazards }) => hazards.length === 0);
+    if (site !== undefined) counted.countAgain([{ ...stakes, losing: refusable(works) }], site);
+    return findHazards(counted, stakes).every(({ hazards }) => hazards.length === 0);
   } catch {
     return false;
   }
+}
+
+/** The names of all objects of which any may yet be refused. */
+function refusable(works: readonly Work[]): readonly Losing[] {
+  const objects = works.flatMap((work) => {
+    const { acceptance } = work.operation;
+    return work
+      .losing()
+      .flatMap(({ subject: { object } }) => (acceptsAll(acceptance, object) ? [] : [object]));
+  });
+  const keys = new Set(objects.map(objectKey));
+  return works.flatMap((work) => work.losing()).filter(({ subject }) => keys.has(objectKey(subject.object)));
 }
 
 function isOneObject({ subject: { object: one } }: Losing, { subject: { object: other } }: Losing): boolean {

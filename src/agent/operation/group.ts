@@ -2,14 +2,17 @@ import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { ChangeResult } from '../agent.ts';
 import { doneAnswer, dryAnswer } from './answer.ts';
 import { findClaimed } from './claimed.ts';
+import { CountedObjects } from './counted.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { execute } from './execute.ts';
-import { type CountedObjects, findHazards, refuseHazards } from './hazards.ts';
+import { acceptsAll, findHazards, refuseHazards } from './hazards.ts';
 import { Holds } from './holds.ts';
 import { isOfMany } from './moments.ts';
-import type { Line, Planning } from './planning.ts';
+import { mismatch } from './move.ts';
+import type { Line } from './planning.ts';
 import type { ChangeRequest } from './request.ts';
-import { Site } from './site.ts';
+import { isInode, Site } from './site.ts';
+import type { Stakes } from './stakes.ts';
 import { View } from './view.ts';
 import type { Operation } from './work.ts';
 
@@ -22,16 +25,26 @@ interface Shared {
   readonly site: Site;
   readonly holds: Holds;
   readonly isAlone: boolean;
-  readonly counted: CountedObjects;
 }
 
-/** A change that is ready to be carried out, or what it came to where nothing is to be done. */
-type Prepared =
-  | { readonly outcome: Outcome }
-  | {
-      readonly operation: Operation;
-      readonly conclude: (operationId: string) => ChangeResult;
-    };
+/** A change that is planned: everything it names is held, and nothing has been judged. */
+interface Planned {
+  readonly request: ChangeRequest;
+  readonly operationId: string;
+  readonly lines: readonly Line[];
+  readonly stakes: Stakes;
+}
+
+/** A change that is ready to be carried out. */
+interface Ready {
+  readonly operation: Operation;
+  readonly conclude: (operationId: string) => ChangeResult;
+}
+
+/** What a change came to where nothing is to be done. */
+interface Over {
+  readonly outcome: Outcome;
+}
 
 /**
  * Carries out changes of one instance that do not concern each other, in one critical section on the calling
@@ -50,8 +63,8 @@ export function carryOutGroup(
   const [{ mount, context }] = requests;
   using site = Site.open(environment, mount, !context.dryRun);
   using holds = new Holds();
-  const shared: Shared = { environment, site, holds, isAlone: requests.length === 1, counted: new Map() };
-  const prepared = requests.map((request) => trying(() => prepare(shared, request)));
+  const shared: Shared = { environment, site, holds, isAlone: requests.length === 1 };
+  const prepared = prepareAll(shared, requests);
   const errors = execute(
     environment,
     prepared.flatMap((one) => ('operation' in one ? [one.operation] : [])),
@@ -64,7 +77,24 @@ export function carryOutGroup(
   });
 }
 
-function trying(attempt: () => Prepared): Prepared {
+/** Plans all before any is judged: where counting takes time, it does so once for all. */
+function prepareAll(shared: Shared, requests: readonly ChangeRequest[]): readonly (Ready | Over)[] {
+  const planned = requests.map((request) => trying(() => plan(shared, request)));
+  const counted = new CountedObjects(shared.environment);
+  counted.countAgain(
+    planned.flatMap((one) => ('outcome' in one ? [] : [refusable(one)])),
+    shared.site,
+  );
+  return planned.map((one) => ('outcome' in one ? one : trying(() => judge(shared, one, counted))));
+}
+
+/** What may yet be refused. */
+function refusable({ stakes, request }: Planned): Stakes {
+  const losing = stakes.losing.filter(({ subject }) => !acceptsAll(request.context, subject.object));
+  return { ...stakes, losing };
+}
+
+function trying<Result>(attempt: () => Result): Result | Over {
   try {
     return attempt();
   } catch (error) {
@@ -72,30 +102,52 @@ function trying(attempt: () => Prepared): Prepared {
   }
 }
 
-function prepare(shared: Shared, request: ChangeRequest): Prepared {
-  const { environment, site, holds } = shared;
-  const { context } = request;
-  const { sink } = environment;
+function plan({ environment, site, holds, isAlone }: Shared, request: ChangeRequest): Planned | Over {
   const operationId = environment.newOperationId();
   const keptAs = (path: PinPath) => environment.store.quarantine.findAt(site.mount, path)?.id;
   const view = new View(site, holds, keptAs);
   const newSlot = slotNames(`${environment.agentUuid}-${operationId}`);
-  const planning: Planning = { environment, site, holds, view, newSlot };
-  const lines = request.plan(planning);
-  if (view.concernsOthers && !shared.isAlone) return { outcome: 'postponed' };
-  const moves = lines.flatMap((line) => line.moves);
+  const lines = request.plan({ environment, site, holds, view, newSlot });
+  if (view.concernsOthers && !isAlone) return { outcome: 'postponed' };
+  const moves = movesOf(lines);
   const arriving = moves.flatMap((move) => move.arriving() ?? []);
   const losing = moves.flatMap((move) => move.losing() ?? []);
-  const stakes = { losing, arriving, oursOf: holds.countOf.bind(holds), counted: shared.counted };
-  const claimed = findClaimed(environment.claims, site.mount, { lines, releases: request.releases });
-  const findings = [...findHazards(environment, stakes), ...claimed];
+  const stakes = { losing, arriving, oursOf: holds.countOf.bind(holds) };
+  return { request, operationId, lines, stakes };
+}
+
+function judge(
+  { environment, site, holds }: Shared,
+  { request, operationId, lines, stakes }: Planned,
+  counted: CountedObjects,
+): Ready | Over {
+  const { context, releases } = request;
+  const { sink } = environment;
+  const claimed = findClaimed(environment.claims, site.mount, { lines, releases });
+  const findings = [...findHazards(counted, stakes), ...claimed];
   if (context.dryRun) return { outcome: { result: dryAnswer(request, lines, findings) } };
+  if (findings.some(({ hazards }) => hazards.length > 0)) assertStillThere(site, lines);
   refuseHazards(findings, context);
   const conclude = (id: string | undefined) => doneAnswer(request, lines, { sink, operationId: id });
+  const moves = movesOf(lines);
   if (moves.length === 0) return { outcome: { result: conclude(undefined) } };
   const intent = intentOf(operationId, request, { site, lines });
-  const { releases } = request;
   return { operation: { environment, site, holds, moves, acceptance: context, intent, releases }, conclude };
+}
+
+/**
+ * A pin that somebody removed after it was planned on is missing in the counters, too: that is what there is
+ * to say, and no hazard. @throws PinfoldError identity_mismatch
+ */
+function assertStillThere(site: Site, lines: readonly Line[]): void {
+  for (const { path, subject } of lines.flatMap(({ vacates }) => vacates ?? [])) {
+    const { state } = subject;
+    if (state?.path === path && !isInode(site.findInode(path), state)) throw mismatch(path);
+  }
+}
+
+function movesOf(lines: readonly Line[]) {
+  return lines.flatMap((line) => line.moves);
 }
 
 /** Names of staging entries that no other operation of any agent has. */

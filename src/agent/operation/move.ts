@@ -22,6 +22,8 @@ export interface Losing {
   readonly path: PinPath;
   /** Known once the name has been unlinked: whether the inode had no other. */
   readonly isLastName: boolean | undefined;
+  /** Its inode has been closed, so that counters no longer show the reference; the object is still held. */
+  readonly isClosed?: boolean;
 }
 
 /** Whether a pin that was made may be removed again; recovery says no where that would free the object. */

@@ -106,6 +106,8 @@ export interface ChangeSink {
    * Works before the first observation too: recovery asks.
    */
   annotationsOf(pin: PinIdentity): Annotations;
+  /** The pins of an object that were seen last, in all instances, oldest first. */
+  pinsOf(object: Pick<PinnedObject, 'kind' | 'id'>): Iterable<PinState>;
   /** The pin as the API shows it. Its `etag` is etagOfPin (../etag.ts). */
   documentOf(pin: PinState): PinDocument;
   /**

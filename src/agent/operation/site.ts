@@ -135,6 +135,16 @@ export class Site implements Disposable {
     }
   }
 
+  /** The same only to see whether it is there; undefined wherever it cannot be seen. */
+  findInode(path: PinPath): InodeFacts | undefined {
+    try {
+      return this.lookAt(path, (place) => this.inodeAt(place));
+    } catch (error) {
+      if (isPinfoldError(error)) return undefined;
+      throw error;
+    }
+  }
+
   /**
    * Gives a name to what has another; never takes one away. @throws PinfoldError pin_exists, pin_not_found, …
    */

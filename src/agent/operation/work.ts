@@ -3,21 +3,16 @@ import type { OperationKind } from '../../model/schema/operation.ts';
 import type { Intent } from '../../model/store.ts';
 import type { Phase, Plan } from '../journal/plan.ts';
 import { keptIn } from '../quarantine/kept.ts';
+import { CountedObjects } from './counted.ts';
 import type { OperationEnvironment } from './environment.ts';
-import {
-  type Acceptance,
-  type CountedObjects,
-  findHazards,
-  objectKey,
-  refuseHazards,
-  type Stakes,
-} from './hazards.ts';
+import { type Acceptance, findHazards, refuseHazards } from './hazards.ts';
 import type { Holds } from './holds.ts';
 import { momentsOf } from './moments.ts';
 import type { Losing, Move, Say } from './move.ts';
 import type { Settlement } from './settle.ts';
 import type { Sight } from './sight.ts';
 import type { Site } from './site.ts';
+import { objectKey, type Stakes } from './stakes.ts';
 import { Turn } from './turn.ts';
 
 /**
@@ -61,6 +56,8 @@ export class Work {
   readonly #turn = new Turn();
   #ended: Ended | undefined;
   #isCounted = false;
+  /** Names of a batch that have gone, one at a time; their objects are held to the end. */
+  readonly #closed: Losing[] = [];
 
   constructor(operation: Operation) {
     this.operation = operation;
@@ -72,9 +69,9 @@ export class Work {
     return this.#ended === undefined;
   }
 
-  /** The names that it still has to let go. */
+  /** The names that it lets go, or has. */
   losing(): readonly Losing[] {
-    return losingOf(this.operation.moves);
+    return [...losingOf(this.operation.moves), ...this.#closed];
   }
 
   ready(): void {
@@ -121,8 +118,8 @@ export class Work {
   }
 
   /**
-   * Takes names away for good. Of several moves each is counted and ended at once: they may be a thousand,
-   * and what they let go stays open until it is counted.
+   * Takes names away for good. Of several moves each is counted and closed at once: they may be a thousand.
+   * Their objects stay held, so that all are counted together before the operation ends.
    */
   unlink(): void {
     this.#attempt(() => {
@@ -137,21 +134,20 @@ export class Work {
     for (const move of this.operation.moves) {
       const rivals = rivalsOf(move);
       move.unlink(this.#say);
-      if (rivals.length > 0) this.#refuse(stakesOf(this.operation, losingOf(rivals)));
+      if (rivals.length > 0) this.#refuse(losingOf(rivals), new CountedObjects(this.operation.environment));
+      const losing = move.losing();
       move.retire();
+      if (losing !== undefined) this.#closed.push({ ...losing, isClosed: true });
     }
   }
 
   /** Refuses what goes, together with what goes before it, unless the caller has agreed. */
   assertHarmless(before: readonly Losing[], counted: CountedObjects): void {
-    this.#attempt(() =>
-      this.#refuse({ ...stakesOf(this.operation, [...this.losing(), ...before]), counted }),
-    );
+    this.#attempt(() => this.#refuse([...this.losing(), ...before], counted));
   }
 
-  #refuse(stakes: Stakes): void {
-    const { environment, acceptance } = this.operation;
-    refuseHazards(findHazards(environment, stakes), acceptance);
+  #refuse(losing: readonly Losing[], counted: CountedObjects): void {
+    refuseHazards(findHazards(counted, stakesOf(this.operation, losing)), this.operation.acceptance);
   }
 
   /** What was unlinked has been counted. */
@@ -226,7 +222,7 @@ export class Work {
 }
 
 /** What an operation puts at stake by these names, once its new pins are counted already. */
-function stakesOf({ holds }: Pick<Operation, 'holds'>, losing: readonly Losing[]): Stakes {
+export function stakesOf({ holds }: Pick<Operation, 'holds'>, losing: readonly Losing[]): Stakes {
   return { losing, arriving: [], oursOf: (object) => holds.countOf(object) };
 }
 

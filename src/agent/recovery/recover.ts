@@ -76,11 +76,7 @@ function recoverOne(environment: OperationEnvironment, intent: Intent): Ending {
   });
 }
 
-function finish(
-  environment: OperationEnvironment,
-  intent: Intent,
-  interrupted: Interrupted & { readonly site: Site },
-): Ending {
+function finish(environment: OperationEnvironment, intent: Intent, interrupted: Interrupted): Ending {
   examine(interrupted);
   environment.onStep('recovery.intent_examined');
   const ending = resume(interrupted);

@@ -1,11 +1,15 @@
+import { pause } from '../../kernel/sys/pause.ts';
 import { isPinfoldError } from '../../model/error.ts';
 import { hazardsOf } from '../../model/hazard.ts';
+import { limits } from '../../model/limits.ts';
 import type { Outcome } from '../../model/schema/operation.ts';
 import type { Plan } from '../journal/plan.ts';
+import { CountedObjects } from '../operation/counted.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
-import { type Acceptance, findHazards, refuseHazards } from '../operation/hazards.ts';
+import { type Acceptance, type Finding, findHazards, refuseHazards } from '../operation/hazards.ts';
 import type { Move, Say } from '../operation/move.ts';
 import type { PinnedObject } from '../operation/sink.ts';
+import type { Site } from '../operation/site.ts';
 import { directionOf } from './direction.ts';
 
 /** How an interrupted operation ended. */
@@ -17,6 +21,7 @@ export interface Ending {
 /** An interrupted operation, its moves revived. */
 export interface Interrupted {
   readonly environment: OperationEnvironment;
+  readonly site: Site;
   readonly plan: Plan;
   readonly moves: readonly Move[];
   readonly acceptance: Acceptance;
@@ -66,7 +71,8 @@ function goForward(interrupted: Interrupted): Ending {
 function retire(interrupted: Interrupted): Ending {
   const { environment, moves, say, plan } = interrupted;
   const pending = moves.filter((move) => move.losing() !== undefined);
-  const unsafe = pending.filter((move) => !isHarmless(interrupted, move));
+  const findings = countAll(interrupted);
+  const unsafe = pending.filter((move) => !isHarmless(interrupted, findings, move));
   const nothingIsGone = plan.items.length === 1 || plan.phase !== 'retiring';
   const canDrop = moves.every((move) => {
     const object = move.arriving();
@@ -90,14 +96,19 @@ function retire(interrupted: Interrupted): Ending {
   return { outcome: 'applied', detail };
 }
 
-/** Whether a displaced pin can go: something else holds its object, or the caller agreed to lose it. */
-function isHarmless(interrupted: Interrupted, move: Move): boolean {
-  const { environment, acceptance, moves } = interrupted;
+/** What all displaced pins hold, counted until what keeps it has proved to stay. */
+function countAll({ environment, site, moves }: Interrupted): readonly Finding[] {
   const losing = moves.flatMap((each) => each.losing() ?? []);
+  const stakes = { losing, arriving: [], oursOf: () => 0 };
+  const counted = new CountedObjects(environment);
+  counted.countAgain([stakes], site);
+  return findHazards(counted, stakes);
+}
+
+/** Whether a displaced pin can go: something else holds its object, or the caller agreed to lose it. */
+function isHarmless({ acceptance }: Interrupted, all: readonly Finding[], move: Move): boolean {
   const own = move.losing();
-  const findings = findHazards(environment, { losing, arriving: [], oursOf: () => 0 }).filter((finding) =>
-    finding.losing.some(({ subject }) => subject === own?.subject),
-  );
+  const findings = all.filter((finding) => finding.losing.some(({ subject }) => subject === own?.subject));
   try {
     refuseHazards(findings, acceptance);
     return true;
@@ -136,13 +147,22 @@ function goBack(interrupted: Interrupted, why: string): Ending {
 
 /**
  * Recovery never frees an object: a pin that it made itself may go only while the counters show another
- * holder.
+ * holder, one that stays.
  */
 function mayDrop({ kernel, usesIds }: OperationEnvironment, object: PinnedObject): boolean {
-  if (!usesIds || kernel.counters.unavailable(object.kind) !== undefined) return false;
-  const counters = kernel.counters.readOne(object.kind, object.id);
-  if (counters === undefined) return false;
-  return hazardsOf({ kind: object.kind, type: object.type, counters, ours: 0, going: 1 }).length === 0;
+  const { kind, id, type } = object;
+  if (!usesIds || kernel.counters.unavailable(kind) !== undefined) return false;
+  const isKept = (): boolean => {
+    const counters = kernel.counters.readOne(kind, id);
+    return counters !== undefined && hazardsOf({ kind, type, counters, ours: 0, going: 1 }).length === 0;
+  };
+  return (
+    isKept() &&
+    limits.recountPausesMs.every((ms) => {
+      pause(ms);
+      return isKept();
+    })
+  );
 }
 
 function hasBegun(move: Move): boolean {
