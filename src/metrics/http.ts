@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { limits } from '../model/limits.ts';
 
 /** What the server tells of the answers of one route. */
 export interface RouteMetrics {
@@ -12,19 +13,37 @@ export interface HttpMetrics {
   route(route: string): RouteMetrics;
 }
 
-const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10] as const;
+const buckets = [0.005, 0.025, 0.1, 0.5, 2.5] as const;
+
+/** Series of the durations of one method and route: the buckets, +Inf, sum and count. */
+const seriesOfDurations = buckets.length + 3;
+
+/** A method or route that stands for all that have no series of their own. */
+const other = 'other';
 
 /** Methods that have series of their own: HTTP has dozens, and anybody may send any of them. */
 const methods: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-const nameOf = (method: string): string => (methods.includes(method) ? method : 'other');
+const nameOf = (method: string): string => (methods.includes(method) ? method : other);
 
 const durationName = 'pinfold_http_request_duration_seconds';
 const durationHelp =
   'How long answers took, from the head of the request to the last byte handed to the socket.';
 
-/** Requests by route template, method and status. */
-export function collectHttp(registry: Registry): HttpMetrics {
-  const tallies: Tally[] = [];
+/**
+ * Requests by route template, method and status.
+ *
+ * @param seriesMax of requests and durations together; what comes later is counted with method and route
+ * `other`, which takes a few more
+ */
+export function collectHttp(registry: Registry, seriesMax: number = limits.httpSeriesMax): HttpMetrics {
+  const rest = newTally(other, other);
+  const tallies: Tally[] = [rest];
+  let seriesLeft = seriesMax;
+  const takes = (series: number): boolean => {
+    if (series > seriesLeft) return false;
+    seriesLeft -= series;
+    return true;
+  };
   let inFlight = 0;
   new Counter({
     name: 'pinfold_http_requests_total',
@@ -54,16 +73,19 @@ export function collectHttp(registry: Registry): HttpMetrics {
     route: (route) => {
       const byMethod = new Map<string, Tally>();
       const add = (method: string): Tally => {
-        const tally = newTally(method, route);
+        const hasRoom = takes(seriesOfDurations);
+        const tally = hasRoom ? newTally(method, route) : rest;
         byMethod.set(method, tally);
-        tallies.push(tally);
+        if (hasRoom) tallies.push(tally);
         return tally;
       };
       return {
         answered: (method, status, seconds) => {
           inFlight--;
           const tally = byMethod.get(method) ?? byMethod.get(nameOf(method)) ?? add(nameOf(method));
-          count(tally, status, seconds);
+          const isKnown = tally.byStatus.has(status) || tally === rest || takes(1);
+          countStatus(isKnown ? tally : rest, status);
+          countSeconds(tally, seconds);
         },
       };
     },
@@ -74,8 +96,11 @@ function newTally(method: string, route: string): Tally {
   return { method, route, byStatus: new Map(), byBucket: buckets.map(() => 0), count: 0, seconds: 0 };
 }
 
-function count(tally: Tally, status: number, seconds: number): void {
-  tally.byStatus.set(status, (tally.byStatus.get(status) ?? 0) + 1);
+function countStatus({ byStatus }: Tally, status: number): void {
+  byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+}
+
+function countSeconds(tally: Tally, seconds: number): void {
   const bucket = buckets.findIndex((bound) => seconds <= bound);
   if (bucket >= 0) tally.byBucket[bucket] = (tally.byBucket[bucket] ?? 0) + 1;
   tally.count++;
@@ -114,7 +139,7 @@ class Durations extends Histogram<'method' | 'route'> {
 
   /** prom-client writes what this gives, and builds `get` on it; its types do not tell. */
   async getForPromString() {
-    const values = this.#tallies.flatMap(valuesOf);
+    const values = this.#tallies.filter(({ count }) => count > 0).flatMap(valuesOf);
     return { name: durationName, help: durationHelp, type: 'histogram', aggregator: 'sum', values };
   }
 }

@@ -74,7 +74,7 @@ export function createMetrics(given: {
   const registry = new Registry();
   collectBuild(registry, version);
   collectObjects(registry, numbers);
-  collectPins(registry, numbers, pathOf);
+  collectPins(registry, numbers, { pathOf });
   collectReferences(registry, numbers);
   collectUnexplained(registry, numbers);
   collectMemory(registry, numbers);

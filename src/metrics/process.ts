@@ -5,6 +5,12 @@ import type { Statistics } from '../model/statistics.ts';
 const perSecond = 1e9;
 
 /**
+ * How often the event loop is asked whether it is late. Each time wakes a process at rest: every 10 ms took
+ * more of a processor than all observation.
+ */
+const delayEveryMs = 100;
+
+/**
  * What this process uses, under the names that client libraries have agreed on; without the numbers of an
  * agent, of a process that opens no object.
  */
@@ -42,15 +48,16 @@ export function collectProcess(
     const help = 'Descriptors open on managed objects or directories of a bpffs.';
     gauge('pinfold_object_fds', help, () => numbers.openFds());
   }
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const delay = monitorEventLoopDelay({ resolution: delayEveryMs });
   delay.enable();
   gauge(
     'pinfold_event_loop_delay_p99_seconds',
     'The 99th percentile of the event loop delay since the last scrape.',
     () => {
-      const seconds = delay.percentile(99) / perSecond;
+      // What is recorded is the time from one look to the next.
+      const seconds = delay.percentile(99) / perSecond - delayEveryMs / 1000;
       delay.reset();
-      return seconds;
+      return Math.max(0, seconds);
     },
   );
   return { [Symbol.dispose]: () => delay.disable() };

@@ -165,6 +165,43 @@ test('a pin of another namespace at the same path does not write over the series
   assert.ok(text.includes('pinfold_pin_series_dropped_total 3\n'));
 });
 
+test('however many routes, statuses and mounts there are, series are bounded and sums are right', async (t) => {
+  await using at = await testAgent();
+  const { statistics } = at.agent;
+  const counts = Array.from({ length: 300 }, (_, mount) =>
+    ['map', 'program', 'link'].map((kind) => ({ mount: `0:${mount}`, kind, count: 2 })),
+  ).flat();
+  t.mock.method(statistics, 'pinCounts', () => counts);
+  const pathOf = (mount: string): string =>
+    `/sys/fs/bpf${mount === '0:299' ? '' : ` (mount namespace ${mount})`}`;
+  using metrics = createMetrics({ numbers: statistics, webhooks, pathOf, version: '0', pinSeriesMax: 100 });
+  for (let route = 0; route < 200; route++) {
+    const told = metrics.http.route(`/v1/r${route}`);
+    for (const method of ['GET', 'PUT', 'DELETE', 'PURGE']) {
+      for (const status of [200, 404, 500]) told.answered(method, status, 0.01);
+    }
+  }
+  const text = await metrics.render('prometheus');
+  const samples = text.split('\n').filter((line) => /^pinfold_(http|pins\{)/.test(line));
+  const sumOf = (name: string): number =>
+    samples
+      .filter((line) => line.startsWith(`${name}{`))
+      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  assert.equal(sumOf('pinfold_http_requests_total'), 200 * 4 * 3);
+  assert.equal(sumOf('pinfold_http_request_duration_seconds_count'), 200 * 4 * 3);
+  assert.equal(sumOf('pinfold_pins'), 300 * 3 * 2);
+  const ofHttp = samples.filter(
+    (line) => line.startsWith('pinfold_http_') && !line.includes('="other",route="other"'),
+  );
+  assert.ok(ofHttp.length <= 301, `${ofHttp.length} series of requests`);
+  assert.ok(ofHttp.length > 290, 'no more is left out than needs be');
+  assert.equal(samples.filter((line) => line.startsWith('pinfold_pins{')).length, (32 + 1) * 3);
+  assert.ok(samples.includes('pinfold_pins{mount="/sys/fs/bpf",kind="map"} 2'), 'our own come first');
+  assert.ok(text.includes('\npinfold_mount_series_dropped_total 268\n'));
+  const judged = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  assert.deepEqual([judged.status, judged.stderr], [0, '']);
+});
+
 test('a scrape asks the kernel nothing', async () => {
   const own = `asks${process.pid}`;
   await using at = await testAgent({ file: { metrics: { pins: [{ prefix: own }] } } });
