@@ -143,8 +143,10 @@ const silent: Agent = {
     events: {
       append: unused,
       list: unused,
+      listHashed: unused,
       count: unused,
       lastSeq: unused,
+      hashAt: unused,
       extent: unused,
       prune: unused,
       pruneToBytes: unused,

@@ -120,6 +120,8 @@ export interface Page<Item> {
   /** Position of the last item, when there are more. */
   readonly next: string | undefined;
   readonly total: number;
+  /** What else is said of this slice, as members of the answer. */
+  readonly about?: Readonly<Record<string, unknown>>;
 }
 
 /**

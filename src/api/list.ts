@@ -82,16 +82,22 @@ function pageOf<Item>(request: FastifyRequest, query: PageQuery, read: PageReade
     next_cursor: cursor.format(value.next),
     observedAt,
     total: value.total,
+    ...(value.about === undefined ? {} : { about: value.about }),
   });
 }
 
 /** A page as it is sent. */
 export function pageDocument<Item>(
   items: readonly Item[],
-  about: { readonly next_cursor: string | null; readonly observedAt: Date; readonly total: number },
+  of: {
+    readonly next_cursor: string | null;
+    readonly observedAt: Date;
+    readonly total: number;
+    readonly about?: Readonly<Record<string, unknown>>;
+  },
 ) {
-  const { next_cursor, observedAt, total } = about;
-  return { items, next_cursor, observed_at: observedAt.toISOString(), total };
+  const { next_cursor, observedAt, total, about } = of;
+  return { items, next_cursor, observed_at: observedAt.toISOString(), total, ...about };
 }
 
 function streamOf<Item>(asked: {
@@ -153,6 +159,9 @@ function* batches<Item>(stream: {
     complete: page.next === undefined,
     next_cursor: stream.cursor.format(page.next),
     observed_at: stream.first.observedAt.toISOString(),
+    // What was said of the first slice holds for all; the last has the last word.
+    ...stream.first.value.about,
+    ...page.about,
   };
 }
 

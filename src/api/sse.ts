@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
+import { type EventPlace, formatEventPlace } from '../model/event-place.ts';
 import { limits } from '../model/limits.ts';
-import type { EventDocument } from '../model/schema/event.ts';
-import type { EventLog, EventQuery } from '../model/store.ts';
+import type { EventLog, EventQuery, HashedEvent } from '../model/store.ts';
+import { type EventGap, gapAfter } from './event-gap.ts';
 import type { StreamSlots } from './ndjson.ts';
 
 /** The media type of live streams (HTML Living Standard, 9.2 Server-sent events). */
@@ -10,11 +11,11 @@ export const eventStreamType = 'text/event-stream';
 /** Milliseconds after which a browser connects again. */
 const retryMs = 1000;
 
-/** Which events a stream gives, and after which number it begins. */
+/** Which events a stream gives, and after which place it begins. */
 export interface Following {
   readonly query: Omit<EventQuery, 'limit' | 'afterSeq'>;
   /** The last event the reader knows; undefined for one who wants only what is to come. */
-  readonly afterSeq: number | undefined;
+  readonly after: EventPlace | undefined;
 }
 
 /** Tells of events that are committed, for as long as the process runs. */
@@ -111,15 +112,18 @@ class PlaceInLog {
   readonly #query: Following['query'];
   /** Everything up to this number was given, or is not what the reader wants. */
   #seq: number;
+  /** What the reader knows; whether it is of this log is looked at once, it stays the same log. */
+  #known: EventPlace | undefined;
 
-  constructor(events: EventLog, { query, afterSeq }: Following) {
+  constructor(events: EventLog, { query, after }: Following) {
     this.#events = events;
     this.#query = query;
-    this.#seq = afterSeq ?? events.lastSeq();
+    this.#seq = after?.seq ?? events.lastSeq();
+    this.#known = after;
   }
 
   isBehind(): boolean {
-    return this.#seq !== this.#events.lastSeq();
+    return this.#known !== undefined || this.#seq !== this.#events.lastSeq();
   }
 
   /** The next events as text; none where there are none yet, or none of a page's length that are wanted. */
@@ -127,18 +131,23 @@ class PlaceInLog {
     if (!this.isBehind()) return '';
     const gap = this.#passGap();
     const last = this.#events.lastSeq();
-    const page = this.#events.list({
+    const page = this.#events.listHashed({
       ...this.#query,
       afterSeq: this.#seq,
       limit: limits.streamEventsMax,
     });
-    this.#seq = page.length < limits.streamEventsMax ? last : (page.at(-1)?.seq ?? last);
+    this.#seq = page.length < limits.streamEventsMax ? last : (page.at(-1)?.event.seq ?? last);
     return gap + page.map(textOf).join('');
   }
 
   /** A comment, with the place: whoever wants few events then resumes there and not at the last of them. */
   heartbeat(): string {
-    return `: alive\nid: ${this.#seq}\n\n`;
+    // Before it is known whether the reader's place is of this log, there is none to name.
+    return this.#known === undefined ? `: alive\n${this.#id()}\n` : ': alive\n\n';
+  }
+
+  #id(): string {
+    return idLine({ seq: this.#seq, hash: this.#events.hashAt(this.#seq) });
   }
 
   /**
@@ -146,16 +155,20 @@ class PlaceInLog {
    * lost, the reader is told from where on it is given everything.
    */
   #passGap(): string {
-    const first = this.#events.list({ limit: 1 })[0]?.seq ?? this.#events.lastSeq() + 1;
-    const after = this.#seq;
-    if (after >= first - 1 && after <= this.#events.lastSeq()) return '';
-    this.#seq = first - 1;
-    if (after === 0) return '';
-    return `id: ${this.#seq}\nevent: pinfold.gap\ndata: ${JSON.stringify({ after, next: first })}\n\n`;
+    const place = this.#known ?? { seq: this.#seq, hash: undefined };
+    this.#known = undefined;
+    const gap = gapAfter(this.#events, place);
+    if (gap === undefined) return '';
+    this.#seq = gap.next - 1;
+    return `${this.#id()}event: pinfold.gap\ndata: ${JSON.stringify(gap satisfies EventGap)}\n\n`;
   }
 }
 
+function idLine(place: EventPlace): string {
+  return `id: ${formatEventPlace(place)}\n`;
+}
+
 /** One event; JSON.stringify escapes every line end, so that the document is one line. */
-function textOf(event: EventDocument): string {
-  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+function textOf({ event, hash }: HashedEvent): string {
+  return `${idLine({ seq: event.seq, hash })}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

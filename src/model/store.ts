@@ -236,13 +236,23 @@ export interface EventQuery {
   readonly limit: number;
 }
 
+/** An event and its hash, in hexadecimal digits; those of older schemas have none. */
+export interface HashedEvent {
+  readonly event: EventDocument;
+  readonly hash: string | undefined;
+}
+
 /** History, numbered. */
 export interface EventLog {
   /** Numbers them in order, without holes. */
   append(events: readonly NewEvent[]): readonly EventDocument[];
   list(query: EventQuery): readonly EventDocument[];
-  count(query: Omit<EventQuery, 'limit' | 'afterSeq'>): number;
+  /** The same, with what makes each a place that another history does not have. */
+  listHashed(query: EventQuery): readonly HashedEvent[];
+  count(query: Omit<EventQuery, 'limit'>): number;
   lastSeq(): number;
+  /** The hash of an event in hexadecimal digits; undefined where it has none, or is not known any more. */
+  hashAt(seq: number): string | undefined;
   /** What is kept of it. */
   extent(): HistoryExtent;
   /** Removes events up to a number, the oldest first, at most `rowsMax`; says how many. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { EventDocument, NewEvent } from '../model/schema/event.ts';
-import type { EventLog, EventQuery, HistoryExtent } from '../model/store.ts';
+import type { EventLog, EventQuery, HashedEvent, HistoryExtent } from '../model/store.ts';
 import type { Connection, Statement } from './connection.ts';
-import { linkTo } from './event-chain.ts';
+import { hexOf, linkTo } from './event-chain.ts';
 import { filterOf } from './event-filter.ts';
 import { documentOf, type EventRow, rowOf } from './event-row.ts';
 
@@ -18,6 +18,11 @@ interface Head {
   readonly event_bytes: number;
   readonly event_floor: number;
   readonly event_floor_hash: Uint8Array;
+}
+
+/** A row with its place in the chain. */
+interface ChainedRow extends EventRow {
+  readonly hash: Uint8Array | null;
 }
 
 /** The oldest rows, up to one of them. */
@@ -44,7 +49,7 @@ export class SqliteEventLog implements EventLog {
   readonly #hashOf: Statement<{ readonly hash: Uint8Array | null }>;
   readonly #delete: Statement;
   readonly #raise: Statement;
-  readonly #queries = new Map<string, Statement<EventRow>>();
+  readonly #queries = new Map<string, Statement<ChainedRow>>();
   readonly #counts = new Map<string, Statement<{ readonly count: number }>>();
 
   constructor(connection: Connection, origin: EventOrigin) {
@@ -92,18 +97,27 @@ export class SqliteEventLog implements EventLog {
   }
 
   list(query: EventQuery): readonly EventDocument[] {
+    return this.#rows(query).map(documentOf);
+  }
+
+  listHashed(query: EventQuery): readonly HashedEvent[] {
+    return this.#rows(query).map((row) => ({
+      event: documentOf(row),
+      hash: row.hash === null ? undefined : hexOf(row.hash),
+    }));
+  }
+
+  #rows(query: EventQuery): readonly ChainedRow[] {
     const { where, values } = filterOf(query);
     // The inner query finds the numbers in an index alone; only the rows of this page are then read.
     // With a lower end in time the `+` makes SQLite begin in event_time instead of at the oldest event.
     const order = query.since === undefined ? 'seq' : '+seq';
     const page = `SELECT seq FROM event ${where} ORDER BY ${order} LIMIT ?`;
     const sql = `SELECT * FROM event WHERE seq IN (${page}) ORDER BY seq`;
-    return this.#kept(this.#queries, sql)
-      .all(...values, query.limit)
-      .map(documentOf);
+    return this.#kept(this.#queries, sql).all(...values, query.limit);
   }
 
-  count(query: Omit<EventQuery, 'limit' | 'afterSeq'>): number {
+  count(query: Omit<EventQuery, 'limit'>): number {
     const { where, values } = filterOf(query);
     const sql = `SELECT count(*) AS count FROM event ${where}`;
     return this.#kept(this.#counts, sql).get(...values)?.count ?? 0;
@@ -111,6 +125,13 @@ export class SqliteEventLog implements EventLog {
 
   lastSeq(): number {
     return this.#lastSeq.get()?.event_seq ?? 0;
+  }
+
+  hashAt(seq: number): string | undefined {
+    const { event_floor: floor, event_floor_hash: floorHash } = this.#readHead();
+    const own = this.#hashOf.get(seq)?.hash ?? undefined;
+    const hash = own ?? (seq === floor ? floorHash : undefined);
+    return hash?.some((byte) => byte !== 0) === true ? hexOf(hash) : undefined;
   }
 
   extent(): HistoryExtent {

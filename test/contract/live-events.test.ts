@@ -29,7 +29,8 @@ test('a stream begins with what comes next, and gives each event as the list has
   await until('the pin', () => stream.messages.length > 0);
   const [message] = stream.messages;
   const [event] = await history('prefix=plain');
-  assert.deepEqual(message, { id: event?.seq, event: 'pin.created', data: event });
+  assert.deepEqual([message?.event, message?.data], ['pin.created', event]);
+  assert.match(message?.place ?? '', new RegExp(`^${event?.seq}-[0-9a-f]{12}$`));
 });
 
 test('changes by others and by us, read by clients that come again, are each told once', async (t) => {
@@ -117,7 +118,7 @@ test('since takes a number or a time, and filters narrow a stream as they narrow
   await until('the event of that time', () => timed.messages.length === plain.length);
 });
 
-test('a rename is told where the pin was and where it is, of a pin, below a directory, and live', async () => {
+test('a rename is told where the pin was and where it is, by path and directory, and live', async () => {
   const { path } = agent.bpffs;
   for (const name of ['left', 'reached']) mkdirSync(`${path}/${name}`);
   createMap(`${path}/left/one`, { name: 'pf_moved' });
@@ -150,10 +151,52 @@ test('a place that retention has cut off, or that is of another log, is told as 
     using stream = await openEventStream(agent.socket, '', { 'last-event-id': String(after) });
     await until('what is kept', () => stream.messages.length > 1);
     const [gap, next] = stream.messages;
-    const told = { after, next: 41 };
-    assert.deepEqual(gap, { id: first.seq - 1, event: 'pinfold.gap', data: told });
+    const told = { after, next: 41, reason: after === 1 ? 'not_kept' : 'other_log' };
+    assert.deepEqual([gap?.id, gap?.event, gap?.data], [first.seq - 1, 'pinfold.gap', told]);
     assert.equal(next?.id, first.seq);
+    const { body } = await agent.local.get(`/v1/events?limit=2&since=${after}`).expect(200);
+    assert.deepEqual([body.gap, body.items[0].seq], [told, first.seq]);
   }
+});
+
+test('a place names its log: another one of the same numbers is a gap, this one is none', async () => {
+  const { events } = agent.agent.store;
+  const [, known] = events.listHashed({ limit: 2 });
+  const seq = known?.event.seq ?? 0;
+  const mine = `${seq}-${known?.hash?.slice(0, 12)}`;
+  const theirs = `${seq}-${'0'.repeat(12)}`;
+  for (const place of [mine, String(seq), `${seq}-${known?.hash}`]) {
+    using stream = await openEventStream(agent.socket, '', { 'last-event-id': place });
+    await until('what comes after', () => stream.messages.length > 0);
+    assert.equal(stream.messages[0]?.id, seq + 1, place);
+    const { body } = await agent.local.get(`/v1/events?limit=1&since=${place}`).expect(200);
+    assert.deepEqual([body.gap, body.items[0].seq], [undefined, seq + 1], place);
+    assert.match(body.resume, new RegExp(`^${seq + 1}-[0-9a-f]{12}$`));
+  }
+  const gap = { after: seq, next: seq - 1, reason: 'other_log' };
+  using stream = await openEventStream(agent.socket, '', { 'last-event-id': theirs });
+  await until('all that is kept', () => stream.messages.length > 1);
+  assert.deepEqual(
+    stream.messages.slice(0, 2).map(({ id, event }) => [id, event === 'pinfold.gap']),
+    [
+      [seq - 2, true],
+      [seq - 1, false],
+    ],
+  );
+  assert.deepEqual(stream.messages[0]?.data, gap);
+  const { body } = await agent.local.get(`/v1/events?limit=1&since=${theirs}`).expect(200);
+  assert.deepEqual([body.gap, body.items[0].seq], [gap, seq - 1]);
+  const lines = await agent.local.get(`/v1/events?since=${theirs}`).set('accept', 'application/x-ndjson');
+  assert.deepEqual(JSON.parse(lines.text.trim().split('\n').at(-1) ?? '').summary.gap, gap);
+});
+
+test('a reader who wants few events gets a place at the end of the log', async () => {
+  const { body } = await agent.local.get('/v1/events?type=webhook.disabled').expect(200);
+  assert.deepEqual(body.items, []);
+  const known = await agent.local.get(`/v1/events?type=webhook.disabled&since=${body.resume}`).expect(200);
+  assert.equal(known.body.gap, undefined);
+  const [seq, hash] = String(body.resume).split('-');
+  assert.equal(agent.agent.store.events.hashAt(Number(seq))?.slice(0, 12), hash);
 });
 
 test('what cannot be a stream is refused, HEAD opens none, and streams count among streams', async () => {

@@ -30,23 +30,21 @@ class Follower {
   readonly gaps: unknown[] = [];
   readonly #query: string;
   #stream: EventStream | undefined;
+  #place = '';
 
   constructor(mount: string) {
     this.#query = `?since=0&mount=${mount}`;
   }
 
   async connect(socket: string): Promise<void> {
-    const last = this.seqs.at(-1) ?? 0;
-    this.#stream = await openEventStream(
-      socket,
-      this.#query,
-      last === 0 ? {} : { 'last-event-id': `${last}` },
-    );
+    const known = this.#place === '' ? {} : { 'last-event-id': this.#place };
+    this.#stream = await openEventStream(socket, this.#query, known);
   }
 
   /** Takes what the connection brought, and lets it go. */
   take(): void {
-    for (const { id, event, data } of this.#stream?.messages ?? []) {
+    for (const { id, place, event, data } of this.#stream?.messages ?? []) {
+      this.#place = place;
       if (event === 'pinfold.gap') this.gaps.push(data);
       else this.seqs.push(id);
     }

@@ -2,7 +2,10 @@ import { get, type IncomingMessage } from 'node:http';
 
 /** One message of a live stream. */
 export interface Message {
+  /** The number its `id` begins with. */
   readonly id: number;
+  /** The whole `id`: a place. */
+  readonly place: string;
   readonly event: string;
   readonly data: { readonly seq?: number; readonly type?: string; readonly [member: string]: unknown };
 }
@@ -62,5 +65,7 @@ function messageOf(block: string): Message[] {
   );
   const data = fields.get('data');
   if (data === undefined) return [];
-  return [{ id: Number(fields.get('id')), event: fields.get('event') ?? '', data: JSON.parse(data) }];
+  const place = fields.get('id') ?? '';
+  const id = Number(place.split('-')[0]);
+  return [{ id, place, event: fields.get('event') ?? '', data: JSON.parse(data) }];
 }

@@ -16,7 +16,9 @@ test('a reader that takes nothing for a minute is cut off, and its slot is free'
   const slots = new StreamSlots();
   mock.timers.enable({ apis: ['setInterval'] });
   const followers = new EventFollowers({ events: store.events, slots, onEvents: () => undefined });
-  const streams = Array.from({ length: limits.streamsMax }, () => followers.open({ query: {}, afterSeq: 0 }));
+  const streams = Array.from({ length: limits.streamsMax }, () =>
+    followers.open({ query: {}, after: { seq: 0, hash: undefined } }),
+  );
   try {
     const [stalled] = streams;
     stalled?.on('error', () => undefined).read();

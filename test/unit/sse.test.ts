@@ -5,7 +5,7 @@ import test from 'node:test';
 import { StreamSlots } from '../../src/api/ndjson.ts';
 import { EventFollowers } from '../../src/api/sse.ts';
 import { limits } from '../../src/model/limits.ts';
-import { openTestStore } from '../support/store.ts';
+import { databaseOf, openTestStore, sqlite3 } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { thickEvent } from '../support/thick-event.ts';
 import { someRounds, turn } from '../support/turn.ts';
@@ -26,7 +26,7 @@ test('a reader that is slow falls behind in the log, not in memory, and misses n
     slots: new StreamSlots(),
     onEvents: (listener) => void listeners.push(listener),
   });
-  const stream = followers.open({ query: {}, afterSeq: undefined });
+  const stream = followers.open({ query: {}, after: undefined });
   stream.read();
   const count = 2000;
   for (let number = 0; number < count; number += 100) {
@@ -38,7 +38,7 @@ test('a reader that is slow falls behind in the log, not in memory, and misses n
   assert.ok(stream.readableLength <= limits.streamChunkBytes + pageBytes, String(stream.readableLength));
   const seen: number[] = [];
   stream.setEncoding('utf8').on('data', (chunk: string) => {
-    for (const [, id] of chunk.matchAll(/^id: (\d+)$/gm)) seen.push(Number(id));
+    for (const [, id] of chunk.matchAll(/^id: (\d+)-[0-9a-f]{12}$/gm)) seen.push(Number(id));
   });
   await until('all of them', () => seen.length >= count);
   assert.deepEqual(
@@ -60,7 +60,7 @@ test('a stream without events shows that it is alive, and where in history it is
       slots: new StreamSlots(),
       onEvents: () => undefined,
     });
-    const stream = followers.open({ query: { types: ['pin.created'] }, afterSeq: 0 });
+    const stream = followers.open({ query: { types: ['pin.created'] }, after: { seq: 0, hash: undefined } });
     let text = '';
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
@@ -70,7 +70,8 @@ test('a stream without events shows that it is alive, and where in history it is
     assert.equal(text, 'retry: 1000\n\n');
     mock.timers.tick(1);
     await someRounds();
-    assert.equal(text, 'retry: 1000\n\n: alive\nid: 1\n\n');
+    const [hash] = sqlite3(databaseOf(dir.path), 'SELECT lower(hex(hash)) FROM event').split('\n');
+    assert.equal(text, `retry: 1000\n\n: alive\nid: 1-${hash?.slice(0, 12)}\n\n`);
     await closed(stream);
   } finally {
     mock.timers.reset();

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Observed, Page, Slice } from '../../agent/agent.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { type EventPlace, formatEventPlace, parseEventPlace, placePattern } from '../../model/event-place.ts';
 import { parsePath } from '../../model/path.ts';
 import { listOf, ObjectKindSchema, Time } from '../../model/schema/common.ts';
 import { EventDocument, eventTypes } from '../../model/schema/event.ts';
@@ -9,11 +10,9 @@ import type { EventLog, EventQuery } from '../../model/store.ts';
 import { type Answer, answers, list } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { mountQuery } from '../change.ts';
+import { EventGap, gapAfter } from '../event-gap.ts';
 import { pageQuery, sendList } from '../list.ts';
 import { EventFollowers, eventStreamType, type OnEvents } from '../sse.ts';
-
-/** The number of an event, as queries and `Last-Event-ID` carry it. */
-const seqPattern = '^\\d{1,15}$';
 
 /** What history is narrowed by. */
 export const EventsQuery = Type.Object(
@@ -21,8 +20,8 @@ export const EventsQuery = Type.Object(
     ...pageQuery,
     ...mountQuery,
     since: Type.Optional(
-      Type.Union([Time, Type.String({ pattern: seqPattern })], {
-        description: 'from this time on; or after the event of this number',
+      Type.Union([Time, Type.String({ pattern: placePattern })], {
+        description: 'from this time on; or after the event of this number, or after this place (`resume`)',
       }),
     ),
     until: Type.Optional(Time),
@@ -41,11 +40,18 @@ type EventsQuery = Type.Static<typeof EventsQuery>;
 
 const EventsHeaders = Type.Object({
   'last-event-id': Type.Optional(
-    Type.String({ pattern: `${seqPattern}|^$`, description: 'of a live stream: go on after this event' }),
+    Type.String({ pattern: `${placePattern}|^$`, description: 'of a live stream: go on after this place' }),
   ),
 });
 
-const page = list('Events.', listOf(EventDocument));
+const page = list(
+  'Events.',
+  Type.Object({
+    ...listOf(EventDocument).properties,
+    resume: Type.String({ description: 'the place up to which this tells: for `since` or `Last-Event-ID`' }),
+    gap: Type.Optional(EventGap),
+  }),
+);
 
 const listOrStream: Answer = {
   ...page,
@@ -54,8 +60,8 @@ const listOrStream: Answer = {
     [eventStreamType]: {
       schema: Type.String({
         description:
-          'server-sent events: `id` is the number, `event` the type, `data` the event; ' +
-          '`pinfold.gap` says that events after `after` and before `next` are not kept',
+          'server-sent events: `id` is the place (the number, and what its hash begins with), `event` the ' +
+          'type, `data` the event; `pinfold.gap` says that what comes after `after` is not all that came',
       }),
     },
   },
@@ -94,7 +100,7 @@ export function addEventsRoute(app: App, parts: Parts): void {
  */
 function sendStream(
   followers: EventFollowers,
-  { afterSeq: sinceSeq, ...query }: AskedEvents,
+  { after: since, ...query }: AskedEvents,
   request: FastifyRequest<{ Querystring: EventsQuery; Headers: Static<typeof EventsHeaders> }>,
   reply: FastifyReply,
 ): unknown {
@@ -103,10 +109,10 @@ function sendStream(
     throw new PinfoldError('invalid_input', { detail: 'limit and cursor are for pages, not for a stream.' });
   }
   const known = request.headers['last-event-id'] || undefined;
-  const begin = query.since === undefined ? undefined : 0;
+  const begin = query.since === undefined ? undefined : { seq: 0, hash: undefined };
   reply.type(eventStreamType).header('x-accel-buffering', 'no');
   if (request.method === 'HEAD') return reply.send();
-  return followers.open({ query, afterSeq: known === undefined ? (sinceSeq ?? begin) : Number(known) });
+  return followers.open({ query, after: known === undefined ? (since ?? begin) : parseEventPlace(known) });
 }
 
 function eventQueryOf(given: EventsQuery): AskedEvents {
@@ -127,11 +133,11 @@ function eventQueryOf(given: EventsQuery): AskedEvents {
   };
 }
 
-/** A time, or the number of an event. */
-function parseSince(since: string | undefined): Pick<AskedEvents, 'since' | 'afterSeq'> {
+/** A time, or a place. */
+function parseSince(since: string | undefined): Pick<AskedEvents, 'since' | 'after'> {
   if (since === undefined) return {};
-  if (new RegExp(seqPattern).test(since)) return { afterSeq: Number(since) };
-  return { since: new Date(since).toISOString() };
+  const after = parseEventPlace(since);
+  return after === undefined ? { since: new Date(since).toISOString() } : { after };
 }
 
 function parseTypes(text: string): readonly string[] {
@@ -145,11 +151,12 @@ function parseTypes(text: string): readonly string[] {
   });
 }
 
-/** What is asked for, and after which event. */
-type AskedEvents = Omit<EventQuery, 'limit'>;
+/** What is asked for, and after which place. */
+type AskedEvents = Omit<EventQuery, 'limit' | 'afterSeq'> & { readonly after?: EventPlace };
 
 /**
- * A page of history; a position is the number of the last event before it.
+ * A page of history; a position is the place of the last event before it. Where history cannot go on from
+ * there, the page begins with what is kept and says so.
  *
  * The total is counted where it is asked for: counting reads every event that matches, and a stream of many
  * pages never tells it.
@@ -160,19 +167,33 @@ function pageOfEvents(wanted: {
   readonly slice: Slice;
   readonly at: Date;
 }): Observed<Page<EventDocument>> {
-  const { events, query, slice, at } = wanted;
-  const afterSeq = slice.after === undefined ? (query.afterSeq ?? 0) : Number(slice.after);
-  if (!Number.isSafeInteger(afterSeq) || afterSeq < 0) throw new PinfoldError('bad_cursor');
-  const found = events.list({ ...query, afterSeq, limit: slice.limit + 1 });
-  const items = found.slice(0, slice.limit);
-  const last = items.at(-1);
-  const next = found.length > items.length && last !== undefined ? String(last.seq) : undefined;
+  const { events, slice, at } = wanted;
+  const { after: since, ...query } = wanted.query;
+  const place = slice.after === undefined ? since : positionOf(slice.after);
+  const gap = place === undefined ? undefined : gapAfter(events, place);
+  const afterSeq = gap === undefined ? (place?.seq ?? 0) : gap.next - 1;
+  const found = events.listHashed({ ...query, afterSeq, limit: slice.limit + 1 });
+  const shown = found.slice(0, slice.limit);
+  const last = shown.at(-1);
+  const isMore = found.length > shown.length && last !== undefined;
+  const end = events.lastSeq();
+  const resume = formatEventPlace(
+    isMore ? { seq: last.event.seq, hash: last.hash } : { seq: end, hash: events.hashAt(end) },
+  );
   const value = {
-    items,
-    next,
+    items: shown.map(({ event }) => event),
+    next: isMore ? resume : undefined,
     get total() {
-      return events.count(query);
+      return events.count(since === undefined ? query : { ...query, afterSeq: since.seq });
     },
+    about: { resume, ...(gap === undefined ? {} : { gap }) },
   };
   return { value, observedAt: at };
+}
+
+/** @throws PinfoldError bad_cursor */
+function positionOf(text: string): EventPlace {
+  const place = parseEventPlace(text);
+  if (place === undefined) throw new PinfoldError('bad_cursor');
+  return place;
 }

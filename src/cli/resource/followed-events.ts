@@ -44,9 +44,10 @@ function parseEvent(data: unknown): Event {
 const passing = ['cut_short', 'timed_out', 'not_ready'] as const;
 
 function forgotten(data: unknown): ClientError {
-  const { after, next }: { readonly after?: unknown; readonly next?: unknown } = Object(data);
-  return new ClientError(
-    'forgotten',
-    `Events after ${String(after)} and before ${String(next)} are not kept any more.`,
-  );
+  const { after, next, reason }: { readonly [member: string]: unknown } = Object(data);
+  const what =
+    reason === 'other_log'
+      ? `The history that event ${String(after)} is of was lost or replaced on this node; another begins`
+      : `Events after ${String(after)} are not kept any more; history goes on`;
+  return new ClientError('forgotten', `${what} with ${String(next)}.`);
 }
