@@ -117,6 +117,17 @@ function whyNot(
 
 function unavailable(device: string, why: string, cause?: unknown): PinfoldError {
   const errno = isSystemCallError(cause) ? { syscall: cause.syscall, errno: cause.errno } : {};
-  const detail = `The bpffs ${device} cannot be used: ${why}.`;
+  const detail = `${openingOf(device)}${why}.`;
   return new PinfoldError('mount_unavailable', { detail, mount: device, ...errno }, cause);
+}
+
+function openingOf(device: string): string {
+  return `The bpffs ${device} cannot be used: `;
+}
+
+/** Why the root of an instance was not opened, to end a sentence that names the instance itself. */
+export function whyNotOpened(device: string, { message }: PinfoldError): string {
+  const opening = openingOf(device);
+  const why = message.startsWith(opening) ? message.slice(opening.length) : message;
+  return `${why.charAt(0).toLowerCase()}${why.slice(1).replace(/\.$/, '')}`;
 }

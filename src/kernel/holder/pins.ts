@@ -2,6 +2,7 @@ import { isPinfoldError } from '../../model/error.ts';
 import type { FilesystemFact, HolderRequest, ObjectKey } from '../../model/holder/facts.ts';
 import { limits } from '../../model/limits.ts';
 import { joinPath, type PinPath, stagingName } from '../../model/path.ts';
+import { whyNotOpened } from '../bpffs/root.ts';
 import type { BpffsMount, BpffsRoot, DirectoryEntry } from '../kernel.ts';
 import type { Fd } from '../sys/fd.ts';
 import type { Collection } from './collection.ts';
@@ -63,7 +64,7 @@ function readMount(walk: PinWalk, mount: BpffsMount): string | undefined {
     return undefined;
   } catch (error) {
     if (!isPinfoldError(error)) throw error;
-    return endOfSentence(error.message);
+    return whyNotOpened(mount.id, error);
   }
 }
 
@@ -135,9 +136,4 @@ function lookUp(
 
 function byteString(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
-}
-
-/** A sentence without its full stop, to end another. */
-export function endOfSentence(sentence: string): string {
-  return sentence.replace(/\.$/, '');
 }

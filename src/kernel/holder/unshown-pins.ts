@@ -12,9 +12,10 @@ import {
 import { mountTree } from '../bpffs/mount-tree.ts';
 import type { MountInfo } from '../bpffs/mountinfo.ts';
 import { waitingType } from '../bpffs/mounts.ts';
+import { whyNotOpened } from '../bpffs/root.ts';
 import type { BpffsRoot } from '../kernel.ts';
 import { isSystemCallError } from '../sys/errno.ts';
-import { endOfSentence, type PinWalk, type ReadInstances, walkInstance } from './pins.ts';
+import { type PinWalk, type ReadInstances, walkInstance } from './pins.ts';
 
 /** An instance of a namespace that is being visited: open, or why it is not. */
 interface Seen {
@@ -108,7 +109,7 @@ function openRoot({ sources }: PinWalk, { device, path, readOnly }: MountInfo): 
     return sources.bpffs.openRoot({ id: device, paths: [], readOnly, shadowed: false, reachableBy: path });
   } catch (error) {
     if (!isPinfoldError(error)) throw error;
-    return endOfSentence(error.message);
+    return whyNotOpened(device, error);
   }
 }
 
