@@ -4,7 +4,7 @@ import test from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { withDeadline } from '../../src/cluster/deadline.ts';
-import { fleetOf, nodeWith, question } from './fan-out-fixture.ts';
+import { fleetOf, question } from './fan-out-fixture.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: unknown = runInNewContext('gc');
@@ -16,18 +16,16 @@ function collecting(): NodeJS.Timeout {
 }
 
 test('a node that says nothing is waited for no longer because garbage was collected', async () => {
-  const asked = Date.now();
-  const { fleet } = await fleetOf({ good: nodeWith(2), silent: () => undefined });
+  const { fleet } = await fleetOf({ silent: () => undefined });
   const timer = collecting();
   try {
     const page = await fleet.page(question({ deadlineMs: 500 }), { limit: 10, from: undefined });
-    assert.deepEqual([page.items.length, page.unreachable.map(({ node }) => node)], [2, ['silent']]);
-    const { answers, unreachable } = await fleet.askEach(['good', 'silent'], {
+    assert.match(page.unreachable[0]?.reason ?? '', /took too long/);
+    const { unreachable } = await fleet.askEach(['silent'], {
       ...question(),
       ...{ method: 'GET', target: '/v1/pins?limit=5', deadlineMs: 500 },
     });
-    assert.deepEqual([answers.length, unreachable.length], [1, 1]);
-    assert.ok(Date.now() - asked < 30_000);
+    assert.match(unreachable[0]?.reason ?? '', /took too long/);
   } finally {
     clearInterval(timer);
   }
