@@ -5,7 +5,7 @@ import test from 'node:test';
 import type { ChangeContext } from '../../src/agent/agent.ts';
 import { errorCatalogue, PinfoldError } from '../../src/model/error.ts';
 import { type PinPath, parsePathBytes, parseUrlPath } from '../../src/model/path.ts';
-import { createMap, listMaps, pinnedMap } from '../support/bpftool.ts';
+import { createMap, pinnedMap } from '../support/bpftool.ts';
 import { forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
 import { asking, type Bench, openBench, path } from './changes-fixture.ts';
@@ -27,7 +27,7 @@ const holder = await hold(
   'prog:socket_filter:pf_prog',
 );
 forFile(holder);
-const id = listMaps().find(({ name }) => name === 'pf_table')?.id ?? 0;
+const id = holder.objects[0]?.id ?? 0;
 const root = bench.bpffs.path;
 mkdirSync(`${root}/dir`);
 mkdirSync(`${root}/full`);

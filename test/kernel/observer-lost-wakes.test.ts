@@ -6,7 +6,7 @@ import type { Kernel, Watcher } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { AT_FDCWD, rename } from '../../src/kernel/sys/calls.ts';
 import { PinfoldError } from '../../src/model/error.ts';
-import { type Bpffs, mountBpffs, unmountAll } from '../support/bpffs.ts';
+import { type Bpffs, mountBpffs, takeNumbers, unmountAll } from '../support/bpffs.ts';
 import { createMap } from '../support/bpftool.ts';
 import { disposable } from '../support/disposal.ts';
 import { nameChanger } from '../support/name-changes.ts';
@@ -172,7 +172,9 @@ test('where the kernel gives no more watches the agent still sees everything', a
 const quickly = { quickMs: 100, fullMs: 600_000, wakeMs: 20 };
 
 test('another bpffs with the number of one that is gone is read as a whole, without any wake', async () => {
+  const taken = takeNumbers();
   using bpffs = mountBpffs();
+  taken[Symbol.dispose]();
   using dir = tempDir('state');
   const others: Bpffs[] = [];
   using _ = disposable(() => {
@@ -190,7 +192,7 @@ test('another bpffs with the number of one that is gone is read as a whole, with
   const names = () => everyPin(observed.agent).map(({ name }) => name);
   assert.deepEqual(names(), ['pf_old']);
 
-  // Nothing is awaited here: no pass comes in between. Numbers are given out from the lowest that is free.
+  // Nothing is awaited here: no pass comes in between. Others that mount meanwhile get lower numbers.
   unmountAll(bpffs.path);
   let next = mountBpffs();
   for (; next.dev !== bpffs.dev && others.length < 100; next = mountBpffs()) others.push(next);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import test from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
-import { type Bpffs, mountBpffs, unmountAll } from '../support/bpffs.ts';
+import { type Bpffs, mountBpffs, takeNumbers, unmountAll } from '../support/bpffs.ts';
 import { createMap, isAlive } from '../support/bpftool.ts';
 import { openNamespaces } from '../support/mount-ns.ts';
 import { everyPin, mountId, startAgent } from '../support/observed.ts';
@@ -20,9 +20,13 @@ function pathsIn(agent: Agent, mount: string): string[] {
   return agent.reads.pins({ mount }, { after: undefined, limit: 100 }).value.items.map(({ path }) => path);
 }
 
-/** A bpffs with a number that the agent has not seen: those of other tests' may come back at any time. */
+/**
+ * A bpffs with a number that the agent has not seen, and that is not the next to be given out when it is gone:
+ * other tests mount all the time.
+ */
 function newNumber(agent: Agent): Bpffs {
   const seen = new Set(agent.reads.mounts().value.map(({ id }) => id));
+  using _taken = takeNumbers();
   const bpffs = mountBpffs('mode=0750');
   if (!seen.has(mountId(bpffs.dev))) return bpffs;
   // While this one is there, the next gets another number.
@@ -138,7 +142,9 @@ test('a bpffs in another mount namespace is seen, and its end too', async () => 
   using bpffs = mountBpffs();
   using dir = tempDir('state');
   await using observed = await startAgent(bpffs.path, dir.path);
+  const taken = takeNumbers();
   using other = await openNamespaces();
+  taken[Symbol.dispose]();
   other.run(
     'bpftool',
     'map',

@@ -34,6 +34,18 @@ export function mountBpffs(options?: string): Bpffs {
   return { path: dir.path, dev: statSync(dir.path).dev, ...release };
 }
 
+/**
+ * Takes numbers of file systems. The kernel gives out the lowest that is free (fs/super.c, get_anon_bdev), also
+ * to what other tests mount: what is mounted while these are taken has a higher one, and after they were let
+ * go and it was unmounted others get these numbers first, not its.
+ */
+export function takeNumbers(count = 16): Disposable {
+  const taken = Array.from({ length: count }, () => mountBpffs());
+  return disposable(() => {
+    for (const one of taken) one[Symbol.dispose]();
+  });
+}
+
 /** Unmounts everything that is mounted at `path`, lazily; does nothing where nothing is. */
 export function unmountAll(path: string): void {
   const isRoot = (): boolean => statSync(path).dev !== statSync(`${path}/..`).dev;

@@ -55,10 +55,13 @@ export interface MapSpec {
  * Runs `bpftool -j` and gives what it printed, as JSON. It is an oracle: independent of the code under test.
  *
  * The caller names the shape; nothing here checks it, because a test that misreads bpftool fails anyway.
+ * A list of all stops at what is freed, or not yet settled, while it is made: then it is asked again.
  * @throws Error with bpftool's own words when it exits with anything but 0.
  */
 export function bpftool<T>(...args: readonly string[]): T {
-  const run = spawnSync('bpftool', ['-j', ...args], { encoding: 'utf8', maxBuffer: 1 << 30 });
+  const ask = () => spawnSync('bpftool', ['-j', ...args], { encoding: 'utf8', maxBuffer: 1 << 30 });
+  let run = ask();
+  for (let again = 0; again < 10 && args.length === 2 && run.status === 255; again++) run = ask();
   if (run.error !== undefined) throw run.error;
   if (run.status !== 0) {
     throw new Error(`bpftool ${args.join(' ')} exited ${run.status}: ${run.stdout}${run.stderr}`.trim());
