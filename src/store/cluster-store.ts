@@ -31,7 +31,7 @@ interface KeyRow {
 }
 
 /** Leases that end by themselves are looked for this often while somebody watches. */
-const sweepMs = 250;
+const sweepMs = 1000;
 
 /**
  * The fleet's store of one machine, in the agent's own database: the same promises as etcd's, kept by

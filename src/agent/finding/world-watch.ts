@@ -3,12 +3,15 @@ import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Thresholds } from '../../model/finding/thresholds.ts';
 import type { Need, World, WorldHolders } from '../../model/finding/world.ts';
+import type { Counters } from '../../model/hazard.ts';
 import type { ObjectKey } from '../../model/holder/facts.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import type { Pace } from '../observer/pace.ts';
+import { revisionsOf } from '../selection/inventory-counts.ts';
+import { Remembered } from '../selection/remembered.ts';
 import { ConstantMaps } from './constants.ts';
 import {
   type HolderReading,
@@ -18,7 +21,7 @@ import {
   unexplainedInBoth,
 } from './holder-view.ts';
 import { hasLinkChanged, hasLostTarget } from './recheck.ts';
-import { makeWorld } from './world.ts';
+import { type WorldObjects, worldObjects } from './world.ts';
 
 /** What looking takes. */
 export interface WorldWatchParts {
@@ -42,6 +45,8 @@ export interface Look {
   readonly mustObserve: boolean;
 }
 
+const noEntries: ReadonlyMap<number, number> = new Map();
+
 /** Reading holders may take one part in so many of the time. */
 const holdersShare = 300;
 
@@ -50,6 +55,10 @@ export class WorldWatch {
   readonly #parts: WorldWatchParts;
   readonly #constants: ConstantMaps;
   #hasMoved = true;
+  /** Of claims, too, which are not in the inventory. */
+  #moves = 0;
+  readonly #objects = new Remembered<WorldObjects>();
+  readonly #sums = new Map<PinnableKind, Remembered<string>>();
   #isHoldersDue = true;
   #mark = '';
   #attached: WorldHolders['attached'] = new Set();
@@ -63,6 +72,7 @@ export class WorldWatch {
   /** Something came or went. */
   noteMoved(): void {
     this.#hasMoved = true;
+    this.#moves++;
   }
 
   /** Looks around. `isAsked`: somebody waits for it, and wants what is true now. */
@@ -82,18 +92,21 @@ export class WorldWatch {
     }
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
     if (holders !== undefined) this.#attached = holders.view.attached;
-    const world = makeWorld(inventory, {
+    const entryCounts = missing.entries === undefined ? kernel.entryCounts.readAll() : noEntries;
+    const objects = this.#objects.of([...revisionsOf(inventory), this.#moves, entryCounts], () =>
+      worldObjects(inventory, { claims, entryCounts }),
+    );
+    const world: World = {
+      ...objects,
       nowMs: clock.now().getTime(),
       thresholds,
-      claims,
       mounts: known.documents(),
       cgroups: kernel.cgroups.count(),
-      entryCounts: missing.entries === undefined ? kernel.entryCounts.readAll() : new Map(),
       writableConstants: missing.frozen === undefined ? this.#constants.writable() : new Map(),
       // Rules that need no other holders go by the programs that were attached when these were read.
       holders: holders?.view ?? { ...noHolders, attached: this.#attached },
       missing: holders?.lacks === undefined ? missing : { ...missing, holders: holders.lacks },
-    });
+    };
     await pace.restIfOver();
     return { world, isHoldersNew: holders !== undefined, mustObserve };
   }
@@ -118,13 +131,9 @@ export class WorldWatch {
     const sumOf = (kind: PinnableKind): string => {
       const counters = kernel.counters.readAll(kind);
       inventory.objects.setCounters(kind, counters);
-      let refcnt = 0n;
-      let usercnt = 0n;
-      for (const each of counters.values()) {
-        refcnt += each.refcnt;
-        usercnt += each.usercnt ?? 0n;
-      }
-      return `${counters.size}:${refcnt}:${usercnt}`;
+      const sum = this.#sums.get(kind) ?? new Remembered<string>();
+      this.#sums.set(kind, sum);
+      return sum.of([counters], () => sumCounters(counters));
     };
     return pinnableKinds.map(sumOf).join(' ');
   }
@@ -159,6 +168,16 @@ export class WorldWatch {
     this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, pause);
     return { view: holderView(first, unexplained), lacks: lackOf(first) };
   }
+}
+
+function sumCounters(counters: ReadonlyMap<number, Counters>): string {
+  let refcnt = 0n;
+  let usercnt = 0n;
+  for (const each of counters.values()) {
+    refcnt += each.refcnt;
+    usercnt += each.usercnt ?? 0n;
+  }
+  return `${counters.size}:${refcnt}:${usercnt}`;
 }
 
 /** What of the holders of maps could not be read. Network namespaces have only attachments of programs. */

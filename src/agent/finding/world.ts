@@ -1,38 +1,25 @@
 import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
-import type { Thresholds } from '../../model/finding/thresholds.ts';
-import {
-  countsEntries,
-  type Need,
-  type World,
-  type WorldHolders,
-  type WorldObject,
-  type WorldPin,
-} from '../../model/finding/world.ts';
+import { countsEntries, type World, type WorldObject, type WorldPin } from '../../model/finding/world.ts';
 import { pinnableKinds } from '../../model/kind.ts';
 import type { LinkInfo } from '../../model/schema/link-info.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
-import type { MountDocument } from '../../model/schema/pin.ts';
 import type { ProgramInfo } from '../../model/schema/program-info.ts';
 import type { PinEntry } from '../inventory/entry.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { ObjectEntry } from '../inventory/objects.ts';
 import { compareBytes } from '../inventory/sorted-list.ts';
 
-/** What a world is made of, beside the inventory. */
-export interface WorldParts {
-  readonly nowMs: number;
-  readonly thresholds: Thresholds;
+/** What of a world changes only when something else does than the time. */
+export type WorldObjects = Pick<World, 'maps' | 'programs' | 'links' | 'entries'>;
+
+/** What it is made of, beside the inventory. */
+export interface WorldObjectParts {
   readonly claims: ClaimedPins;
-  readonly mounts: readonly MountDocument[];
-  readonly cgroups: number;
   readonly entryCounts: ReadonlyMap<number, number>;
-  readonly writableConstants: ReadonlyMap<number, readonly string[]>;
-  readonly holders: WorldHolders;
-  readonly missing: Readonly<Partial<Record<Need, string>>>;
 }
 
-/** The inventory as of this moment, by id, for rules that may take several slices of time. */
-export function makeWorld(inventory: Inventory, { entryCounts, claims, ...others }: WorldParts): World {
+/** All objects as of this moment, by id, for rules that may take several slices of time. */
+export function worldObjects(inventory: Inventory, { entryCounts, claims }: WorldObjectParts): WorldObjects {
   const known: Known = { inventory, claims };
   const maps = new Map<number, WorldObject<MapInfo>>();
   const programs = new Map<number, WorldObject<ProgramInfo>>();
@@ -51,7 +38,7 @@ export function makeWorld(inventory: Inventory, { entryCounts, claims, ...others
       if (count !== undefined && countsEntries(info.type)) entries.set(id, count);
     }
   }
-  return { ...others, maps, programs, links, entries };
+  return { maps, programs, links, entries };
 }
 
 /** What pins are there, and who needs them. */

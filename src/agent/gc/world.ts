@@ -8,7 +8,7 @@ import { type GcWorld, missingFor } from '../../model/gc/plan.ts';
 import { pinnableKinds } from '../../model/kind.ts';
 import { noHolders } from '../finding/holder-view.ts';
 import { hasLinkChanged } from '../finding/recheck.ts';
-import { makeWorld } from '../finding/world.ts';
+import { worldObjects } from '../finding/world.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import { Pace } from '../observer/pace.ts';
@@ -38,18 +38,21 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
   // A link dies without any event: only describing it again shows it.
   if (!parts.isPinsOnly && (await hasLinkChanged(kernel, inventory, new Pace(clock)))) await parts.observe();
   const missing = await missingIn(parts);
-  const world = makeWorld(inventory, {
+  const objects = worldObjects(inventory, {
+    entryCounts: kernel.entryCounts.unavailable === undefined ? kernel.entryCounts.readAll() : new Map(),
+    // Whoever plans asks about claims itself, to tell of them.
+    claims: { claimsOf: () => [] },
+  });
+  const world = {
+    ...objects,
     nowMs: clock.now().getTime(),
     thresholds: usualThresholds,
     mounts: parts.known.documents(),
     cgroups: 0,
-    entryCounts: kernel.entryCounts.unavailable === undefined ? kernel.entryCounts.readAll() : new Map(),
     writableConstants: new Map(),
     holders: noHolders,
     missing,
-    // Whoever plans asks about claims itself, to tell of them.
-    claims: { claimsOf: () => [] },
-  });
+  };
   const why = missingFor(world);
   if (why !== undefined)
     throw new PinfoldError('not_supported', { detail: `Nothing can be cleaned up here: ${why}.` });

@@ -19,7 +19,8 @@ export interface EntryCountReader {
   /** Why it cannot be read on this kernel, ending a sentence; undefined where it can. */
   readonly unavailable: string | undefined;
   /**
-   * One pass over all maps, by id. Maps whose kernel keeps no count, which are all but hash maps, have 0.
+   * One pass over all maps, by id; the same map where it showed the same as the one before. Maps whose
+   * kernel keeps no count, which are all but hash maps, have 0.
    *
    * @throws PinfoldError not_supported
    */
@@ -30,6 +31,7 @@ export interface EntryCountReader {
 export class IteratorEntryCounts implements EntryCountReader {
   readonly unavailable: string | undefined;
   readonly #iterator: Iterator | undefined;
+  #last: RecordMap<number> | undefined;
 
   constructor(through: { readonly iterator: Iterator } | { readonly why: string }) {
     this.#iterator = 'why' in through ? undefined : through.iterator;
@@ -41,7 +43,9 @@ export class IteratorEntryCounts implements EntryCountReader {
       const detail = `Entries of maps cannot be counted: ${this.unavailable}.`;
       throw new PinfoldError('not_supported', { kind: 'map', detail });
     }
-    return RecordMap.of(this.#iterator.readAll(), entryCounts);
+    const bytes = this.#iterator.readAll();
+    if (this.#last?.isOf(bytes) !== true) this.#last = RecordMap.of(bytes, entryCounts);
+    return this.#last;
   }
 }
 
