@@ -4,6 +4,7 @@ import { extname, join } from 'node:path';
 import test from 'node:test';
 import { mountBpffs } from '../support/bpffs.ts';
 import { pinById } from '../support/bpftool.ts';
+import { compileC } from '../support/c-program.ts';
 import { forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
 import { type Child, start } from '../support/process.ts';
@@ -14,7 +15,7 @@ const pairs = 60;
 const program = join(import.meta.dirname, `unpin-child${extname(import.meta.url)}`);
 const bench = benchForFile();
 
-test('of two agents that unpin the two last pins of a map at once, exactly one may', async () => {
+test('of two agents that unpin the two last pins of a map at once, exactly one may, whoever looks', async () => {
   using bpffs = mountBpffs();
   using one = await agent(bpffs.path);
   using two = await agent(bpffs.path);
@@ -25,6 +26,8 @@ test('of two agents that unpin the two last pins of a map at once, exactly one m
   );
   using holder = await hold(...maps, ...pins);
   await holder.release();
+  using looking = start(compileC('pass-by'), ['round', ...holder.objects.map(({ id }) => String(id))]);
+  await looking.line(/^ready$/);
   for (const index of numbers) {
     const moment = Date.now() + 20;
     one.write(`${moment} one${index}`);

@@ -1,16 +1,16 @@
 /*
  * Has objects open in passing: nobody else knows, and nothing stays.
  *
- *   pass-by once ID      opens map ID, says `ready`; at SIGUSR1 it closes it, a third of a millisecond later
+ *   pass-by once ID      opens map ID, says `ready`; at SIGUSR1 it closes it, a good millisecond later
  *   pass-by round ID...  opens each of the maps for a moment, one after the other, round after round
  *
- * `once` runs before all others where it may, so that a third of a millisecond is not much more on a busy
- * machine.
+ * `once` runs before all others where it may, so that a millisecond is not much more on a busy machine.
  */
 #include "common.h"
 #include <sched.h>
 
-#define PASSING_US 300
+#define PASSING_US 1500
+#define BETWEEN_US 300
 
 static int open_map(const char *id)
 {
@@ -51,7 +51,7 @@ static void rounds(char **ids)
 			if (fd >= 0)
 				close(fd);
 		}
-		usleep(PASSING_US);
+		usleep(BETWEEN_US);
 	}
 }
 
