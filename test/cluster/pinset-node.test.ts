@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import test from 'node:test';
 import { clusterPrefix } from '../../src/model/cluster/key.ts';
@@ -122,6 +123,32 @@ test('a protected map outlives its name, and gets it back with what is in it', a
   } finally {
     await node[Symbol.asyncDispose]();
   }
+});
+
+test('what is held aside is known again when a bpffs that was mounted over it is gone', async () => {
+  await using node = await pinSetNode();
+  const protectedPin = { ...acl, protect: true };
+  await node.put('one', 1, { ...edge, pins: [protectedPin] });
+  await node.put('two', 1, { ...edge, pins: [{ ...protectedPin, path: 'two' }] });
+  await node.untilState('two', 1, 'ok');
+  await node.untilState('one', 1, 'ok');
+  const [one, two] = [acl.path, 'two'].map((path) => pinnedMap(node.path(path)).id);
+  execFileSync('mount', ['-t', 'bpf', 'bpf', node.bpffs.path]);
+  try {
+    await node.put('one', 2, { ...edge, pins: [{ ...protectedPin, mode: '0640' }] });
+    await node.untilState('one', 2, 'ok');
+    assert.notEqual(pinnedMap(node.path(acl.path)).id, one, 'the other instance has its own');
+    await node.put('two', 2, {}, { deleted: true });
+    await untilPasses(async () => assert.equal(await node.status('two'), undefined), patience);
+  } finally {
+    execFileSync('umount', [node.bpffs.path]);
+  }
+  assert.equal(readdirSync(node.path('pinfold-staging')).length, 2);
+  rmSync(node.path(acl.path));
+  node.reconciler.wake();
+  await untilPasses(() => assert.equal(pinnedMap(node.path(acl.path)).id, one), patience);
+  await untilPasses(() => assert.equal(readdirSync(node.path('pinfold-staging')).length, 1), patience);
+  assert.equal(pinnedMap(node.path('two')).id, two);
 });
 
 test('a node goes forward only, and keeps to what it has whatever the store has lost', async () => {

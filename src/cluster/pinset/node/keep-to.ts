@@ -53,7 +53,8 @@ export function isMine(set: AppliedPinSet, labels: Labels): boolean {
  * is tried again at the next look; everything else is done all the same.
  */
 export async function keepTo(parts: KeepParts, set: AppliedPinSet, before: Kept | undefined): Promise<Kept> {
-  if (set.state === 'gone') return ended('ok');
+  // Of one that is gone there may be something left in an instance that was covered when it went.
+  if (set.state === 'gone' && !hasAside(parts, set.name)) return ended('ok');
   const tally: Tally = { refused: new Map(), drains: [], hasFailed: false };
   try {
     let plan = await planOf(parts, set);
@@ -145,8 +146,12 @@ function isClear({ agent, labels }: KeepParts, set: AppliedPinSet): boolean {
   const { name } = set;
   if (isMine(set, labels)) return false;
   if (set.spec.prune !== true) for (const { path } of pinsets.listMade(name)) pinsets.removeMade(name, path);
-  const isHeld = pinsets.listAside().some(({ pinset }) => pinset === name);
+  const isHeld = agent.pinsets.asides.list().some(({ pinset }) => pinset === name);
   return !isHeld && pinsets.listMade(name).length === 0;
+}
+
+function hasAside({ agent }: KeepParts, name: string): boolean {
+  return agent.store.pinsets.listAside().some(({ pinset }) => pinset === name);
 }
 
 function keyOf({ path, action }: PlannedStep): string {
