@@ -27,6 +27,8 @@ export const limits = {
   /** Changes that wait for their turn of the event loop. */
   changesWaitingMax: 4096,
   bodyBytesMax: 4 * 1024 * 1024,
+  /** Arrays and objects in each other, in what is sent: types nest 32 deep, and a few are around a value. */
+  jsonDepthMax: 128,
   /** A request line holds a path whose every byte is percent-encoded. */
   urlBytesMax: 14 * 1024,
   headerBytesMax: 20 * 1024,
@@ -149,8 +151,9 @@ export const limits = {
   specificationChunkRows: 100,
   /** Memory that making a map may take at once, unless the request allows more: 1 GiB. */
   mapMemoryDefault: 1024 ** 3,
-  /** Slots of prog_arrays, maps of maps and their like that one reading of holders looks at. */
+  /** Slots of prog_arrays, maps of maps and their like that hold something, and all that one reading looks at. */
   holderSlotsMax: 16_384,
+  holderSlotLooksMax: 32_768,
   /** Network namespaces, devices in all of them and control groups that it asks what is attached. */
   holderNamespacesMax: 1024,
   holderDevicesMax: 8192,

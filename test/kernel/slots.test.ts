@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
+import { kernelBtfPath, readKernelBtf } from '../../src/kernel/btf/kernel-btf.ts';
+import { Collection } from '../../src/kernel/holder/collection.ts';
+import { addSlots } from '../../src/kernel/holder/slots.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import type { ObjectHoldFact, ObjectKey } from '../../src/model/holder/facts.ts';
 import { limits } from '../../src/model/limits.ts';
@@ -133,12 +136,30 @@ test('a question about what a slot holds finds the map, and all that holds the m
 });
 
 test('a map with more slots than one reading may look at is read in part, and said to be', async () => {
-  const entries = limits.holderSlotsMax + 1;
-  using holder = await hold(`map:prog_array:4:4:${entries}:pf_wide:0`, 'prog:xdp:pf_first');
+  using holder = await hold(
+    `map:prog_array:4:4:${limits.holderSlotLooksMax + 1}:pf_wide:0`,
+    'prog:xdp:pf_first',
+  );
   await holder.tell('put:0:0:1');
   const { holds, unavailable } = kernel.holders.read({});
   const id = idOf(holder, 0);
   assert.ok(holds.some(({ hold: how, holder: { id: by } }) => how === 'slot' && by === id));
   const lack = unavailable.find(({ what }) => what === `slots of map ${id}`);
-  assert.match(lack?.reason ?? '', /no more than 16384 slots/);
+  assert.match(lack?.reason ?? '', /no more than 16384 slots that hold something, of 32768, are read/);
+});
+
+test('empty slots take no room from those that hold something', async () => {
+  using holder = await hold('map:prog_array:4:4:8:pf_sparse:0', 'prog:xdp:pf_first');
+  for (const slot of [0, 4, 7]) await holder.tell(`put:0:${slot}:1`);
+  const map = { id: idOf(holder, 0), type: 3 };
+  const kernelBtf = readKernelBtf(kernelBtfPath);
+  const read = (filled: number, looks: number) => {
+    const into = new Collection(() => true);
+    addSlots({ calls: kernel.calls, kernelBtf }, map, { into, budget: { filled, looks } });
+    return [into.holds.map(({ key }) => key), into.unavailable.length];
+  };
+  assert.deepEqual(read(3, 8), [['0', '4', '7'], 0]);
+  assert.deepEqual(read(2, 8), [['0', '4'], 1]);
+  assert.deepEqual(read(3, 7), [['0', '4'], 1]);
+  assert.deepEqual(read(2, 7), [['0', '4'], 1]);
 });

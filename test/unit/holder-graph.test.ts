@@ -170,12 +170,14 @@ test('consequences are told of so many pins and no more, those of the object its
   const pins = Array.from({ length: most - 1 }, (_, index) => pin(map, `p${index}`, index + 1));
   const above = { holds: [{ holder: program, held: map, hold: 'uses' as const }] };
   const given = { ...above, pins: [pin(program, 'above', 9000), ...pins] };
-  const whole = whyDocument(reading(map, given)).if_unpinned;
-  assert.deepEqual([whole.length, whole.at(-1)?.path], [most, 'above']);
-  const cut = whyDocument(
-    reading(map, { ...given, pins: [...given.pins, pin(map, 'more', 8000)] }),
-  ).if_unpinned;
-  assert.deepEqual([cut.length, cut.at(-1)?.path], [most, 'more']);
+  const whole = whyDocument(reading(map, given));
+  assert.deepEqual([whole.if_unpinned.length, whole.if_unpinned.at(-1)?.path], [most, 'above']);
+  assert.equal(whole.if_unpinned_left_out, undefined);
+  assert.ok(!whole.sentences.some((sentence) => sentence.includes('not worked out')));
+  const cut = whyDocument(reading(map, { ...given, pins: [...given.pins, pin(map, 'more', 8000)] }));
+  assert.deepEqual([cut.if_unpinned.length, cut.if_unpinned.at(-1)?.path], [most, 'more']);
+  assert.equal(cut.if_unpinned_left_out, 1);
+  assert.ok(cut.sentences.includes('What it would cost to unpin 1 more pin was not worked out.'));
 });
 
 test('a list of one node and the edges of a graph are cut, and what is left out is said', () => {

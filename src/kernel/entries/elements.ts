@@ -27,6 +27,33 @@ export function lookupElement(map: MapFd, key: Uint8Array | undefined, value: Ui
 }
 
 /**
+ * The same for whoever looks up thousands of keys: its arguments are laid out once, which is most of what
+ * one look-up takes. It looks for what is in `key` then.
+ */
+export class ElementLookup {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly #attr: Struct;
+
+  constructor(map: MapFd, key: Buffer, value: Buffer) {
+    this.key = key;
+    this.value = value;
+    this.#attr = new Struct(element.size)
+      .u32(element.mapFd, map.number)
+      .pointer(element.key, key)
+      .pointer(element.value, value);
+  }
+
+  /** False where there is no such key. @throws SystemCallError */
+  find(): boolean {
+    const result = tryBpf('BPF_MAP_LOOKUP_ELEM', this.#attr);
+    if (result === 'ENOENT') return false;
+    if (typeof result === 'string') throw new SystemCallError('bpf(BPF_MAP_LOOKUP_ELEM)', result);
+    return true;
+  }
+}
+
+/**
  * BPF_MAP_GET_NEXT_KEY into `next`: the first key without one to begin at, or where that is gone; false at
  * the end. Linux 3.18, the first key 4.12. @throws SystemCallError
  */

@@ -79,7 +79,7 @@ export class KernelHolders implements HolderFactsReader {
     // Most maps hold nothing but their BTF. Slots right after the list, which says of which they may be read.
     const choice = focus === undefined || focus.kind === 'btf' ? 'all' : 'near';
     const maps = readMapHolds(this.#sources, choice);
-    const budget = { left: limits.holderSlotsMax };
+    const budget = { filled: limits.holderSlotsMax, looks: limits.holderSlotLooksMax };
     // The smallest first: one that is too large to be read whole costs no other its slots.
     const withSlots = maps.filter(hasSlots).toSorted((a, b) => a.maxEntries - b.maxEntries);
     for (const map of withSlots) {

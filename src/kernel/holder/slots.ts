@@ -3,7 +3,7 @@ import type { ObjectKind } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
 import { objectInfo, openObjectById } from '../bpf/objects.ts';
 import { Struct } from '../bpf/struct.ts';
-import { lookupElement, type MapFd, nextKey } from '../entries/elements.ts';
+import { ElementLookup, lookupElement, type MapFd, nextKey } from '../entries/elements.ts';
 import type { MapHolds } from '../iter/hold-lists.ts';
 import { Fields } from '../object/fields.ts';
 import { isSystemCallError } from '../sys/errno.ts';
@@ -54,18 +54,19 @@ export function hasSlots({ type, userCount }: Pick<MapHolds, 'type' | 'userCount
   return slotTypes.has(type) || type === STRUCT_OPS;
 }
 
-/** How many entries one reading may still look at, of all maps together. */
+/** How much one reading may still do, of all maps together: slots that hold something, and looks at any. */
 export interface SlotBudget {
-  left: number;
+  filled: number;
+  looks: number;
 }
 
 /**
  * What the slots of one map hold, read entry by entry with the map open for that long.
  *
- * A map with more entries than are left in the budget is read as far as they go, and said to be cut.
+ * A map with more slots than are left in the budget is read as far as they go, and said to be cut.
  */
 export function addSlots(
-  sources: HolderSources,
+  sources: Pick<HolderSources, 'calls' | 'kernelBtf'>,
   map: { readonly id: number; readonly type: number },
   { into, budget }: { readonly into: Collection; readonly budget: SlotBudget },
 ): void {
@@ -88,7 +89,9 @@ export function addSlots(
     const { holds, isWhole } = readSlots(fd, { shape, type }, budget);
     into.holds.push(...holds);
     if (!isWhole) {
-      into.lacks(`slots of map ${map.id}`, `no more than ${limits.holderSlotsMax} slots are read at a time`);
+      const { holderSlotsMax: filled, holderSlotLooksMax: looks } = limits;
+      const reason = `no more than ${filled} slots that hold something, of ${looks}, are read at a time`;
+      into.lacks(`slots of map ${map.id}`, reason);
     }
   } catch (error) {
     if (!isSystemCallError(error)) throw error;
@@ -109,13 +112,18 @@ function readSlots(
   budget: SlotBudget,
 ): { readonly holds: readonly ObjectHoldFact[]; readonly isWhole: boolean } {
   const holds: ObjectHoldFact[] = [];
-  const value = Buffer.alloc(Math.max(shape.valueSize, 8));
-  const keys = type.keys === 'index' ? indexKeys(shape) : chainedKeys(map, shape);
-  for (const key of keys) {
-    if (budget.left-- <= 0) return { holds, isWhole: false };
-    if (!lookupElement(map, key, value)) continue;
-    const id = value.readUInt32LE(type.idAt);
+  const isIndexed = type.keys === 'index';
+  const key = Buffer.alloc(isIndexed ? 4 : shape.keySize);
+  const lookup = new ElementLookup(map, key, Buffer.alloc(Math.max(shape.valueSize, 8)));
+  const steps = isIndexed ? eachIndex(key, shape) : eachKey(map, key, shape);
+  for (const _ of steps) {
+    if (budget.looks === 0) return { holds, isWhole: false };
+    budget.looks--;
+    if (!lookup.find()) continue;
+    const id = lookup.value.readUInt32LE(type.idAt);
     if (id === 0) continue;
+    if (budget.filled === 0) return { holds, isWhole: false };
+    budget.filled--;
     holds.push({
       holder: { kind: 'map', id: shape.id },
       held: { kind: type.held, id },
@@ -131,31 +139,33 @@ function keyText(key: Buffer): string {
   return key.length === 4 ? String(key.readUInt32LE(0)) : key.toString('hex');
 }
 
-function* indexKeys({ maxEntries }: SlotShape): Generator<Buffer> {
-  const key = Buffer.alloc(4);
+/** Each index in turn, in the key. */
+function* eachIndex(key: Buffer, { maxEntries }: SlotShape): Generator<number> {
   for (let index = 0; index < maxEntries; index++) {
     key.writeUInt32LE(index);
-    yield key;
+    yield index;
   }
 }
 
-/** The kernel begins again where a key is deleted under it: twice as many steps as entries end that. */
-function* chainedKeys(map: MapFd, { keySize, maxEntries }: SlotShape): Generator<Buffer> {
+/**
+ * Each key in turn, in the key. The kernel begins again where a key is deleted under it: twice as many steps
+ * as entries end that.
+ */
+function* eachKey(map: MapFd, key: Buffer, { maxEntries }: SlotShape): Generator<number> {
   const seen = new Set<string>();
-  let last: Buffer | undefined;
+  const next = Buffer.alloc(key.length);
   for (let step = 0; step < 2 * maxEntries; step++) {
-    const key = Buffer.alloc(keySize);
-    if (!nextKey(map, last, key)) return;
-    last = key;
+    if (!nextKey(map, step === 0 ? undefined : key, next)) return;
+    next.copy(key);
     const text = key.toString('latin1');
     if (seen.has(text)) continue;
     seen.add(text);
-    yield key;
+    yield step;
   }
 }
 
 function addStructOps(
-  { kernelBtf }: HolderSources,
+  { kernelBtf }: Pick<HolderSources, 'kernelBtf'>,
   { fd, shape, valueType }: { readonly fd: MapFd; readonly shape: SlotShape; readonly valueType: number },
   into: Collection,
 ): void {

@@ -17,6 +17,12 @@ export interface Consequence {
   readonly detached: readonly ObjectKey[];
 }
 
+/** What is told, and of how many pins nothing is. */
+export interface Consequences {
+  readonly told: readonly Consequence[];
+  readonly leftOut: number;
+}
+
 /** What is needed beside the parts of Survival. */
 export interface ConsequenceParts extends LifeParts {
   /** False where a link's target is already gone. */
@@ -28,14 +34,14 @@ export interface ConsequenceParts extends LifeParts {
  * holds it. At most `limits.consequencesMax` pins; an inode with several names loses nothing with one of
  * them.
  */
-export function consequencesFor(parts: ConsequenceParts, object: ObjectKey): readonly Consequence[] {
+export function consequencesFor(parts: ConsequenceParts, object: ObjectKey): Consequences {
   const objects = parts.holders.above(object);
   const survival = new Survival(parts, objects);
   const now = survival.without();
   const pins = objects
     .flatMap((one) => parts.holders.of(one))
     .flatMap((holder) => (holder.by === 'pin' ? holder.pin : []));
-  return pins.slice(0, limits.consequencesMax).map((pin) => {
+  const told = pins.slice(0, limits.consequencesMax).map((pin): Consequence => {
     if (pin.paths.length > 1) return { pin, hazards: [], freed: [], perhapsFreed: [], detached: [] };
     const then = survival.without(pin);
     const nearestFirst = [
@@ -49,6 +55,7 @@ export function consequencesFor(parts: ConsequenceParts, object: ObjectKey): rea
     const detached = freed.filter((one) => one.kind === 'link' && parts.isAttached(one));
     return { pin, hazards: hazardsOfPin(parts, { pin, survival, freed }), freed, perhapsFreed, detached };
   });
+  return { told, leftOut: pins.length - told.length };
 }
 
 /** By the kernel's counters, as the unpin itself will judge; by what was found where there are none. */

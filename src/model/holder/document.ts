@@ -69,13 +69,14 @@ export function holderGraph(reading: Reading): HolderGraph {
 /** The answer to `…/why`. */
 export function whyDocument(reading: Reading): WhyDocument {
   const { object, counters } = reading;
-  const consequences = consequencesFor(reading, object);
+  const { told: consequences, leftOut } = consequencesFor(reading, object);
   const account = accountOf(reading.holders.of(object));
   const unexplained = unexplainedOf(object.kind, account, counters);
   const isSettled = unexplained?.isSettled === true && !reading.hasMoved;
   const story = {
     object,
     consequences,
+    consequencesLeftOut: leftOut,
     unexplained: unexplained === undefined ? undefined : { ...unexplained, isSettled },
     counted: counters === undefined ? undefined : Number(counters.refcnt),
     unavailable: reading.unavailable,
@@ -84,6 +85,7 @@ export function whyDocument(reading: Reading): WhyDocument {
     ...holderGraph(reading),
     sentences: [...sentencesFor(reading, story)],
     if_unpinned: consequences.flatMap((each) => consequenceDocuments(reading, each)),
+    ...(leftOut === 0 ? {} : { if_unpinned_left_out: leftOut }),
   };
 }
 

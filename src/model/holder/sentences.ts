@@ -10,6 +10,8 @@ import { attachmentWords, enumerate, objectWords, pathWords } from './words.ts';
 export interface Story {
   readonly object: ObjectKey;
   readonly consequences: readonly Consequence[];
+  /** Pins on the way of which it was not worked out. */
+  readonly consequencesLeftOut: number;
   readonly unexplained: Unexplained | undefined;
   /** What the kernel counts in all; undefined where it cannot be read. */
   readonly counted: number | undefined;
@@ -36,6 +38,7 @@ export function sentencesFor(parts: ReasonParts, story: Story): readonly string[
     ...whyAlive(parts, story, own),
     ...(isOneOutcome(parts, own) ? [] : own.map((each) => `${capital(ifUnpinned(parts, [each]))}.`)),
     ...others.slice(0, othersMax).map((each) => `${capital(ifUnpinned(parts, [each]))}.`),
+    ...leftOutSentence(story.consequencesLeftOut),
     ...hiddenSentence(unexplained),
     ...unavailable.map(({ what, reason }) => `Not seen: ${what}, because ${reason}.`),
   ];
@@ -103,6 +106,13 @@ function isEmptied(hazards: readonly Hazard[]): boolean {
 
 function are(objects: readonly ObjectKey[]): string {
   return objects.length === 1 ? 'is' : 'are';
+}
+
+function leftOutSentence(pins: number): readonly string[] {
+  if (pins === 0) return [];
+  return [
+    `What it would cost to unpin ${pins === 1 ? '1 more pin' : `${pins} more pins`} was not worked out.`,
+  ];
 }
 
 /** What may be meant by references of which nobody can show the holder. */

@@ -208,6 +208,9 @@ export const WhyDocument = Type.Object(
     ...HolderGraph.properties,
     sentences: Type.Array(Type.String(), { description: 'for people; names in them are escaped' }),
     if_unpinned: Type.Array(UnpinConsequence),
+    if_unpinned_left_out: Type.Optional(
+      Type.Integer({ description: 'pins on the way of which it is not told what their removal would cost' }),
+    ),
   },
   { $id: 'Why' },
 );
