@@ -80,6 +80,7 @@ const advices: Readonly<Record<string, readonly string[]>> = {
   ],
   not_pinfold: ['Check --address (or PINFOLD_ADDRESS).'],
   forgotten: ['Retention is set with --retention; list what is kept with pinfold get events.'],
+  line_too_long: ['Ask for less at a time: an inner map by itself, without --follow.'],
   cut_short: ['What was printed is incomplete; try again.'],
   timed_out: ['Try again, or wait longer with --timeout 5m.'],
   unauthenticated: [

@@ -7,6 +7,7 @@ export type TransportCode =
   | 'socket_denied'
   | 'timed_out'
   | 'cut_short'
+  | 'line_too_long'
   | 'forgotten'
   | 'not_pinfold';
 

@@ -1,4 +1,5 @@
 import { ClientError } from './client-error.ts';
+import { readLines } from './lines.ts';
 
 /** What the last line of a stream says of it. */
 export interface Summary {
@@ -11,14 +12,15 @@ export interface Summary {
  * Reads one JSON document a line, and returns the summary that the last line must be.
  *
  * A stream that ends without one was cut: the connection broke, or the server gave up half-way.
- * @throws ClientError cut_short
+ * @throws ClientError cut_short, line_too_long
  */
 export async function* readNdjson<Item>(
   body: AsyncIterable<Uint8Array>,
+  lineCharsMax?: number,
 ): AsyncGenerator<Item, Summary, undefined> {
   let summary: Summary | undefined;
   try {
-    for await (const line of linesOf(body)) {
+    for await (const line of readLines(body, lineCharsMax)) {
       if (summary !== undefined) throw new ClientError('cut_short', 'The list goes on after its summary.');
       const document: unknown = JSON.parse(line);
       if (isSummaryLine(document)) summary = document.summary;
@@ -30,18 +32,6 @@ export async function* readNdjson<Item>(
   }
   if (summary === undefined) throw new ClientError('cut_short', 'The list ended before it was complete.');
   return summary;
-}
-
-async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let rest = '';
-  for await (const chunk of body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-  rest += decoder.decode();
-  if (rest !== '') yield rest;
 }
 
 function isSummaryLine(document: unknown): document is { readonly summary: Summary } {
