@@ -6,6 +6,7 @@ import { NodeCaller } from '../../src/cluster/node-call.ts';
 import { PinSets } from '../../src/cluster/pinset/manager/pin-sets.ts';
 import { newClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
+import { limits } from '../../src/model/limits.ts';
 import { createLog } from '../../src/model/log.ts';
 import { realClock } from '../support/observed.ts';
 import { openTestStore } from '../support/store.ts';
@@ -85,5 +86,13 @@ export function linesOf(items: readonly unknown[], next_cursor: string | null = 
 export function question(changed: Partial<FleetQuestion> = {}): FleetQuestion {
   const signal = new AbortController().signal;
   const query = new URLSearchParams();
-  return { path: '/v1/pins', query, caller, deadlineMs: 5000, signal, selector: [], ...changed };
+  return {
+    path: '/v1/pins',
+    query,
+    caller,
+    deadlineMs: limits.nodeDeadlineMsMax,
+    signal,
+    selector: [],
+    ...changed,
+  };
 }

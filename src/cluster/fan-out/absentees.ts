@@ -35,9 +35,14 @@ export class Absentees {
     this.add({ node, reason: `The node ${node} refuses the question (${error.code}): ${error.message}` });
   }
 
-  /** All of them, by name. @throws PinfoldError where nobody has answered, and somebody refused the question */
-  settle(): readonly Unreachable[] {
+  /**
+   * All of them, by name, or those up to a node: who is asked again for the next page is named there.
+   *
+   * @throws PinfoldError where nobody has answered, and somebody refused the question
+   */
+  settle(last?: string): readonly Unreachable[] {
     if (!this.#hasAnswer && this.#refusal !== undefined) throw this.#refusal;
-    return this.#unreachable.sort((one, other) => (one.node < other.node ? -1 : 1));
+    const named = this.#unreachable.filter(({ node }) => last === undefined || node <= last);
+    return named.sort((one, other) => (one.node < other.node ? -1 : 1));
   }
 }

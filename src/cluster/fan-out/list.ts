@@ -72,7 +72,7 @@ export async function readFleetPage(
           : following === undefined
             ? undefined
             : { node: following, after: undefined };
-      return { items, next, unreachable: absentees.settle() };
+      return { items, next, unreachable: absentees.settle(answer.node.name) };
     }
     at += asked.length;
     wave = Math.min(2 * wave, limits.nodesAtOnce);
