@@ -291,3 +291,23 @@ test('holders that nobody can enumerate show as exactly so many unexplained refe
     });
   }
 });
+
+test('of a program that only a route or a rule runs, it is said that nobody tells of such', async (t) => {
+  await using started = await startAgent(bpffs.path, tempDirFor(t));
+  for (const way of ['xt_bpf', 'lwt_bpf', 'seg6local']) {
+    await t.test(way, async (each) => {
+      const held = await holdInWay(way, { bpffs: bpffs.path, directory: place.path });
+      if (typeof held === 'string') return each.diagnostic(`this machine refuses it: ${held}`);
+      using _ = held;
+      await untilPasses(() => {
+        const [first = '', second] = started.agent.holders.why('program', held.subject.id).sentences;
+        assert.match(first, /^Nothing that can be seen holds program .*; the kernel counts 1 reference\.$/);
+        assert.equal(
+          second,
+          'It may run where the kernel tells nobody of it: on a route (lwt_bpf, seg6local), in a rule of ' +
+            'iptables (xt_bpf), on a TUN device, or for a socket that no process has open.',
+        );
+      });
+    });
+  }
+});

@@ -21,6 +21,11 @@ export interface Story {
 /** So many pins of other objects a story tells the loss of. */
 const othersMax = 5;
 
+/** Programs are held there without a link, and no query lists them (net/core/lwt_bpf.c, net/netfilter/xt_bpf.c). */
+const untoldPlaces =
+  'It may run where the kernel tells nobody of it: on a route (lwt_bpf, seg6local), in a rule of iptables ' +
+  '(xt_bpf), on a TUN device, or for a socket that no process has open.';
+
 const nothingLost = 'nothing is lost';
 
 /**
@@ -50,7 +55,8 @@ function whyAlive(parts: ReasonParts, story: Story, own: readonly Consequence[])
   const { phrases, count } = reasonsFor(parts, object);
   if (count === 0) {
     const kernel = counted === undefined ? '' : `; the kernel counts ${references(counted)}`;
-    return [`Nothing that can be seen holds ${subject}${kernel}.`];
+    const nothing = `Nothing that can be seen holds ${subject}${kernel}.`;
+    return object.kind === 'program' && counted !== undefined ? [nothing, untoldPlaces] : [nothing];
   }
   const verb = count === 1 ? 'holds' : 'hold';
   const outcome = own.length > 0 && isOneOutcome(parts, own) ? `; ${ifUnpinned(parts, own)}` : '';
@@ -128,7 +134,10 @@ function hiddenSentence(unexplained: Unexplained | undefined): readonly string[]
     );
   }
   if (kernel > 0) {
-    found.push(`The kernel counts ${references(kernel)} of a kind that cannot be enumerated.`);
+    found.push(
+      `The kernel counts ${references(kernel)} of a kind that cannot be enumerated: it may be ` +
+        'a program that is being loaded or freed, or a link in a socket or io_uring.',
+    );
   }
   if (!isSettled) found.push('Holders came or went while this was read.');
   return found;

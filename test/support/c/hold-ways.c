@@ -659,6 +659,42 @@ static void way_detached_bpffs(void)
 
 /* ---- what nobody can enumerate ---- */
 
+/* A command is told a program by its pin, which then goes. */
+static void held_by(int type, const char *command)
+{
+	const char *pin = in(bpffs, "told");
+	int program = tell("program", prog(type, 0, 0));
+	char line[8192];
+	int status;
+
+	pin_as(program, pin);
+	snprintf(line, sizeof(line), "(ip link set lo up && %s '%s'%s) >/dev/null 2>&1", command, pin,
+		 type == BPF_PROG_TYPE_SOCKET_FILTER ? " -j ACCEPT" : " dev lo");
+	own_network();
+	status = system(line);
+	unlink(pin);
+	errno = EOPNOTSUPP;
+	if (status)
+		refuse();
+	close(program);
+}
+
+static void way_xt_bpf(void)
+{
+	held_by(BPF_PROG_TYPE_SOCKET_FILTER, "iptables -A INPUT -m bpf --object-pinned");
+}
+
+static void way_lwt_bpf(void)
+{
+	held_by(BPF_PROG_TYPE_LWT_OUT, "ip route add 192.0.2.0/24 encap bpf out pinned");
+}
+
+static void way_seg6local(void)
+{
+	held_by(BPF_PROG_TYPE_LWT_SEG6LOCAL,
+		"ip -6 route add 2001:db8::/64 encap seg6local action End.BPF endpoint pinned");
+}
+
 static void way_in_flight(void)
 {
 	int ends[2], fd = tell("map", map());
@@ -718,6 +754,7 @@ static const struct {
 	WAY(private_bpffs), WAY(shadowed_bpffs), WAY(lazily_unmounted_bpffs), WAY(detached_bpffs),
 	WAY(working_directory), WAY(namespace_fd), WAY(namespace_thread),
 	WAY(in_flight), WAY(in_flight_link), WAY(in_flight_twice), WAY(io_uring_file),
+	WAY(xt_bpf), WAY(lwt_bpf), WAY(seg6local),
 };
 
 int main(int argc, char **argv)
