@@ -170,6 +170,9 @@ export interface Cursor {
   /** @throws PinfoldError bad_cursor */
   parse(text: string | undefined): string | undefined;
   format(position: string | undefined): string | null;
+  /** The same for positions that are bytes. @throws PinfoldError bad_cursor */
+  parseBytes(text: string): Buffer;
+  formatBytes(position: Buffer): string;
 }
 
 /**
@@ -177,17 +180,20 @@ export interface Cursor {
  * nonsense in another.
  */
 export function createCursor(request: FastifyRequest): Cursor {
+  const parseBytes = (text: string): Buffer => {
+    const mark = markOf(request);
+    const position = Buffer.from(text.slice(mark.length), 'base64url');
+    if (text === formatPosition(mark, position)) return position;
+    throw new PinfoldError('bad_cursor', {
+      detail: 'This cursor belongs to another list, or other filters, or to no list.',
+    });
+  };
+  const formatBytes = (position: Buffer): string => formatPosition(markOf(request), position);
   return {
-    parse: (text) => {
-      if (text === undefined) return undefined;
-      const mark = markOf(request);
-      const position = Buffer.from(text.slice(mark.length), 'base64url').toString('utf8');
-      if (text === formatPosition(mark, position)) return position;
-      throw new PinfoldError('bad_cursor', {
-        detail: 'This cursor belongs to another list, or other filters, or to no list.',
-      });
-    },
-    format: (position) => (position === undefined ? null : formatPosition(markOf(request), position)),
+    parseBytes,
+    formatBytes,
+    parse: (text) => (text === undefined ? undefined : parseBytes(text).toString('utf8')),
+    format: (position) => (position === undefined ? null : formatBytes(Buffer.from(position, 'utf8'))),
   };
 }
 
@@ -199,6 +205,6 @@ function markOf(request: FastifyRequest): string {
   return createHash('sha256').update(list).digest('base64url').slice(0, 8);
 }
 
-function formatPosition(mark: string, position: string): string {
-  return `${mark}${Buffer.from(position, 'utf8').toString('base64url')}`;
+function formatPosition(mark: string, position: Buffer): string {
+  return `${mark}${position.toString('base64url')}`;
 }

@@ -5,7 +5,7 @@ import type { Selector } from '../model/cluster/selector.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { FleetNode } from '../model/schema/cluster.ts';
 import { askEach, type EachAnswer, type EachRequest } from './fan-out/ask-each.ts';
-import { type EventPlaces, type FleetEvents, readFleetEvents } from './fan-out/events.ts';
+import { type FleetEvents, readFleetEvents } from './fan-out/events.ts';
 import {
   type Candidate,
   type FleetListRequest,
@@ -14,6 +14,7 @@ import {
   readFleetPage,
 } from './fan-out/list.ts';
 import type { ListQuestion } from './fan-out/node-answer.ts';
+import type { FleetPlaces } from './fan-out/places.ts';
 import { type FleetSummary, streamFleet } from './fan-out/stream.ts';
 import type { NodeDirectory } from './membership/nodes.ts';
 import type { NodeCaller, NodeRequest, NodeTarget } from './node-call.ts';
@@ -88,7 +89,7 @@ export class Fleet {
   /** The next events after some places. @throws PinfoldError as `page` */
   async events(
     question: FleetQuestion,
-    slice: { readonly limit: number; readonly after: EventPlaces },
+    slice: { readonly limit: number; readonly after: FleetPlaces },
   ): Promise<FleetEvents> {
     return await readFleetEvents(this.#request(question), slice);
   }

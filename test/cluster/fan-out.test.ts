@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import test from 'node:test';
+import { asAsked, formatPlaces, parsePlaces } from '../../src/cluster/fan-out/places.ts';
 import type { Fleet, FleetQuestion } from '../../src/cluster/fleet.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
 import { limits } from '../../src/model/limits.ts';
 import { until } from '../support/until.ts';
 import { fleetOf, linesOf, nodeWith, question } from './fan-out-fixture.ts';
+
+const noPlaces = { begun: '2026-01-01T00:00:00.000Z', nodes: new Map<string, string>() };
 
 /** All pages, one after another. */
 async function everyPage(fleet: Fleet, limit: number, changed: Partial<FleetQuestion> = {}) {
@@ -189,9 +193,70 @@ test('a question that one node refuses is answered by the others; what all refus
   await assert.rejects(all.fleet.page(question(), { limit: 100, from: undefined }), isRefused);
   await assert.rejects(lists(all.fleet), isRefused);
   await assert.rejects(
-    all.fleet.events(question({ path: '/v1/events' }), { limit: 10, after: new Map() }),
+    all.fleet.events(question({ path: '/v1/events' }), { limit: 10, after: noPlaces }),
     isRefused,
   );
+});
+
+test('each node is asked from its own place: where it has none, since when the reader began', async () => {
+  const asked = new Map<string, string | null>();
+  const node = (name: string, answer: object, all: readonly object[] = []): RequestListener => {
+    return (request, response) => {
+      const { searchParams } = new URL(request.url ?? '', 'http://x');
+      asked.set(name, searchParams.get('since'));
+      const cut = all.slice(0, Number(searchParams.get('limit')));
+      const next_cursor = cut.length < all.length ? 'more' : null;
+      response.end(JSON.stringify({ items: cut, next_cursor, ...answer }));
+    };
+  };
+  const items = [
+    { seq: 5, time: '2026-01-01T00:00:05.000Z' },
+    { seq: 6, time: '2026-01-01T00:00:06.000Z' },
+  ];
+  const gap = { after: 900, next: 5, reason: 'other_log' };
+  const { fleet } = await fleetOf({
+    ...{
+      begins: node('begins', { resume: '70-aaaaaabbbbbb' }),
+      late: node('late', { resume: '8-ccccccdd' }),
+    },
+    ...{ lost: node('lost', { gap, resume: '6-eeeeeeff' }, items), older: node('older', {}) },
+    odd: node('odd', { gap: { after: 'x' } }),
+  });
+  const nodes = new Map([
+    ['begins', asAsked],
+    ['lost', '900-123456'],
+    ['older', '3'],
+  ]);
+  const after = { ...noPlaces, nodes };
+  const events = question({ path: '/v1/events' });
+  const found = await fleet.events(events, { limit: 10, after });
+  const { begun } = noPlaces;
+  assert.deepEqual(Object.fromEntries(asked), {
+    ...{ begins: null, late: begun, lost: '900-123456', odd: begun, older: '3' },
+  });
+  assert.deepEqual(Object.fromEntries(found.places.nodes), {
+    ...{ begins: '70-aaaaaa', late: '8-cccccc', lost: '6-eeeeee', older: '3' },
+  });
+  assert.deepEqual(found.gaps, [{ node: 'lost', ...gap }]);
+  assert.deepEqual(
+    [found.items.map(({ seq }) => seq), found.unreachable.map(({ node: name }) => name)],
+    [[5, 6], ['odd']],
+  );
+  const part = await fleet.events(events, { limit: 1, after });
+  assert.deepEqual([part.places.nodes.get('lost'), part.hasMore], ['5', true]);
+  assert.deepEqual(parsePlaces(formatPlaces(found.places)), found.places);
+});
+
+test('places of a thousand nodes fit into a header', () => {
+  const nodes = new Map(
+    Array.from({ length: 1000 }, (_, index) => {
+      const hash = createHash('sha256').update(String(index)).digest('hex').slice(0, 6);
+      return [`node-${index}`, `${1_000_000 + index * 7919}-${hash}`];
+    }),
+  );
+  const packed = formatPlaces({ ...noPlaces, nodes });
+  assert.ok(8 + packed.toString('base64url').length < limits.cursorCharsMax, String(packed.length));
+  assert.deepEqual(parsePlaces(packed).nodes, nodes);
 });
 
 test('an answer of one node is bounded in memory', async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { readEventStream, type StreamMessage } from '../../src/client/sse.ts';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -180,6 +183,90 @@ test('a second agent of the same name does not take the first one’s place, and
   const { body } = await a.local.get('/v1/cluster/nodes/b').expect(200);
   assert.equal(body.address, b.url);
 });
+
+/** The text of a cursor's places, changed and packed again. */
+function withPlaces(cursor: string, change: (text: string) => string): string {
+  const text = inflateRawSync(Buffer.from(cursor.slice(8), 'base64url')).toString();
+  return `${cursor.slice(0, 8)}${deflateRawSync(change(text)).toString('base64url')}`;
+}
+
+test('events of a fleet go on from the place of each node, also of one with nothing to tell', async (t) => {
+  const { a, b } = await opening;
+  t.after(async () => {
+    rmSync(`${b.bpffs.path}/told`, { recursive: true, force: true });
+    await b.local.get('/v1/pins?fresh=true').expect(200);
+  });
+  const told = { type: 'pin.created', prefix: 'told', mount: b.mount };
+  const page = async (more: Readonly<Record<string, string>>) => {
+    const { body } = await a.local
+      .get('/v1/cluster/events')
+      .query({ ...told, ...more })
+      .expect(200);
+    const items = body.items.map(({ node, subject }: Told) => `${node}:${subject.path}`).sort();
+    return { ...body, items };
+  };
+  const allOf = (path: string): readonly string[] => ['a', 'b', 'c'].map((node) => `${node}:${path}`);
+  const make = async (path: string): Promise<void> => {
+    createMap(`${b.bpffs.path}/${path}`, { name: 'pf_told' });
+    await untilPasses(async () => {
+      const { items } = await page({});
+      for (const line of allOf(path)) assert.ok(items.includes(line), line);
+    }, patience);
+  };
+  const empty = await page({});
+  assert.deepEqual([empty.items, empty.complete, empty.gaps], [[], true, []]);
+  mkdirSync(`${b.bpffs.path}/told`);
+  await make('told/one');
+  const { resume } = await page({ cursor: empty.resume });
+  await make('told/two');
+  assert.deepEqual((await page({ cursor: resume })).items, allOf('told/two'));
+  const live = `?type=pin.created&prefix=told&mount=${b.mount}`;
+  const stream = async (id: string | undefined, until: (message: StreamMessage) => boolean) => {
+    const gone = new AbortController();
+    const headers = { accept: 'text/event-stream', authorization: `Bearer ${a.secret}` };
+    const known = id === undefined ? {} : { 'last-event-id': id };
+    const url = `${a.url}/v1/cluster/events${live}`;
+    const response = await fetch(url, { headers: { ...headers, ...known }, signal: gone.signal });
+    const seen: StreamMessage[] = [];
+    for await (const message of readEventStream(response.body ?? new ReadableStream())) {
+      seen.push(message);
+      if (until(message)) break;
+    }
+    gone.abort();
+    return seen;
+  };
+  const [begin] = (await stream(undefined, ({ id }) => id !== undefined)).slice(-1);
+  await make('told/three');
+  let left = 3;
+  const seen = await stream(begin?.id, ({ event }) => event === 'pin.created' && --left === 0);
+  const paths = seen.filter(({ event }) => event === 'pin.created').map(({ data }) => lineOf(data));
+  assert.deepEqual(paths.sort(), allOf('told/three'), 'nothing of what was before the stream');
+  for (const [place, after] of [
+    ['99999999', 99_999_999],
+    ['1-000000', 1],
+  ] as const) {
+    const foreign = withPlaces(resume, (text) => text.replace(/^b .*$/m, `b ${place}`));
+    const { gaps, complete, items } = await page({ cursor: foreign });
+    assert.equal(complete, false);
+    assert.deepEqual(gaps, [{ node: 'b', after, next: 1, reason: 'other_log' }]);
+    assert.ok(items.includes('b:told/one') && !items.includes('a:told/one'));
+    const ends = await stream(
+      withPlaces(begin?.id ?? '', (text) => text.replace(/^b .*$/m, `b ${place}`)),
+      ({ event }) => event === 'pinfold.gap',
+    );
+    assert.deepEqual(ends.at(-1)?.data, gaps[0]);
+  }
+});
+
+interface Told {
+  readonly node: string;
+  readonly subject: { readonly path: string };
+}
+
+function lineOf(data: unknown): string {
+  const { node, subject }: Told = Object(data);
+  return `${node}:${subject.path}`;
+}
 
 test('a node that ends is stale at once, and is named until it is back', async () => {
   const world = await opening;

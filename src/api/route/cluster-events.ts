@@ -2,8 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { pause } from '../../cluster/backoff.ts';
-import type { FleetEvents } from '../../cluster/fan-out/events.ts';
-import { formatPlaces, parsePlaces } from '../../cluster/fan-out/places.ts';
+import { asAsked, type FleetPlaces, formatPlaces, parsePlaces } from '../../cluster/fan-out/places.ts';
 import type { Fleet, FleetQuestion } from '../../cluster/fleet.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
@@ -12,6 +11,7 @@ import { Time } from '../../model/schema/common.ts';
 import { EventDocument } from '../../model/schema/event.ts';
 import { answers } from '../answers.ts';
 import type { App, ServiceParts } from '../app.ts';
+import { EventGap } from '../event-gap.ts';
 import { deadlineOf, deadlineQuery, fleetOf, nodeChoiceOf, nodeChoiceQuery } from '../fleet-query.ts';
 import { type Cursor, createCursor } from '../list.ts';
 import { eventStreamType } from '../sse.ts';
@@ -29,6 +29,10 @@ const page = Type.Object({
   resume: Type.String({ description: 'a cursor for what is to come; also the `id` of a live stream' }),
   complete: Type.Boolean(),
   unreachable: Type.Array(Unreachable),
+  gaps: Type.Array(Type.Object({ node: Type.String(), ...EventGap.properties }), {
+    description:
+      'nodes whose history could not go on from the place that was given, and is told from `next` on',
+  }),
   reason: Type.Optional(Type.String()),
   observed_at: Time,
 });
@@ -51,7 +55,8 @@ export function addClusterEventsRoute(app: App, parts: ServiceParts): void {
               schema: Type.String({
                 description:
                   'server-sent events as those of a node; `id` comes with the last of several, so after a ' +
-                  'resume some may be told again: node and seq tell. `pinfold.unreachable` names nodes.',
+                  'resume some may be told again: node and seq tell. `pinfold.unreachable` names nodes, ' +
+                  '`pinfold.gap` one whose history could not go on from the place it was read up to.',
               }),
             },
           },
@@ -99,19 +104,35 @@ function askedOf(parts: ServiceParts, request: FastifyRequest, reply: FastifyRep
 }
 
 async function sendPage({ parts, fleet, question, limit, cursor, given }: Asked): Promise<unknown> {
-  const after = parsePlaces(cursor.parse(given));
+  const after = given === undefined ? placesAtBegin(parts, fleet, question) : placesOf(cursor, given);
   const found = await fleet.events(question, { limit: limit ?? limits.pageItemsDefault, after });
-  const resume = cursor.format(formatPlaces(found.places));
+  const resume = cursor.formatBytes(formatPlaces(found.places));
   const { trouble } = fleet;
   return {
     items: found.items,
     next_cursor: found.hasMore ? resume : null,
     resume,
-    complete: found.unreachable.length === 0 && trouble === undefined,
+    complete: found.unreachable.length + found.gaps.length === 0 && trouble === undefined,
     unreachable: found.unreachable,
+    gaps: found.gaps,
     ...(trouble === undefined ? {} : { reason: trouble }),
     observed_at: parts.clock.now().toISOString(),
   };
+}
+
+/** Nodes there are have their place from the beginning; of others that join it is told from now on. */
+function placesAtBegin(
+  { clock }: Pick<ServiceParts, 'clock'>,
+  fleet: Fleet,
+  question: FleetQuestion,
+): FleetPlaces {
+  const nodes = new Map(fleet.candidates(question).map(({ name }) => [name, asAsked]));
+  return { begun: clock.now().toISOString(), nodes };
+}
+
+/** @throws PinfoldError bad_cursor */
+function placesOf(cursor: Cursor, given: string): FleetPlaces {
+  return parsePlaces(cursor.parseBytes(given));
 }
 
 /** @throws PinfoldError invalid_input, bad_cursor, too_many_requests */
@@ -124,12 +145,12 @@ function sendLive(
   if (asked.limit !== undefined || asked.given !== undefined) {
     throw new PinfoldError('invalid_input', { detail: 'limit and cursor are for pages, not for a stream.' });
   }
-  const { query } = asked.question;
   const known = request.headers['last-event-id'];
-  const after = parsePlaces(
-    asked.cursor.parse(typeof known === 'string' && known !== '' ? known : undefined),
-  );
-  if (after.size === 0 && !query.has('since')) query.set('since', parts.clock.now().toISOString());
+  const hasKnown = typeof known === 'string' && known !== '';
+  const after = hasKnown ? placesOf(asked.cursor, known) : placesAtBegin(parts, asked.fleet, asked.question);
+  // Who asks for nothing else wants what comes from the beginning of the stream on, also when it comes again.
+  const { query } = asked.question;
+  if (!query.has('since')) query.set('since', after.begun);
   const release = parts.streams.take();
   const stream = Readable.from(liveText(asked, after), { objectMode: false, highWaterMark: 1 });
   const forget = parts.streams.endWithAll(() => stream.destroy());
@@ -142,11 +163,12 @@ function sendLive(
 
 /** Asks all nodes again and again, more slowly the more there are; says each time that it is alive. */
 async function* liveText(
-  { fleet, question, cursor }: Asked,
-  begin: FleetEvents['places'],
+  { fleet, question, cursor, parts }: Asked,
+  begin: FleetPlaces,
 ): AsyncGenerator<string, void, undefined> {
   let after = begin;
   let missing = '[]';
+  let toldMs = Number.NEGATIVE_INFINITY;
   yield 'retry: 1000\n\n';
   while (!question.signal.aborted) {
     const found = await fleet.events(question, { limit: limits.streamEventsMax, after });
@@ -154,14 +176,18 @@ async function* liveText(
     const names = JSON.stringify(found.unreachable);
     if (names !== missing) yield `event: pinfold.unreachable\ndata: ${names}\n\n`;
     missing = names;
+    for (const gap of found.gaps) yield `event: pinfold.gap\ndata: ${JSON.stringify(gap)}\n\n`;
     const last = found.items.length - 1;
-    const id = `id: ${cursor.format(formatPlaces(after))}\n`;
+    const nowMs = parts.clock.monotonicMs();
+    const isDue = last >= 0 || found.gaps.length > 0 || nowMs - toldMs >= limits.streamHeartbeatMs;
+    const id = isDue ? `id: ${cursor.formatBytes(formatPlaces(after))}\n` : '';
+    if (isDue) toldMs = nowMs;
     yield found.items
       .map((item, at) => {
         const mark = at === last ? id : '';
         return `${mark}event: ${String(item['type'])}\ndata: ${JSON.stringify(item)}\n\n`;
       })
-      .join('') || ': alive\n\n';
+      .join('') || `: alive\n${id}\n`;
     const restMs = Math.max(limits.fleetEventsIntervalMs, 10 * fleet.nodes([]).length);
     if (!found.hasMore) await pause(restMs, question.signal);
   }

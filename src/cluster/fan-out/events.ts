@@ -1,28 +1,35 @@
+import { parseEventPlace } from '../../model/event-place.ts';
 import { limits } from '../../model/limits.ts';
 import type { Unreachable } from '../../model/schema/cluster.ts';
 import { unreachable as unreachableNode } from '../node-call.ts';
 import { Absentees } from './absentees.ts';
 import type { FleetListRequest } from './list.ts';
-import { type FleetItem, readNodePage } from './node-page.ts';
+import { type FleetItem, type NodeGap, readNodePage } from './node-page.ts';
+import { asAsked, type FleetPlaces, shortPlace } from './places.ts';
 
-/** How far a reader has come in each node's history: the number of the last event it was given. */
-export type EventPlaces = ReadonlyMap<string, number>;
+/** Events of a node that are missing after the place a reader had. */
+export interface FleetGap extends NodeGap {
+  readonly node: string;
+}
 
 /** Events of many nodes. */
 export interface FleetEvents {
   /** By time; events of one node stay in their own order. */
   readonly items: readonly FleetItem[];
   /** Where to go on. */
-  readonly places: EventPlaces;
+  readonly places: FleetPlaces;
   /** Whether there is more now. */
   readonly hasMore: boolean;
   readonly unreachable: readonly Unreachable[];
+  readonly gaps: readonly FleetGap[];
 }
 
 /** What one node has, and how much of it was taken. */
 interface Source {
   readonly items: readonly FleetItem[];
   readonly hasMore: boolean;
+  /** Its place after all of that; undefined where it does not say. */
+  readonly end: string | undefined;
   taken: number;
 }
 
@@ -32,18 +39,23 @@ const leastAtOnce = 20;
 /**
  * The next events of the fleet after some places, merged by their times. Clocks of nodes differ, so the order
  * between nodes is as good as their clocks; a node's own events are always in order, and none is left out or
- * told twice.
+ * told twice: where a node's history cannot go on from its place, `gaps` says so.
+ *
+ * A node that has nothing of what was asked for has a place after it all the same. One that is in no place
+ * has joined since the reader began.
  *
  * The page ends early where a node has more than was asked of it: what comes next there is not known yet.
  */
 export async function readFleetEvents(
   request: FleetListRequest,
-  slice: { readonly limit: number; readonly after: EventPlaces },
+  slice: { readonly limit: number; readonly after: FleetPlaces },
 ): Promise<FleetEvents> {
   const { nodes } = request;
+  const { after } = slice;
   const each = Math.min(slice.limit, Math.max(leastAtOnce, Math.ceil((2 * slice.limit) / nodes.length)));
   const sources = new Map<string, Source>();
   const absentees = new Absentees();
+  const gaps: FleetGap[] = [];
   const left = nodes.values();
   const work = async (): Promise<void> => {
     for (const { name, target, reason } of left) {
@@ -52,40 +64,49 @@ export async function readFleetEvents(
         continue;
       }
       try {
-        const question = {
-          ...request.question,
-          query: placed(request.question.query, slice.after.get(name)),
-        };
+        const question = { ...request.question, query: placed(request.question.query, name, after) };
         const page = await readNodePage(request.caller, target, question, {
           limit: each,
           after: undefined,
           signal: request.signal,
         });
-        assertNumbered(name, page.items, slice.after.get(name) ?? 0);
+        const { items, next, resume, gap } = page;
+        assertNumbered(name, items, gap === undefined ? seqOfPlace(after, name) : gap.next - 1);
         absentees.answered();
-        sources.set(name, { items: page.items, hasMore: page.next !== undefined, taken: 0 });
+        if (gap !== undefined) gaps.push({ node: name, ...gap });
+        const hasMore = next !== undefined;
+        const end = hasMore || resume === undefined ? undefined : shortPlace(resume);
+        sources.set(name, { items, hasMore, end, taken: 0 });
       } catch (error) {
         absentees.note(name, error);
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limits.nodesAtOnce, nodes.length) }, work));
-  return { ...merge(sources, slice), unreachable: absentees.settle() };
+  gaps.sort((one, other) => (one.node < other.node ? -1 : 1));
+  return { ...merge(sources, slice, gaps), unreachable: absentees.settle(), gaps };
 }
 
 /** The question for one node: after the last event that was taken of it. */
-function placed(query: URLSearchParams, seq: number | undefined): URLSearchParams {
+function placed(query: URLSearchParams, node: string, { begun, nodes }: FleetPlaces): URLSearchParams {
   const own = new URLSearchParams(query);
-  if (seq !== undefined) own.set('since', String(seq));
+  const place = nodes.get(node) ?? begun;
+  if (place !== asAsked) own.set('since', place);
   return own;
+}
+
+function seqOfPlace({ nodes }: FleetPlaces, node: string): number {
+  return parseEventPlace(nodes.get(node) ?? '')?.seq ?? 0;
 }
 
 function merge(
   sources: ReadonlyMap<string, Source>,
-  { limit, after }: { readonly limit: number; readonly after: EventPlaces },
-): Omit<FleetEvents, 'unreachable'> {
+  { limit, after }: { readonly limit: number; readonly after: FleetPlaces },
+  gaps: readonly FleetGap[],
+): Omit<FleetEvents, 'unreachable' | 'gaps'> {
   const items: FleetItem[] = [];
-  const places = new Map(after);
+  const nodes = new Map(after.nodes);
+  for (const { node, next } of gaps) nodes.set(node, String(next - 1));
   while (items.length < limit) {
     const blocked = [...sources.values()].some(
       ({ items: all, taken, hasMore }) => taken === all.length && hasMore,
@@ -96,12 +117,14 @@ function merge(
     if (item === undefined) break;
     next.taken += 1;
     items.push(item);
-    places.set(item.node, seqOf(item));
+    nodes.set(item.node, String(seqOf(item)));
   }
-  const hasMore = [...sources.values()].some(
-    ({ items: all, taken, hasMore: more }) => more || taken < all.length,
-  );
-  return { items, places, hasMore };
+  let hasMore = false;
+  for (const [node, { items: all, taken, hasMore: more, end }] of sources) {
+    if (more || taken < all.length) hasMore = true;
+    else if (end !== undefined) nodes.set(node, end);
+  }
+  return { items, places: { begun: after.begun, nodes }, hasMore };
 }
 
 function earliest(sources: ReadonlyMap<string, Source>): Source | undefined {

@@ -12,10 +12,20 @@ import {
 /** A member of the fleet's answers: what the node said, and whose it is. */
 export type FleetItem = Readonly<Record<string, unknown>> & { readonly node: string };
 
+/** What a node says where its history cannot go on from a place. */
+export interface NodeGap {
+  readonly after: number;
+  readonly next: number;
+  readonly reason: string;
+}
+
 /** One page of one node's list. */
 export interface NodePage {
   readonly items: readonly FleetItem[];
   readonly next: string | undefined;
+  /** Of history: the place up to which this page tells, and what is missing before it. */
+  readonly resume?: string;
+  readonly gap?: NodeGap;
 }
 
 /**
@@ -36,7 +46,7 @@ export async function readNodePage(
 
 function pageOf(node: NodeTarget, document: unknown, slice: NodeSlice): NodePage {
   if (!isRecord(document) || !Array.isArray(document['items'])) throw noPage(node);
-  const { items, next_cursor: next } = document;
+  const { items, next_cursor: next, resume, gap } = document;
   if (!Array.isArray(items) || items.length > slice.limit || !isNextCursor(next, slice, items.length))
     throw noPage(node);
   return {
@@ -45,5 +55,14 @@ function pageOf(node: NodeTarget, document: unknown, slice: NodeSlice): NodePage
       return { ...item, node: node.name };
     }),
     next: next ?? undefined,
+    ...(typeof resume === 'string' ? { resume } : {}),
+    ...(gap === undefined ? {} : { gap: gapOf(node, gap) }),
   };
+}
+
+function gapOf(node: NodeTarget, gap: unknown): NodeGap {
+  const { after, next, reason } = isRecord(gap) ? gap : {};
+  const isGap = Number.isSafeInteger(after) && Number.isSafeInteger(next) && typeof reason === 'string';
+  if (!isGap || typeof after !== 'number' || typeof next !== 'number' || next < 1) throw noPage(node);
+  return { after, next, reason: reason.slice(0, 64) };
 }

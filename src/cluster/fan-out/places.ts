@@ -1,33 +1,53 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { isClusterName } from '../../model/cluster/key.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { formatEventPlace, parseEventPlace } from '../../model/event-place.ts';
 import { limits } from '../../model/limits.ts';
-import type { EventPlaces } from './events.ts';
 
-/** Places as text, packed: a thousand nodes are a few kilobytes. */
-export function formatPlaces(places: EventPlaces): string {
-  const text = [...places].map(([node, seq]) => `${node} ${seq}`).join('\n');
-  return deflateRawSync(text).toString('base64url');
+/** A node of which nothing was told yet: its events begin where the question says. */
+export const asAsked = 'as-asked';
+
+/** How far a reader has come in the history of each node. */
+export interface FleetPlaces {
+  /** When the reader began: of a node that joins later it is told from then on. */
+  readonly begun: string;
+  /** A place of the node's own history, or `asAsked`. */
+  readonly nodes: ReadonlyMap<string, string>;
 }
 
-/** Reads what formatPlaces wrote; nothing means the beginning. @throws PinfoldError bad_cursor */
-export function parsePlaces(text: string | undefined): EventPlaces {
-  if (text === undefined) return new Map();
+/** Enough to tell one history of a node from another by accident; a fleet's cursor must fit into a header. */
+const hashDigits = 6;
+
+/** A node's place as the fleet's cursors carry it; undefined for what is none. */
+export function shortPlace(text: string): string | undefined {
+  const place = parseEventPlace(text);
+  return place === undefined ? undefined : formatEventPlace(place, hashDigits);
+}
+
+/** Places as bytes, packed: a thousand nodes are some ten kilobytes. */
+export function formatPlaces({ begun, nodes }: FleetPlaces): Buffer {
+  const lines = [...nodes].map(([node, place]) => `${node} ${place}`);
+  return deflateRawSync([begun, ...lines].join('\n'));
+}
+
+/** Reads what formatPlaces wrote. @throws PinfoldError bad_cursor */
+export function parsePlaces(packed: Buffer): FleetPlaces {
   let plain: string;
   try {
-    const packed = Buffer.from(text, 'base64url');
     plain = inflateRawSync(packed, { maxOutputLength: limits.placesBytesMax }).toString('utf8');
   } catch (error) {
     throw new PinfoldError('bad_cursor', {}, error);
   }
-  const lines = plain === '' ? [] : plain.split('\n');
-  const places = new Map(lines.map(parsePlace));
-  if (formatPlaces(places) === text) return places;
+  const [begun = '', ...lines] = plain.split('\n');
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(begun)) throw new PinfoldError('bad_cursor');
+  const places = { begun, nodes: new Map(lines.map(parseLine)) };
+  if (formatPlaces(places).equals(packed)) return places;
   throw new PinfoldError('bad_cursor');
 }
 
-function parsePlace(line: string): readonly [string, number] {
-  const [, node, seq] = /^(\S+) ([1-9]\d{0,14})$/.exec(line) ?? [];
-  if (node !== undefined && isClusterName(node)) return [node, Number(seq)];
+function parseLine(line: string): readonly [string, string] {
+  const [node = '', place = '', ...rest] = line.split(' ');
+  const isPlace = place === asAsked || shortPlace(place) === place;
+  if (rest.length === 0 && isPlace && isClusterName(node)) return [node, place];
   throw new PinfoldError('bad_cursor');
 }
