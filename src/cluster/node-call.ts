@@ -7,7 +7,7 @@ import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
 import type { Caller } from '../model/role.ts';
 import { parseIdentity } from './pki/identity.ts';
-import { actorText, bodyHash, signatureHeaders, signedHeaders } from './signing/signature.ts';
+import { actorText, bodyHash, meaningOf, signatureHeaders, signedHeaders } from './signing/signature.ts';
 
 /** A node, and where it is reached. */
 export interface NodeTarget {
@@ -68,7 +68,8 @@ export class NodeCaller {
   }
 
   /** How a node knows for whom it is asked. @throws PinfoldError node_unreachable */
-  #credentials(node: NodeTarget, { method, target, caller, body }: NodeRequest): Record<string, string> {
+  #credentials(node: NodeTarget, request: NodeRequest): Record<string, string> {
+    const { method, target, caller, body, headers = {} } = request;
     const { manager, key, clock, isKeyShared, tls } = this.#options;
     const { address } = node;
     const actor = actorText(caller.actor);
@@ -84,6 +85,7 @@ export class NodeCaller {
       timeMs: clock.now().getTime(),
       nonce: randomBytes(16).toString('base64url'),
       body: bodyHash(body ?? new Uint8Array()),
+      meaning: meaningOf(headers),
     });
   }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { readClusterKey, writeClusterKey } from '../../src/cluster/signing/key-file.ts';
-import { emptyBodyHash, signedHeaders } from '../../src/cluster/signing/signature.ts';
+import { emptyBodyHash, meaningOf, signedHeaders } from '../../src/cluster/signing/signature.ts';
 import { ConfigError } from '../../src/model/config.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -176,7 +176,7 @@ test('where there is a key as well, a manager needs both, and a node that has it
     signedHeaders(readClusterKey(file), {
       ...{ node: 'both', method: 'GET', target: '/v1/node', manager, body: emptyBodyHash },
       ...{ timeMs: Date.now(), nonce: randomBytes(16).toString('base64url') },
-      ...{ actor: 'api:ci', role: 'viewer' },
+      ...{ actor: 'api:ci', role: 'viewer', meaning: meaningOf({}) },
     });
   const ask = async (by: Pair, headers: Readonly<Record<string, string>>) =>
     (await askTls({ url: `${at.url}/v1/node`, ca: ours.ca, pair: by, headers })).status;

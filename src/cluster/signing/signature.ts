@@ -8,6 +8,14 @@ export const signatureHeaders = {
   role: 'pinfold-role',
 } as const;
 
+/** What else of a request decides what it does, in the order in which it is signed. */
+const meaningHeaders = ['if-match', 'if-none-match', 'idempotency-key', 'content-type'] as const;
+
+/** These headers of a request; null for one that it has not. */
+export function meaningOf(headers: Readonly<Record<string, unknown>>): readonly (string | null)[] {
+  return meaningHeaders.map((name) => (headers[name] === undefined ? null : String(headers[name])));
+}
+
 /** Everything a signature vouches for. */
 export interface SignedFacts {
   /** The node that is asked: a request for one node is refused by all others, though they share the key. */
@@ -22,6 +30,8 @@ export interface SignedFacts {
   readonly role: Role;
   /** SHA-256 of the body, base64url. */
   readonly body: string;
+  /** See `meaningOf`. */
+  readonly meaning: readonly (string | null)[];
 }
 
 /** What of a signature stands in its header; the rest the receiver sees for itself. */
@@ -35,7 +45,7 @@ export interface SignatureHeader {
 
 /** HMAC-SHA-256 (RFC 2104) over the facts as one JSON array, which can be read in one way only. */
 export function macOf(key: Uint8Array, facts: SignedFacts): Buffer {
-  const { node, method, target, manager, timeMs, nonce, actor, role, body } = facts;
+  const { node, method, target, manager, timeMs, nonce, actor, role, body, meaning } = facts;
   const text = JSON.stringify([
     'pinfold-request-v1',
     node,
@@ -47,6 +57,7 @@ export function macOf(key: Uint8Array, facts: SignedFacts): Buffer {
     actor,
     role,
     body,
+    meaning,
   ]);
   return createHmac('sha256', key).update(text, 'utf8').digest();
 }

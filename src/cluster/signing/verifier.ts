@@ -3,7 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { type Caller, mayAct, type Role } from '../../model/role.ts';
-import { isMac, macOf, parseRole, parseSignature, signatureHeaders } from './signature.ts';
+import { isMac, macOf, meaningOf, parseRole, parseSignature, signatureHeaders } from './signature.ts';
 
 /** What a node sees of a request. */
 export interface SeenRequest {
@@ -33,16 +33,19 @@ export interface VerifierOptions {
  * Accepts requests that a manager has signed with the cluster's key, each once.
  *
  * A request is fresh when its time is within limits.signatureWindowMs of ours, and its nonce was not seen in
- * that window. Nonces are remembered only of requests with a good signature, so that nobody without the key
+ * that window. What was signed before this process began is refused, because the nonces of that time are not
+ * known any more. Nonces are remembered only of requests with a good signature, so that nobody without the key
  * can fill the memory; where there are too many all the same, requests are refused and none is forgotten.
  */
 export class SignatureVerifier {
   readonly #options: VerifierOptions;
   /** When a nonce may be forgotten, oldest first. */
   readonly #nonces = new Map<string, number>();
+  readonly #startedMs: number;
 
   constructor(options: VerifierOptions) {
     this.#options = options;
+    this.#startedMs = options.clock.now().getTime();
   }
 
   /**
@@ -61,7 +64,7 @@ export class SignatureVerifier {
     }
     const { node, key, clock, roleMax } = this.#options;
     const nowMs = clock.now().getTime();
-    const expected = macOf(key, { ...given, node, method, target, actor, role });
+    const expected = macOf(key, { ...given, node, method, target, actor, role, meaning: meaningOf(headers) });
     if (!isMac(expected, given.mac)) {
       throw refused(
         'The request is not signed with the key of this cluster for this node: ' +
@@ -82,6 +85,8 @@ export class SignatureVerifier {
           `they may differ by ${limits.signatureWindowMs / 1000} s.`,
       );
     }
+    if (timeMs < this.#startedMs)
+      throw refused('The request was signed before this agent started: ask again.');
     for (const [old, until] of this.#nonces) {
       if (until >= nowMs) break;
       this.#nonces.delete(old);
