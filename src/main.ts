@@ -15,7 +15,12 @@ export async function main(words: readonly string[]): Promise<number> {
     stderr,
     env,
     isTTY,
-    columns: stdout.columns ?? 80,
+    get columns() {
+      return stdout.columns || 80;
+    },
+    get rows() {
+      return stdout.rows || 24;
+    },
     now: () => processClock.now(),
   };
   return await runCli(words, io, {

@@ -37,9 +37,14 @@ export async function printRows(
 
 /** One document as json, ndjson or yaml; for the formats that are for people the caller has its own words. */
 export async function printDocument(cli: Cli, document: unknown): Promise<void> {
+  await cli.out.line(documentText(cli, document));
+}
+
+/** What `printDocument` prints. */
+export function documentText(cli: Cli, document: unknown): string {
   const { format } = cli.globals();
-  if (format === 'yaml') await cli.out.line(formatYaml(document));
-  else await cli.out.line(format === 'ndjson' ? formatJsonLine(document) : formatJson(document));
+  if (format === 'yaml') return formatYaml(document);
+  return format === 'ndjson' ? formatJsonLine(document) : formatJson(document);
 }
 
 /** Tells whether the format is one that programs read, so that documents are printed instead of sentences. */

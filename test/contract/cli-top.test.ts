@@ -71,7 +71,9 @@ test('top programs measures what runs while it looks', async () => {
   assert.match(table.out, /^\d+ programs, measured for [\d.]+ s\n.*RUNS +TIME +AVERAGE +CPU +TYPE +NAME/);
 });
 
-test('on a terminal it looks again and again, until nobody reads any more', async () => {
+test('on a terminal it looks again and again, within its lines and columns, until nobody reads', async () => {
+  using _ = await hold(...Array.from({ length: 12 }, (_, index) => `map:array:4:4:1:pf_row_${index}:0`));
+  await agent.local.get('/v1/objects?fresh=true&limit=1').expect(200);
   const stdout = new PassThrough();
   let text = '';
   stdout.on('data', (chunk: Buffer) => {
@@ -84,7 +86,8 @@ test('on a terminal it looks again and again, until nobody reads any more', asyn
     stderr: new PassThrough(),
     env: {},
     isTTY: { stdin: true, stdout: true, stderr: true },
-    columns: 100,
+    columns: 40,
+    rows: 12,
     now: () => new Date(),
   };
   const words = ['top', 'maps', '--interval', '20ms', '--address', agent.socket];
@@ -101,12 +104,25 @@ test('on a terminal it looks again and again, until nobody reads any more', asyn
   assert.equal(code, 0);
   assert.ok(text.startsWith('\u001b[H\u001b[J'));
   assert.match(text, /J\d{4}-\d\d-\d\dT[\d:.]+Z\n\d+ maps, /);
+  for (const screen of text.split('\u001b[H\u001b[J').slice(1)) {
+    const lines = screen.split('\n');
+    assert.equal(lines.length, 12, screen);
+    assert.equal(lines.pop(), '');
+    for (const line of lines) assert.ok(line.length <= 40, line);
+    assert.ok(
+      lines.slice(3).every((line) => line.length === 40 && line.endsWith('…')),
+      screen,
+    );
+  }
   const once = await commandLine(['top', 'maps', '--once', '--address', agent.socket], { isTerminal: true });
   assert.deepEqual([once.code, once.out.includes('\u001b[H')], [0, false]);
 });
 
 test('top says what it cannot take', async () => {
   assert.equal((await pinfold('top', 'links')).code, 2);
+  const ordered = await pinfold('top', 'programs', '--by', 'fill');
+  assert.equal(ordered.code, 2);
+  assert.match(ordered.err, /--by orders maps: pinfold top maps --by fill/);
   assert.equal((await pinfold('top', '--interval', '40s')).code, 2);
   assert.equal((await pinfold('top', '--limit', '0')).code, 2);
   assert.equal((await agent.local.get('/v1/top/programs?duration=1h')).status, 422);

@@ -38,6 +38,7 @@ export async function commandLine(words: readonly string[], options: CommandOpti
     env,
     isTTY,
     columns: 100,
+    rows: 40,
     now: () => new Date(),
   };
   const runAgent = options.runAgent ?? (() => Promise.reject(new Error('no agent is to be run here')));

@@ -23,6 +23,7 @@ export function watching(words: readonly string[]): Watching {
     stderr: new PassThrough(),
     env: {},
     columns: 80,
+    rows: 40,
     now: () => new Date(),
     isTTY: { stdin: false, stdout: false, stderr: false },
   };

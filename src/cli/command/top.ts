@@ -9,7 +9,8 @@ import { UsageError } from '../exit.ts';
 import { formatBytes, formatNanoseconds, formatShare } from '../format/bytes.ts';
 import { formatJsonLine } from '../format/document.ts';
 import { formatTable, type Heading } from '../format/table.ts';
-import { printDocument, wantsDocument } from '../print-rows.ts';
+import { cutTo } from '../format/width.ts';
+import { documentText, wantsDocument } from '../print-rows.ts';
 import { shown, shownPath } from '../resource/cell.ts';
 
 const nouns = ['programs', 'maps'] as const;
@@ -17,7 +18,7 @@ type Noun = (typeof nouns)[number];
 
 interface TopFlags {
   readonly once?: boolean;
-  readonly by: MapOrder;
+  readonly by?: MapOrder;
   readonly limit: string;
   readonly interval: string;
 }
@@ -28,27 +29,36 @@ export function topCommand(cli: Cli): Command {
     .description('show the programs that run longest, or the maps that take most memory or are fullest')
     .addArgument(new Argument('[noun]', 'what').choices(nouns).default('programs'))
     .option('--once', 'look once; otherwise a terminal is refreshed until you interrupt it')
-    .addOption(new Option('--by <order>', 'what maps are ordered by').choices(mapOrders).default('memory'))
-    .option('--limit <count>', 'show so many', '20')
+    .addOption(new Option('--by <order>', 'what maps are ordered by (default: memory)').choices(mapOrders))
+    .option('--limit <count>', 'show so many, 5000 at most; a terminal, as many as fit', '20')
     .option('--interval <duration>', 'how long programs are measured, and a terminal stays as it is', '1s')
     .action(async (noun: Noun, flags: TopFlags) => {
       const limit = parseNumber(flags.limit, { min: 1, max: 5000 });
       const intervalMs = parseDuration(flags.interval);
       if (intervalMs > 30_000) throw new UsageError('--interval takes at most 30s.');
-      const look = noun === 'maps' ? mapsOf(cli, flags.by, limit) : programsOf(cli, intervalMs, limit);
+      if (noun === 'programs' && flags.by !== undefined)
+        throw new UsageError(
+          '--by orders maps: pinfold top maps --by fill. Programs stand by the time they ran.',
+        );
+      const look =
+        noun === 'maps' ? mapsOf(cli, flags.by ?? 'memory', limit) : programsOf(cli, intervalMs, limit);
       const isOnce = flags.once === true || !cli.io.isTTY.stdout || wantsDocument(cli);
-      if (isOnce) return await print(cli, await look());
+      if (isOnce) return await printLines(cli, linesOf(cli, await look()));
       for (;;) {
         const seen = await look();
-        await cli.out.line(`${home}${cli.io.now().toISOString()}`);
-        await print(cli, seen);
+        const lines = [cli.io.now().toISOString(), ...linesOf(cli, seen)];
+        const fitting = lines.slice(0, Math.max(1, cli.io.rows - 1));
+        await printLines(cli, [home + fitting.map((line) => cutTo(line, cli.io.columns)).join('\n')]);
         await cli.out.flush();
         if (noun === 'maps') await wait(intervalMs);
       }
     });
 }
 
-/** Goes to the corner of the terminal and clears what was there (ECMA-48: CUP, ED). */
+/**
+ * Goes to the corner of the terminal and clears what was there (ECMA-48: CUP, ED). What follows must fit: a
+ * line that wraps, or one too many, would push the first ones out. The cursor rests below the last one.
+ */
 const home = '\u001b[H\u001b[J';
 
 /** What was found, as the agent says it and for people. */
@@ -126,17 +136,14 @@ function headingsOf(numbers: readonly string[], texts: readonly string[]): reado
   ];
 }
 
-async function print(cli: Cli, { document, summary, headings, rows, names }: Seen): Promise<void> {
+function linesOf(cli: Cli, { document, summary, headings, rows, names }: Seen): readonly string[] {
   const { format, hasHeader } = cli.globals();
-  if (format === 'ndjson') {
-    for (const item of document.items) await cli.out.line(formatJsonLine(item));
-    return;
-  }
-  if (wantsDocument(cli)) return await printDocument(cli, document);
-  if (format === 'name') {
-    for (const name of names) await cli.out.line(name);
-    return;
-  }
-  await cli.out.line(summary);
-  for (const line of formatTable(headings, rows, hasHeader)) await cli.out.line(line);
+  if (format === 'ndjson') return document.items.map(formatJsonLine);
+  if (wantsDocument(cli)) return [documentText(cli, document)];
+  if (format === 'name') return names;
+  return [summary, ...formatTable(headings, rows, hasHeader)];
+}
+
+async function printLines(cli: Cli, lines: readonly string[]): Promise<void> {
+  for (const line of lines) await cli.out.line(line);
 }
