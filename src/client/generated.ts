@@ -2206,11 +2206,15 @@ export interface components {
                 /** @description major:minor */
                 mount: string;
                 state: "mounted" | "shadowed" | "detached";
-                /** @description where it is mounted, as the processes of that mount namespace see it */
+                /** @description where it is mounted, as it is seen in that mount namespace */
                 paths: {
                     path: string;
+                    /** @description inode of the mount namespace */
                     namespace: number;
-                    pid: number;
+                    /** @description a process in it; absent where there is none */
+                    pid?: number;
+                    /** @description where a mount keeps that namespace */
+                    bound_at?: string;
                 }[];
                 /** @description what keeps a detached one */
                 descriptors: {
@@ -3864,11 +3868,15 @@ export interface components {
                 /** @description major:minor */
                 mount: string;
                 state: "mounted" | "shadowed" | "detached";
-                /** @description where it is mounted, as the processes of that mount namespace see it */
+                /** @description where it is mounted, as it is seen in that mount namespace */
                 paths: {
                     path: string;
+                    /** @description inode of the mount namespace */
                     namespace: number;
-                    pid: number;
+                    /** @description a process in it; absent where there is none */
+                    pid?: number;
+                    /** @description where a mount keeps that namespace */
+                    bound_at?: string;
                 }[];
                 /** @description what keeps a detached one */
                 descriptors: {
@@ -3969,6 +3977,8 @@ export interface components {
                     name?: string;
                 }[];
             }[];
+            /** @description pins on the way of which it is not told what their removal would cost */
+            if_unpinned_left_out?: number;
         };
     };
     responses: never;
@@ -7326,7 +7336,7 @@ export interface operations {
                 cursor?: string;
                 /** @description major:minor of the bpffs instance */
                 mount?: string;
-                /** @description from this time on; or after the event of this number */
+                /** @description from this time on; or after the event of this number, or after this place (`resume`) */
                 since?: string;
                 until?: string;
                 /** @description path of a pin */
@@ -7340,7 +7350,7 @@ export interface operations {
                 actor?: string;
             };
             header?: {
-                /** @description of a live stream: go on after this event */
+                /** @description of a live stream: go on after this place */
                 "last-event-id"?: string;
             };
             path?: never;
@@ -7360,6 +7370,16 @@ export interface operations {
                         /** Format: date-time */
                         observed_at: string;
                         total: number;
+                        /** @description the place up to which this tells: for `since` or `Last-Event-ID` */
+                        resume: string;
+                        /** @description events are missing: `not_kept` where retention has removed them, `other_log` where the place is of a history that was lost or replaced, for example by a restored backup */
+                        gap?: {
+                            /** @description the event the reader knew last */
+                            after: number;
+                            /** @description the number from which on it is told everything */
+                            next: number;
+                            reason: "not_kept" | "other_log";
+                        };
                     };
                     "application/x-ndjson": string;
                     "text/event-stream": string;
@@ -8074,7 +8094,7 @@ export interface operations {
                 cursor?: string;
                 /** @description major:minor of the bpffs instance */
                 mount?: string;
-                /** @description from this time on; or after the event of this number */
+                /** @description from this time on; or after the event of this number, or after this place (`resume`) */
                 since?: string;
                 until?: string;
                 /** @description path of a pin */
@@ -8113,6 +8133,15 @@ export interface operations {
                         resume: string;
                         complete: boolean;
                         unreachable: components["schemas"]["Unreachable"][];
+                        /** @description nodes whose history could not go on from the place that was given, and is told from `next` on */
+                        gaps: {
+                            node: string;
+                            /** @description the event the reader knew last */
+                            after: number;
+                            /** @description the number from which on it is told everything */
+                            next: number;
+                            reason: "not_kept" | "other_log";
+                        }[];
                         reason?: string;
                         /** Format: date-time */
                         observed_at: string;
