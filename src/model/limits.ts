@@ -158,6 +158,8 @@ export const limits = {
   holderNamespacesMax: 1024,
   holderDevicesMax: 8192,
   holderCgroupsMax: 10_000,
+  /** Different questions about holders that wait for their turn. */
+  holderQuestionsMax: 16,
   /** Nodes of a graph of holders; what is past them is counted, not shown. */
   holderNodesMax: 10_000,
   /** The same of edges: one program may be in every slot of a large table. */

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fastCheck from 'fast-check';
+import { HolderQuestions } from '../../src/api/holder-questions.ts';
 import { negotiate } from '../../src/api/negotiate.ts';
 import { rewriteTarget } from '../../src/api/target.ts';
 import { toOpenMetrics } from '../../src/metrics/openmetrics.ts';
+import { PinfoldError } from '../../src/model/error.ts';
+import { holderGraph, whyDocument } from '../../src/model/holder/document.ts';
+import type { PinnableKind } from '../../src/model/kind.ts';
+import { limits } from '../../src/model/limits.ts';
 import { parseUrlPath, urlOf } from '../../src/model/path.ts';
+import { reading } from '../support/holder-facts.ts';
 import { testSeed } from '../support/seed.ts';
 
 const seed = testSeed();
@@ -34,6 +40,32 @@ test('an Accept header that allows nothing that can be given is 406', () => {
   ]) {
     assert.throws(() => negotiate(accept, lists), { code: 'not_acceptable' }, accept);
   }
+});
+
+test('equal questions about holders share a reading that begins after them; too many are refused', async () => {
+  const read: string[] = [];
+  const note = (kind: PinnableKind, id: number) => {
+    read.push(`${kind} ${id}`);
+    if (id === 13) throw new PinfoldError('object_not_found', { detail: 'There is none.' });
+    return reading({ kind, id }, {});
+  };
+  const questions = new HolderQuestions({
+    holders: (kind, id) => holderGraph(note(kind, id)),
+    why: (kind, id) => whyDocument(note(kind, id)),
+  });
+  const first = [questions.why('map', 5), questions.why('map', 5), questions.holders('map', 5)];
+  assert.deepEqual(read, [], 'nothing is read before everybody else had a turn');
+  assert.equal(new Set(await Promise.all(first)).size, 2);
+  assert.deepEqual(read.splice(0), ['map 5', 'map 5']);
+  await questions.why('map', 5);
+  assert.deepEqual(read.splice(0), ['map 5'], 'an answer that was given is not given again');
+  await assert.rejects(questions.why('map', 13), { code: 'object_not_found' });
+  const many = Array.from({ length: limits.holderQuestionsMax }, (_, id) => questions.why('link', id + 100));
+  const equal = questions.why('link', 100);
+  await assert.rejects(questions.holders('link', 100), { code: 'too_many_requests' });
+  await Promise.all([...many, equal]);
+  await questions.holders('link', 100);
+  assert.equal(read.length, 1 + limits.holderQuestionsMax + 1);
 });
 
 test('only the paths of pins and directories are rewritten, and their queries stay', () => {

@@ -1,7 +1,8 @@
 import type { PinnableKind } from '../../model/kind.ts';
 import { HolderGraph } from '../../model/schema/holder.ts';
 import { answers, json } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App } from '../app.ts';
+import type { HolderQuestions } from '../holder-questions.ts';
 import { IdParams, NoQuery } from '../params.ts';
 
 /** What can be held, and the collection it is in. */
@@ -16,7 +17,7 @@ export const heldKinds: readonly {
 ];
 
 /** Who holds an object, as a graph: `/v1/maps/{id}/holders` and its sisters. */
-export function addHoldersRoutes(app: App, parts: Parts): void {
+export function addHoldersRoutes(app: App, questions: HolderQuestions): void {
   for (const { kind, plural, title } of heldKinds) {
     app.get(`/v1/${plural}/:id/holders`, {
       config: { role: 'viewer' },
@@ -28,7 +29,7 @@ export function addHoldersRoutes(app: App, parts: Parts): void {
         querystring: NoQuery,
         response: answers({ 200: json('Nodes, and who of them holds whom.', HolderGraph) }),
       },
-      handler: (request) => parts.agent.holders.holders(kind, Number(request.params.id)),
+      handler: (request) => questions.holders(kind, Number(request.params.id)),
     });
   }
 }

@@ -1,4 +1,5 @@
 import { type App, hasNode, type Parts, type ServiceParts } from '../app.ts';
+import { HolderQuestions } from '../holder-questions.ts';
 import { addBackupRoute } from './backup.ts';
 import { addBatchRoute } from './batch.ts';
 import { addBtfRoutes } from './btfs.ts';
@@ -55,8 +56,9 @@ function addRoutesOfNode(app: App, parts: Parts): void {
   addProgramRoutes(app, parts);
   addLinkRoutes(app, parts);
   addBtfRoutes(app, parts);
-  addHoldersRoutes(app, parts);
-  addWhyRoutes(app, parts);
+  const questions = new HolderQuestions(parts.agent.holders);
+  addHoldersRoutes(app, questions);
+  addWhyRoutes(app, questions);
   addSpecificationRoutes(app, parts);
   addTopRoutes(app, parts);
   addFindingRoutes(app, parts);

@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
 import { WhyDocument } from '../../model/schema/holder.ts';
 import { answers, json } from '../answers.ts';
-import type { App, Parts } from '../app.ts';
+import type { App } from '../app.ts';
+import type { HolderQuestions } from '../holder-questions.ts';
 import { IdParams, NoQuery } from '../params.ts';
 import { heldKinds } from './holders.ts';
 
 /** Why an object is alive: `/v1/maps/{id}/why` and its sisters, for programs and, as text, for people. */
-export function addWhyRoutes(app: App, parts: Parts): void {
+export function addWhyRoutes(app: App, questions: HolderQuestions): void {
   for (const { kind, plural, title } of heldKinds) {
     const answer = json('The sentences, the graph, and what each pin’s removal would cost.', WhyDocument);
     app.get(`/v1/${plural}/:id/why`, {
@@ -27,8 +28,8 @@ export function addWhyRoutes(app: App, parts: Parts): void {
           },
         }),
       },
-      handler: (request, reply) => {
-        const why = parts.agent.holders.why(kind, Number(request.params.id));
+      handler: async (request, reply) => {
+        const why = await questions.why(kind, Number(request.params.id));
         if (request.media !== 'text/plain') return why;
         reply.type('text/plain; charset=utf-8');
         return `${why.sentences.join('\n')}\n`;
