@@ -10,7 +10,7 @@
  * in any case.
  */
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './bootstrap/root.mjs';
@@ -44,7 +44,9 @@ async function main() {
   const leaks = await watchForLeaks(`${mark}=${process.env[mark]}`);
   const coverage = isWhole ? coverageOf('src') : undefined;
   const tmp = privateTmp();
-  const totals = await runTests(files, { TMPDIR: tmp, ...coverage?.env });
+  // One seed for all files, so that the last lines of a run are all that it takes to repeat it.
+  const seed = process.env.PINFOLD_TEST_SEED ?? String(randomInt(2 ** 31));
+  const totals = await runTests(files, { TMPDIR: tmp, PINFOLD_TEST_SEED: seed, ...coverage?.env });
   const left = await leaks.settle();
   const percent = coverage?.report();
 
@@ -54,6 +56,7 @@ async function main() {
   }
   for (const complaint of complaints) console.log(`✖ ${complaint}`);
   for (const [name, count] of Object.entries(totals)) console.log(`ℹ ${name} ${count}`);
+  console.log(`ℹ the seed of all files was PINFOLD_TEST_SEED=${seed}`);
   const failed = totals.fail + totals.cancelled + complaints.length;
   const disturbed = totals.disturbed === undefined ? '' : `, ${totals.disturbed} files disturbed`;
   console.log(`${totals.pass} passed, ${failed} failed, ${totals.skipped + totals.todo} skipped${disturbed}`);

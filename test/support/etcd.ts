@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { disposable } from './disposal.ts';
+import { freePorts } from './ports.ts';
 import { type Child, start } from './process.ts';
 import { tempDir } from './temp-dir.ts';
 import { untilPasses } from './until.ts';
@@ -101,23 +101,4 @@ function serving(tls: EtcdTls | undefined): readonly string[] {
 
 function showing(tls: EtcdTls | undefined): readonly string[] {
   return tls === undefined ? [] : ['--cacert', tls.ca, '--cert', tls.root.cert, '--key', tls.root.key];
-}
-
-/** Ports nobody listens on now. All are held until all are known, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { disposable } from './disposal.ts';
-import { freePorts } from './etcd.ts';
+import { freePorts } from './ports.ts';
 import { start } from './process.ts';
 import { tempDir } from './temp-dir.ts';
 import { until } from './until.ts';
