@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { bodyHash, emptyBodyHash } from '../cluster/signing/signature.ts';
 import { PinfoldError } from '../model/error.ts';
 import type { App } from './app.ts';
+import { assertShallow } from './json-depth.ts';
 
 /**
  * Accepts JSON bodies and nothing else (415): a form that another site's page can send is not JSON.
@@ -14,22 +15,35 @@ export function acceptJsonOnly(app: App): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    try {
+    const text = attempt(() => {
       assertSigned(request, body);
-      if (body.length === 0) {
-        done(null, undefined);
-        return;
-      }
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
-      return;
-    }
-    try {
-      parse(request, decoder.decode(body), done);
-    } catch (error) {
-      done(new PinfoldError('bad_json', { detail: 'The body is not UTF-8.' }, error));
-    }
+      return decode(decoder, body);
+    });
+    if (text instanceof Error) return done(text);
+    if (text === '') return done(null, undefined);
+    parse(request, text, (error, value: unknown) => {
+      const refusal = error ?? attempt(() => assertShallow(value, '/body'));
+      done(refusal instanceof Error ? refusal : null, value);
+    });
   });
+}
+
+/** Parsers of bodies answer by a call, not by throwing. */
+function attempt<Result>(run: () => Result): Result | Error {
+  try {
+    return run();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** @throws PinfoldError bad_json */
+function decode(decoder: InstanceType<typeof TextDecoder>, body: Uint8Array): string {
+  try {
+    return decoder.decode(body);
+  } catch (error) {
+    throw new PinfoldError('bad_json', { detail: 'The body is not UTF-8.' }, error);
+  }
 }
 
 /** A body that is signed for must be sent. @throws PinfoldError unauthenticated */

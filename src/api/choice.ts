@@ -3,6 +3,7 @@ import { PinfoldError } from '../model/error.ts';
 import type { Json } from '../model/json.ts';
 import { oneOf } from '../model/schema/common.ts';
 import { type EntryChoice, type EntryFormat, entryFormats, type View, views } from '../model/schema/entry.ts';
+import { assertShallow } from './json-depth.ts';
 import { IdParams } from './params.ts';
 
 /** The query members that say how entries are written, in answers and in bodies. */
@@ -47,11 +48,14 @@ export function choiceOf({ format, key_as: keyAs, value_as: valueAs }: ChoiceQue
 
 /** @throws PinfoldError invalid_input */
 export function parseKey(text: string): Json {
+  const pointer = '/query/key';
+  let key: Json;
   try {
-    return JSON.parse(text) as Json;
+    key = JSON.parse(text) as Json;
   } catch (error) {
     const detail = 'key must be JSON: 5, "10.0.0.0/8", {"port":80}.';
-    const errors = [{ pointer: '/query/key', detail: 'is not JSON' }];
-    throw new PinfoldError('invalid_input', { detail, errors }, error);
+    throw new PinfoldError('invalid_input', { detail, errors: [{ pointer, detail: 'is not JSON' }] }, error);
   }
+  assertShallow(key, pointer);
+  return key;
 }

@@ -1,5 +1,11 @@
 import { Type } from 'typebox';
-import { type ErrorCode, errorCatalogue, isPinfoldError, PinfoldError } from '../model/error.ts';
+import {
+  type ErrorCode,
+  type ErrorDetails,
+  errorCatalogue,
+  isPinfoldError,
+  PinfoldError,
+} from '../model/error.ts';
 
 /** RFC 9457, with the members of api.md. Some codes add members of their own; docs/errors.md names them. */
 export const ProblemSchema = Type.Object(
@@ -54,9 +60,15 @@ export function problemOf(error: PinfoldError, requestId: string): Problem {
       detail: said ?? `${title}.`,
       code: error.code,
       request_id: requestId,
-      ...(status === 500 ? {} : members),
+      ...(status === 500 ? accountOf(members) : members),
     },
   };
+}
+
+/** Of a defect only what was done until then is told, and where to look it up. */
+function accountOf({ operation_id, done, failed }: ErrorDetails): ErrorDetails {
+  if (operation_id === undefined) return {};
+  return { operation_id, ...(done === undefined ? {} : { done, failed }) };
 }
 
 /** What Fastify and its plugins throw, by their codes; what is not here is judged by its status. */

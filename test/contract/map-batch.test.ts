@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import test, { after, before } from 'node:test';
+import { problemOf } from '../../src/api/problem.ts';
+import { isPinfoldError } from '../../src/model/error.ts';
+import { limits } from '../../src/model/limits.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { processorMs } from '../support/processor-time.ts';
 import { sendRaw } from '../support/raw-http.ts';
@@ -9,6 +12,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
 import { bpftoolItems, streamOf } from './entries-fixture.ts';
 import { bpftoolValue, makeMap, outcomeOf } from './map-edits-fixture.ts';
+import { valueBtf } from './map-recipes.ts';
 
 let agent: TestAgent;
 before(async () => {
@@ -64,6 +68,80 @@ test('each line of a batch is done or fails on its own, and the answer counts ex
       [8, 'bad_json'],
       [9, 'invalid_input'],
     ],
+  );
+});
+
+test('a line that nests without end fails by itself; what is between such lines is done', async () => {
+  const btf = { blob_base64: valueBtf(), key_type_id: 1, value_type_id: 3 };
+  const id = await makeMap(agent, 'nested', { btf });
+  const plain = await makeMap(agent, 'nested-plain', {});
+  const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+  for (const levels of [limits.jsonDepthMax - 1, limits.jsonDepthMax, 6000, 200_000]) {
+    const lines = ['{"key":1,"value":{"count":"1"}}', `{"key":2,"value":${deep(levels)}}`];
+    const typed = await post(
+      id,
+      lineType,
+      [...lines, `{"key":${deep(levels)},"value":1}`, lines[0]].join('\n'),
+    );
+    assert.deepEqual([typed.status, typed.body.done, typed.body.failed], [200, 2, 2], typed.text);
+    for (const view of ['u64', 'utf8', 'ipv4'].slice(0, 2)) {
+      const query = `?key_as=u32&value_as=${view}`;
+      const { body } = await post(plain, lineType, lines.slice(1).join('\n'), query);
+      assert.deepEqual([body.done, body.failed, body.failures[0].code], [0, 1, 'invalid_input'], view);
+    }
+    const operations = `{"operations":[${lines.join()}]}`;
+    const whole = await post(id, 'application/json', operations);
+    const isTooDeep = levels >= limits.jsonDepthMax - 2;
+    assert.equal(whole.status, isTooDeep ? 422 : 200, whole.text);
+    if (isTooDeep) assert.equal(whole.body.errors[0].pointer, '/body/operations');
+    const spec = { name: 'deep', type: 'hash', key_size: 4, value_size: 8, max_entries: 1, value_as: 'u64' };
+    const entries = `"entries":[{"key":"01000000","value":${deep(levels)}}],"pin":{"path":"deep"}}`;
+    const body = `${JSON.stringify(spec).slice(0, -1)},${entries}`;
+    const made = await agent.local.post('/v1/maps').set('content-type', 'application/json').send(body);
+    assert.equal(made.status, 422, made.text);
+    const keyed = await agent.local
+      .post(batchUrl(id))
+      .set('content-type', 'application/json')
+      .set('idempotency-key', `deep-${levels}`)
+      .send(operations);
+    assert.ok(keyed.status < 500, keyed.text);
+  }
+});
+
+test('a batch that ends by a defect still tells what was done, and where to look it up', async () => {
+  const id = await makeMap(agent, 'defect', {});
+  const good = Buffer.from(`{"key":"01000000","value":"${'00'.repeat(8)}"}\n`);
+  async function* body(): AsyncGenerator<Buffer, void, undefined> {
+    yield good;
+    throw new TypeError('a defect');
+  }
+  const context = {
+    caller: { actor: 'test', role: 'admin' },
+    requestId: 'r-1',
+    dryRun: false,
+    createOnly: false,
+    ifMatch: undefined,
+    accept: new Set<never>(),
+    force: false,
+  } as const;
+  const running = agent.agent.batches.run(
+    { mapId: id, choice: {}, mode: 'any' },
+    { kind: 'lines', body: body() },
+    context,
+  );
+  const failure: unknown = await running.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.ok(isPinfoldError(failure, 'internal'), String(failure));
+  const problem = problemOf(failure, 'r-1');
+  const { operation_id, done, failed, detail } = problem.body;
+  assert.deepEqual([problem.status, done, failed], [500, 1, 0]);
+  assert.doesNotMatch(String(detail), /defect/);
+  const told = await agent.local.get(`/v1/operations/${operation_id}`).expect(200);
+  assert.deepEqual(
+    [told.body.outcome, told.body.detail],
+    ['applied', '1 entries were changed, 0 failed. It ended early: a defect'],
   );
 });
 

@@ -178,7 +178,17 @@ const nonsense: readonly Json[] = [
   { hex: '00' },
   { text: 'a', tail: '' },
   { __kernel: 'bpf_timer' },
+  nested(40),
+  nested(10_000),
+  { hex: nested(10_000) },
 ];
+
+/** Arrays in each other: what nests too deep is refused like any other misfit, and never a stack overflow. */
+function nested(levels: number): Json {
+  let value: Json = [];
+  for (let level = 1; level < levels; level++) value = [value];
+  return value;
+}
 
 /** A copy of a value with one part, anywhere in it, replaced, removed, repeated or added. */
 function mutated(value: Json): Json {

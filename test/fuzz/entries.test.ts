@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
+import { limits } from '../../src/model/limits.ts';
 import { bpftoolItems, streamOf } from '../contract/entries-fixture.ts';
 import { makeMap } from '../contract/map-edits-fixture.ts';
 import { valueBtf } from '../contract/map-recipes.ts';
@@ -41,7 +42,26 @@ const nonsense: readonly unknown[] = [
   1.5,
   -0.1,
   1e300,
+  '<shallow>',
 ];
+
+/** Arrays in each other, which JSON.stringify would have no stack for; stand-ins are replaced by them. */
+const nestings: Readonly<Record<string, string>> = {
+  // The most that comes to the map at all.
+  '"<shallow>"': nested(limits.jsonDepthMax - 3),
+  // A request line has no room for more.
+  '"<deep>"': nested(6000),
+};
+
+function nested(levels: number): string {
+  return '['.repeat(levels) + ']'.repeat(levels);
+}
+
+/** A value as JSON. */
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value).replace(/"<(?:shallow|deep)>"/g, (name) => nestings[name] ?? name);
+}
+
 const wrongHex = ['0', '000000', '0000000', '00000000000', 'g0000000', ' 0000000', '0000000\n', '😀0000'];
 
 const targets: readonly Target[] = [
@@ -135,16 +155,20 @@ test('malformed single requests are refused with a pointer, and the agent goes o
     const id = await makeMap(agent, `single/${target.path}`, target.spec);
     for (let round = 0; round < 1000; round++) {
       const isKey = dice.int(2) === 0;
-      const key = isKey ? dice.pick(target.wrongKeys) : target.right.key;
-      const value = isKey ? target.right.value : dice.pick(target.wrongValues);
+      const key = isKey ? dice.pick([...target.wrongKeys, '<deep>']) : target.right.key;
+      const value = isKey ? target.right.value : dice.pick([...target.wrongValues, '<deep>']);
       const joint = target.query === '' ? '?' : `${target.query}&`;
-      const url = `/v1/maps/${id}/entry${joint}key=${encodeURIComponent(JSON.stringify(key))}`;
+      const url = `/v1/maps/${id}/entry${joint}key=${jsonOf(key).replace(/[^[\]]+/g, encodeURIComponent)}`;
       const method = isKey && dice.int(2) === 0 ? 'DELETE' : 'PUT';
-      const answer = await caller.ask({ method, url, ...(method === 'PUT' ? { body: { value } } : {}) });
+      const answer = await caller.ask({
+        method,
+        url,
+        ...(method === 'PUT' ? { text: jsonOf({ value }) } : {}),
+      });
       assert.equal(
         answer.status,
         422,
-        `${method} ${url} ${JSON.stringify(value)}: ${JSON.stringify(answer.body)}`,
+        `${method} ${url.slice(0, 200)} ${JSON.stringify(value).slice(0, 200)}: ${JSON.stringify(answer.body)}`,
       );
       assert.match(answer.body.errors[0].pointer, isKey ? /^\/query\/key/ : /^\/body\/value/);
     }
@@ -182,26 +206,29 @@ function malformed(target: Target, dice: Random): string {
     case 0:
     case 1:
     case 2:
-      return JSON.stringify({ key: dice.pick(wrongKeys), value: right.value });
+      return jsonOf({ key: dice.pick(wrongKeys), value: right.value });
     case 3:
     case 4:
     case 5:
-      return JSON.stringify({ key: right.key, value: dice.pick(wrongValues) });
+      return jsonOf({ key: right.key, value: dice.pick(wrongValues) });
     case 6:
-      return JSON.stringify(
+      return jsonOf(
         dice.pick([
           { key: right.key },
           { value: right.value },
           { ...right, op: 'pop' },
           { ...right, extra: 1 },
           { key: right.key, values: [{ cpu: 0 }] },
+          { key: '<deep>', value: right.value },
+          { key: right.key, value: '<deep>' },
+          ['<deep>'],
           [right],
           'text',
           5,
         ]),
       );
     default: {
-      const whole = JSON.stringify(right);
+      const whole = jsonOf(right);
       return whole.slice(0, 1 + dice.int(whole.length - 1));
     }
   }

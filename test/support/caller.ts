@@ -17,6 +17,8 @@ export interface Ask {
   /** Path and query, percent-encoded. */
   readonly url: string;
   readonly body?: unknown;
+  /** The body as it is written, for what cannot be made to JSON. */
+  readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -34,8 +36,8 @@ export function callerOf(socketPath: string, connections = 4): Caller {
   };
 }
 
-function send(agent: Agent, socketPath: string, { method, url, body, headers }: Ask): Promise<Answer> {
-  const content = body === undefined ? undefined : JSON.stringify(body);
+function send(agent: Agent, socketPath: string, { method, url, body, text, headers }: Ask): Promise<Answer> {
+  const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
   const type = content === undefined ? {} : { 'content-type': 'application/json' };
   const options = { agent, socketPath, method, path: url, headers: { ...type, ...headers } };
   return new Promise((resolve, reject) => {
@@ -45,9 +47,9 @@ function send(agent: Agent, socketPath: string, { method, url, body, headers }: 
       response.on('error', reject);
       response.on('end', () => {
         const status = response.statusCode ?? 0;
-        const text = Buffer.concat(chunks).toString();
-        const isJson = /[/+]json/.test(response.headers['content-type'] ?? '') && text !== '';
-        const parsed = isJson ? JSON.parse(text) : text;
+        const answer = Buffer.concat(chunks).toString();
+        const isJson = /[/+]json/.test(response.headers['content-type'] ?? '') && answer !== '';
+        const parsed = isJson ? JSON.parse(answer) : answer;
         const code = status < 300 ? 'ok' : String(parsed.code);
         resolve({ status, code, headers: response.headers, body: parsed });
       });

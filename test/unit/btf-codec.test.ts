@@ -215,6 +215,8 @@ test('a data section whose offsets libbpf has still to fill in is refused', () =
 const misfits: readonly (readonly [Json, string, RegExp])[] = [
   [5, '', /5 is not an object/],
   [null, '', /null is not an object/],
+  [[[]], '', /an array is not an object/],
+  ['x'.repeat(50), '', /"x{39}… is not an object/],
   [{ n: 1, list: [1, 2] }, '', /text is missing/],
   [{ n: 1, list: [1, 2], text: '', more: 1 }, '', /there is no member "more"/],
   [{ n: 256, list: [1, 2], text: '' }, '/n', /256 is not from 0 to 255/],

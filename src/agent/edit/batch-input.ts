@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { EntryParser } from '../../kernel/edit/entry-input.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { nestsDeeper } from '../../model/json.ts';
 import { limits } from '../../model/limits.ts';
 import { EntryOperation } from '../../model/schema/entry-batch.ts';
 import type { Applier } from './applier.ts';
@@ -85,6 +86,11 @@ function takeLine(line: Buffer, intake: Intake): void {
     operation = JSON.parse(text);
   } catch (error) {
     intake.applier.refuse(new PinfoldError('bad_json', { detail: 'The line is not JSON.' }, error));
+    return;
+  }
+  if (nestsDeeper(operation, limits.jsonDepthMax)) {
+    const detail = `The line has arrays and objects in each other, more than ${limits.jsonDepthMax} deep.`;
+    intake.applier.refuse(new PinfoldError('invalid_input', { detail }));
     return;
   }
   if (Value.Check(dumpEnd, operation)) return;

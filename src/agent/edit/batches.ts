@@ -115,8 +115,9 @@ export class EntryBatches {
     if (failure === undefined) {
       return { operation_id: operationId, atomic: false, done, failed, failures: [...failures] };
     }
-    if (!isPinfoldError(failure)) throw failure;
-    throw new PinfoldError(failure.code, { ...failure.details, operation_id: operationId, done, failed });
+    const account = { operation_id: operationId, done, failed };
+    if (!isPinfoldError(failure)) throw new PinfoldError('internal', account, failure);
+    throw new PinfoldError(failure.code, { ...failure.details, ...account }, failure.cause);
   }
 }
 

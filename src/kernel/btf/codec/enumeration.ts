@@ -61,10 +61,19 @@ function codecOf<T>(place: IntegerPlace, enumerators: readonly Enumerator[], num
       const named = typeof value === 'string' ? values.get(value) : undefined;
       if (named !== undefined) cell.put(into, at, named);
       else if (typeof value !== 'string' || /^-?\d/.test(value)) nameless.put(into, at, fit(value));
-      else throw new Misfit(`${shown(value)} is not one of ${shown([...values.keys()])}`);
+      else throw new Misfit(`${shown(value)} is not one of ${someOf([...values.keys()])}`);
     },
     mark: (mask, at) => markBits(place, mask, at),
   };
+}
+
+/** Names for a sentence: the first of them. */
+function someOf(names: readonly string[]): string {
+  const some = names
+    .slice(0, 3)
+    .map((name) => shown(name))
+    .join(', ');
+  return names.length > 3 ? `${some}, …` : some;
 }
 
 /** Code compares one after the other, so only as long as that is short. */

@@ -36,8 +36,16 @@ export function isObject(value: Json): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value for a sentence: cut, and never more than a line. */
+/** Characters of a value that a sentence has room for. */
+const shownMax = 40;
+
+/** A value for a sentence: cut, and never more than a line; of what has parts, only what it is. */
 export function shown(value: Json | undefined): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'an array';
+  if (isObject(value)) return 'an object';
+  // What is said of a text costs no more than what is shown of it, however long it is.
+  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, shownMax) : value);
+  const isCut = text.length > shownMax || (typeof value === 'string' && value.length > shownMax);
+  return isCut ? `${text.slice(0, shownMax)}…` : text;
 }

@@ -1,10 +1,9 @@
 import { PinfoldError } from '../../../model/error.ts';
-import type { Json } from '../../../model/json.ts';
 import type { View } from '../../../model/schema/entry.ts';
 import { charArrayCodec } from '../../btf/codec/char-array.ts';
 import type { Codec } from '../../btf/codec/codec.ts';
 import { numberCodec } from '../../btf/codec/integer.ts';
-import { Misfit } from '../../btf/codec/misfit.ts';
+import { Misfit, shown } from '../../btf/codec/misfit.ts';
 import { ipv4Text, ipv6Text, parseAddress } from './address.ts';
 import { hexPart } from './hex.ts';
 import type { Part } from './part.ts';
@@ -120,8 +119,4 @@ export function textPart(size: number, { show, parse }: TextForm): Part {
       });
     },
   };
-}
-
-function shown(value: Json): string {
-  return JSON.stringify(value).slice(0, 60);
 }
