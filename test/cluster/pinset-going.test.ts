@@ -81,6 +81,21 @@ test('a deleted set lets go of what it protected and stays away, whatever is del
   assert.throws(() => node.own.get('set'), { code: 'pinset_not_found' });
 });
 
+test('a set that only observes unpins nothing when it goes, with prune either, and is gone', async () => {
+  await using node = await pinSetNode();
+  await node.put('set', 1, { ...edge, prune: true, pins: [pin('made')] });
+  await node.untilState('set', 1, 'ok');
+  using _holder = await holderOf(node, 'made');
+  const looking: PinSet = { ...edge, prune: true, mode: 'observe', pins: [] };
+  await node.put('set', 2, looking);
+  await node.untilState('set', 2, 'ok');
+  assert.deepEqual(node.own.get('set').made, ['made']);
+  await node.put('set', 3, looking, { deleted: true });
+  await untilPasses(async () => assert.equal(await node.status('set'), undefined), patience);
+  assert.ok(existsSync(node.path('made')));
+  assert.throws(() => node.own.get('set'), { code: 'pinset_not_found' });
+});
+
 test('a wish under the number of a deletion is not applied, and the node says that it is ahead', async () => {
   await using node = await pinSetNode();
   await node.put('set', 1, { ...edge, pins: [pin('kept')] });

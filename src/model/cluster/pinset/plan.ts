@@ -229,7 +229,13 @@ function leaving(facts: PlanFacts, wanted: ReadonlySet<PinPath>): readonly Plann
     .map(([path, object]) => letGo(path, object));
   for (const { path: bytes, identity } of made) {
     const path = pathOfBytes(bytes);
-    if (wanted.has(path) || spec.mode === 'observe') continue;
+    const isObserving = spec.mode === 'observe';
+    if (wanted.has(path) || (isObserving && isWanted)) continue;
+    // What only looks unpins nothing when it goes, either.
+    if (isObserving) {
+      steps.push({ path, action: 'forget_made', detail: 'the set only observes, and is wanted no longer' });
+      continue;
+    }
     const seen = observed.get(path);
     if (seen === undefined || identity === undefined) continue;
     const isStill = seen.is === 'pin' && isSamePin(seen.pin.identity, identity) && !othersWant.has(path);
