@@ -104,6 +104,8 @@ test('what cannot be issued is said in a sentence', async () => {
     [['--node', 'a', '--client', 'b'], /Say whose it is, by one name/],
     [['--manager'], /Say whose it is, by one name/],
     [['--node', '../a'], /not the name of a certificate/],
+    [['--node', 'root'], /root is the name of etcd’s own administrator/],
+    [['--manager', 'root'], /root is the name of etcd’s own administrator/],
     [['--client', 'ca'], /ca is that of the authority/],
     [['--node', 'a', '--san', '*.example'], /neither a host name nor an IP address/],
     [['--node', 'a', '--days', '0'], /0/],

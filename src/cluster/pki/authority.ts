@@ -32,6 +32,9 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 
 const dayMs = 86_400_000;
 
+/** Whoever shows a certificate of this name may do everything in an etcd that knows its clients. */
+const etcdAdministrator = 'root';
+
 /** A certificate is good from a little before it was made: clocks differ. */
 const headStartMs = 300_000;
 
@@ -60,6 +63,8 @@ export const authority: Authority = {
     const ca = await readAuthority(directory);
     const keys = await newKeys();
     const { notBefore, notAfter } = validity(wish.days);
+    if (name === etcdAdministrator && (wish.isNode || wish.isManager))
+      throw invalid('root is the name of etcd’s own administrator: give the node or manager another.');
     const names = namesOf(wish);
     const extensions: Extension[] = [
       new BasicConstraintsExtension(false, undefined, true),
