@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
-import { createMap, pinnedMap, updateEntry } from '../support/bpftool.ts';
+import { createMap, lookupEntry, pinnedMap, updateEntry } from '../support/bpftool.ts';
 import { type CommandOptions, commandLine, type Ran } from '../support/command-line.ts';
 import { hold } from '../support/hold.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -66,6 +66,27 @@ test('create map -f makes an equal map of what spec prints, options put over it'
   ]);
   assert.equal(third.code, 0, third.err);
   assert.deepEqual([pinnedMap(at('third')).max_entries, pinnedMap(at('third')).name], [50, 'pf_third']);
+});
+
+test('a frozen map is copied with its entries; one without them is told to be empty for good', async () => {
+  const { id } = createMap(at('frozen'), { value: 4, entries: 5, name: 'pf_frozen' });
+  updateEntry(at('frozen'), Uint8Array.of(1, 0, 0, 0), Uint8Array.of(2, 2, 2, 2));
+  assert.equal((await pinfold(['freeze', 'frozen'])).code, 0);
+  const copied = await pinfold(['create', 'map', 'frozen2', '-f', '-'], {
+    stdin: (await pinfold(['spec', 'map', 'frozen'])).out,
+  });
+  assert.deepEqual([copied.code, copied.err], [0, '']);
+  assert.deepEqual([...(lookupEntry(at('frozen2'), Uint8Array.of(1, 0, 0, 0)) ?? [])], [2, 2, 2, 2]);
+  assert.equal(pinnedMap(at('frozen2')).frozen, 1);
+  const bare = await pinfold(['spec', 'map', String(id), '--no-entries']);
+  assert.doesNotMatch(bare.out, /^entries:/m);
+  const empty = await pinfold(['create', 'map', 'frozen3', '-f', '-'], { stdin: bare.out });
+  assert.equal(empty.code, 0, empty.err);
+  assert.equal(
+    empty.err,
+    'pinfold: A map that is frozen without entries can never be filled from user space.\n',
+  );
+  assert.equal((await pinfold(['spec', 'map', 'frozen', '--no-entries', '--limit', '1'])).code, 2);
 });
 
 test('create map takes types of another map, and another map as its template', async () => {

@@ -69,9 +69,12 @@ function createMapCommand(cli: Cli): Command {
       const isMap = 'id' in answer;
       const name = isMap ? `map:${answer.id}` : '';
       await tellChange(cli, { answer, name, sentence: isMap ? `${objectOf(answer)} created${where}` : '' });
+      if (body.freeze === true && (body.entries ?? []).length === 0) await cli.err.line(emptyForGood);
     },
   );
 }
+
+const emptyForGood = 'pinfold: A map that is frozen without entries can never be filled from user space.';
 
 /** The file, with what the options say put over it. @throws UsageError, ClientError */
 async function specificationOf(

@@ -21,6 +21,9 @@ interface MapFlags extends SpecFlags {
   readonly limit?: string;
 }
 
+/** The most entries the agent puts into a specification. */
+const entriesMax = 5000;
+
 /** `pinfold spec`: what maps and programs were made with. */
 export function specCommand(cli: Cli): Command {
   return new Command('spec')
@@ -33,19 +36,25 @@ function specMapCommand(cli: Cli): Command {
   const command = new Command('map')
     .description('all that makes an equal map: what pinfold create map -f takes')
     .argument('<map>', mapHelp)
-    .option('--entries', 'with what is in it')
-    .option('--limit <count>', 'so many entries at most');
+    .option('--entries', 'with what is in it; for a frozen map this is the default')
+    .option('--no-entries', 'without what is in it')
+    .option('--limit <count>', `so many entries at most (default: ${entriesMax}, which is also the most)`);
   return addChoice(command).action(async (text: string, flags: MapFlags) => {
-    const { limit, entries } = flags;
-    if (limit !== undefined && entries !== true) throw new UsageError('--limit goes with --entries.');
-    const most = limit === undefined ? {} : { limit: parseNumber(limit, { min: 1, max: 5000 }) };
-    const named = await choose(cli, { kind: 'map', text, flags }, resolveMap);
-    const query = { ...named.query, ...(entries === true ? { entries: true } : {}), ...most };
+    const { limit: most = String(entriesMax), entries } = flags;
+    if (entries === false && flags.limit !== undefined)
+      throw new UsageError('--limit does not go with --no-entries.');
+    const limit = parseNumber(most, { min: 1, max: entriesMax });
+    const { id, query } = await choose(cli, { kind: 'map', text, flags }, resolveMap);
     const { api } = await cli.client();
-    await print(
-      cli,
-      await readData(api.GET('/v1/maps/{id}/spec', { params: { path: { id: named.id }, query } })),
-    );
+    const read = async (filled: { readonly entries?: boolean; readonly limit?: number }) =>
+      await readData(
+        api.GET('/v1/maps/{id}/spec', { params: { path: { id }, query: { ...query, ...filled } } }),
+      );
+    const isWanted = entries === true || flags.limit !== undefined;
+    const specification = await read(isWanted ? { entries: true, limit } : {});
+    const isFrozen = specification.freeze === true && specification.about?.state === 'present';
+    const isDefault = entries === undefined && !isWanted && isFrozen;
+    await print(cli, isDefault ? await read({ entries: true, limit }) : specification);
   });
 }
 
