@@ -166,3 +166,23 @@ test('what would be lost by pruning stays, and the status says so', async () => 
   );
   assert.equal(pinnedMap(join(bpffs.path, 'tc/last')).type, 'hash');
 });
+
+test('what is applied is followed with --wait, and the exit code says how it ended', async () => {
+  const begin = 'selector: {role: edge}\npins:\n  - path: waited\n';
+  const of = (entries: number): string =>
+    `name: waited\n${begin}    map: {type: hash, key_size: 4, value_size: 8, max_entries: ${entries}}\n`;
+  const done = await pinfold('apply --wait 5m -f -', of(16));
+  assert.deepEqual([done.code, done.err], [0, '']);
+  assert.match(
+    done.out,
+    /^waited created \(generation 1\)\n(.*\n)*waited generation 1: 1 of 1 node done; done\n$/,
+  );
+  const paused = await pinfold('apply -o json --wait -f -', of(32));
+  assert.equal(paused.code, 1);
+  assert.equal(JSON.parse(paused.out).generation, 2, 'steps are not told where a document is wanted');
+  assert.match(paused.err, /waited generation 2: 0 of 1 node done, 1 drifted; paused/);
+  const nobody = 'name: nobody\nselector: {role: none}\npins: []\n';
+  const late = await pinfold('apply --wait 1s -f -', nobody);
+  assert.deepEqual([late.code, /not done in the time/.test(late.err)], [124, true]);
+  assert.equal((await pinfold('apply --wait soon -f -', nobody)).code, 2);
+});

@@ -5,9 +5,18 @@ import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import { limits } from '../../model/limits.ts';
 import type { Cli } from '../cli.ts';
+import { wantsDocument } from '../print-rows.ts';
 
 /** Between two looks. */
 const everyMs = 500;
+
+/** What is followed, and for how long. */
+export interface Following {
+  /** What was put just now: what a manager says of an older generation is no end of it. */
+  readonly generation?: number;
+  /** All the time there is; without it as long as something moves. */
+  readonly withinMs?: number;
+}
 
 /** How following ended. */
 export type Ending = 'done' | 'paused' | 'timed_out';
@@ -60,14 +69,17 @@ export function sentenceOf({ name, generation, nodes, rollout, deleted }: PinSet
 
 /**
  * Tells each step of a rollout until it is done or paused. An agent that restarts is waited for; where
- * nothing moves for as long as --timeout says, that is the end, too.
+ * nothing moves for as long as --timeout says, that is the end, too. Where a document is wanted of the
+ * command, the steps are told on standard error.
  *
  * @throws ClientError
  */
-export async function followRollout(cli: Cli, name: string): Promise<Ending> {
+export async function followRollout(cli: Cli, name: string, following: Following = {}): Promise<Ending> {
   const client = await cli.client();
   const { timeoutMs } = cli.globals();
-  let movedMs = performance.now();
+  const { generation = 0, withinMs } = following;
+  const beganMs = performance.now();
+  let movedMs = beganMs;
   let told: PinSetStatus | undefined;
   for (;;) {
     const status = await lookAgain(client, name, told === undefined);
@@ -76,9 +88,11 @@ export async function followRollout(cli: Cli, name: string): Promise<Ending> {
       told = status;
       movedMs = performance.now();
     }
-    const ending = status === undefined ? undefined : endingOf(status);
+    const ending = status === undefined || status.generation < generation ? undefined : endingOf(status);
     if (ending !== undefined) return ending;
-    if (performance.now() - movedMs > timeoutMs) return 'timed_out';
+    const nowMs = performance.now();
+    const isOver = withinMs === undefined ? nowMs - movedMs > timeoutMs : nowMs - beganMs > withinMs;
+    if (isOver) return 'timed_out';
     await wait(everyMs);
   }
 }
@@ -98,15 +112,16 @@ async function lookAgain(
 }
 
 async function tellSteps(cli: Cli, before: PinSetStatus | undefined, now: PinSetStatus): Promise<void> {
+  const out = wantsDocument(cli) ? cli.err : cli.out;
   const known = new Map(before?.items.map((item) => [item.node, partOf(item)]));
   for (const item of now.items) {
     if (item.rollout === 'waiting' || item.rollout === 'left_out') continue;
     if (known.get(item.node) === partOf(item)) continue;
     const why = item.rollout === 'failed' && item.detail !== undefined ? `: ${item.detail}` : '';
-    await cli.out.line(`  ${escapeText(`${item.node} ${partOf(item)}${why}`)}`);
+    await out.line(`  ${escapeText(`${item.node} ${partOf(item)}${why}`)}`);
   }
-  await cli.out.line(sentenceOf(now));
-  await cli.out.flush();
+  await out.line(sentenceOf(now));
+  await out.flush();
 }
 
 /** All that is worth telling, to compare. */
