@@ -106,21 +106,28 @@ test('pins that another hand keeps replacing are removed only by who saw exactly
   using caller = callerOf(agent.socket);
   const directory = join(agent.bpffs.path, 'dir');
   mkdirSync(directory);
-  const settings = [names, placements, pauseUs, seed].map(String);
-  using hand = start(compileC('repin'), [directory, ...settings]);
-  await hand.line(/^ready$/);
   const told: Told = { removed: [], made: [], tally: new Map() };
+  const ledger: string[] = [];
   const from = random(seed);
   const map = holder.objects[0]?.id ?? 0;
-  const isOver = (): boolean => hand.ended() !== undefined || hand.lines.at(-1) === 'done';
-  await Promise.all([1, 2, 3].map(() => meddle(caller, map, { from, told, isOver })));
-  await hand.line(/^done$/, 60_000);
+  const missing = (): readonly string[] =>
+    ['unpin ok', 'replace ok', 'unpin precondition_failed'].filter(
+      (what) => (told.tally.get(what) ?? 0) <= placements / 400,
+    );
+  // Where the machine is busy with others, one hand is done before much has come of it: another one follows.
+  for (let nth = 0; nth === 0 || (nth < 40 && missing().length > 0); nth++) {
+    const settings = [names, placements, pauseUs, seed + nth].map(String);
+    using hand = start(compileC('repin'), [directory, ...settings]);
+    await hand.line(/^ready$/);
+    const isOver = (): boolean => hand.ended() !== undefined || hand.lines.at(-1) === 'done';
+    await Promise.all([1, 2, 3].map(() => meddle(caller, map, { from, told, isOver })));
+    await hand.line(/^done$/);
+    ledger.push(...hand.lines);
+  }
   process.stdout.write(`${JSON.stringify(Object.fromEntries([...told.tally].sort()))}\n`);
 
-  settle(agent, told, hand.lines);
-  for (const what of ['unpin ok', 'replace ok', 'unpin precondition_failed']) {
-    assert.ok((told.tally.get(what) ?? 0) > placements / 400, `${what} happened`);
-  }
+  settle(agent, told, ledger);
+  assert.deepEqual(missing(), [], 'each of these has happened');
   const running = sqlite3(
     databaseOf(agent.config.stateDir),
     `SELECT count(*) FROM operation WHERE outcome = 'running'`,
