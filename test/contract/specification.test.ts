@@ -218,7 +218,40 @@ test('a map that is frozen is stored again, so that its specification says so wh
   execFileSync('bpftool', ['map', 'freeze', 'pinned', path]);
   await until('the change to be stored', () => stored(1), Boolean, { timeoutMs: 60_000 });
   execFileSync('rm', [path]);
-  assert.equal((await goneSpec(agent, id)).freeze, true);
+  const gone = await goneSpec(agent, id);
+  assert.equal(gone.freeze, true);
+  assert.deepEqual(reasons(gone), ['entries']);
+});
+
+test('a frozen map’s specification says that its entries are missing; one that is made of it says so', async () => {
+  await using agent = await testAgent();
+  const path = `${agent.bpffs.path}/frozen`;
+  const { id } = createMap(path, { entries: 8, value: 4 });
+  for (const key of [1, 2, 3]) updateEntry(path, Uint8Array.of(key, 0, 0, 0), Uint8Array.of(9, 9, 9, key));
+  assert.deepEqual(reasons(await mapSpec(agent, id)), []);
+  execFileSync('bpftool', ['map', 'freeze', 'pinned', path]);
+  const bare = await mapSpec(agent, id);
+  assert.deepEqual(reasons(bare), ['entries']);
+  assert.match(bare.about?.not_recoverable[0]?.reason ?? '', /not asked for.*frozen empty, for good/);
+  const part = await mapSpec(agent, id, '?entries=true&limit=2');
+  assert.match(part.about?.not_recoverable[0]?.reason ?? '', /first 2;.*frozen without the rest, for good/);
+  const whole = await mapSpec(agent, id, '?entries=true');
+  assert.deepEqual(reasons(whole), []);
+  const copies = [
+    [bare, /frozen and empty, for good/, 0],
+    [part, /without the entries that its specification says it lacks/, 2],
+    [whole, undefined, 3],
+  ] as const;
+  for (const [index, [spec, notice, count]] of copies.entries()) {
+    const made = await agent.local.post(`/v1/maps?pin=copy${index}`).send(spec).expect(201);
+    if (notice === undefined) assert.equal(made.body.notices, undefined);
+    else assert.match(made.body.notices.join(), notice);
+    const held = await agent.local.get(`/v1/maps/${made.body.id}/count`).expect(200);
+    assert.equal(held.body.count, count);
+  }
+  const dry = await agent.local.post('/v1/maps?pin=dry&dry_run=true').send(bare).expect(200);
+  const details = dry.body.plan.map(({ detail }: { detail: string }) => detail).join();
+  assert.match(details, /stays empty for good/);
 });
 
 test('what a killed agent had stored, and what it had not come to, another one knows', async () => {

@@ -33,6 +33,8 @@ export interface CreationResult {
   readonly mapId: number;
   readonly fingerprint: string;
   readonly plan: readonly PlanStep[] | undefined;
+  /** What was done as it was asked for, and may not have been meant: sentences for people. */
+  readonly notices: readonly string[];
 }
 
 /** Makes maps, always with a pin. */
@@ -63,7 +65,7 @@ export class MapCreation {
     if (map.info.kind !== 'map') throw new TypeError('a map was made, and something else came');
     await this.#complete(map, map.info, spec);
     const result = await this.#pin(map, { pin, path, isReplacing }, context);
-    const made = { mapId: map.id, fingerprint: map.fingerprint };
+    const made = { mapId: map.id, fingerprint: map.fingerprint, notices: noticesOf(spec) };
     if (result.plan === undefined) return { ...made, operationId: result.operationId, plan: undefined };
     return { ...made, operationId: undefined, plan: [...stepsOf(spec, path), ...result.plan] };
   }
@@ -143,13 +145,20 @@ function stepsOf({ name = '', type, entries = [], freeze }: MapSpecification, pa
   const shown = { path: escapeBytes(path), hazards: [] };
   const made = `make a ${type} "${name}"; the kernel was asked, and has made such a map for a moment`;
   const filled = `put ${entries.length} entries into it; the kernel took them`;
+  const closed = `close it to writes from user space${entries.length === 0 ? '; it stays empty for good' : ''}`;
   return [
     { action: 'create', detail: made, ...shown },
     ...(entries.length === 0 ? [] : [{ action: 'fill', detail: filled, ...shown }]),
-    ...(freeze === true
-      ? [{ action: 'freeze', detail: 'close it to writes from user space', ...shown }]
-      : []),
+    ...(freeze === true ? [{ action: 'freeze', detail: closed, ...shown }] : []),
   ];
+}
+
+function noticesOf({ entries = [], freeze, about }: MapSpecification): readonly string[] {
+  if (freeze !== true) return [];
+  if (entries.length === 0) return ['It is frozen and empty, for good: no entries were given.'];
+  const missing = about?.not_recoverable.find(({ member }) => member === 'entries');
+  if (missing === undefined) return [];
+  return ['It is frozen, for good, without the entries that its specification says it lacks.'];
 }
 
 function assertMayCreate({ isReadOnly, usesIds }: OperationEnvironment): void {

@@ -58,6 +58,19 @@ export function mapSpecification({ info, details, btf }: MapFacts, origin: Origi
   };
 }
 
+/**
+ * A specification without all of the map's entries, which says so and why. A frozen map that is made from it
+ * stays like that for good: nobody can put in later what is missing.
+ */
+export function lackingEntries(specification: MapSpecification, why: string): MapSpecification {
+  const { about, freeze, entries } = specification;
+  if (about === undefined) return specification;
+  const without = (entries ?? []).length === 0 ? 'empty' : 'without the rest';
+  const forGood = `; freeze is true: a map made from this is frozen ${without}, for good`;
+  const missing = { member: 'entries', reason: freeze === true ? `${why}${forGood}` : why };
+  return { ...specification, about: { ...about, not_recoverable: [...about.not_recoverable, missing] } };
+}
+
 function flagsOf({ type, flags }: MapInfo): string[] {
   return flags.filter((flag) => !callFlags.has(flag) && impliedFlags.get(type) !== flag);
 }

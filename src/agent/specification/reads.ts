@@ -14,7 +14,7 @@ import type { Page, Slice } from '../agent.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { EntryReads } from '../reads/entries.ts';
 import { Gatherer } from './gather.ts';
-import { type MapFacts, mapSpecification, type Origin } from './of-map.ts';
+import { lackingEntries, type MapFacts, mapSpecification, type Origin } from './of-map.ts';
 import { programSpecification } from './of-program.ts';
 import { parseStoredMap, parseStoredProgram } from './stored.ts';
 
@@ -51,9 +51,9 @@ export class AgentSpecifications {
     const facts = this.#mapFacts(choice);
     if (facts === undefined) return this.#storedMap(choice, entriesMax !== undefined);
     const specification = mapSpecification(facts, this.#originOf('map', choice.id, facts.fingerprint));
-    return entriesMax === undefined
-      ? specification
-      : await this.#withEntries(specification, choice.id, entriesMax);
+    if (entriesMax !== undefined) return await this.#withEntries(specification, choice.id, entriesMax);
+    if (specification.freeze !== true) return specification;
+    return lackingEntries(specification, 'they were not asked for (?entries=true)');
   }
 
   /** A program's. @throws PinfoldError object_not_found, not_supported */
@@ -116,11 +116,7 @@ export class AgentSpecifications {
 
   async #withEntries(specification: MapSpecification, id: number, limit: number): Promise<MapSpecification> {
     if (specification.type === 'struct_ops') {
-      return lacking(
-        specification,
-        'entries',
-        'its value has addresses of the kernel, which are not written',
-      );
+      return lackingEntries(specification, 'its value has addresses of the kernel, which are not written');
     }
     try {
       const { entries, isWhole } = await this.#readEntries(id, limit);
@@ -129,10 +125,10 @@ export class AgentSpecifications {
       const whole = { ...shape, ...contents, ...(about === undefined ? {} : { about }) };
       const rest = `the others are read with GET /v1/maps/${id}/entries`;
       const reason = `these are the first ${entries.length}; ${rest}`;
-      return isWhole ? whole : lacking(whole, 'entries', reason);
+      return isWhole ? whole : lackingEntries(whole, reason);
     } catch (error) {
       if (!isPinfoldError(error, 'not_readable') && !isPinfoldError(error, 'not_supported')) throw error;
-      return lacking(specification, 'entries', error.message);
+      return lackingEntries(specification, error.message);
     }
   }
 
@@ -170,7 +166,8 @@ export class AgentSpecifications {
           )
         : parseStoredMap({ document: stored?.document, parts: stored?.parts ?? {} });
     const dated = { ...whole, about: { ...origin, not_recoverable: whole.about?.not_recoverable ?? [] } };
-    return wantsEntries ? lacking(dated, 'entries', 'what was in it went with it') : dated;
+    if (!wantsEntries && whole.freeze !== true) return dated;
+    return lackingEntries(dated, 'what was in it went with it');
   }
 
   #storedProgram(choice: SpecifiedChoice): ProgramSpecification {
@@ -226,15 +223,6 @@ function goneOrigin(kind: SpecifiedKind, object: ObjectRecord, readAt: string | 
     first_seen: firstSeen,
     ...(readAt === undefined ? {} : { read_at: readAt }),
     ...(goneAt === null ? {} : { gone_at: goneAt }),
-  };
-}
-
-function lacking(specification: MapSpecification, member: string, reason: string): MapSpecification {
-  const { about } = specification;
-  if (about === undefined) return specification;
-  return {
-    ...specification,
-    about: { ...about, not_recoverable: [...about.not_recoverable, { member, reason }] },
   };
 }
 

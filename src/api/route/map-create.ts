@@ -18,6 +18,19 @@ const CreateQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const NewMap = Type.Object(
+  {
+    ...MapDocument.properties,
+    notices: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'what was done as it was asked for and may not have been meant: frozen and empty for good',
+      }),
+    ),
+  },
+  { $id: 'NewMap' },
+);
+
 /** New maps, each born with a pin. */
 export function addMapCreateRoute(app: App, { agent }: Parts): void {
   app.post('/v1/maps', {
@@ -31,7 +44,7 @@ export function addMapCreateRoute(app: App, { agent }: Parts): void {
       body: MapSpecification,
       response: answers({
         200: changed('The plan of a dry run, for which the map was made and let go.', PlanDocument),
-        201: changed('The new map.', MapDocument),
+        201: changed('The new map.', NewMap),
       }),
     },
     handler: async (request, reply) => {
@@ -47,7 +60,7 @@ export function addMapCreateRoute(app: App, { agent }: Parts): void {
       if (result.operationId !== undefined) reply.header('pinfold-operation', result.operationId);
       const { value } = agent.reads.object('map', result.mapId);
       reply.code(201).header('location', `/v1/maps/${result.mapId}`).header('etag', value.etag);
-      return value;
+      return { ...value, ...(result.notices.length === 0 ? {} : { notices: [...result.notices] }) };
     },
   });
 }
