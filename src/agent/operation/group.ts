@@ -140,7 +140,9 @@ function judge(
  * to say, and no hazard. @throws PinfoldError identity_mismatch
  */
 function assertStillThere(site: Site, lines: readonly Line[]): void {
-  for (const { path, subject } of lines.flatMap(({ vacates }) => vacates ?? [])) {
+  // What is discarded has no name but in the staging directory.
+  const named = lines.filter(({ kind }) => kind !== 'discard');
+  for (const { path, subject } of named.flatMap(({ vacates }) => vacates ?? [])) {
     const { state } = subject;
     if (state?.path === path && !isInode(site.findInode(path), state)) throw mismatch(path);
   }
