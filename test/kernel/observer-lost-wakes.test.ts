@@ -2,6 +2,13 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import test from 'node:test';
+import { ObjectInventory } from '../../src/agent/inventory/objects.ts';
+import {
+  type ObjectDepth,
+  type ObjectFindings,
+  ObjectSurvey,
+} from '../../src/agent/observer/object-survey.ts';
+import { Pace } from '../../src/agent/observer/pace.ts';
 import type { Kernel, Watcher } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { AT_FDCWD, rename } from '../../src/kernel/sys/calls.ts';
@@ -9,10 +16,11 @@ import { PinfoldError } from '../../src/model/error.ts';
 import { type Bpffs, mountBpffs, takeNumbers, unmountAll } from '../support/bpffs.ts';
 import { createMap } from '../support/bpftool.ts';
 import { disposable } from '../support/disposal.ts';
+import { hold } from '../support/hold.ts';
 import { nameChanger } from '../support/name-changes.ts';
-import { everyPin, mountId, startAgent } from '../support/observed.ts';
+import { everyPin, mountId, realClock, startAgent } from '../support/observed.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { untilPasses } from '../support/until.ts';
+import { until, untilPasses } from '../support/until.ts';
 
 /**
  * The real kernel, but with another watcher: inotify that says nothing, or too much, cannot be provoked at
@@ -26,6 +34,7 @@ function withWatcher(make: (onWake: (watch: number | 'overflow') => void) => Wat
 const soon = { quickMs: 200, fullMs: 500, wakeMs: 20 };
 const rarely = { quickMs: 600_000, fullMs: 600_000, wakeMs: 20 };
 const patience = { timeoutMs: 60_000, everyMs: 50 };
+const byNumber = (one: number, other: number): number => one - other;
 
 test('without any wake the walks alone see every change', async () => {
   using bpffs = mountBpffs();
@@ -50,6 +59,40 @@ test('without any wake the walks alone see every change', async () => {
   const events = observed.store.events.list({ mount: mountId(bpffs.dev), afterSeq: since, limit: 1000 });
   assert.equal(events.filter(({ type }) => type === 'pin.created').length, 15);
   assert.ok(added > 0, 'the observer asked to be woken');
+});
+
+test('a look at the objects that must end leaves the rest to the next ones, and says so', async () => {
+  using kernel = openKernel();
+  const inventory = new ObjectInventory();
+  const survey = new ObjectSurvey(kernel, inventory);
+  const look = async (depth: ObjectDepth): Promise<ObjectFindings> => {
+    const findings = await survey.look(depth, new Map(), new Pace(realClock));
+    for (const { kind, id } of findings.gone) inventory.remove(kind, id);
+    for (const object of findings.appeared) inventory.set({ ...object, firstSeen: '' });
+    return findings;
+  };
+  const first = await look({ all: true, describeKnown: true });
+  assert.ok(first.isComplete);
+  using maker = await hold(...Array<string>(200).fill('map:hash:4:8:1:pf_many:0'));
+  const ids = maker.objects.map(({ id }) => id);
+  const areThere = (): boolean => ids.every((id) => inventory.find('map', id) !== undefined);
+  const told: number[] = [];
+  const lookBriefly = async (): Promise<boolean> => {
+    let left = 50;
+    const { appeared, isComplete } = await look({
+      all: false,
+      describeKnown: false,
+      isOver: () => left-- <= 0,
+    });
+    assert.ok(appeared.length <= 50);
+    told.push(...appeared.flatMap(({ kind, id }) => (kind === 'map' && ids.includes(id) ? id : [])));
+    if (isComplete) assert.ok(areThere(), 'what is left is not passed over');
+    return isComplete;
+  };
+  assert.equal(await lookBriefly(), false);
+  // Others make objects, too.
+  await until('a look that leaves nothing', lookBriefly, (isComplete) => isComplete, patience);
+  assert.deepEqual(told.toSorted(byNumber), ids.toSorted(byNumber));
 });
 
 test('names that never rest do not keep a pass from its end', async () => {

@@ -11,6 +11,8 @@ export interface ObjectFindings {
   readonly gone: readonly ObjectEntry[];
   /** The same objects, described anew. */
   readonly refreshed: readonly DescribedObject[];
+  /** Whether that is all that differs; the rest is for the next look. */
+  readonly isComplete: boolean;
 }
 
 /** An object as the kernel described it. */
@@ -30,7 +32,12 @@ export interface ObjectDepth {
   readonly all: boolean;
   /** Describe those that are known, too: some of what is told of an object changes while it lives. */
   readonly describeKnown: boolean;
+  /** Asked before each object that is new: what is left then is for the next look. Never, unless told. */
+  readonly isOver?: () => boolean;
 }
+
+/** Objects that are gone, to be told after one look; each takes some 0.1 ms to be written. */
+const goneMax = 2000;
 
 /**
  * Finds which objects appeared and which are gone.
@@ -47,6 +54,8 @@ export class ObjectSurvey {
   readonly #highest = new Map<ObjectKind, number>();
   /** What the inventory was compared with; while nothing moves the kernel's reader gives the same map. */
   readonly #compared = new Map<ObjectKind, ReadonlyMap<number, Counters>>();
+  /** Kinds with objects that a look has left to the next. */
+  readonly #behind = new Set<ObjectKind>();
 
   constructor(kernel: Kernel, objects: ObjectInventory) {
     this.#kernel = kernel;
@@ -71,39 +80,48 @@ export class ObjectSurvey {
     seen: ReadonlyMap<string, DescribedObject>,
     pace: Pace,
   ): Promise<ObjectFindings> {
-    const appeared = new Map<string, DescribedObject>();
-    const gone: ObjectEntry[] = [];
-    const refreshed: DescribedObject[] = [];
-    for (const object of seen.values()) this.#compare(object, { appeared, gone, refreshed });
+    const findings: Findings = { appeared: new Map(), gone: [], refreshed: [] };
+    for (const object of seen.values()) this.#compare(object, findings);
     for (const kind of objectKinds) {
-      const ids = depth.all ? this.#listAlive(kind, depth.describeKnown) : this.#listNew(kind);
+      const isAll = depth.all || this.#behind.has(kind);
+      const ids = isAll ? this.#listAlive(kind, depth.describeKnown) : this.#listNew(kind);
       if (ids === 'unchanged') continue;
+      this.#behind.delete(kind);
       const known = this.#objects.ids(kind).items();
-      if (depth.all) {
-        for (const id of without(known, ids)) {
-          const entry = this.#objects.find(kind, id);
-          if (entry !== undefined) gone.push(entry);
-        }
-      }
+      if (isAll) this.#lose(kind, without(known, ids), { findings, depth });
       const wanted = depth.describeKnown ? ids : [...without(ids, known)];
       for (const id of wanted) {
         if (seen.has(`${kind}:${id}`)) continue;
+        if (depth.isOver?.() === true) {
+          this.#behind.add(kind);
+          break;
+        }
         const described = this.#kernel.objects.describe(kind, id);
-        if (described !== undefined) this.#compare({ kind, id, ...described }, { appeared, gone, refreshed });
+        if (described !== undefined) this.#compare({ kind, id, ...described }, findings);
         await pace.restIfOver();
       }
     }
-    return { appeared: [...appeared.values()], gone, refreshed };
+    const { appeared, gone, refreshed } = findings;
+    return { appeared: [...appeared.values()], gone, refreshed, isComplete: this.#behind.size === 0 };
   }
 
-  #compare(
-    object: DescribedObject,
-    findings: {
-      readonly appeared: Map<string, DescribedObject>;
-      readonly gone: ObjectEntry[];
-      readonly refreshed: DescribedObject[];
-    },
+  /** Notes what is gone, as much of it as one look may tell. */
+  #lose(
+    kind: ObjectKind,
+    ids: Iterable<number>,
+    { findings, depth }: { readonly findings: Findings; readonly depth: ObjectDepth },
   ): void {
+    for (const id of ids) {
+      if (findings.gone.length >= goneMax && depth.isOver !== undefined) {
+        this.#behind.add(kind);
+        return;
+      }
+      const entry = this.#objects.find(kind, id);
+      if (entry !== undefined) findings.gone.push(entry);
+    }
+  }
+
+  #compare(object: DescribedObject, findings: Findings): void {
     const known = this.#objects.find(object.kind, object.id);
     if (known?.fingerprint === object.fingerprint) {
       findings.refreshed.push(object);
@@ -122,7 +140,8 @@ export class ObjectSurvey {
     if (kind === 'btf' || this.#kernel.counters.unavailable(kind) !== undefined)
       return this.#walkIds(kind, 0);
     const counters = this.#kernel.counters.readAll(kind);
-    if (counters === this.#compared.get(kind) && !evenIfUnchanged) return 'unchanged';
+    const isSame = counters === this.#compared.get(kind) && !this.#behind.has(kind);
+    if (isSame && !evenIfUnchanged) return 'unchanged';
     this.#compared.set(kind, counters);
     this.#objects.setCounters(kind, counters);
     this.#note(kind, counters.ids.at(-1) ?? 0);
@@ -142,6 +161,13 @@ export class ObjectSurvey {
   #note(kind: ObjectKind, id: number): void {
     this.#highest.set(kind, Math.max(id, this.#highest.get(kind) ?? 0));
   }
+}
+
+/** What a look has found so far; new objects by `kind:id`. */
+interface Findings {
+  readonly appeared: Map<string, DescribedObject>;
+  readonly gone: ObjectEntry[];
+  readonly refreshed: DescribedObject[];
 }
 
 /** Those of the first list that are not in the second. */

@@ -53,6 +53,9 @@ const roundsMax = 4;
 /** For how long a pass begins such readings: names that never rest would keep it from its end. */
 const chaseMs = 1000;
 
+/** For how long a pass describes objects that are new, if nobody waits for it; the next one goes on. */
+const describeMs = 300;
+
 /** Attributes of all names are read this often: where inotify tells of them, and where it cannot. */
 const attributesEveryMs = { watched: 600_000, unwatched: 60_000 } as const;
 
@@ -137,7 +140,7 @@ export class Observer {
     const objects = await this.#surveyObjects(depth, seen, pace);
     const origin = { at: clock.now().toISOString(), actor: isFirst ? 'unknown' : 'kernel' };
     await this.#write({ surveys, objects, origin, pace });
-    this.observedAt = began;
+    if (objects.isComplete) this.observedAt = began;
     this.#parts.recorder.beginObserving();
   }
 
@@ -230,14 +233,17 @@ export class Observer {
     pace: Pace,
   ): Promise<ObjectFindings> {
     const { objects, clock } = this.#parts;
-    if (objects === undefined) return { appeared: [], gone: [], refreshed: [] };
+    if (objects === undefined) return { appeared: [], gone: [], refreshed: [], isComplete: true };
     const began = clock.monotonicMs();
     if (seen.size > 0 || objects.hasNew()) this.#stirred = 2;
     const sinceMs = began - this.#objectsReadAtMs;
     const share = this.#stirred > 0 ? objectsShare.stirred : objectsShare.resting;
     const isDue = sinceMs >= Math.max(900, this.#objectsCostMs * share);
     const all = kind !== 'quick' || isDue;
-    const findings = await objects.look({ all, describeKnown: kind === 'fresh' }, seen, pace);
+    // Names do not wait for thousands of objects that others make; whoever asks waits for all of them.
+    const isOver = () => clock.monotonicMs() - began >= describeMs;
+    const depth = kind === 'fresh' ? { all, describeKnown: true } : { all, describeKnown: false, isOver };
+    const findings = await objects.look(depth, seen, pace);
     if (!all) return findings;
     this.#stirred = Math.max(0, this.#stirred - 1);
     this.#objectsReadAtMs = began;
