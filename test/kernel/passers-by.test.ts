@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, unlinkSync } from 'node:fs';
 import test from 'node:test';
 import { carryOut } from '../../src/agent/operation/carry-out.ts';
 import { pinRequest, unpinRequest } from '../../src/agent/operation/request.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
+import { isInDoubt } from '../../src/model/hazard.ts';
+import { limits } from '../../src/model/limits.ts';
 import type { StepName } from '../../src/model/step.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
 import { hold } from '../support/hold.ts';
 import { type Child, start } from '../support/process.ts';
-import { asking, at, benchForFile, failsWith, path } from './changes-fixture.ts';
+import { asking, at, benchForFile, failsWith, openBench, path } from './changes-fixture.ts';
 
 const bench = benchForFile();
 const { changes } = bench;
@@ -92,4 +94,36 @@ test('whoever stays is a holder, and so is another pin', async () => {
   at(bench, 'unpin.checked', () => staying.kill('SIGUSR1'));
   changes.unpin(path('stays1'), undefined, asking());
   assert.deepEqual([existsSync(named('stays1')), pinnedMap(named('stays2')).id], [false, id]);
+});
+
+test('a pin that somebody removes while its removal is planned is told so, and is no hazard', () => {
+  const remove: (() => void)[] = [];
+  using own = openBench({
+    wrap: (kernel) => {
+      const { counters } = kernel;
+      const readOne: typeof counters.readOne = (...of) => {
+        remove.pop()?.();
+        return counters.readOne(...of);
+      };
+      const unavailable = counters.unavailable.bind(counters);
+      return { ...kernel, counters: { unavailable, readAll: counters.readAll, readOne } };
+    },
+  });
+  const name = `${own.bpffs.path}/gone`;
+  createMap(name);
+  remove.push(() => unlinkSync(name));
+  assert.throws(() => own.changes.unpin(path('gone'), undefined, asking()), failsWith('identity_mismatch'));
+});
+
+test('as many references as may pass by at once are in doubt, one more is not', () => {
+  const isDoubted = (left: number, going = 1): boolean => {
+    const counters = { refcnt: BigInt(1 + going + left), usercnt: BigInt(1 + going) };
+    return isInDoubt({ kind: 'map', type: 'hash', counters, ours: 1, going });
+  };
+  const { passersByMax } = limits;
+  assert.deepEqual(
+    [0, 1, passersByMax, passersByMax + 1].map((left) => isDoubted(left)),
+    [false, true, true, false],
+  );
+  assert.equal(isDoubted(0, 2), true, 'the first of two may be asked about alone');
 });
