@@ -7,6 +7,7 @@ import { UsageError } from './exit.ts';
 import { type Style, styleFor } from './format/style.ts';
 import type { Io } from './io.ts';
 import { type LineWriter, lineWriter } from './output.ts';
+import { nothingTyped, type Typed, typedOf } from './typed.ts';
 
 /** How a command prints what it found. */
 export const formats = ['table', 'wide', 'json', 'ndjson', 'yaml', 'name'] as const;
@@ -34,6 +35,8 @@ export interface Cli {
   readonly err: LineWriter;
   readonly style: Style;
   globals(): Globals;
+  /** The command that runs. */
+  typed(): Typed;
   /** The agent; connected to at the first call. @throws UsageError, ClientError unreachable, socket_denied */
   client(): Promise<PinfoldClient>;
   /** From now on `client` is the manager itself, also where --node names nodes behind it. */
@@ -45,6 +48,10 @@ export interface Cli {
 export function makeCli(root: Command, io: Io, local: Local): Cli {
   let opened: Promise<PinfoldClient> | undefined;
   let isManager = false;
+  let typed = nothingTyped;
+  root.hook('preAction', (_, command) => {
+    typed = typedOf(command);
+  });
   const globals = (): Globals => parseGlobals(root.opts<GlobalFlags>(), io);
   return {
     io,
@@ -53,6 +60,7 @@ export function makeCli(root: Command, io: Io, local: Local): Cli {
     err: lineWriter(io.stderr),
     style: styleFor(io.isTTY.stdout, io.env),
     globals,
+    typed: () => typed,
     client: () => {
       const { tlsCa, clientCert, clientKey } = root.opts<GlobalFlags>();
       const node = isManager ? undefined : oneOf(globals().nodes);

@@ -2,6 +2,8 @@ import { ClientError } from '../client/client-error.ts';
 import { isPinfoldError } from '../model/error.ts';
 import { escapeText } from '../model/escape.ts';
 import { type ExitCode, exitCodes, NotFoundError, UsageError } from './exit.ts';
+import { inTypedWords } from './pointer-words.ts';
+import { nothingTyped, type Typed } from './typed.ts';
 
 /** How a failure is told: what happened, what to do about it, and the exit code. Printable lines. */
 export interface Failure {
@@ -11,12 +13,12 @@ export interface Failure {
 }
 
 /** Finds the words for anything a command may throw; undefined for a mistake in the program itself. */
-export function failureOf(thrown: unknown): Failure | undefined {
+export function failureOf(thrown: unknown, typed: Typed = nothingTyped): Failure | undefined {
   if (thrown instanceof UsageError)
     return { sentence: thrown.message, advice: [], exitCode: exitCodes.usage };
   if (thrown instanceof NotFoundError)
     return { sentence: thrown.message, advice: [], exitCode: exitCodes.notFound };
-  if (thrown instanceof ClientError) return failureOfClient(thrown);
+  if (thrown instanceof ClientError) return failureOfClient(thrown, typed);
   if (isPinfoldError(thrown, 'bad_path')) {
     const advice = ['Give the path inside the bpffs, such as tc/globals/my_map.'];
     return { sentence: escapeDetail(thrown.message), advice, exitCode: exitCodes.usage };
@@ -26,16 +28,35 @@ export function failureOf(thrown: unknown): Failure | undefined {
   return { sentence: escapeDetail(thrown.message), advice: [], exitCode };
 }
 
-function failureOfClient(error: ClientError): Failure {
+function failureOfClient(error: ClientError, typed: Typed): Failure {
   const hazards = hazardsOf(error);
-  const advice = [...(advices[error.code] ?? [])];
+  const advice = [...(advices[error.code] ?? [])].filter((line) => isFor(line, typed));
+  if (isOfBytes(error) && typed.flags.has('--key-as')) advice.push(bytesAdvice);
   if (hazards.length > 0) advice.push(`To do it all the same, repeat it with --accept ${hazards.join(',')}`);
   const operation = error.problem?.operation_id;
   if (error.code === 'outcome_unknown' && operation !== undefined) {
     advice.push(`Ask what became of it: pinfold get operation ${escapeText(operation)}`);
   }
-  return { sentence: escapeDetail(error.message), advice, exitCode: exitCodeOf(error) };
+  const sentence = escapeDetail(inTypedWords(error.message, typed));
+  return { sentence, advice, exitCode: exitCodeOf(error) };
 }
+
+/** Advice to repeat a command with an option is for commands that have it. */
+function isFor(line: string, { flags }: Typed): boolean {
+  const [, flag] = /repeat it with (--[a-z-]+)/.exec(line) ?? [];
+  return flag === undefined || flags.has(flag);
+}
+
+/** Tells whether a key or a value was refused that could be written in another form. */
+function isOfBytes({ code, problem }: ClientError): boolean {
+  if (code !== 'invalid_input') return false;
+  const errors: unknown = problem?.['errors'];
+  if (!Array.isArray(errors)) return true;
+  return errors.some(({ pointer }) => pointer === '/query/key' || pointer === '/body/value');
+}
+
+const bytesAdvice =
+  'Say what bytes without types are, --key-as u32, --value-as ipv4, or give them: hex:0a000001.';
 
 /** The hazards a refusal names, in the words `--accept` takes. */
 export function hazardsOf(error: ClientError): readonly string[] {

@@ -14,6 +14,12 @@ export async function readDocument(io: Io, file: string): Promise<unknown> {
   const document = parseDocument(file === '-' ? await readAll(io) : readText(file));
   const [problem] = document.errors;
   if (problem !== undefined)
-    throw new UsageError(`The file is neither YAML nor JSON: ${escapeText(problem.message)}`);
+    throw new UsageError(`The file is neither YAML nor JSON: ${escapeText(sentenceOf(problem))}.`);
   return document.toJS();
+}
+
+/** What is wrong and where, without the picture of the place that follows on lines of its own. */
+function sentenceOf({ message }: Error): string {
+  const [line = ''] = message.split('\n');
+  return line.replace(/[.:]$/, '');
 }

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import test from 'node:test';
 import { parseId, parseLabels, parsePathArgument, parseTime, prefixQuery } from '../../src/cli/argument.ts';
 import { UsageError } from '../../src/cli/exit.ts';
+import { failureOf } from '../../src/cli/failure.ts';
 import { ageOf, formatAge } from '../../src/cli/format/age.ts';
 import { describeDocument } from '../../src/cli/format/describe.ts';
 import { styleFor } from '../../src/cli/format/style.ts';
 import { formatTable } from '../../src/cli/format/table.ts';
 import { treeLines } from '../../src/cli/format/tree.ts';
 import { cutTo, displayWidth } from '../../src/cli/format/width.ts';
+import { readDocument } from '../../src/cli/read-document.ts';
+import type { Typed } from '../../src/cli/typed.ts';
 import { parseAddress } from '../../src/client/address.ts';
+import { ClientError } from '../../src/client/client-error.ts';
 
 test('widths are those of terminal cells', () => {
   const widths = { abc: 3, é: 1, 'e\u0301': 1, 日本: 4, ｗ: 2, '👍': 2, 한: 2, '': 0 };
@@ -159,4 +164,62 @@ test('addresses are sockets or origins, and nothing that carries more', () => {
   ]) {
     assert.equal(parseAddress(text), undefined, text);
   }
+});
+
+function refusal(detail: string, pointer?: string, code = 'invalid_input'): ClientError {
+  const errors = pointer === undefined ? {} : { errors: [{ pointer, detail }] };
+  return new ClientError({ code, status: 422, title: 'No', detail, ...errors }, detail);
+}
+
+test('refusals name what was typed, not what was sent', () => {
+  const typed = (path: string, ...flags: readonly string[]): Typed => ({
+    path,
+    flags: new Set(flags),
+    isFromFile: false,
+  });
+  const told = (error: ClientError, by: Typed): string => failureOf(error, by)?.sentence ?? '';
+  const size = refusal('/body/key_size of a hash must be 1 at least.', '/body/key_size');
+  const create = typed('create map', '--key');
+  assert.equal(told(size, create), '--key of a hash must be 1 at least.');
+  assert.equal(told(size, { ...create, isFromFile: true }), 'key_size of a hash must be 1 at least.');
+  assert.equal(told(refusal('/body/flags/1 is no flag of maps.'), create), '--flag is no flag of maps.');
+  const entry = refusal('Not valid: /body/entries/3/key: 4 bytes are wanted.');
+  assert.equal(told(entry, create), 'Not valid: entries/3/key: 4 bytes are wanted.');
+  assert.equal(told(refusal('/query/odd is not known here.'), create), 'odd is not known here.');
+  const path = refusal('Cannot open "a/body/x" or /proc/5.');
+  assert.equal(told(path, create), 'Cannot open "a/body/x" or /proc/5.');
+  const key = refusal('/query/key: 4 bytes are wanted.', '/query/key');
+  const failure = failureOf(key, typed('entry get', '--key-as', '--value-as'));
+  assert.equal(failure?.sentence, 'KEY: 4 bytes are wanted.');
+  assert.match(failure?.advice.join() ?? '', /--key-as u32/);
+  assert.deepEqual(failureOf(key, typed('describe'))?.advice, []);
+});
+
+test('advice to repeat a command with an option is for commands that have it', () => {
+  const missing = refusal('The directory is not there.', undefined, 'parent_not_found');
+  const having = (...flags: readonly string[]): Typed => ({
+    path: 'x',
+    flags: new Set(flags),
+    isFromFile: false,
+  });
+  assert.match(failureOf(missing, having('--parents'))?.advice.join() ?? '', /repeat it with --parents/);
+  assert.deepEqual(failureOf(missing, having('--fresh'))?.advice, []);
+});
+
+test('a broken file is told in one line, with its place', async () => {
+  const io = {
+    stdin: Readable.from(['a: [\n']),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: {},
+    isTTY: { stdin: false, stdout: false, stderr: false },
+    columns: 80,
+    rows: 24,
+    now: () => new Date(),
+  };
+  await assert.rejects(readDocument(io, '-'), (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(error.message, /^The file is neither YAML nor JSON: [^\\]+ at line \d, column \d\.$/);
+    return true;
+  });
 });
