@@ -23,7 +23,7 @@ export async function describeApi(): Promise<string> {
   const api = await createApi({
     parts: {
       agent: silent,
-      pinsets: { list: unused, get: unused, diff: unused },
+      pinsets: { list: unused, get: unused, diff: unused, trouble: undefined },
       tokens: silent.store.tokens,
       metrics,
       webhooks: silentWebhooks,

@@ -51,7 +51,7 @@ export interface ServiceParts {
 export interface Parts extends ServiceParts {
   readonly agent: Agent;
   readonly webhooks: Pick<Webhooks, WebhookCalls>;
-  readonly pinsets: Pick<NodePinSets, 'list' | 'get' | 'diff'>;
+  readonly pinsets: Pick<NodePinSets, 'list' | 'get' | 'diff' | 'trouble'>;
   readonly tokens: TokenRecords;
   /** The directory of `POST /v1/backup`. */
   readonly backupDir: string;

@@ -78,7 +78,12 @@ export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
     tokens: manager?.tokens,
     roleMax,
     gate: new ManagerGate({ signatures, isKeyShared, roleMax }),
-    pinsets: new NodePinSets({ ...options, labels, statuses: () => reconciler.statuses }),
+    pinsets: new NodePinSets({
+      ...options,
+      labels,
+      statuses: () => reconciler.statuses,
+      trouble: () => (isAlone ? undefined : (registration?.trouble ?? reconciler.trouble)),
+    }),
     join: async (addresses) => {
       const member = memberOf(options, addresses, isAlone);
       registration = new Registration({ store, node, member, digest: digester(options.agent), log });

@@ -3,9 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import test from 'node:test';
 import { clusterPrefix } from '../../src/model/cluster/key.ts';
+import type { ClusterStore } from '../../src/model/cluster/store.ts';
+import { PinfoldError } from '../../src/model/error.ts';
 import type { DesiredPin, PinSet } from '../../src/model/schema/pinset.ts';
 import { createMap, isAlive, lookupEntry, pinnedMap, updateEntry } from '../support/bpftool.ts';
+import { realClock } from '../support/observed.ts';
 import { nodeName, type PinSetNode, pinSetNode, putDesired } from '../support/pinset-node.ts';
+import { openTestStore } from '../support/store.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { untilPasses } from '../support/until.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 50 };
@@ -122,6 +127,41 @@ test('a protected map outlives its name, and gets it back with what is in it', a
     assert.ok(isAlive('map', id));
   } finally {
     await node[Symbol.asyncDispose]();
+  }
+});
+
+test('a node that may not write what it came to says so once, goes on, and is heard when it may', async () => {
+  using dir = tempDir('refusing');
+  const disk = openTestStore(dir.path, { clock: realClock });
+  const inner = disk.openCluster();
+  let isRefusing = true;
+  const cluster: ClusterStore = {
+    get: async (key) => await inner.get(key),
+    list: async (prefix) => await inner.list(prefix),
+    lease: async (seconds) => await inner.lease(seconds),
+    watch: (prefix, from, signal) => inner.watch(prefix, from, signal),
+    close: async () => await inner.close(),
+    txn: async (wanted) => {
+      const isStatus = wanted.changes.some((change) => 'put' in change && /\/status\//.test(change.put));
+      if (isStatus && isRefusing) throw new PinfoldError('forbidden', { detail: 'etcd says no.' });
+      return await inner.txn(wanted);
+    },
+  };
+  try {
+    await using node = await pinSetNode({ cluster });
+    await node.put('one', 1, { ...edge, pins: [acl] });
+    await untilPasses(() => assert.ok(existsSync(node.path(acl.path))), patience);
+    await untilPasses(() => assert.equal(node.own.trouble, 'etcd says no.'), patience);
+    await node.put('two', 1, { ...edge, pins: [{ ...acl, path: 'two' }] });
+    await untilPasses(() => assert.ok(existsSync(node.path('two'))), patience);
+    assert.equal(node.logs.filter((line) => /etcd says no/.test(line)).length, 1);
+    isRefusing = false;
+    node.reconciler.wake();
+    await node.untilState('two', 1, 'ok');
+    await untilPasses(() => assert.equal(node.own.trouble, undefined), patience);
+  } finally {
+    await inner.close();
+    disk.close();
   }
 });
 

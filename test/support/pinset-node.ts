@@ -100,7 +100,11 @@ export async function pinSetNode(options: PinSetNodeOptions = {}): Promise<PinSe
   };
   return {
     ...{ at, bpffs, cluster, reconciler, logs, status },
-    own: new NodePinSets({ ...parts, statuses: () => reconciler.statuses }),
+    own: new NodePinSets({
+      ...parts,
+      statuses: () => reconciler.statuses,
+      trouble: () => reconciler.trouble,
+    }),
     path: (name) => join(bpffs.path, name),
     put: async (name, generation, spec, more = {}) =>
       await putDesired(cluster, name, { generation, spec, ...more }),

@@ -4,7 +4,7 @@ import type { App, Parts } from '../app.ts';
 import { NoQuery } from '../params.ts';
 
 /** What this machine is and what its kernel can do. */
-export function addNodeRoute(app: App, { agent }: Parts): void {
+export function addNodeRoute(app: App, { agent, pinsets }: Parts): void {
   app.get('/v1/node', {
     config: { role: 'viewer' },
     schema: {
@@ -14,6 +14,9 @@ export function addNodeRoute(app: App, { agent }: Parts): void {
       querystring: NoQuery,
       response: answers({ 200: json('The node.', NodeDocument) }),
     },
-    handler: () => agent.reads.node(),
+    handler: () => {
+      const { trouble } = pinsets;
+      return { ...agent.reads.node(), ...(trouble === undefined ? {} : { fleet_trouble: trouble }) };
+    },
   });
 }

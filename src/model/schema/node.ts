@@ -28,6 +28,9 @@ export const NodeDocument = Type.Object(
     objects: Type.Record(Type.String(), Type.Integer()),
     started_at: Time,
     observed_at: Time,
+    fleet_trouble: Type.Optional(
+      Type.String({ description: 'why the fleet does not hear of this node, or not of its pin sets' }),
+    ),
   },
   { $id: 'Node' },
 );

@@ -23,6 +23,8 @@ export interface NodePinSetParts {
   readonly labels: Labels;
   readonly clock: Clock;
   readonly statuses: () => ReadonlyMap<string, PinSetStatus>;
+  /** Why the fleet does not hear of this node. */
+  readonly trouble: () => string | undefined;
 }
 
 /** A set nobody has named yet is looked at under this name. */
@@ -34,6 +36,11 @@ export class NodePinSets {
 
   constructor(parts: NodePinSetParts) {
     this.#parts = parts;
+  }
+
+  /** Why the fleet does not hear of this node, or not of its pin sets; undefined while it does. */
+  get trouble(): string | undefined {
+    return this.#parts.trouble();
   }
 
   /** Those that were applied and are not gone, in order of their names. */

@@ -66,6 +66,11 @@ export class PinSetReconciler {
     return this.#statuses;
   }
 
+  /** Why the fleet is not told of them; undefined while it is. */
+  get trouble(): string | undefined {
+    return this.#status.trouble;
+  }
+
   /** Begins. Resolves after the first pass, also where the store cannot be reached. */
   async start(): Promise<void> {
     this.#options.agent.statistics.onEvents((events) => this.#heed(events));

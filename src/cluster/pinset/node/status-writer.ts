@@ -24,6 +24,7 @@ export interface StatusWriterOptions {
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #mirror: Mirror;
+  #trouble: string | undefined;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -32,6 +33,11 @@ export class StatusWriter {
       if (keys.some((key) => key.startsWith(own))) options.onChange();
     };
     this.#mirror = new Mirror({ ...options, prefix: clusterPrefix('nodes', options.node), onChange });
+  }
+
+  /** Why the fleet is not told what this node came to; undefined while it is, or the store is away. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   async start(): Promise<void> {
@@ -58,9 +64,22 @@ export class StatusWriter {
         if (name === undefined || statuses.has(name) || !isClusterName(name)) continue;
         await store.txn({ conditions: [], changes: [{ delete: clusterKey('nodes', node, 'status', name) }] });
       }
+      this.#note(undefined);
     } catch (error) {
       if (!isPinfoldError(error)) throw error;
+      // That the store is away is told by its mirrors.
+      if (error.code !== 'cluster_unavailable') this.#note(error.message);
     }
+  }
+
+  #note(trouble: string | undefined): void {
+    const { log, node } = this.#options;
+    if (trouble !== undefined && trouble !== this.#trouble)
+      log.warn('the fleet is not told what its pin sets came to here; it is tried again', {
+        node,
+        cause: trouble,
+      });
+    this.#trouble = trouble;
   }
 }
 
