@@ -2691,6 +2691,67 @@ export interface components {
             /** @description the secret; told once and kept nowhere, so null when a repeated Idempotency-Key is answered */
             token: string | null;
         };
+        NewMap: {
+            /** @constant */
+            kind: "map";
+            /** @description the kernel’s id; ids are reused */
+            id: number;
+            /** @description as bpftool names it; `type_<N>` for one this build does not know */
+            type: string;
+            /** @description cut to 15 bytes by the kernel; empty before Linux 4.15 */
+            name: string;
+            /** @description bytes of a key */
+            key_size: number;
+            /** @description bytes of a value; of one CPU’s value for per-CPU maps */
+            value_size: number;
+            /** @description how many entries fit; bytes for ring buffers, pages for arenas */
+            max_entries: number;
+            /** @description flags as the kernel’s number */
+            map_flags: number;
+            /** @description names of the flags; `bit_<N>` for one this build does not know */
+            flags: string[];
+            /** @description what the type makes of it, as a decimal number; Linux 5.16 */
+            map_extra?: string;
+            /** @description network device a map is offloaded to */
+            ifindex?: number;
+            /** @description device number of that device’s network namespace */
+            netns_dev?: string;
+            /** @description inode of that device’s network namespace */
+            netns_ino?: number;
+            /** @description BTF object that describes keys and values */
+            btf_id?: number;
+            /** @description type of a key in that BTF */
+            btf_key_type_id?: number;
+            /** @description type of a value in that BTF */
+            btf_value_type_id?: number;
+            /** @description struct_ops: type of the value in the kernel’s BTF; Linux 5.6 */
+            btf_vmlinux_value_type_id?: number;
+            /** @description struct_ops: the kernel or module BTF that type is in; Linux 6.9 */
+            btf_vmlinux_id?: number;
+            /** @description closed to writes from user space for good; Linux 5.2 */
+            frozen?: boolean;
+            /** @description bytes of memory the kernel accounts to it */
+            memlock?: number;
+            /** @description prog_array: type of the programs it takes */
+            owner_prog_type?: string;
+            /** @description prog_array: whether those must be compiled */
+            owner_jited?: boolean;
+            /** @description which members are absent because the map may not be opened, and why that is so */
+            unread?: string;
+            /** @description what makes this object differ from another that gets the same id */
+            fingerprint: string;
+            pins: {
+                mount: string;
+                path: string;
+                path_bytes?: string;
+            }[];
+            references: components["schemas"]["References"];
+            /** Format: date-time */
+            first_seen?: string;
+            etag: string;
+            /** @description what was done as it was asked for and may not have been meant: frozen and empty for good */
+            notices?: string[];
+        };
         NewToken: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
@@ -2779,6 +2840,8 @@ export interface components {
             started_at: string;
             /** Format: date-time */
             observed_at: string;
+            /** @description why the fleet does not hear of this node, or not of its pin sets */
+            fleet_trouble?: string;
         };
         NodePinSet: {
             name: string;
@@ -4822,7 +4885,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Map"];
+                    "application/json": components["schemas"]["NewMap"];
                 };
             };
             /** @description A refusal; `code` says which. */
