@@ -18,8 +18,8 @@ export interface FindingAgent extends AsyncDisposable {
   /** The ids, in order, of the objects among these that a rule objects to now. */
   idsOf(rule: RuleId, ids: readonly number[]): Promise<readonly number[]>;
   /**
-   * Waits until these of the objects, and no others of them, are what a rule objects to. Others on the machine
-   * open objects in passing, and are holders as long as that.
+   * Waits until these of the objects, and no others of them, are what a rule objects to. Others on the
+   * machine open objects in passing, and are holders as long as that.
    */
   untilFound(rule: RuleId, among: readonly number[], expected: readonly number[]): Promise<void>;
 }

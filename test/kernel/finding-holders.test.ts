@@ -148,7 +148,7 @@ test('what systemd loads on a fresh machine is no finding, however long it stays
   assert.ok(ours.some(({ subject }) => subject.kind === 'link'));
 });
 
-test('a finding is told with the time when it is told: others have written since rules were begun', async () => {
+test('a finding has the time when it is told: others have written since rules were tried', async () => {
   const kernel = openKernel();
   const readings: { readonly seq: number; readonly at: number }[] = [];
   const lastSeq = (): number => at.observed.store.events.lastSeq();

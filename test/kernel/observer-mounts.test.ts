@@ -21,8 +21,8 @@ function pathsIn(agent: Agent, mount: string): string[] {
 }
 
 /**
- * A bpffs with a number that the agent has not seen, and that is not the next to be given out when it is gone:
- * other tests mount all the time.
+ * A bpffs with a number that the agent has not seen, and that is not the next to be given out when it is
+ * gone: other tests mount all the time.
  */
 function newNumber(agent: Agent): Bpffs {
   const seen = new Set(agent.reads.mounts().value.map(({ id }) => id));

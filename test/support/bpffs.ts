@@ -35,9 +35,9 @@ export function mountBpffs(options?: string): Bpffs {
 }
 
 /**
- * Takes numbers of file systems. The kernel gives out the lowest that is free (fs/super.c, get_anon_bdev), also
- * to what other tests mount: what is mounted while these are taken has a higher one, and after they were let
- * go and it was unmounted others get these numbers first, not its.
+ * Takes numbers of file systems. The kernel gives out the lowest that is free (fs/super.c, get_anon_bdev),
+ * also to what other tests mount: what is mounted while these are taken has a higher one, and after they were
+ * let go and it was unmounted others get these numbers first, not its.
  */
 export function takeNumbers(count = 16): Disposable {
   const taken = Array.from({ length: count }, () => mountBpffs());

@@ -9,8 +9,9 @@ let taken = 0;
 /**
  * Ports of loopback for servers that must be told theirs, and have it again when they come back.
  *
- * They lie below those that the kernel gives to whoever asks for any (net.ipv4.ip_local_port_range), so nobody
- * else's connection or listener is given one while its server is down. Each process draws from its own.
+ * They lie below those that the kernel gives to whoever asks for any (net.ipv4.ip_local_port_range), so that
+ * nobody else's connection or listener is given one while its server is down. Each process draws from its
+ * own.
  *
  * @throws Error where all of them are in use
  */
