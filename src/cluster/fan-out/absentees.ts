@@ -4,8 +4,8 @@ import type { Unreachable } from '../../model/schema/cluster.ts';
 /**
  * Who did not answer a question to many nodes, with why.
  *
- * A node may refuse the question itself (400, 422). Where all that were asked do, the question is refused; where
- * one other answers, the node is an odd or an older one, and must not keep the others' answers back.
+ * A node may refuse the question itself (400, 422). Where all that were asked do, the question is refused;
+ * where one other answers, the node is an odd or an older one, and must not keep the others' answers back.
  */
 export class Absentees {
   readonly #unreachable: Unreachable[] = [];
