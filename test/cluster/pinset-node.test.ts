@@ -130,7 +130,7 @@ test('a protected map outlives its name, and gets it back with what is in it', a
   }
 });
 
-test('a node that may not write what it came to says so once, goes on, and is heard when it may', async () => {
+test('a node that may not write what it came to says so once, and is heard when it may', async () => {
   using dir = tempDir('refusing');
   const disk = openTestStore(dir.path, { clock: realClock });
   const inner = disk.openCluster();

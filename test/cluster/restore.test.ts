@@ -63,7 +63,7 @@ test('after etcd was restored from an older backup, or compacted, a mirror shows
   }
 });
 
-test('a restored store with the same id that has gone on further is not taken for the one before', async () => {
+test('a restored store of the same id that has gone further is not taken for the old one', async () => {
   using dir = tempDir('restore-same');
   using etcd = await startEtcd();
   await using way = await startSlowProxy(etcd.urls[0] ?? '', 0);

@@ -42,7 +42,11 @@ export class Witness {
     return this.#revision;
   }
 
-  /** Reads with a quorum. Answers whether this may be another store. @throws PinfoldError cluster_unavailable */
+  /**
+   * Reads with a quorum. Answers whether this may be another store.
+   *
+   * @throws PinfoldError cluster_unavailable
+   */
   async isOther(): Promise<boolean> {
     const { header } = await askAgain((call) => this.#etcd.kv.range({ key: this.#watched.key }, call));
     const term = Number(header.raft_term);
@@ -79,7 +83,7 @@ export class Witness {
     this.#past = isDelete ? [before, then] : [then];
   }
 
-  /** How many keys there were when they were listed, and the newest; undefined where etcd has forgotten it. */
+  /** How many keys were listed, and the newest; undefined where etcd has forgotten it. */
   async #remember(): Promise<readonly Testimony[] | undefined> {
     const { key, end: range_end, fromRevision } = this.#watched;
     const revision = fromRevision - 1;

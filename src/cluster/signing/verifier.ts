@@ -34,8 +34,8 @@ export interface VerifierOptions {
  *
  * A request is fresh when its time is within limits.signatureWindowMs of ours, and its nonce was not seen in
  * that window. What was signed before this process began is refused, because the nonces of that time are not
- * known any more. Nonces are remembered only of requests with a good signature, so that nobody without the key
- * can fill the memory; where there are too many all the same, requests are refused and none is forgotten.
+ * known any more. Nonces are remembered only of requests with a good signature, so that nobody without the
+ * key can fill the memory; where there are too many all the same, requests are refused and none is forgotten.
  */
 export class SignatureVerifier {
   readonly #options: VerifierOptions;
