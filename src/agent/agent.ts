@@ -230,14 +230,19 @@ export type TypeFormat = 'json' | 'c' | 'raw';
 /** What BTF objects consist of. */
 export interface TypeReads {
   /** @throws PinfoldError object_not_found, invalid_input, not_supported, too_many_requests */
-  types(id: number, format: TypeFormat): TypeListing;
+  types(id: number, format: TypeFormat): Promise<TypeListing>;
   /** Of a map’s keys and values. @throws PinfoldError object_not_found, invalid_input, not_supported */
   ofMap(id: number): MapTypes;
 }
 
-/** Types, made into bytes of an answer as they are asked for. Disposing makes room for others. */
+/**
+ * Types as the bytes of an answer. Pieces are made in a thread as they are asked for, and each is lent: it
+ * changes once the next is asked for. Disposing makes room for others, and ends what is not read to its end.
+ */
 export interface TypeListing extends Disposable {
-  readonly body: Buffer | AsyncIterable<Buffer>;
+  readonly body: Buffer | AsyncIterable<Uint8Array>;
+  /** Calls when the place of a listing whose reader takes nothing is given to another. */
+  onCut(listener: () => void): void;
 }
 
 /** Who asks for a change, and what they allow. */

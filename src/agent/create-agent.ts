@@ -206,7 +206,7 @@ function openContents(
   const entries = new MapEntries({ kernel, clock, pool, isPinsOnly });
   const contents = {
     programs: new AgentProgramReads({ ...live, isPinsOnly }),
-    types: new AgentTypeReads(kernel, isPinsOnly),
+    types: new AgentTypeReads(kernel, pool, isPinsOnly),
     entries,
     usage: new AgentUsage({ kernel, clock, inventory, isPinsOnly }),
     specifications: new AgentSpecifications({ kernel, store, clock, inventory, entries, isPinsOnly }),

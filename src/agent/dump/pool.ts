@@ -4,7 +4,7 @@ import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { DumpHolds } from './dump-holds.ts';
-import type { FromWorker, JobMessage, JobSpec, OpenMap, ToWorker } from './protocol.ts';
+import type { FromWorker, JobMessage, JobSpec, OpenMap, ToWorker, TypesSpec } from './protocol.ts';
 import { RunningJob } from './running-job.ts';
 
 /** What a pool is made of. */
@@ -37,7 +37,7 @@ interface Entry {
 }
 
 /**
- * Threads that read maps. They are started when there is work and end when there is none for a while; each
+ * Threads that read maps and write types. They are started when there is work and end when there is none for a while; each
  * has several jobs at once, of which those with slow readers only wait.
  *
  * Maps are opened and closed here, not there: see DumpHolds.
@@ -66,24 +66,43 @@ export class DumpPool {
     try {
       const isStream = spec.task.kind === 'stream';
       if (partOf === undefined) this.#assertRoom(isStream);
-      const job = this.#nextJob++;
       const map = openMapOf(held);
-      const thread = this.#threadFor();
-      const actions = {
-        took: (slot: number) => this.#say(job, { type: 'took', job, slot }),
-        cancel: () => this.#say(job, { type: 'cancel', job }),
-      };
-      const running = new RunningJob(map.info, actions, this.#parts.monotonicMs);
       const open = new Map([[map.fd, hold]]);
-      this.#jobs.set(job, { running, thread, isStream, whole: partOf ?? running, isCut: false, open });
-      thread.jobs.add(job);
-      clearTimeout(thread.idle);
-      this.#say(job, { type: 'run', job, spec: { ...spec, map } });
-      return running;
+      return this.#run({ ...spec, map }, { isStream, partOf, open });
     } catch (error) {
       hold[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /**
+   * Begins to write types, which takes a second of those of a kernel. It has the place of a dump.
+   *
+   * @throws PinfoldError too_many_requests, not_ready
+   */
+  startTypes(spec: TypesSpec): RunningJob {
+    this.#assertRoom(true);
+    return this.#run(spec, { isStream: true, partOf: undefined, open: new Map() });
+  }
+
+  #run(
+    spec: JobSpec | TypesSpec,
+    kind: Pick<Entry, 'isStream' | 'open'> & { readonly partOf: RunningJob | undefined },
+  ): RunningJob {
+    const { partOf, isStream, open } = kind;
+    const job = this.#nextJob++;
+    const thread = this.#threadFor();
+    const actions = {
+      took: (slot: number) => this.#say(job, { type: 'took', job, slot }),
+      cancel: () => this.#say(job, { type: 'cancel', job }),
+    };
+    const info = 'map' in spec ? spec.map.info : { max_entries: 0 };
+    const running = new RunningJob(info, actions, this.#parts.monotonicMs);
+    this.#jobs.set(job, { running, thread, isStream, whole: partOf ?? running, isCut: false, open });
+    thread.jobs.add(job);
+    clearTimeout(thread.idle);
+    this.#say(job, { type: 'run', job, spec });
+    return running;
   }
 
   /** How many jobs there are, cancelled ones that have not ended among them. */

@@ -38,6 +38,13 @@ export interface JobSpec {
   readonly bounds: Bounds;
 }
 
+/** Types that are to be written out. */
+export interface TypesSpec {
+  readonly format: 'c' | 'json';
+  /** Bytes that the main thread has read; or `vmlinux` or a module, whose types lie in files. */
+  readonly source: { readonly blob: Uint8Array } | { readonly ofKernel: string };
+}
+
 /** What a job came to. */
 export interface JobSummary {
   readonly count: number;
@@ -61,7 +68,7 @@ export interface Piece {
 
 /** From the main thread, of a job. `took` gives the memory of a piece back; `opened` answers `open`. */
 export type JobMessage =
-  | { readonly type: 'run'; readonly job: number; readonly spec: JobSpec }
+  | { readonly type: 'run'; readonly job: number; readonly spec: JobSpec | TypesSpec }
   | { readonly type: 'took'; readonly job: number; readonly slot: number }
   | { readonly type: 'cancel'; readonly job: number }
   | { readonly type: 'opened'; readonly job: number; readonly map: OpenMap | undefined };

@@ -11,7 +11,7 @@ interface JobActions {
 
 /** A job as its reader on the main thread sees it. */
 export class RunningJob {
-  /** Of the map it reads. */
+  /** Of the map it reads; 0 where it writes types. */
   readonly maxEntries: number;
   readonly #actions: JobActions;
   readonly #pieces: Piece[] = [];
@@ -25,7 +25,7 @@ export class RunningJob {
   #leftAtMs: number | undefined;
 
   /** @param now milliseconds that never go backwards */
-  constructor(map: MapInfo, actions: JobActions, now: () => number) {
+  constructor(map: Pick<MapInfo, 'max_entries'>, actions: JobActions, now: () => number) {
     this.maxEntries = map.max_entries;
     this.#actions = actions;
     this.#now = now;

@@ -7,7 +7,8 @@ import { isPinfoldError } from '../../model/error.ts';
 import { describeError } from '../../model/log.ts';
 import { Cancelled, Output } from './output.ts';
 import { type Opener, produce } from './produce.ts';
-import type { Failure, FromWorker, JobMessage, JobSpec, OpenMap, ToWorker } from './protocol.ts';
+import type { Failure, FromWorker, JobMessage, JobSpec, OpenMap, ToWorker, TypesSpec } from './protocol.ts';
+import { produceTypes } from './types.ts';
 
 /** A job of this thread. */
 interface RunningJob {
@@ -27,7 +28,7 @@ interface Server {
 function serve(send: (message: FromWorker) => void): Server {
   const running = new Map<number, RunningJob>();
   const arenas = new Arenas();
-  const run = async (job: number, spec: JobSpec): Promise<void> => {
+  const run = async (job: number, spec: JobSpec | TypesSpec): Promise<void> => {
     const output = new Output((piece) => send({ type: 'piece', job, piece }));
     const state: RunningJob = { output, opened: () => undefined };
     const opener: Opener = {
@@ -46,9 +47,11 @@ function serve(send: (message: FromWorker) => void): Server {
     };
     running.set(job, state);
     try {
-      const { possibleCpus } = spec;
       const fds = new FdTable();
-      const summary = await produce(spec, { output, opener, possibleCpus, fds, takeArena });
+      const summary =
+        'source' in spec
+          ? await produceTypes(spec, output)
+          : await produce(spec, { output, opener, possibleCpus: spec.possibleCpus, fds, takeArena });
       send({ type: 'done', job, summary });
     } catch (error) {
       send({ type: 'failed', job, failure: failureOf(error) });

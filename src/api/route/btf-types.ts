@@ -1,7 +1,6 @@
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { TypeFormat } from '../../agent/agent.ts';
+import type { TypeFormat, TypeListing } from '../../agent/agent.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { mayAct } from '../../model/role.ts';
@@ -10,6 +9,7 @@ import { BtfDocument } from '../../model/schema/object.ts';
 import { type Answer, answers, empty, tagged } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
 import { ReadHeaders, sendTagged } from '../etag.ts';
+import { sendPieces } from '../lent-pieces.ts';
 import { negotiate } from '../negotiate.ts';
 import { IdParams } from '../params.ts';
 
@@ -75,28 +75,28 @@ export function addBtfRoute(app: App, parts: Parts): void {
   });
 }
 
-function sendTypes(
+async function sendTypes(
   parts: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
   { id, format }: { readonly id: number; readonly format: TypeFormat },
-): unknown {
+): Promise<unknown> {
   if (!mayAct(request.caller.role, 'reader')) {
     throw new PinfoldError('forbidden', { detail: 'The types of a BTF object need the role reader.' });
   }
   negotiate(request.headers.accept, [mediaOf[format]]);
   const release = parts.streams.take();
-  try {
-    const listing = parts.agent.types.types(id, format);
-    reply.raw.once('close', () => {
-      listing[Symbol.dispose]();
-      release();
-    });
-    reply.type(format === 'raw' ? mediaOf.raw : `${mediaOf[format]}; charset=utf-8`);
-    if (Buffer.isBuffer(listing.body)) return listing.body;
-    return Readable.from(listing.body, { objectMode: false, highWaterMark: limits.streamChunkBytes });
-  } catch (error) {
+  let listing: TypeListing | undefined;
+  const end = (): void => {
+    listing?.[Symbol.dispose]();
     release();
-    throw error;
-  }
+  };
+  // A client that goes before the first piece is no reason to keep the place either.
+  reply.raw.once('close', end);
+  listing = await parts.agent.types.types(id, format);
+  if (reply.raw.closed) end();
+  reply.type(format === 'raw' ? mediaOf.raw : `${mediaOf[format]}; charset=utf-8`);
+  if (Buffer.isBuffer(listing.body)) return listing.body;
+  listing.onCut(() => reply.raw.destroy());
+  return sendPieces(reply, listing.body, end);
 }
