@@ -19,9 +19,10 @@ export interface EntryQuery {
 export function addEntryOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--format <format>', 'by types, as hexadecimal digits, or as bpftool prints it').choices(
-        entryFormats,
-      ),
+      new Option(
+        '--format <format>',
+        'by types, as hexadecimal digits, or as bpftool prints it (default: typed where something says what it is, else raw)',
+      ).choices(entryFormats),
     )
     .addOption(new Option('--key-as <view>', 'what keys without BTF are').choices(views))
     .addOption(new Option('--value-as <view>', 'what values without BTF are').choices(views));

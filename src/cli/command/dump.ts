@@ -6,14 +6,19 @@ import { parseNumber } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { addEntryOptions, type EntryFlags, entryQuery } from '../entry-options.ts';
 import { entryText } from '../entry-text.ts';
-import { Exit, exitCodes } from '../exit.ts';
-import { formatJson, formatJsonLine, formatYaml } from '../format/document.ts';
+import { Exit, exitCodes, UsageError } from '../exit.ts';
+import { formatJsonLine } from '../format/document.ts';
 import { mapHelp, resolveMap } from '../map-argument.ts';
+import { printDocument, wantsDocument } from '../print-rows.ts';
 
 interface DumpFlags extends EntryFlags {
   readonly follow?: boolean;
   readonly limit?: string;
+  readonly peek?: boolean;
 }
+
+/** The most entries the agent counts off; without a limit it gives all there are. */
+const entriesMax = 5000;
 
 /** One entry as the API gives it. */
 interface Entry {
@@ -25,19 +30,34 @@ interface Entry {
 /** `pinfold dump`: everything in a map. */
 export function dumpCommand(cli: Cli): Command {
   const command = new Command('dump')
-    .description('print the entries of a map, one a line')
+    .description(
+      'print the entries of a map, one a line; documents end with a summary that says whether it is all',
+    )
     .argument('<map>', mapHelp)
     .option('--follow', 'with the entries of inner maps')
-    .option('--limit <count>', 'stop after so many');
+    .option('--peek', 'only the head of a queue or stack, which stays there')
+    .option('--limit <count>', `stop after so many entries, ${entriesMax} at most (default: all there are)`);
   return addEntryOptions(command).action(async (map: string, flags: DumpFlags) => {
-    const limit = flags.limit === undefined ? undefined : parseNumber(flags.limit, { min: 1, max: 5000 });
+    const isPeek = flags.peek === true;
+    if (isPeek && (flags.limit !== undefined || flags.follow === true))
+      throw new UsageError('--peek shows one value; --limit and --follow do not go with it.');
+    const limit =
+      flags.limit === undefined ? undefined : parseNumber(flags.limit, { min: 1, max: entriesMax });
     const query = { ...entryQuery(flags), ...(flags.follow === true ? { follow: true } : {}) };
     const id = await resolveMap(cli, map);
+    if (isPeek) return await printHead(cli, id, entryQuery(flags));
     const summary = await printEntries(cli, readEntries(cli, { id, query, limit }));
     await cli.out.flush();
     await cli.err.line(`pinfold: ${sentenceOf(summary)}`);
     if (summary['complete'] !== true && summary['stopped'] !== 'rows') throw new Exit(exitCodes.error);
   });
+}
+
+async function printHead(cli: Cli, id: string, query: ReturnType<typeof entryQuery>): Promise<void> {
+  const { api } = await cli.client();
+  const head = await readData(api.GET('/v1/maps/{id}/peek', { params: { path: { id }, query } }));
+  if (wantsDocument(cli)) return await printDocument(cli, head);
+  return await cli.out.line(entryText(head.value));
 }
 
 interface Wanted {
@@ -82,7 +102,10 @@ function sentenceOf({ count, complete, consistency, stopped }: Summary): string 
   return `${number}, ${whole}; consistency ${escapeText(String(consistency))}.`;
 }
 
-/** Prints entries as they arrive, so that a large map takes no memory; a document needs all of them. */
+/**
+ * Prints entries as they arrive, so that a large map takes no memory; a document needs all of them. What
+ * programs read has the summary inside, as the stream of the API has: it alone tells a whole dump from a part.
+ */
 async function printEntries(cli: Cli, entries: Entries): Promise<Summary> {
   const { format } = cli.globals();
   const isDocument = format === 'json' || format === 'yaml';
@@ -90,16 +113,13 @@ async function printEntries(cli: Cli, entries: Entries): Promise<Summary> {
   for (;;) {
     const step = await entries.next();
     if (step.done === true) {
-      if (isDocument) await cli.out.line(documentOf(format, kept));
+      if (isDocument) await printDocument(cli, { items: kept, summary: step.value });
+      if (format === 'ndjson') await cli.out.line(formatJsonLine({ summary: step.value }));
       return step.value;
     }
     if (isDocument) kept.push(step.value);
     else await cli.out.line(lineOf(format, step.value));
   }
-}
-
-function documentOf(format: string, items: readonly Entry[]): string {
-  return format === 'yaml' ? formatYaml({ items }) : formatJson({ items });
 }
 
 /** An entry for people, `KEY: VALUE`, for programs, or only its key. */
