@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { createMap } from '../support/bpftool.ts';
 import { commandLine, type Ran } from '../support/command-line.ts';
 import { type Leaked, leak, startTraffic, type Traffic } from '../support/leak.ts';
-import { until } from '../support/until.ts';
+import { until, untilPasses } from '../support/until.ts';
 
 /** A hundredth of the public case of 8,000 maps and 3,000 programs, which `npm run bench -- gc` builds. */
 const size = { maps: 80, programs: 30 };
@@ -99,4 +100,27 @@ test('a claimed pin stays, and the command says so', async () => {
     [['restore', '00000000000000000000000000'], 3],
   ] as const)
     assert.equal((await pinfold(...words)).code, code, words.join(' '));
+});
+
+test('what was below a directory is restored by its prefix, of whole components', async () => {
+  for (const name of ['aside', 'aside/one', 'aside/one-more']) mkdirSync(`${agent.bpffs.path}/${name}`);
+  for (const name of ['one/m0', 'one/m1', 'one-more/m2'])
+    createMap(`${agent.bpffs.path}/aside/${name}`, { name: 'pf_aside' });
+  const kept = async (): Promise<readonly string[]> => {
+    const { body } = await agent.local.get('/v1/quarantine?prefix=aside').expect(200);
+    return body.items.map(({ path }: { readonly path: string }) => path).sort();
+  };
+  const all = ['aside/one-more/m2', 'aside/one/m0', 'aside/one/m1'];
+  // Whoever looks at a map in passing has it stay for now.
+  await untilPasses(async () => {
+    await pinfold('gc', '--prefix', 'aside', '--execute');
+    assert.deepEqual(await kept(), all);
+  });
+  const back = await pinfold('restore', '--prefix', 'aside/one');
+  assert.equal(back.code, 0, back.err);
+  assert.deepEqual(back.out.match(/^aside\/one\/m[01] restored \(map \d+ hash pf_aside\)$/gm)?.length, 2);
+  assert.deepEqual(await kept(), ['aside/one-more/m2']);
+  const none = await pinfold('restore', '--prefix', 'aside/on');
+  assert.deepEqual([none.code, none.out], [0, '']);
+  assert.match(none.err, /^Nothing of that is in quarantine\.$/m);
 });

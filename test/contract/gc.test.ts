@@ -137,6 +137,32 @@ test('what nobody needs goes into quarantine, is listed there, and restored it i
   execFileSync('rm', ['-r', at('leak')]);
 });
 
+test('a pin that somebody has restored is as good as new, also over a restart', async () => {
+  const later = (ms: number): void => {
+    clock.setBy(ms);
+    clock.sleep(ms);
+  };
+  const said = async () => {
+    const { body } = await agent.local.get('/v1/gc?prefix=wanted&min_age=1h').expect(200);
+    return [body.plan.length, ...body.passed.map(({ reason }: { readonly reason: string }) => reason)];
+  };
+  mkdirSync(at('wanted'));
+  createMap(at('wanted/again'));
+  await agent.agent.reads.refresh();
+  later(2 * hour);
+  assert.deepEqual(await said(), [1]);
+  const { operation_id: run } = await collect({ prefix: 'wanted', min_age: '1h', grace: '24h' });
+  await ended(run);
+  const [kept] = (await quarantined({ run })).items;
+  await agent.local.post(`/v1/quarantine/${kept.id}/restore`).expect(200);
+  assert.deepEqual(await said(), [0, 'too_young']);
+  agent = await agent.restart();
+  assert.deepEqual(await said(), [0, 'too_young']);
+  later(2 * hour);
+  assert.deepEqual(await said(), [1]);
+  execFileSync('rm', ['-r', at('wanted')]);
+});
+
 test('when grace is over what nobody needs is gone, and what somebody needs has its name back', async () => {
   mkdirSync(at('over'));
   const free = createMap(at('over/free'));

@@ -3,9 +3,13 @@ import type { ClaimedPins } from '../../model/claim/claimed-pins.ts';
 import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { usualThresholds } from '../../model/finding/thresholds.ts';
-import type { World } from '../../model/finding/world.ts';
+import type { World, WorldPin } from '../../model/finding/world.ts';
 import { type GcWorld, missingFor } from '../../model/gc/plan.ts';
 import { pinnableKinds } from '../../model/kind.ts';
+import { limits } from '../../model/limits.ts';
+import { pathMembers } from '../../model/path.ts';
+import type { EventSubject } from '../../model/schema/event.ts';
+import type { Store } from '../../model/store.ts';
 import { noHolders } from '../finding/holder-view.ts';
 import { hasLinkChanged } from '../finding/recheck.ts';
 import { worldObjects } from '../finding/world.ts';
@@ -25,6 +29,7 @@ export interface GcWorldParts {
   /** A pass that begins after the call and reads everything. */
   readonly observe: () => Promise<void>;
   readonly ageMs: (wallMs: number) => number;
+  readonly store: Pick<Store, 'events'>;
 }
 
 /**
@@ -56,11 +61,34 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
   const why = missingFor(world);
   if (why !== undefined)
     throw new PinfoldError('not_supported', { detail: `Nothing can be cleaned up here: ${why}.` });
+  const restoredAt = readRestorations(parts.store);
   return {
     world,
     isClaimed: ({ mount, path }) => claims.claimsOf({ mount, path }).length > 0,
-    ageMs: ({ pinnedAtMs }) => ageMs(pinnedAtMs),
+    ageMs: (pin) => Math.min(ageMs(pin.pinnedAtMs), ageMs(restoredAt.get(nameOf(pin)) ?? pin.pinnedAtMs)),
   };
+}
+
+/**
+ * When names were given back out of quarantine, by history: whoever did that wants the pin, so that it counts
+ * as new from then on. In milliseconds since the epoch, by instance and path.
+ */
+function readRestorations({ events }: Pick<Store, 'events'>): ReadonlyMap<string, number> {
+  const restored = new Map<string, number>();
+  for (let afterSeq = 0; ; ) {
+    const page = events.list({ types: ['pin.restored'], afterSeq, limit: limits.pageItemsMax });
+    for (const { subject, time } of page) restored.set(nameIn(subject), Date.parse(time));
+    afterSeq = page.at(-1)?.seq ?? afterSeq;
+    if (page.length < limits.pageItemsMax) return restored;
+  }
+}
+
+function nameOf({ mount, path }: Pick<WorldPin, 'mount' | 'path'>): string {
+  return nameIn({ mount, ...pathMembers(path) });
+}
+
+function nameIn({ mount, path, path_bytes }: EventSubject): string {
+  return JSON.stringify([mount, path_bytes ?? path]);
 }
 
 /** Brings the counters up to date on the way: plans compare them with pins. */

@@ -12,7 +12,7 @@ import { type GcPassedReason, type GcRule, gcRules } from '../schema/gc.ts';
 export interface GcWorld {
   readonly world: World;
   readonly isClaimed: (pin: WorldPin) => boolean;
-  /** How long ago it was pinned, in milliseconds; never more than is certain. */
+  /** How long ago it was pinned, or restored, in milliseconds; never more than is certain. */
   readonly ageMs: (pin: WorldPin) => number;
 }
 
@@ -123,7 +123,10 @@ function obstacleOf(
   const youngest = Math.min(...pins.map((pin) => gc.ageMs(pin)));
   if (youngest >= question.minAgeMs) return undefined;
   const ago = spanWords(Math.max(0, youngest));
-  return { reason: 'too_young', why: `it was pinned ${ago} ago, less than ${spanWords(question.minAgeMs)}` };
+  return {
+    reason: 'too_young',
+    why: `it was pinned or restored ${ago} ago, less than ${spanWords(question.minAgeMs)}`,
+  };
 }
 
 function lineOf(object: WorldObject<PinnableInfo>, pin: WorldPin, { world, ageMs }: GcWorld) {
