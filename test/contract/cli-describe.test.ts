@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmdirSync, writeFileSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, updateEntry } from '../support/bpftool.ts';
+import { makeCgroups } from '../support/cgroups.ts';
 import { commandLine, type Ran } from '../support/command-line.ts';
 import { hold } from '../support/hold.ts';
 import { type LoadedProgram, loadPrograms } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { untilPasses } from '../support/until.ts';
 
 let agent: TestAgent;
 let programs: readonly LoadedProgram[];
@@ -90,6 +92,28 @@ test('describe program shows what it is made of, what it uses, where it is attac
     (await pinfold('describe', 'program', String(named))).out,
     /^Made of: {2}48 instructions, \d+ functions, \d+ source lines$/m,
   );
+});
+
+test('describe link says of a dead one what is gone, and of others what is known', async () => {
+  using groups = makeCgroups(1);
+  const [group = ''] = groups.paths;
+  using holder = await hold(
+    ...['prog:cgroup_skb:pf_dead', `link:cgroup:0:${group}`],
+    ...['prog:raw_tracepoint:pf_point', 'link:raw_tp:2:sys_enter'],
+  );
+  const [, cgroup, , point] = holder.objects.map(({ id }) => String(id));
+  const alive = await pinfold('describe', 'link', cgroup ?? '');
+  assert.equal(alive.code, 0, alive.err);
+  assert.doesNotMatch(alive.out, /^(Dead|Attached):/m);
+  rmdirSync(group);
+  await untilPasses(async () => {
+    const { out } = await pinfold('describe', 'link', cgroup ?? '');
+    assert.match(out, /^Dead: {2}its control group is gone, or it was detached from it; its program /m);
+  });
+  const document = JSON.parse((await pinfold('describe', 'link', cgroup ?? '', '-o', 'json')).out);
+  assert.match(document.details.dead, /^its control group is gone/);
+  const unknown = (await pinfold('describe', 'link', point ?? '')).out;
+  assert.match(unknown, /^Attached: {2}unknown: the kernel does not tell of raw_tracepoint links/m);
 });
 
 test('who may not read contents is shown the rest', async () => {

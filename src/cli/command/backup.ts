@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import type { Cli } from '../cli.ts';
+import { counted } from '../format/plural.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
 
 /** `pinfold backup`: copies the agent's database while it is used. */
@@ -14,7 +15,7 @@ export function backupCommand(cli: Cli): Command {
       if (wantsDocument(cli)) return await printDocument(cli, made);
       const isName = cli.globals().format === 'name';
       return await cli.out.line(
-        isName ? escapeText(made.file) : `${escapeText(made.file)} written (${made.bytes} bytes)`,
+        isName ? escapeText(made.file) : `${escapeText(made.file)} written (${counted(made.bytes, 'byte')})`,
       );
     });
 }

@@ -9,6 +9,7 @@ import { type Cli, mountOf } from '../cli.ts';
 import { Exit, exitCodes, UsageError } from '../exit.ts';
 import { ageOf } from '../format/age.ts';
 import { formatBytes } from '../format/bytes.ts';
+import { counted } from '../format/plural.ts';
 import { formatTable } from '../format/table.ts';
 import { cutTo } from '../format/width.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
@@ -153,6 +154,6 @@ async function ended(client: PinfoldClient, id: string): Promise<Operation> {
 }
 
 function summaryOf({ pins, more, memory_bytes: memory }: GcAnswer): string {
-  if (more > 0) return `${pins} pins holding ${formatBytes(memory)}, and ${more} another time,`;
+  if (more > 0) return `${counted(pins, 'pin')} holding ${formatBytes(memory)}, and ${more} another time,`;
   return `${pins} ${pins === 1 ? 'pin' : 'pins'} holding ${formatBytes(memory)}`;
 }

@@ -8,6 +8,7 @@ import type { Cli } from '../cli.ts';
 import { UsageError } from '../exit.ts';
 import { formatBytes, formatNanoseconds, formatShare } from '../format/bytes.ts';
 import { formatJsonLine } from '../format/document.ts';
+import { counted } from '../format/plural.ts';
 import { formatTable, type Heading } from '../format/table.ts';
 import { cutTo } from '../format/width.ts';
 import { documentText, wantsDocument } from '../print-rows.ts';
@@ -78,7 +79,7 @@ function programsOf(cli: Cli, durationMs: number, limit: number): () => Promise<
     const took = (document.duration_ms / 1000).toFixed(1);
     return {
       document,
-      summary: `${document.total} programs, measured for ${took} s`,
+      summary: `${counted(document.total, 'program')}, measured for ${took} s`,
       headings: headingsOf(['ID', 'RUNS', 'TIME', 'AVERAGE', 'CPU'], ['TYPE', 'NAME', 'PINNED AT']),
       rows: document.items.map(programCells),
       names: document.items.map(({ id }) => `program:${id}`),
@@ -93,7 +94,7 @@ function mapsOf(cli: Cli, by: MapOrder, limit: number): () => Promise<Seen> {
     const unknown = document.fill_unknown === undefined ? '' : `; entries unknown: ${document.fill_unknown}`;
     return {
       document,
-      summary: shown(`${document.total} maps, ${formatBytes(document.memory_bytes)}${unknown}`),
+      summary: shown(`${counted(document.total, 'map')}, ${formatBytes(document.memory_bytes)}${unknown}`),
       headings: headingsOf(['ID', 'MEMORY', 'ENTRIES', 'MAX', 'FULL'], ['TYPE', 'NAME', 'PINNED AT']),
       rows: document.items.map(mapCells),
       names: document.items.map(({ id }) => `map:${id}`),

@@ -1,6 +1,7 @@
 import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import { formatShare } from '../format/bytes.ts';
+import { counted } from '../format/plural.ts';
 import type { Detail } from './details.ts';
 import { found } from './found.ts';
 
@@ -17,16 +18,16 @@ export async function readMapDetails({ api }: PinfoldClient, id: string): Promis
   ];
 }
 
-function entries(counted: {
+function entries(counting: {
   readonly count: number;
   readonly max_entries: number;
   readonly complete: boolean;
 }): Detail {
-  const { count, max_entries: most, complete } = counted;
+  const { count, max_entries: most, complete } = counting;
   const share = most > 0 ? ` of ${most} (${formatShare(count / most)})` : '';
   return {
     member: 'entries',
-    value: counted,
+    value: counting,
     lines: [`Entries:  ${complete ? '' : 'at least '}${count}${share}`],
   };
 }
@@ -41,7 +42,7 @@ function layout(types: {
     return { member: 'types', value: types, lines: [`Layout:  none: ${escapeText(types.missing)}`] };
   const named = (['key', 'value'] as const).flatMap((side) => {
     const type = types[side];
-    const size = type?.bytes === undefined ? '' : `, ${type.bytes} bytes`;
+    const size = type?.bytes === undefined ? '' : `, ${counted(type.bytes, 'byte')}`;
     return type === undefined ? [] : [`  ${`${side}:`.padEnd(6)}  ${escapeText(type.name)}${size}`];
   });
   const code = types.definitions.split('\n').map((line) => `  ${lineOf(line)}`.trimEnd());

@@ -1,5 +1,6 @@
 import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
+import { counted } from '../format/plural.ts';
 import type { Detail } from './details.ts';
 import { found } from './found.ts';
 
@@ -10,9 +11,9 @@ export async function readProgramDetails({ api }: PinfoldClient, id: string): Pr
   const { instructions, line_info: lines, func_info: functions, maps, attachments, about } = spec.value;
   const { expected_attach_type: attachType, attach_btf: target } = spec.value;
   const counts = [
-    instructions === undefined ? undefined : `${instructions.count} instructions`,
-    functions === undefined ? undefined : `${functions.count} functions`,
-    lines === undefined ? undefined : `${lines.count} source lines`,
+    instructions === undefined ? undefined : counted(instructions.count, 'instruction'),
+    functions === undefined ? undefined : counted(functions.count, 'function'),
+    lines === undefined ? undefined : counted(lines.count, 'source line'),
   ].filter((part) => part !== undefined);
   const asLoaded = instructions?.loaded_base64 !== undefined;
   return [
