@@ -15,7 +15,7 @@ const pairs = 60;
 const program = join(import.meta.dirname, `unpin-child${extname(import.meta.url)}`);
 const bench = benchForFile();
 
-test('of two agents that unpin the two last pins of a map at once, exactly one may, whoever looks', async () => {
+test('two agents unpin the two last pins of a map at once: exactly one may, whoever looks', async () => {
   using bpffs = mountBpffs();
   using one = await agent(bpffs.path);
   using two = await agent(bpffs.path);
