@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
+import { BtfBuilder } from '../support/btf-builder.ts';
 import { bpftoolValue, makeMap, outcomeOf } from './map-edits-fixture.ts';
 
 let agent: TestAgent;
@@ -136,6 +137,21 @@ test('a full map, a slot beyond the last and a frozen map each say what they are
     .post(`/v1/maps/${array}/entries/batch`)
     .send({ operations: [{ key: '00000000', value: value(1) }] });
   assert.equal(outcomeOf(batch), '409 map_frozen');
+});
+
+test('a map whose values have a lock or a timer is not frozen, and the reason is that', async () => {
+  for (const name of ['bpf_spin_lock', 'bpf_timer']) {
+    const types = new BtfBuilder();
+    const int = types.int('int', 4, 'signed');
+    const [size, words] = name === 'bpf_timer' ? [16, 4] : [4, 1];
+    const owned = types.struct(name, size, [{ name: 'val', type: types.array(int, words), at: 0 }]);
+    const value = types.struct('pf_value', size, [{ name: 'owned', type: owned, at: 0 }]);
+    const btf = { blob_base64: types.build().toString('base64'), key_type_id: int, value_type_id: value };
+    const id = await makeMap(agent, `special/${name}`, { type: 'array', value_size: size, btf });
+    const refused = await agent.local.post(`/v1/maps/${id}/freeze`);
+    assert.equal(outcomeOf(refused), '501 not_supported');
+    assert.match(refused.body.detail, /fields that the kernel keeps to itself, such as a lock or a timer/);
+  }
 });
 
 test('per-CPU values are given for each CPU, or once for all of them', async () => {

@@ -76,6 +76,11 @@ function meaningOf({ shape, rule }: Editing, attempt: EditAttempt, errno: string
     case 'ENOTSUPP':
     case 'EOPNOTSUPP':
       if (takesSockets) return { code: 'invalid_input', why: whyInvalid('cookie', info.type) };
+      // Beside struct_ops, what map_freeze (kernel/bpf/syscall.c) does not take is a map with special fields.
+      if (attempt === 'freeze' && info.type !== 'struct_ops') {
+        const why = 'its values have fields that the kernel keeps to itself, such as a lock or a timer';
+        return { code: 'not_supported', why: `${why}, and it freezes no such map` };
+      }
       return { code: 'not_supported', why: `this kernel does not do that with maps of type ${info.type}` };
     default:
       return { code: 'invalid_input', why: `${whyInvalid(shape.meaning, info.type)} (${errno})` };
