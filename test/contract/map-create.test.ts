@@ -212,6 +212,15 @@ test('a dry run has the kernel prove it, tells the steps, and leaves nothing', a
   assert.equal(bad.body.errno, 'EINVAL');
 });
 
+test('the answer counts the pin of the new map, however fresh what is known of holders is', async () => {
+  for (const index of [1, 2, 3]) {
+    const { body } = await agent.local.post(`/v1/maps?pin=counted${index}`).send(plain).expect(201);
+    assert.deepEqual([body.pins.length, body.references.pins], [1, 1]);
+    // Reads all holders, for whoever asks within the next second.
+    await agent.local.get(`/v1/maps/${body.id}`).expect(200);
+  }
+});
+
 test('the same Idempotency-Key makes one map', async () => {
   const ask = () =>
     agent.local

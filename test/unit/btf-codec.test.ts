@@ -229,7 +229,7 @@ const misfits: readonly (readonly [Json, string, RegExp])[] = [
   [{ n: 1, list: [1, 2], text: '\ud800' }, '/text', /surrogate/],
   [{ n: 1, list: [1, 2], text: 'a\0' }, '/text', /no NUL/],
   [{ n: 1, list: [1, 2], text: { hex: '00' } }, '/text', /is not 4 bytes/],
-  [{ n: 1, list: [1, 2], text: { text: 'ab', tail: '' } }, '/text', /is not 1 bytes/],
+  [{ n: 1, list: [1, 2], text: { text: 'ab', tail: '' } }, '/text', /is not 1 byte in/],
   [{ n: 1, list: [1, 2], text: { other: 1 } }, '/text', /is neither/],
 ];
 

@@ -5,6 +5,7 @@ import { entryForm } from '../../kernel/entries/write/entry-form.ts';
 import { parseHex } from '../../kernel/entries/write/hex.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import { aType } from '../../model/map-rule/complaints.ts';
 import { etagOfValue } from '../edit/etag.ts';
 import { hasExactKey } from './exact-key.ts';
 import type { Output } from './output.ts';
@@ -148,7 +149,7 @@ function isAlwaysFull({ info }: MapShape): boolean {
 async function peek({ map, choice, possibleCpus }: JobSpec, { output, fds }: Workbench): Promise<JobSummary> {
   const { info } = map;
   if (info.type !== 'queue' && info.type !== 'stack') {
-    const detail = `Map ${info.id} is a ${info.type}; only queues and stacks have a head to peek at.`;
+    const detail = `Map ${info.id} is ${aType(info.type)}; only queues and stacks have a head to peek at.`;
     throw new PinfoldError('not_readable', { detail, kind: 'map', id: info.id, map_type: info.type });
   }
   const shape: MapShape = {

@@ -145,7 +145,8 @@ async function takePacked(
     rest = Buffer.from(bytes.subarray(at));
   }
   if (rest.length === 0) return;
-  const detail = `${rest.length} bytes are left, and an entry has ${entrySize}.`;
+  const left = rest.length === 1 ? '1 byte is' : `${rest.length} bytes are`;
+  const detail = `${left} left, and an entry has ${entrySize}.`;
   applier.refuse(new PinfoldError('invalid_input', { detail }));
 }
 

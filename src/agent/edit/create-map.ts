@@ -5,6 +5,7 @@ import { entryParser } from '../../kernel/edit/entry-input.ts';
 import { editRefusal } from '../../kernel/edit/refusal.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { aType } from '../../model/map-rule/complaints.ts';
 import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
 import type { EntryInput, MapSpecification, NewPin } from '../../model/schema/map-specification.ts';
@@ -143,7 +144,8 @@ export type Creation = Pick<MapCreation, 'create'>;
 
 function stepsOf({ name = '', type, entries = [], freeze }: MapSpecification, path: PinPath): PlanStep[] {
   const shown = { path: escapeBytes(path), hazards: [] };
-  const made = `make a ${type} "${name}"; the kernel was asked, and has made such a map for a moment`;
+  const named = name === '' ? ' without a name' : ` "${name}"`;
+  const made = `make ${aType(type)}${named}; the kernel was asked, and has made such a map for a moment`;
   const filled = `put ${entries.length} entries into it; the kernel took them`;
   const closed = `close it to writes from user space${entries.length === 0 ? '; it stays empty for good' : ''}`;
   return [

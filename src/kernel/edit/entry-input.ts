@@ -1,5 +1,6 @@
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { Json } from '../../model/json.ts';
+import { aType } from '../../model/map-rule/complaints.ts';
 import type { EntryChoice } from '../../model/schema/entry.ts';
 import type { EntryInput } from '../../model/schema/map-specification.ts';
 import { type BtfFinder, type EntryForm, entryForm } from '../entries/write/entry-form.ts';
@@ -125,7 +126,7 @@ function ownerWanted({ shape: { info }, rule }: Editing): PinfoldError {
 }
 
 function noKey(type: string, json: unknown, pointer: string): undefined {
-  if (json !== undefined) throw wrong(pointer, `entries of a ${type} have no keys`);
+  if (json !== undefined) throw wrong(pointer, `entries of ${aType(type)} have no keys`);
   return undefined;
 }
 

@@ -123,7 +123,9 @@ function attachTypeOf({ type, detail }: LinkFact): string | undefined {
         .filter(Boolean)
         .join(' ');
     case 'kprobe_multi':
-      return detail.count === undefined ? type : `${type} of ${detail.count} functions`;
+      return detail.count === undefined
+        ? type
+        : `${type} of ${detail.count} ${detail.count === 1 ? 'function' : 'functions'}`;
     case 'uprobe_multi':
       return detail.path === undefined ? type : `${type} ${detail.path}`;
     case 'netfilter':

@@ -37,10 +37,10 @@ export function* complaintsOf(wanted: Wanted): Generator<Complaint> {
   ] as const;
   for (const [pointer, value, wants] of numbers) {
     const why = whyNot(wants, value);
-    if (why !== undefined) yield { pointer, detail: `of a ${type} ${why}` };
+    if (why !== undefined) yield { pointer, detail: `of ${aType(type)} ${why}` };
   }
   if (rule.isRing === true && (max_entries % pageBytes !== 0 || !isPowerOfTwo(max_entries))) {
-    yield { pointer: '/max_entries', detail: `of a ${type} must be a power of two, in whole pages` };
+    yield { pointer: '/max_entries', detail: `of ${aType(type)} must be a power of two, in whole pages` };
   }
   yield* flagComplaints(wanted, rule);
   yield* needComplaints(wanted, rule);
@@ -51,7 +51,7 @@ function* flagComplaints({ type, flags = [], numa_node }: Wanted, rule: TypeRule
     if (mapFlagBit(name) === undefined) yield { pointer: `/flags/${index}`, detail: 'is no flag of maps' };
   }
   for (const name of rule.flags ?? []) {
-    if (!flags.includes(name)) yield { pointer: '/flags', detail: `of a ${type} must have ${name}` };
+    if (!flags.includes(name)) yield { pointer: '/flags', detail: `of ${aType(type)} must have ${name}` };
   }
   if (flags.includes(numaFlag) && numa_node === undefined) {
     yield { pointer: '/numa_node', detail: `is wanted with the flag ${numaFlag}` };
@@ -60,17 +60,20 @@ function* flagComplaints({ type, flags = [], numa_node }: Wanted, rule: TypeRule
 
 function* needComplaints({ type, inner, btf }: Wanted, { needs }: TypeRule): Generator<Complaint> {
   if (needs === 'inner' && inner === undefined) {
-    yield { pointer: '/inner', detail: `is wanted: what maps in a ${type} are like` };
+    yield { pointer: '/inner', detail: `is wanted: what maps in ${aType(type)} are like` };
   }
   if (needs !== 'inner' && inner !== undefined) {
-    yield { pointer: '/inner', detail: `a ${type} has no maps in it` };
+    yield { pointer: '/inner', detail: `${aType(type)} has no maps in it` };
   }
   if (needs === 'btf' && btf === undefined) {
-    yield { pointer: '/btf', detail: `is wanted: a ${type} is made only with the types of keys and values` };
+    yield {
+      pointer: '/btf',
+      detail: `is wanted: ${aType(type)} is made only with the types of keys and values`,
+    };
   }
   const named = btf?.vmlinux_value_type_id ?? btf?.vmlinux_value_type;
   if (needs === 'vmlinux_type' && named === undefined) {
-    yield { pointer: '/btf/vmlinux_value_type', detail: `is wanted: what a ${type} registers` };
+    yield { pointer: '/btf/vmlinux_value_type', detail: `is wanted: what ${aType(type)} registers` };
   }
 }
 
@@ -80,4 +83,9 @@ function isU64(value: string | number): boolean {
 
 function isPowerOfTwo(value: number): boolean {
   return value > 0 && Number.isInteger(Math.log2(value));
+}
+
+/** A type of map with its article: `an array_of_maps`, `a user_ringbuf`. */
+export function aType(type: string): string {
+  return `${/^[aeio]/.test(type) ? 'an' : 'a'} ${type}`;
 }

@@ -10,7 +10,7 @@ export function hexOf(bytes: Buffer, at: number, size: number): { readonly hex: 
 /** Sets exactly `size` bytes from their hexadecimal digits. @throws Misfit */
 export function putHex(hex: Json | undefined, into: Buffer, at: number, size: number): void {
   if (typeof hex !== 'string' || !/^([0-9a-fA-F]{2})*$/.test(hex) || hex.length !== 2 * size) {
-    throw new Misfit(`${shown(hex)} is not ${size} bytes in hexadecimal`);
+    throw new Misfit(`${shown(hex)} is not ${size} ${size === 1 ? 'byte' : 'bytes'} in hexadecimal`);
   }
   into.write(hex, at, 'hex');
 }

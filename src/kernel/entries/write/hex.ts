@@ -65,7 +65,7 @@ export function parseHex(value: Json, size: number): Buffer {
     return Buffer.from(value, 'hex');
   }
   throw new PinfoldError('invalid_input', {
-    detail: `${size} bytes are wanted, as ${2 * size} hexadecimal digits.`,
+    detail: `${size === 1 ? '1 byte is' : `${size} bytes are`} wanted, as ${2 * size} hexadecimal digits.`,
   });
 }
 
