@@ -1,20 +1,26 @@
 import assert from 'node:assert/strict';
-import { linkSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { linkSync, statSync, unlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import test from 'node:test';
 import { type ReadingParts, readAllHolders } from '../../src/agent/holder/reading.ts';
 import { Inventory } from '../../src/agent/inventory/inventory.ts';
 import { KnownMounts } from '../../src/agent/observer/known-mounts.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { accountOf, unexplainedOf } from '../../src/model/holder/account.ts';
+import type { ObjectKey } from '../../src/model/holder/facts.ts';
+import { Holders, keyOf } from '../../src/model/holder/holders.ts';
 import type { PinnableKind } from '../../src/model/kind.ts';
+import { parsePath } from '../../src/model/path.ts';
 import { mountBpffs } from '../support/bpffs.ts';
 import { counterKey, counterSampler } from '../support/counters.ts';
 import { type Holder, hold } from '../support/hold.ts';
+import { makeCgroup } from '../support/hold-ways.ts';
 import { HoldModel } from '../support/hold-ways-model.ts';
 import { realClock } from '../support/observed.ts';
 import { random, testSeed } from '../support/seed.ts';
 import { untilPasses } from '../support/until.ts';
+import { deviceOf } from './bpffs-fixture.ts';
 
 const steps = 2000;
 const processCount = 3;
@@ -31,12 +37,14 @@ type Descriptor = Parameters<HoldModel['close']>[0];
 class World {
   readonly model = new HoldModel();
   readonly #directory: string;
+  readonly #cgroup: string;
   readonly #processes: readonly Holder[];
   readonly #random = random(seed);
   #names = 0;
 
-  constructor(directory: string, processes: readonly Holder[]) {
+  constructor(directory: string, cgroup: string, processes: readonly Holder[]) {
     this.#directory = directory;
+    this.#cgroup = cgroup;
     this.#processes = processes;
   }
 
@@ -66,7 +74,7 @@ class World {
   async createProgram(): Promise<boolean> {
     const process = this.#process();
     const used = this.#mine(process, ({ kind, type }) => kind === 'map' && type !== 'array_of_maps');
-    const type = this.#random.pick(['sched_cls', 'sched_cls', 'raw_tracepoint']);
+    const type = this.#random.pick(['sched_cls', 'sched_cls', 'raw_tracepoint', 'cgroup_skb']);
     if (used !== undefined && type !== 'sched_cls') return false;
     const map = used === undefined ? '' : `:${indexOf(used)}`;
     const program = await this.#create(process, 'program', type, `prog:${type}:pf_step${map}`);
@@ -77,10 +85,12 @@ class World {
 
   async attach(): Promise<boolean> {
     const process = this.#process();
-    const at = this.#mine(process, ({ type }) => type === 'raw_tracepoint');
+    const at = this.#mine(process, ({ type }) => type === 'raw_tracepoint' || type === 'cgroup_skb');
     const held = at === undefined ? undefined : this.model.objectAt(at);
     if (at === undefined || held?.kind !== 'program') return false;
-    const link = await this.#create(process, 'link', 'link', `link:raw_tp:${indexOf(at)}:task_rename`);
+    const prog = indexOf(at);
+    const how = held.type === 'cgroup_skb' ? `cgroup:${prog}:${this.#cgroup}` : `raw_tp:${prog}:task_rename`;
+    const link = await this.#create(process, 'link', 'link', `link:${how}`);
     this.model.hold({ holder: link, held, how: 'runs' });
     return true;
   }
@@ -238,14 +248,16 @@ function indexOf(at: Descriptor): string {
 
 test(`after each of ${steps} random steps a model, a C program and we count the same`, async (t) => {
   using bpffs = mountBpffs();
+  const cgroup = makeCgroup(`/pf-steps-${process.pid}`);
   using kernel = openKernel();
   using sampler = counterSampler();
   const processes: Holder[] = [];
   t.after(() => {
     for (const process of processes) process[Symbol.dispose]();
+    return cgroup.removed();
   });
   for (let index = 0; index < processCount; index++) processes.push(await hold());
-  const world = new World(bpffs.path, processes);
+  const world = new World(bpffs.path, cgroup.path, processes);
   const parts: ReadingParts = {
     kernel,
     clock: realClock,
@@ -261,6 +273,7 @@ test(`after each of ${steps} random steps a model, a C program and we count the 
     const freed = world.model.settle();
     try {
       await untilPasses(() => compare(parts, world.model, freed), patience);
+      await untilPasses(() => compareKnown(kernel, bpffs.path, world.model, step), patience);
       await untilPasses(async () => judge(await sampler.sample(), world.model), patience);
     } catch (error) {
       throw new Error(`step ${step} (${name}), PINFOLD_TEST_SEED=${seed}: ${String(error)}`, {
@@ -301,6 +314,23 @@ function compare(parts: ReadingParts, model: HoldModel, freed: readonly Thing[])
     if (type === 'prog_array') continue;
     assert.equal(reading.countersOf({ kind, id }), undefined, `${kind} ${id}`);
   }
+}
+
+/** What is found of one object where only pins that are known are looked at, against the model. */
+function compareKnown(kernel: Kernel, directory: string, model: HoldModel, step: number): void {
+  const thing = model.things()[step % model.things().length];
+  if (thing === undefined) return;
+  const id = deviceOf(directory);
+  const instance = { id, paths: [], readOnly: false, shadowed: false, reachableBy: directory };
+  const pinsOf = (object: ObjectKey) =>
+    model
+      .names()
+      .filter((name) => keyOf(model.thingBehind(name)) === keyOf(object))
+      .map((name) => ({ mount: id, path: parsePath(basename(name)), inode: statSync(name).ino }));
+  const facts = kernel.holders.read({ focus: thing, knownPins: { instances: [instance], pinsOf } });
+  const { pins, fds, programs, maps, links } = accountOf(new Holders(facts).of(thing));
+  const { refcnt: _refcnt, usercnt: _usercnt, ...expected } = model.expectedOf(thing);
+  assert.deepEqual({ kind: thing.kind, id: thing.id, pins, fds, programs, maps, links }, expected);
 }
 
 /**
