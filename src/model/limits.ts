@@ -151,7 +151,7 @@ export const limits = {
   specificationChunkRows: 100,
   /** Memory that making a map may take at once, unless the request allows more: 1 GiB. */
   mapMemoryDefault: 1024 ** 3,
-  /** Slots of prog_arrays, maps of maps and their like that hold something, and all that one reading looks at. */
+  /** Slots of prog_arrays and maps of maps that hold something, and all that one reading looks at. */
   holderSlotsMax: 16_384,
   holderSlotLooksMax: 32_768,
   /** Network namespaces, devices in all of them and control groups that it asks what is attached. */

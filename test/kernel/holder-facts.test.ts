@@ -51,7 +51,7 @@ test('an instance that another mount lies over is read by a descriptor on its ro
   assert.match(lack?.reason ?? '', /another mount lies over it/);
 });
 
-test('pins in a mount namespace that only a mount keeps are found, and this thread is back where it was', async () => {
+test('pins in a mount namespace that only a mount keeps are found, and this thread is back', async () => {
   using dir = tempDir('bound');
   execFileSync('mount', ['-t', 'tmpfs', 'pf-bound', dir.path]);
   using _ = disposable(() => unmountAll(dir.path));

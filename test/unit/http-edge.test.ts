@@ -42,7 +42,7 @@ test('an Accept header that allows nothing that can be given is 406', () => {
   }
 });
 
-test('equal questions about holders share a reading that begins after them; too many are refused', async () => {
+test('equal questions about holders share a reading that begins after them; many are refused', async () => {
   const read: string[] = [];
   const note = (kind: PinnableKind, id: number) => {
     read.push(`${kind} ${id}`);

@@ -37,9 +37,10 @@ interface Namespace {
 /**
  * Every bpffs instance that some process's mount namespace shows, one each by major:minor.
  *
- * One mountinfo is read per namespace. What no process sees stays unseen here: namespaces kept by a mount or a
- * descriptor alone, those of single threads (`holder/mount-namespaces.ts`), and instances mounted nowhere. Nothing is kept open. Cost: one readlink a
- * process, and a few calls for each namespace and instance (test/kernel/mounts-scan.test.ts).
+ * One mountinfo is read per namespace. What no process sees stays unseen here: namespaces kept by a mount
+ * or a descriptor alone, those of single threads (mount-namespaces.ts), and instances mounted nowhere.
+ * Nothing is kept open. Cost: one readlink a process, and a few calls for each namespace and instance
+ * (test/kernel/mounts-scan.test.ts).
  */
 export function scanMounts(calls: Calls): readonly BpffsMount[] {
   const namespaces = readNamespaces();

@@ -21,7 +21,10 @@ export interface Story {
 /** So many pins of other objects a story tells the loss of. */
 const othersMax = 5;
 
-/** Programs are held there without a link, and no query lists them (net/core/lwt_bpf.c, net/netfilter/xt_bpf.c). */
+/**
+ * Programs are held there without a link, and no query lists them (net/core/lwt_bpf.c,
+ * net/netfilter/xt_bpf.c).
+ */
 const untoldPlaces =
   'It may run where the kernel tells nobody of it: on a route (lwt_bpf, seg6local), in a rule of iptables ' +
   '(xt_bpf), on a TUN device, or for a socket that no process has open.';
