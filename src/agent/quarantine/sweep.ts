@@ -22,8 +22,8 @@ export interface SweepParts {
 /** What becomes of nobody's pins costs only what nobody misses; a claim is never accepted. */
 const accepted: ReadonlySet<Hazard> = new Set(['last_reference', 'prog_array_emptied', 'link_detached']);
 
-/** Most who hold it then only look at it in passing: after that they are asked once more. */
-const againMs = 50;
+/** Most who hold it then only look at it in passing: how long it rests until it is tried again. */
+const againMs = [50, 200, 500];
 
 /** After what could not be done now, the next try is as far off. */
 const postponeMs = 60_000;
@@ -54,10 +54,17 @@ export async function sweep(parts: SweepParts): Promise<number> {
     if (!isFirst) later.push(record);
     return isFirst;
   });
-  const held = (await Promise.all(together.map((record) => endOne(parts, record, false)))).flat();
-  if (held.length > 0) await pause(againMs);
+  let held = (await Promise.all(together.map((record) => endOne(parts, record, false)))).flat();
   // Pins of one object count on each other: one after the other.
-  for (const record of [...held, ...later]) await endOne(parts, record, true);
+  for (const record of later) held.push(...(await endOne(parts, record, false)));
+  for (const [round, restMs] of againMs.entries()) {
+    if (held.length === 0) break;
+    await pause(restMs);
+    const still: QuarantineRecord[] = [];
+    const isLast = round === againMs.length - 1;
+    for (const record of held) still.push(...(await endOne(parts, record, isLast)));
+    held = still;
+  }
   return due.length;
 }
 
