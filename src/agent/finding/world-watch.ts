@@ -45,8 +45,6 @@ export interface Look {
   readonly mustObserve: boolean;
 }
 
-const noEntries: ReadonlyMap<number, number> = new Map();
-
 /** Reading holders may take one part in so many of the time. */
 const holdersShare = 300;
 
@@ -58,6 +56,8 @@ export class WorldWatch {
   /** Of claims, too, which are not in the inventory. */
   #moves = 0;
   readonly #objects = new Remembered<WorldObjects>();
+  /** The same one at each look. */
+  readonly #noEntries: ReadonlyMap<number, number> = new Map();
   readonly #sums = new Map<PinnableKind, Remembered<string>>();
   #isHoldersDue = true;
   #mark = '';
@@ -92,7 +92,7 @@ export class WorldWatch {
     }
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
     if (holders !== undefined) this.#attached = holders.view.attached;
-    const entryCounts = missing.entries === undefined ? kernel.entryCounts.readAll() : noEntries;
+    const entryCounts = missing.entries === undefined ? kernel.entryCounts.readAll() : this.#noEntries;
     const objects = this.#objects.of([...revisionsOf(inventory), this.#moves, entryCounts], () =>
       worldObjects(inventory, { claims, entryCounts }),
     );
