@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, rmdirSync } from 'node:fs';
 import test from 'node:test';
+import { limits } from '../../src/model/limits.ts';
 import { parsePath } from '../../src/model/path.ts';
 import { mountBpffs, unmountAll } from '../support/bpffs.ts';
 import { createMap, pinnedMap } from '../support/bpftool.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
-import { mountId } from '../support/observed.ts';
+import { mountId, realClock } from '../support/observed.ts';
 import { until, untilPasses } from '../support/until.ts';
 import { findingAgent, idsOf } from './finding-fixture.ts';
 
@@ -81,7 +82,9 @@ test('link_single_pin: one pin alone; not with a second pin, nor open in a proce
 });
 
 test('dead_link: its control group went, found also when nobody asks; not an empty group', async () => {
-  await using at = await findingAgent();
+  let ahead = 0;
+  const clock = { ...realClock, monotonicMs: () => performance.now() + ahead };
+  await using at = await findingAgent({}, { clock });
   const { path } = at.bpffs;
   using groups = makeCgroups(2);
   const [doomed = '', lasting = ''] = groups.paths;
@@ -95,6 +98,8 @@ test('dead_link: its control group went, found also when nobody asks; not an emp
   const [, dead = 0, alive = 0] = idsOf(holder.objects);
   await at.untilFound('dead_link', [dead, alive], []);
   rmdirSync(doomed);
+  // Nobody asks: rules are tried when the time between two trials is over, and so it is now.
+  ahead = limits.findingsIntervalMaxMs;
   const opened = await until(
     'the end of the link in history',
     () => at.observed.eventsOf(at.mount).filter(({ type }) => type === 'finding.opened'),
