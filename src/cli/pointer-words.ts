@@ -30,6 +30,7 @@ const wordsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const words: Readonly<Record<string, string>> = {
+  'ask for peek': '`pinfold dump --peek` prints the head',
   '/query/key': 'KEY',
   '/query/key_as': '--key-as',
   '/query/value_as': '--value-as',
@@ -53,7 +54,7 @@ const words: Readonly<Record<string, string>> = {
  * in a file, or no option stands for, is called by the name it has there: `entries/3/key`.
  */
 export function inTypedWords(sentence: string, typed: Typed): string {
-  const spoken = sentence.replace('ask for peek', (phrase) => wordsOf[typed.path]?.[phrase] ?? phrase);
+  const spoken = sentence.replace('ask for peek', (phrase) => wordOf(phrase, typed));
   return spoken.replace(/(?<![^\s"'(])\/(?:body|query|params)(?:\/[^\s:,;"')]+)?/g, (whole) => {
     const [pointer, end] = whole.endsWith('.') ? [whole.slice(0, -1), '.'] : [whole, ''];
     return wordOf(pointer, typed) + end;
@@ -64,6 +65,6 @@ function wordOf(pointer: string, { path, isFromFile }: Typed): string {
   const whole = pointer.replace(/\/\d+$/, '');
   const word = wordsOf[path]?.[whole] ?? words[whole];
   const name = pointer.replace(/^\/(body|query|params)\/?/, '');
-  if (!isFromFile && word !== undefined) return word;
+  if (word !== undefined && !(isFromFile && pointer.startsWith('/body'))) return word;
   return name === '' ? 'it' : name;
 }

@@ -90,7 +90,11 @@ export function makeProgram(io: Io, version: string): Command {
 
 /** Adds every command; what they have in common is inherited from the root. */
 export function addCommands(program: Command, cli: Cli): void {
-  for (const make of commandMakers) program.addCommand(inherit(make(cli), program));
+  for (const [heading, makers] of Object.entries(commandMakers)) {
+    program.commandsGroup(heading);
+    for (const make of makers) program.addCommand(inherit(make(cli), program));
+  }
+  program.helpCommand('help [command]', 'print what a command does and takes');
   program.addCommand(inherit(completeCommand(cli), program), { hidden: true });
 }
 
@@ -100,46 +104,46 @@ function inherit(command: Command, parent: Command): Command {
   return command;
 }
 
-/** In the order help shows them: look, change, look after. */
-const commandMakers: readonly ((cli: Cli) => Command)[] = [
-  getCommand,
-  describeCommand,
-  treeCommand,
-  whyCommand,
-  dumpCommand,
-  entryCommand,
-  countCommand,
-  instructionsCommand,
-  specCommand,
-  eventsCommand,
-  topCommand,
-  waitCommand,
-  createCommand,
-  freezeCommand,
-  pinCommand,
-  unpinCommand,
-  mvCommand,
-  setCommand,
-  mkdirCommand,
-  rmdirCommand,
-  batchCommand,
-  gcCommand,
-  restoreCommand,
-  claimCommand,
-  releaseCommand,
-  applyCommand,
-  diffCommand,
-  rolloutCommand,
-  deleteCommand,
-  agentCommand,
-  managerCommand,
-  clusterCommand,
-  pkiCommand,
-  doctorCommand,
-  leaveCommand,
-  webhookCommand,
-  tokenCommand,
-  backupCommand,
-  completionCommand,
-  versionCommand,
-];
+/** In the order and under the headings help shows them. */
+const commandMakers: Readonly<Record<string, readonly ((cli: Cli) => Command)[]>> = {
+  'Look:': [
+    getCommand,
+    describeCommand,
+    treeCommand,
+    whyCommand,
+    dumpCommand,
+    countCommand,
+    instructionsCommand,
+    specCommand,
+    eventsCommand,
+    topCommand,
+    waitCommand,
+  ],
+  'Change pins and maps:': [
+    pinCommand,
+    unpinCommand,
+    mvCommand,
+    setCommand,
+    mkdirCommand,
+    rmdirCommand,
+    batchCommand,
+    createCommand,
+    entryCommand,
+    freezeCommand,
+  ],
+  'Keep and clean up:': [claimCommand, releaseCommand, gcCommand, restoreCommand],
+  'Say what nodes must have pinned:': [applyCommand, diffCommand, rolloutCommand, deleteCommand],
+  'Run and look after agents and managers:': [
+    agentCommand,
+    managerCommand,
+    clusterCommand,
+    pkiCommand,
+    doctorCommand,
+    leaveCommand,
+    webhookCommand,
+    tokenCommand,
+    backupCommand,
+    completionCommand,
+    versionCommand,
+  ],
+};

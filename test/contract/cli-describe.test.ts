@@ -116,6 +116,16 @@ test('describe link says of a dead one what is gone, and of others what is known
   assert.match(unknown, /^Attached: {2}unknown: the kernel does not tell of raw_tracepoint links/m);
 });
 
+test('describe node needs no name where there is one, and count of a queue tells of peek', async () => {
+  const { code, out, err } = await pinfold('describe', 'node');
+  assert.equal(code, 0, err);
+  const { name } = JSON.parse((await pinfold('get', 'nodes', '-o', 'ndjson')).out);
+  assert.match(out, new RegExp(`^Name: +${name}$`, 'm'));
+  using holder = await hold('map:queue:0:4:4:pf_queue:0');
+  const counted = await pinfold('count', String(holder.objects[0]?.id));
+  assert.match(counted.err, /`pinfold dump --peek` prints the head\.\n$/);
+});
+
 test('who may not read contents is shown the rest', async () => {
   const id = await mapNamed('pf_hash');
   using dir = tempDir('viewer');

@@ -202,7 +202,11 @@ test('words that mean nothing are exit code 2, without a request', async () => {
 });
 
 test('help and version are no failures', async () => {
-  assert.match((await commandLine(['--help'])).out, /Usage: pinfold/);
+  const { out } = await commandLine(['--help']);
+  assert.match(out, /Usage: pinfold/);
+  const groups = ['Look', 'Change pins and maps', 'Keep and clean up', 'Say what nodes must have pinned'];
+  for (const group of groups) assert.match(out, new RegExp(`^${group}:\\n {2}[a-z]`, 'm'));
+  assert.doesNotMatch(out, /^Commands:/m);
   assert.deepEqual(await commandLine(['--version']), { code: 0, out: '9.9.9\n', err: '' });
   assert.equal((await commandLine(['unpin', '--help'])).code, 0);
 });

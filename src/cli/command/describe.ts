@@ -12,6 +12,7 @@ import { resolveMap } from '../map-argument.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
 import { resolveProgram } from '../program-argument.ts';
 import { mapResource } from '../resource/map.ts';
+import { nodeResource } from '../resource/node.ts';
 import { pinSetResource } from '../resource/pinset.ts';
 import { programResource } from '../resource/program.ts';
 import type { Resource } from '../resource/resource.ts';
@@ -22,10 +23,10 @@ export function describeCommand(cli: Cli): Command {
   return new Command('describe')
     .description('show everything about single things; a pin with the object behind it')
     .argument('<noun>', describableNouns.join(', '))
-    .argument('[name...]', 'a path, an id (5 or map:5) or a name; of a node none is needed')
+    .argument('[name...]', 'a path, an id (5 or map:5) or a name; none where there is one node')
     .action(async (noun: string, names: string[]) => {
       const resource = resourceNamed(noun);
-      const wanted = names.length === 0 && resource.singular === 'node' ? [''] : names;
+      const wanted = names.length === 0 && resource === nodeResource ? await onlyNode(cli) : names;
       if (wanted.length === 0) throw new UsageError(`Say which ${resource.singular}.`);
       let isFirst = true;
       await forEachOf(cli, eachOf(wanted), async (name) => {
@@ -42,6 +43,15 @@ export function describeCommand(cli: Cli): Command {
         for (const line of details.flatMap(({ lines }) => lines)) await cli.out.line(line);
       });
     });
+}
+
+/** The node there is, where it is the only one. @throws UsageError where there are several, or none */
+async function onlyNode(cli: Cli): Promise<readonly string[]> {
+  const names: string[] = [];
+  const client = await cli.client();
+  for await (const { name } of client.list('/v1/cluster/nodes', {}, 2)) names.push(name);
+  if (names.length !== 1) throw new UsageError('Say which node; `pinfold get nodes` lists them.');
+  return names;
 }
 
 /** Of an object, or of the one that a pin holds. */

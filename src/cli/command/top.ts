@@ -13,6 +13,7 @@ import { formatTable, type Heading } from '../format/table.ts';
 import { cutTo } from '../format/width.ts';
 import { documentText, wantsDocument } from '../print-rows.ts';
 import { shown, shownPath } from '../resource/cell.ts';
+import { cellsMax } from '../resource/resource.ts';
 
 const nouns = ['programs', 'maps'] as const;
 type Noun = (typeof nouns)[number];
@@ -142,7 +143,9 @@ function linesOf(cli: Cli, { document, summary, headings, rows, names }: Seen): 
   if (format === 'ndjson') return document.items.map(formatJsonLine);
   if (wantsDocument(cli)) return [documentText(cli, document)];
   if (format === 'name') return names;
-  return [summary, ...formatTable(headings, rows, hasHeader)];
+  const cut = (cell: string): string => (format === 'wide' ? cell : cutTo(cell, cellsMax));
+  const shownRows = rows.map((cells) => cells.map(cut));
+  return [summary, ...formatTable(headings, shownRows, hasHeader)];
 }
 
 async function printLines(cli: Cli, lines: readonly string[]): Promise<void> {

@@ -34,7 +34,7 @@ export interface Filters {
 export type FilterName = keyof Filters;
 
 /** Cells of a column outside `-o wide`: one long path would pad every other row. */
-const cellsMax = 80;
+export const cellsMax = 80;
 
 /** A column of one noun's table. `cell` gives one printable line; an empty text shows as `-`. */
 export interface Column<Item> extends Heading {
