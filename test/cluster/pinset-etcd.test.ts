@@ -28,7 +28,7 @@ test('a node hears etcd, goes on without it, and comes to what is wanted when it
     etcd.members[0]?.kill();
     await etcd.members[0]?.exit();
     rmSync(path);
-    await untilPasses(() => assert.ok(existsSync(path)), patience);
+    await untilPasses(() => assert.equal(existsSync(path), true), patience);
     assert.equal(pinnedMap(path).id, id);
     etcd.restart(0);
     await untilPasses(async () => await node.put('set', 2, setOf(16)), patience);

@@ -194,7 +194,7 @@ test('a pin put over the name in a copy is not pruned, and what is gone is not p
   });
   const laterPasses = async (): Promise<void> => {
     const before = passes;
-    await untilPasses(() => assert.ok(passes > before + 2), patience);
+    await untilPasses(() => assert.ok(passes > before + 2, 'passes go on'), patience);
   };
   await node.put('set', 1, grown(8));
   await node.untilState('set', 1, 'ok');

@@ -56,7 +56,7 @@ test('what somebody changes by hand is put right: permissions, and a map that ha
   await untilPasses(() => assert.equal(statSync(path).mode & 0o777, 0o640), patience);
   assert.equal(pinnedMap(path).id, id);
   rmSync(path);
-  await untilPasses(() => assert.ok(existsSync(path)), patience);
+  await untilPasses(() => assert.equal(existsSync(path), true), patience);
   assert.notEqual(pinnedMap(path).id, id);
   await node.untilState('edge-acl', 1, 'ok');
 });
@@ -104,7 +104,7 @@ test('a protected map outlives its name, and gets it back with what is in it', a
     const { id } = pinnedMap(path);
     updateEntry(path, aKey, aValue);
     const assertThere = async (): Promise<void> => {
-      await untilPasses(() => assert.ok(existsSync(path)), patience);
+      await untilPasses(() => assert.equal(existsSync(path), true), patience);
       assert.equal(pinnedMap(path).id, id);
       assert.deepEqual(lookupEntry(path, aKey), new Uint8Array(aValue));
       await untilPasses(() => assert.equal(statSync(path).mode & 0o777, 0o640), patience);
@@ -150,10 +150,10 @@ test('a node that may not write what it came to says so once, and is heard when 
   try {
     await using node = await pinSetNode({ cluster });
     await node.put('one', 1, { ...edge, pins: [acl] });
-    await untilPasses(() => assert.ok(existsSync(node.path(acl.path))), patience);
+    await untilPasses(() => assert.equal(existsSync(node.path(acl.path)), true), patience);
     await untilPasses(() => assert.equal(node.own.trouble, 'etcd says no.'), patience);
     await node.put('two', 1, { ...edge, pins: [{ ...acl, path: 'two' }] });
-    await untilPasses(() => assert.ok(existsSync(node.path('two'))), patience);
+    await untilPasses(() => assert.equal(existsSync(node.path('two')), true), patience);
     assert.equal(node.logs.filter((line) => /etcd says no/.test(line)).length, 1);
     isRefusing = false;
     node.reconciler.wake();
@@ -204,7 +204,7 @@ test('a node goes forward only, and keeps to what it has whatever the store has 
   await node.cluster.txn({ conditions: [], changes: value.map(({ key }) => ({ delete: key })) });
   await untilPasses(() => assert.equal(node.reconciler.statuses.get('set')?.ahead_of_store, true), patience);
   rmSync(node.path(acl.path));
-  await untilPasses(() => assert.ok(existsSync(node.path(acl.path))), patience);
+  await untilPasses(() => assert.equal(existsSync(node.path(acl.path)), true), patience);
   await node.put('set', 6, { ...edge, pins: [{ ...acl, mode: '0600' }] });
   const said = await node.untilState('set', 6, 'ok');
   assert.equal(said.ahead_of_store, undefined);
