@@ -30,7 +30,7 @@ export function readKnownPins(
     if (pins !== undefined) addThoseStillThere(bpffs, { instance, pins }, into);
   }
   const mounted = new Set(known.instances.map(({ id }) => id));
-  return { mounted, walked: mounted, reasons: new Map() };
+  return { mounted, walked: mounted, namespaces: new Set(), reasons: new Map() };
 }
 
 function pinsOf(known: KnownPins, object: ObjectKey): readonly KnownPin[] {

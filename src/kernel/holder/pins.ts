@@ -20,6 +20,8 @@ export interface PinWalk {
 export interface ReadInstances {
   readonly mounted: ReadonlySet<string>;
   readonly walked: ReadonlySet<string>;
+  /** Mount namespaces whose tables were read and show one. */
+  readonly namespaces: ReadonlySet<number>;
   /** Why the others could not be read, ending a sentence. */
   readonly reasons: ReadonlyMap<string, string>;
 }
@@ -38,7 +40,8 @@ export function readPins(walk: PinWalk): ReadInstances {
     if (reason === undefined) walked.add(mount.id);
     else reasons.set(mount.id, reason);
   }
-  return { mounted: new Set(mounts.map(({ id }) => id)), walked, reasons };
+  const namespaces = new Set(mounts.flatMap(({ paths }) => paths.map(({ namespace }) => namespace)));
+  return { mounted: new Set(mounts.map(({ id }) => id)), walked, namespaces, reasons };
 }
 
 /** What is said of an instance that mount tables show. */

@@ -30,6 +30,7 @@ interface Visits {
   readonly bound: ReadonlyMap<number, string>;
   /** Devices of our own mounts, which cannot keep us waiting more than they do anyway. */
   readonly trusted: ReadonlySet<string>;
+  readonly namespaces: ReadonlySet<number>;
   readonly walked: Set<string>;
   readonly mounted: Set<string>;
   readonly reasons: Map<string, string>;
@@ -47,18 +48,22 @@ export function readPinsUnshown(walk: PinWalk, before: ReadInstances): ReadInsta
   const { calls } = walk.sources;
   const own = readOwnMounts();
   const bound = boundNamespaces(own);
-  const inhabited = inhabitedNamespaces();
+  let inhabited: ReadonlySet<number> | undefined;
   const visits: Visits = {
     walk,
     before,
     bound,
     trusted: new Set(own.map(({ device }) => device)),
+    namespaces: before.namespaces,
     walked: new Set(before.walked),
     mounted: new Set(before.mounted),
     reasons: new Map(before.reasons),
   };
   let left: number = limits.holderNamespacesMax;
   const look = (namespace: OpenNamespace): boolean => {
+    if (before.namespaces.has(namespace.inode)) return true;
+    // Going through all processes once more is for those alone that no table with a bpffs explains.
+    inhabited ??= inhabitedNamespaces();
     if (inhabited.has(namespace.inode)) return true;
     if (left-- > 0) visit(visits, namespace);
     return left >= 0;
