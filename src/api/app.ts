@@ -70,6 +70,8 @@ declare module 'fastify' {
      * What Accept may choose from; `any` for pages that are not the API's own documents. JSON unless told.
      */
     readonly produces?: readonly [string, ...string[]] | 'any';
+    /** The body has values of maps, whose members are called what C programs call them. */
+    readonly bodyHasEntries?: boolean;
     /** Members of the answer that are never stored for a repeated Idempotency-Key. */
     readonly secrets?: readonly string[];
   }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { PinfoldError } from '../model/error.ts';
 import type { App } from './app.ts';
+import { encodedRefusal } from './body.ts';
 
 /** Routes within may be sent bodies of these types, which they read as they come; no limit is set here. */
 export function acceptStreams(app: App, types: readonly string[]): void {
@@ -11,12 +12,15 @@ export function acceptStreams(app: App, types: readonly string[]): void {
           'Through a manager entries are sent as one JSON document; streams go to the node itself.';
         return done(new PinfoldError('unsupported_media_type', { detail }));
       }
-      const encoding = request.headers['content-encoding'] ?? 'identity';
-      if (encoding === 'identity') return done(null, payload);
-      const detail = 'The body must come as it is, without a Content-Encoding.';
-      done(new PinfoldError('unsupported_media_type', { detail }));
+      const refusal = encodedRefusal(request);
+      if (refusal === undefined) done(null, payload);
+      else done(refusal);
     });
   }
+  app.addContentTypeParser('*', (_request, _payload, done) => {
+    const detail = `The body must be ${['application/json', ...types].join(' or ')}.`;
+    done(new PinfoldError('unsupported_media_type', { detail }));
+  });
 }
 
 /** The pieces of a body that is read as it comes; undefined for one that was read whole. */

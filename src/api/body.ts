@@ -8,24 +8,37 @@ import { assertShallow } from './json-depth.ts';
  * Accepts JSON bodies and nothing else (415): a form that another site's page can send is not JSON.
  *
  * Bytes that are not UTF-8 are refused instead of replaced, because a name in a body would become another
- * name; `__proto__` and its like are refused by Fastify's own parser.
+ * name; `__proto__` and its like are refused by Fastify's own parser. Only entries may have members that are
+ * called so: BTF names them, and what is read of a map can be sent back. Nothing assigns them by name.
  */
 export function acceptJsonOnly(app: App): void {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  const parse = app.getDefaultJsonParser('error', 'error');
+  const strict = app.getDefaultJsonParser('error', 'error');
+  const lenient = app.getDefaultJsonParser('ignore', 'ignore');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const encoded = encodedRefusal(request);
+    if (encoded !== undefined) return done(encoded);
     const text = attempt(() => {
       assertSigned(request, body);
       return decode(decoder, body);
     });
     if (text instanceof Error) return done(text);
     if (text === '') return done(null, undefined);
+    const parse = request.terms.bodyHasEntries === true ? lenient : strict;
     parse(request, text, (error, value: unknown) => {
       const refusal = error ?? attempt(() => assertShallow(value, '/body'));
       done(refusal instanceof Error ? refusal : null, value);
     });
   });
+}
+
+/** Bodies come as they are: what unpacks them would have to be bounded, too. */
+export function encodedRefusal({ headers }: FastifyRequest): PinfoldError | undefined {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() === 'identity') return undefined;
+  const detail = 'The body must come as it is, without a Content-Encoding.';
+  return new PinfoldError('unsupported_media_type', { detail });
 }
 
 /** Parsers of bodies answer by a call, not by throwing. */

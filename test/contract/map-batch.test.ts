@@ -336,8 +336,17 @@ test('what does not go together is refused before anything is read', async () =>
   assert.equal(outcomeOf(keyed), '422 invalid_input');
   const text = await post(id, 'text/plain', 'x');
   assert.equal(outcomeOf(text), '415 unsupported_media_type');
+  for (const type of ['application/json', lineType, packedType]) assert.ok(text.body.detail.includes(type));
   const packed = await post(id, packedType, Buffer.alloc(12)).set('content-encoding', 'gzip');
   assert.equal(outcomeOf(packed), '415 unsupported_media_type');
+  const one = { key: '00000000', value: '00'.repeat(8) };
+  const batch = agent.local
+    .post(batchUrl(id))
+    .set('content-encoding', 'gzip')
+    .send({ operations: [one] });
+  assert.equal(outcomeOf(await batch), '415 unsupported_media_type');
+  const put = agent.local.put(`/v1/maps/${id}/entries/00000000`).set('content-encoding', 'gzip').send(one);
+  assert.equal(outcomeOf(await put), '415 unsupported_media_type');
   assert.equal(bpftoolValue(id, '00000000'), undefined);
   const array = await makeMap(agent, 'no-delete', { type: 'array' });
   assert.equal(outcomeOf(await post(array, packedType, Buffer.alloc(4), '?op=delete')), '409 not_editable');

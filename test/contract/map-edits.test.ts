@@ -154,6 +154,56 @@ test('a map whose values have a lock or a timer is not frozen, and the reason is
   }
 });
 
+test('a refusal says where, and which words would do', async () => {
+  const id = await makeMap(agent, 'where', {});
+  const refusals = [
+    ['entry?key="zz"', '/query/key', /4 bytes are wanted/],
+    ['entry?key=[1]', '/query/key', /4 bytes are wanted/],
+    ['entries/01', '/params/hex', /4 bytes are wanted/],
+    ['entries?key_as=u64', '/query/key_as', /^u64 is of 8 bytes, and here are 4$/],
+    ['entries?value_as=u8', '/query/value_as', /^u8 is of 1 byte, and here are 8$/],
+    ['entries?format=raw&value_as=u64', '/query/value_as', /^does not go with format=raw$/],
+    ['entries?format=foo', '/query/format', /^must be one of typed, raw, bpftool$/],
+    ['entries?key_as=foo', '/query/key_as', /^must be one of u8, u16, .*, utf8, hex, base64$/],
+  ] as const;
+  for (const [path, pointer, detail] of refusals) {
+    const { status, body } = await agent.local.get(`/v1/maps/${id}/${path}`);
+    assert.deepEqual([status, body.errors?.length, body.errors?.[0].pointer], [422, 1, pointer], path);
+    assert.match(body.errors[0].detail, detail, path);
+  }
+  const zap = await agent.local
+    .put(`/v1/maps/${id}/entries/01000000`)
+    .send({ value: value(1), mode: 'zap' })
+    .expect(422);
+  assert.deepEqual(zap.body.errors, [
+    { pointer: '/body/mode', detail: 'must be one of any, create, update' },
+  ]);
+});
+
+test('a member that is called __proto__ is read, and taken back as it was read', async () => {
+  const types = new BtfBuilder();
+  const int = types.int('int', 4, 'signed');
+  const members = ['__proto__', 'constructor'].map((name, index) => ({ name, type: int, at: 32 * index }));
+  const struct = types.struct('pf_value', 8, members);
+  const btf = { blob_base64: types.build().toString('base64'), key_type_id: int, value_type_id: struct };
+  const id = await makeMap(agent, 'proto', { btf });
+  const text = '{"__proto__":1,"constructor":2}';
+  const json = 'application/json';
+  const asRead = async (key: number) => (await agent.local.get(`/v1/maps/${id}/entry?key=${key}`)).text;
+  await agent.local.put(`/v1/maps/${id}/entry?key=1`).type(json).send(`{"value":${text}}`).expect(201);
+  assert.equal(await asRead(1), `{"key":1,"value":${text}}`);
+  const line = (await asRead(1)).replace('"key":1', '"key":2');
+  const batch = `/v1/maps/${id}/entries/batch`;
+  const whole = await agent.local.post(batch).type(json).send(`{"operations":[${line}]}`).expect(200);
+  assert.equal(whole.body.done, 1, whole.text);
+  const lines = await agent.local.post(batch).type('application/x-ndjson').send(line).expect(200);
+  assert.equal(lines.body.done, 1, lines.text);
+  assert.equal(bpftoolValue(id, '02000000'), '0100000002000000');
+  const proto = { ...Object.prototype };
+  await agent.local.put(`/v1/maps/${id}/entry?key=1`).type(json).send('{"__proto__":1}').expect(422);
+  assert.deepEqual({ ...Object.prototype }, proto);
+});
+
 test('per-CPU values are given for each CPU, or once for all of them', async () => {
   const id = await makeMap(agent, 'cpus', { type: 'percpu_hash' });
   const { possible } = agent.running.kernel.facts.cpus;

@@ -1,3 +1,4 @@
+import { within } from '../../kernel/edit/entry-input.ts';
 import { lookupElement } from '../../kernel/entries/elements.ts';
 import { type MapShape, shapeOf } from '../../kernel/entries/map-shape.ts';
 import { openReader } from '../../kernel/entries/open-reader.ts';
@@ -109,7 +110,10 @@ async function produceEntry(
 ): Promise<JobSummary> {
   const shape = shapeOf(map.info, possibleCpus);
   const form = entryForm(shape, choice, btfFinder(fds));
-  const key = 'hex' in wanted ? parseHex(wanted.hex, shape.keySize) : form.parseKey(wanted.json);
+  const key =
+    'hex' in wanted
+      ? within('/params/hex', () => parseHex(wanted.hex, shape.keySize))
+      : within('/query/key', () => form.parseKey(wanted.json));
   const value = Buffer.alloc(shape.wireSize);
   const isThere = naming(map.info, () => lookupElement(mapFd(map), key, value));
   if (!isThere || !naming(map.info, () => hasExactKey(mapFd(map), shape, key))) {

@@ -99,7 +99,7 @@ export class MapCreation {
       ...(valueAs === undefined ? {} : { valueAs }),
     };
     const editing = editingOf(info, kernel.facts.cpus.possible);
-    const parser = entryParser(editing, choice, btfFinder(kernel.fds));
+    const parser = ofBody(() => entryParser(editing, choice, btfFinder(kernel.fds)));
     const acceptance = { accept: new Set<string>(), force: false };
     const applier = new Applier({ kernel, map, editing, acceptance }, { mode: 'any', isDry: false });
     const slices = new Slices(clock);
@@ -188,4 +188,22 @@ function noPin(): PinfoldError {
     detail: `The map cannot be made like this: pin ${detail}.`,
     errors: [{ pointer: '/body/pin', detail }],
   });
+}
+
+/** What says how entries are written stands in the query elsewhere, and here in the body. */
+function ofBody<Result>(parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (error) {
+    if (!isPinfoldError(error, 'invalid_input')) throw error;
+    const errors = (error.details.errors ?? []).map(({ pointer, detail }) => ({
+      pointer: pointer.replace(/^\/query\//, '/body/'),
+      detail,
+    }));
+    throw new PinfoldError(
+      'invalid_input',
+      { ...error.details, ...(errors.length === 0 ? {} : { errors }) },
+      error,
+    );
+  }
 }

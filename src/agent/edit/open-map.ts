@@ -1,10 +1,16 @@
 import { makeMap } from '../../kernel/create/make-map.ts';
-import { findType, type OpenBtf, openMapBtf, openUnusedBtf } from '../../kernel/create/map-btf.ts';
+import {
+  findType,
+  type OpenBtf,
+  openMapBtf,
+  openUnusedBtf,
+  whyNotTypes,
+} from '../../kernel/create/map-btf.ts';
 import { memoryOf } from '../../kernel/create/memory.ts';
 import { recipeOf } from '../../kernel/create/recipe.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
-import { PinfoldError } from '../../model/error.ts';
+import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { Wanted } from '../../model/map-rule/complaints.ts';
 import { parsePath } from '../../model/path.ts';
@@ -40,15 +46,21 @@ function build(environment: OperationEnvironment, wanted: Wanted, making: Making
   using btf = new BtfInUse(environment, wanted.btf, `${pointer}/btf`);
   const vmlinuxValueTypeId = kernelType(environment, wanted.btf, `${pointer}/btf`);
   const { extra, flags, keySize, maxEntries, numaNode, type, valueSize } = recipe;
-  return makeMap(
-    {
-      ...{ type, name, keySize, valueSize, maxEntries, flags, numaNode, extra },
-      ...(inner === undefined ? {} : { inner: inner.fd }),
-      ...(btf.open === undefined ? {} : { btf: btf.open }),
-      ...(vmlinuxValueTypeId === undefined ? {} : { vmlinuxValueTypeId }),
-    },
-    { type: wanted.type, pointer, fds: kernel.fds },
-  );
+  try {
+    return makeMap(
+      {
+        ...{ type, name, keySize, valueSize, maxEntries, flags, numaNode, extra },
+        ...(inner === undefined ? {} : { inner: inner.fd }),
+        ...(btf.open === undefined ? {} : { btf: btf.open }),
+        ...(vmlinuxValueTypeId === undefined ? {} : { vmlinuxValueTypeId }),
+      },
+      { type: wanted.type, pointer, fds: kernel.fds },
+    );
+  } catch (error) {
+    const isRefused = isPinfoldError(error, 'invalid_input') && error.details.errno === 'EINVAL';
+    if (!isRefused || btf.open === undefined) throw error;
+    throw whyNotTypes(btf.open, { keySize, valueSize }, `${pointer}/btf`) ?? error;
+  }
 }
 
 /**

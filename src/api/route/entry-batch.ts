@@ -36,7 +36,7 @@ export function addEntryBatchRoute(app: App, { agent }: Parts): void {
   app.register(async (scope: App) => {
     acceptStreams(scope, [lineType, packedType]);
     scope.post('/v1/maps/:id/entries/batch', {
-      config: { role: 'operator' },
+      config: { role: 'operator', bodyHasEntries: true },
       schema: {
         operationId: 'changeMapEntries',
         summary: 'Write and remove many entries; each is done, or fails, on its own',

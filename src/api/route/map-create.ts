@@ -34,7 +34,7 @@ const NewMap = Type.Object(
 /** New maps, each born with a pin. */
 export function addMapCreateRoute(app: App, { agent }: Parts): void {
   app.post('/v1/maps', {
-    config: { role: 'operator' },
+    config: { role: 'operator', bodyHasEntries: true },
     schema: {
       operationId: 'createMap',
       summary: 'Make a map of any type, fill it, freeze it, and pin it',

@@ -35,7 +35,7 @@ function addPut(app: App, { agent }: Parts): void {
     }),
   };
   app.put('/v1/maps/:id/entries/:hex', {
-    config: { role: 'operator' },
+    config: { role: 'operator', bodyHasEntries: true },
     schema: {
       ...put,
       operationId: 'putMapEntry',
@@ -50,7 +50,7 @@ function addPut(app: App, { agent }: Parts): void {
     },
   });
   app.put('/v1/maps/:id/entry', {
-    config: { role: 'operator' },
+    config: { role: 'operator', bodyHasEntries: true },
     schema: {
       ...put,
       operationId: 'putMapEntryByTypedKey',

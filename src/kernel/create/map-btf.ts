@@ -54,6 +54,32 @@ export function openMapBtf(
 }
 
 /**
+ * What is wrong with the types of a map that the kernel did not make: each must be in the BTF, and as large as
+ * what it is the type of (map_check_btf in kernel/bpf/syscall.c). Undefined where it was something else.
+ */
+export function whyNotTypes(
+  { fd, keyTypeId, valueTypeId }: OpenBtf,
+  { keySize, valueSize }: { readonly keySize: number; readonly valueSize: number },
+  pointer: string,
+): PinfoldError | undefined {
+  const types = parseBtf(readBtfBlob(fd));
+  const roles = [
+    { member: 'key_type_id', what: 'keys', id: keyTypeId, size: keySize },
+    { member: 'value_type_id', what: 'values', id: valueTypeId, size: valueSize },
+  ] as const;
+  for (const { member, what, id, size } of roles) {
+    if (id === 0) continue;
+    const isThere = id <= types.typeCount;
+    const actual = isThere ? types.sizeOf(id) : undefined;
+    if (actual === size) continue;
+    const lacks = isThere ? `type ${id} has no size` : `there is no type ${id} in this BTF`;
+    const why = actual === undefined ? lacks : `type ${id} is of ${actual}, and ${what} are of ${size} bytes`;
+    return wrong(`${pointer}/${member}`, why, { errno: 'EINVAL' });
+  }
+  return undefined;
+}
+
+/**
  * The BTF of a map whose value has a type of the kernel's: it may not be the kernel's own, must be there, and
  * nothing is looked up in it (map_create in kernel/bpf/syscall.c). @throws SystemCallError
  */

@@ -131,7 +131,7 @@ function noKey(type: string, json: unknown, pointer: string): undefined {
 }
 
 /** Runs a parser; the pointers of its refusal are then within `pointer`. */
-function within<Result>(pointer: string, parse: () => Result): Result {
+export function within<Result>(pointer: string, parse: () => Result): Result {
   try {
     return parse();
   } catch (error) {

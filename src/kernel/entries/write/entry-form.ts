@@ -48,8 +48,10 @@ export function entryForm(shape: MapShape, choice: EntryChoice, findBtf: BtfFind
   const format = choice.format ?? usualFormat(shape, choice);
   const hasViews = choice.keyAs !== undefined || choice.valueAs !== undefined;
   if (format !== 'typed' && hasViews) {
+    const given = choice.keyAs !== undefined ? 'key_as' : 'value_as';
     throw new PinfoldError('invalid_input', {
       detail: `key_as and value_as do not go with format=${format}.`,
+      errors: [{ pointer: `/query/${given}`, detail: `does not go with format=${format}` }],
     });
   }
   const valueSize = shape.cpuStride === undefined ? shape.wireSize : shape.info.value_size;
@@ -88,11 +90,11 @@ function typedParts(
   const types = typeIdsOf(info);
   const codec = (typeId: number | undefined, size: number, role?: 'key'): Part | undefined =>
     typeId === undefined ? undefined : codecOf(shape, findBtf, { typeId, size, role });
-  const view = (as: View | undefined, size: number): Part | undefined =>
-    as === undefined ? undefined : viewPart(as, size);
-  const key = view(choice.keyAs, keySize) ?? naturalKey(shape) ?? codec(types.key, keySize, 'key');
+  const view = (as: View | undefined, size: number, name: string): Part | undefined =>
+    as === undefined ? undefined : viewPart(as, size, `/query/${name}`);
+  const key = view(choice.keyAs, keySize, 'key_as') ?? naturalKey(shape) ?? codec(types.key, keySize, 'key');
   const value =
-    view(choice.valueAs, valueSize) ??
+    view(choice.valueAs, valueSize, 'value_as') ??
     (meaning === undefined
       ? codec(types.value, valueSize)
       : { write: meaningWrite(meaning, shape.wireSize) });

@@ -31,12 +31,11 @@ const viewSizes: Readonly<Partial<Record<View, number>>> = {
  *
  * @throws PinfoldError invalid_input where it has another size
  */
-export function viewPart(view: View, size: number): Part {
+export function viewPart(view: View, size: number, pointer: string): Part {
   const wanted = viewSizes[view];
   if (wanted !== undefined && wanted !== size) {
-    throw new PinfoldError('invalid_input', {
-      detail: `${view} is of ${wanted} bytes, and here are ${size}.`,
-    });
+    const detail = `${view} is of ${wanted} ${wanted === 1 ? 'byte' : 'bytes'}, and here are ${size}`;
+    throw new PinfoldError('invalid_input', { detail: `${detail}.`, errors: [{ pointer, detail }] });
   }
   switch (view) {
     case 'hex':
