@@ -70,6 +70,8 @@ test('describe pin shows the object behind it just so', async () => {
   assert.equal(code, 0);
   const byName = await pinfold('describe', 'map', 'pf_described');
   assert.equal(byName.code, 0, byName.err);
+  for (const name of ['described', 'pf_described'])
+    assert.equal(JSON.parse((await pinfold('get', 'map', name, '-o', 'json')).out).name, 'pf_described');
   assert.match(out, /^Path: +described$/m);
   assert.match(out, /^Entries: {2}1 of 4 \(25\.0 %\)$/m);
 });

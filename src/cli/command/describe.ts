@@ -8,14 +8,10 @@ import { type Detail, readDetails } from '../describe/details.ts';
 import { readPinSet, readPinSetDetails } from '../describe/pin-set.ts';
 import { UsageError } from '../exit.ts';
 import { describeDocument } from '../format/describe.ts';
-import { resolveMap } from '../map-argument.ts';
+import { idOf } from '../object-argument.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
-import { resolveProgram } from '../program-argument.ts';
-import { mapResource } from '../resource/map.ts';
 import { nodeResource } from '../resource/node.ts';
 import { pinSetResource } from '../resource/pinset.ts';
-import { programResource } from '../resource/program.ts';
-import type { Resource } from '../resource/resource.ts';
 import { describableNouns, resourceNamed } from '../resource/resources.ts';
 
 /** `pinfold describe`: everything about single things, to be read. */
@@ -75,12 +71,6 @@ async function read(cli: Cli, noun: string, name: string): Promise<object> {
   if (resource === pinSetResource) return await readPinSet(await cli.client(), name);
   const { document } = await find(await cli.client(), await idOf(cli, resource, name), mountOf(cli));
   return Object(document);
-}
-
-/** Maps and programs are found by pins too, and maps by names that only one has. */
-async function idOf(cli: Cli, resource: Resource, name: string): Promise<string> {
-  if (resource === mapResource) return await resolveMap(cli, name);
-  return resource === programResource ? await resolveProgram(cli, name) : name;
 }
 
 /**

@@ -14,6 +14,7 @@ import {
 import type { Cli } from '../cli.ts';
 import { Exit, type ExitCode, UsageError } from '../exit.ts';
 import { followRows } from '../follow.ts';
+import { idOf } from '../object-argument.ts';
 import { printRows } from '../print-rows.ts';
 import { pastOf } from '../resource/past-pin.ts';
 import type { FilterName, Filters, Resource, Row } from '../resource/resource.ts';
@@ -170,7 +171,7 @@ async function getNamed(cli: Cli, { resource, names, filters, isWatch }: Named):
   const found: Row[] = [];
   for (const name of names) {
     try {
-      found.push(await find(client, name, filters));
+      found.push(await find(client, await idOf(cli, resource, name), filters));
     } catch (error) {
       const code = await tellFailure(error, cli);
       exitCode ??= code;
