@@ -21,7 +21,7 @@ export function addEntryOptions(command: Command): Command {
     .addOption(
       new Option(
         '--format <format>',
-        'by types, as hexadecimal digits, or as bpftool prints it (default: typed where something says what it is, else raw)',
+        'by types (default where there are any), in hexadecimal (else), or as bpftool prints it',
       ).choices(entryFormats),
     )
     .addOption(new Option('--key-as <view>', 'what keys without BTF are').choices(views))

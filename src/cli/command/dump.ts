@@ -104,7 +104,8 @@ function sentenceOf({ count, complete, consistency, stopped }: Summary): string 
 
 /**
  * Prints entries as they arrive, so that a large map takes no memory; a document needs all of them. What
- * programs read has the summary inside, as the stream of the API has: it alone tells a whole dump from a part.
+ * programs read has the summary inside, as the stream of the API has: only that tells a whole dump from a
+ * part of one.
  */
 async function printEntries(cli: Cli, entries: Entries): Promise<Summary> {
   const { format } = cli.globals();
