@@ -153,7 +153,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
   };
   return {
     agent,
-    ...makeLife({ options, recovery, schedule, observed, pool, editing, specified, collection }),
+    ...makeLife({ options, recovery, schedule, observed, pool, editing, specified, findings, collection }),
   };
 }
 
@@ -298,6 +298,7 @@ function makeLife({
   pool,
   editing,
   specified,
+  findings,
   collection,
 }: {
   readonly options: AgentOptions;
@@ -307,6 +308,7 @@ function makeLife({
   readonly pool: DumpPool;
   readonly editing: OpenEdits;
   readonly specified: SpecificationRecorder | undefined;
+  readonly findings: AgentFindings;
   readonly collection: Collection;
 }): Pick<StartedAgent, 'start' | 'stop'> {
   const { store, clock, kernel } = options;
@@ -333,6 +335,7 @@ function makeLife({
       await editing.stop();
       await stopRetention();
       await schedule.stop();
+      await findings.stop();
       await specified?.stop();
       observed.watches[Symbol.dispose]();
       observed.attribution[Symbol.dispose]();

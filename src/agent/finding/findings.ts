@@ -42,7 +42,7 @@ interface State {
 /**
  * Tries all rules after passes of the observer, at a bounded pace, and keeps what they found.
  *
- * Nothing else changes what is known while a pass is not over, so that rules see one moment.
+ * Rules see one moment: what they are tried on is put together in one go.
  */
 export class AgentFindings {
   readonly #parts: FindingParts;
@@ -50,6 +50,8 @@ export class AgentFindings {
   readonly #watch: WorldWatch;
   readonly #states = new Map<RuleId, State>();
   #dueAtMs: number | undefined;
+  /** A try that nobody waits for. */
+  #trying: Promise<void> | undefined;
   #isAsked = false;
   #isRecalled = false;
   #unexplained: readonly { readonly kind: string; readonly count: number }[] = [];
@@ -70,8 +72,29 @@ export class AgentFindings {
     this.#isAsked = true;
   }
 
-  /** Called when a pass is over: tries the rules if that is due, or somebody asked. */
+  /**
+   * Called when a pass is over: tries the rules if that is due, or somebody asked. Only who asked waits for
+   * it: names are observed meanwhile, also where reading holders takes half a minute.
+   */
   async afterPass(kind: PassKind): Promise<void> {
+    if (kind === 'fresh') {
+      await this.#trying;
+      await this.#tryIfDue(kind);
+      return;
+    }
+    this.#trying ??= this.#tryIfDue(kind)
+      .catch(this.#parts.onFailure)
+      .finally(() => {
+        this.#trying = undefined;
+      });
+  }
+
+  /** Lets a try that is under way end. */
+  async stop(): Promise<void> {
+    await this.#trying;
+  }
+
+  async #tryIfDue(kind: PassKind): Promise<void> {
     const { clock } = this.#parts;
     const began = clock.monotonicMs();
     // The first pass is not made longer: whoever starts an agent waits for it.
