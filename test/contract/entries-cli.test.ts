@@ -60,7 +60,7 @@ test('dump prints documents, and stops where it is told to', async () => {
   assert.ok(items.every(({ key }: { key: unknown }) => typeof key === 'number'));
 });
 
-test('dump --peek prints the head of a queue, which stays there, and is told of where it is missing', async () => {
+test('dump --peek prints the head of a queue, which stays there, and refusals tell of it', async () => {
   const path = `${agent.bpffs.path}/queue`;
   const { id } = createMap(path, { type: 'queue', key: 0, value: 4, entries: 4 });
   for (const byte of ['7', '8'])

@@ -102,7 +102,7 @@ test('a line in many chunks is read with work that grows as its length does', as
   assert.ok(chars >= 2 * line.length && chars < 3 * line.length, `${chars} characters looked at`);
 });
 
-test('a line that cannot be one text has an error of its own, and a list that is cut has another', async () => {
+test('a line that cannot be one text has an error of its own, a list that is cut another', async () => {
   const read = async (text: string, charsMax?: number): Promise<readonly unknown[]> => {
     const items: unknown[] = [];
     for await (const item of readNdjson(chunksOf(text, 7), charsMax)) items.push(item);
