@@ -223,7 +223,7 @@ test('a map that is frozen is stored again, so that its specification says so wh
   assert.deepEqual(reasons(gone), ['entries']);
 });
 
-test('a frozen map’s specification says that its entries are missing; one that is made of it says so', async () => {
+test('a frozen map’s specification says what entries it lacks, and so does a map made of it', async () => {
   await using agent = await testAgent();
   const path = `${agent.bpffs.path}/frozen`;
   const { id } = createMap(path, { entries: 8, value: 4 });

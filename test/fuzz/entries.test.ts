@@ -168,7 +168,7 @@ test('malformed single requests are refused with a pointer, and the agent goes o
       assert.equal(
         answer.status,
         422,
-        `${method} ${url.slice(0, 200)} ${JSON.stringify(value).slice(0, 200)}: ${JSON.stringify(answer.body)}`,
+        `${method} ${url.slice(0, 200)} ${jsonOf(value).slice(0, 200)}: ${JSON.stringify(answer.body)}`,
       );
       assert.match(answer.body.errors[0].pointer, isKey ? /^\/query\/key/ : /^\/body\/value/);
     }

@@ -37,8 +37,8 @@ interface Entry {
 }
 
 /**
- * Threads that read maps and write types. They are started when there is work and end when there is none for a while; each
- * has several jobs at once, of which those with slow readers only wait.
+ * Threads that read maps and write types. They are started when there is work and end when there is none for
+ * a while; each has several jobs at once, of which those with slow readers only wait.
  *
  * Maps are opened and closed here, not there: see DumpHolds.
  */

@@ -10,7 +10,8 @@ import type { JobSummary, TypesSpec } from './protocol.ts';
 /**
  * Writes the types of a BTF object, in pieces as its reader takes them.
  *
- * @throws PinfoldError invalid_input where they are damaged or newer than this build, not_supported; Cancelled
+ * @throws PinfoldError invalid_input where they are damaged or newer than this build, not_supported
+ * @throws Cancelled
  */
 export async function produceTypes({ format, source }: TypesSpec, output: Output): Promise<JobSummary> {
   const btf = typesOf(source);

@@ -147,7 +147,8 @@ function stepsOf({ name = '', type, entries = [], freeze }: MapSpecification, pa
   const named = name === '' ? ' without a name' : ` "${name}"`;
   const made = `make ${aType(type)}${named}; the kernel was asked, and has made such a map for a moment`;
   const filled = `put ${entries.length} entries into it; the kernel took them`;
-  const closed = `close it to writes from user space${entries.length === 0 ? '; it stays empty for good' : ''}`;
+  const empty = entries.length === 0 ? '; it stays empty for good' : '';
+  const closed = `close it to writes from user space${empty}`;
   return [
     { action: 'create', detail: made, ...shown },
     ...(entries.length === 0 ? [] : [{ action: 'fill', detail: filled, ...shown }]),

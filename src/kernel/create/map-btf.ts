@@ -54,8 +54,8 @@ export function openMapBtf(
 }
 
 /**
- * What is wrong with the types of a map that the kernel did not make: each must be in the BTF, and as large as
- * what it is the type of (map_check_btf in kernel/bpf/syscall.c). Undefined where it was something else.
+ * What is wrong with the types of a map that the kernel did not make: each must be in the BTF, and as large
+ * as what it is the type of (map_check_btf in kernel/bpf/syscall.c). Undefined where it was something else.
  */
 export function whyNotTypes(
   { fd, keyTypeId, valueTypeId }: OpenBtf,
