@@ -196,14 +196,14 @@ function claimsOf({ kernel, store, bpffs }: EnvironmentParts): ClaimBook {
 
 function noOne(): void {}
 
-/** Scans once and again where an id is not known: what an observer does in time. */
+/** Scans once, and again where an id is not known or has become another's: what an observer does in time. */
 function mountsOf({ kernel, bpffs }: Pick<EnvironmentParts, 'kernel' | 'bpffs'>): MountFinder {
   const primary = mountId(bpffs);
   let known = kernel.bpffs.scanMounts();
   return {
     findMount: (choice = primary) => {
       const find = () => known.find((mount) => mount.id === choice);
-      if (find() === undefined) known = kernel.bpffs.scanMounts();
+      if (!existsSync(find()?.reachableBy ?? '')) known = kernel.bpffs.scanMounts();
       const found = find();
       if (found === undefined) throw new PinfoldError('mount_not_found', { detail: `no bpffs ${choice}` });
       return found;
