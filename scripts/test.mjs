@@ -58,7 +58,7 @@ async function main() {
   for (const [name, count] of Object.entries(totals)) console.log(`ℹ ${name} ${count}`);
   console.log(`ℹ the seed of all files was PINFOLD_TEST_SEED=${seed}`);
   const failed = totals.fail + totals.cancelled + complaints.length;
-  const disturbed = totals.disturbed === undefined ? '' : `, ${totals.disturbed} files disturbed`;
+  const disturbed = totals.disturbed === undefined ? '' : `, disturbed files: ${totals.disturbed}`;
   console.log(`${totals.pass} passed, ${failed} failed, ${totals.skipped + totals.todo} skipped${disturbed}`);
   process.exitCode = failed === 0 && totals.pass > 0 ? 0 : 1;
 }
