@@ -1,5 +1,4 @@
-import { strict as assert } from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync, writeSync } from 'node:fs';
 import { AT_FDCWD, type Calls, check, cString, open } from '../sys/calls.ts';
 import { errnoName, isSystemCallError } from '../sys/errno.ts';
 import type { Fd } from '../sys/fd.ts';
@@ -140,14 +139,17 @@ function readMounts(calls: Calls, proc: Fd): readonly MountInfo[] {
 
 /**
  * Back where this thread was. A namespace is entered at its root, which is not ours in a chroot. Whatever
- * came next would see files of somebody else if any of it failed: there is no going on from here.
+ * came next would see files of somebody else if any of it failed: there is no going on from here, and an
+ * error that somebody catches would be going on.
  */
 function comeBack({ own, root, working }: Readonly<Record<'own' | 'root' | 'working', Fd>>): void {
   const isBack =
     raw.setns(own.number, CLONE_NEWNS) === 0 &&
     (isRoot(root) || (raw.fchdir(root.number) === 0 && raw.chroot(cString('.')) === 0)) &&
     raw.fchdir(working.number) === 0;
-  assert.ok(isBack, 'this thread cannot return to its mount namespace');
+  if (isBack) return;
+  writeSync(2, 'pinfold: this thread cannot return to its mount namespace, so the process ends.\n');
+  process.abort();
 }
 
 /** Two mounts of one directory are not told apart: what lies below them is. */
