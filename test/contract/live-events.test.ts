@@ -231,5 +231,5 @@ test('the agent ends its streams when it stops, and is not kept from it', async 
   const began = performance.now();
   await other.running.stop();
   await until('the end', idle.hasEnded);
-  assert.ok(performance.now() - began < limits.shutdownMs);
+  assert.ok(performance.now() - began < 2500);
 });

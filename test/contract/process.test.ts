@@ -83,7 +83,7 @@ test('an agent says where it is and what it sees, and stops within its time', as
   const began = performance.now();
   agent.kill('SIGTERM');
   assert.deepEqual(await agent.exit(), { code: 0, signal: null });
-  assert.ok(performance.now() - began < 2 * limits.shutdownMs);
+  assert.ok(performance.now() - began < limits.shutdownMs);
 });
 
 test('a slow request keeps a stopping agent no longer than its limit', async () => {
@@ -105,7 +105,7 @@ test('a slow request keeps a stopping agent no longer than its limit', async () 
   const began = performance.now();
   agent.kill('SIGINT');
   assert.deepEqual(await agent.exit(), { code: 0, signal: null });
-  assert.ok(performance.now() - began < limits.requestTimeoutMs, 'its own time is longer');
+  assert.ok(performance.now() - began < limits.shutdownMs + 500);
   slow.destroy();
 });
 

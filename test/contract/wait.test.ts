@@ -234,6 +234,6 @@ test('at shutdown everybody who waits is answered at once with 503', async () =>
   for (const { status, body } of await answers) {
     assert.deepEqual([status, body.code], [503, 'not_ready']);
   }
-  assert.ok(performance.now() - began < limits.shutdownMs, 'none of them by the limit');
+  assert.ok(performance.now() - began < 1000);
   await stopped;
 });

@@ -164,7 +164,10 @@ test('one pin and one object are read from the kernel, not from memory', async (
   const id = before.id ?? 0;
   pinById('map', id, `${bpffs.path}/m5_too`);
   const { usercnt = 0 } = observed.agent.reads.object('map', id).value.references;
-  assert.ok(usercnt >= 2, 'counted now; somebody else may look at it just now');
+  assert.ok(usercnt >= 2, 'counted now, with whoever looks at it just now');
+  await untilPasses(() =>
+    assert.equal(observed.agent.reads.object('map', id).value.references.usercnt, 2, 'and nothing more'),
+  );
   execFileSync('bpftool', ['map', 'freeze', 'id', String(id)]);
   const live = observed.agent.reads.object('map', id).value;
   assert.equal(live.kind === 'map' && live.frozen, true);

@@ -50,7 +50,7 @@ test('a backup taken while changes go on is one moment of the database, private,
   }
   process.umask(umask);
   const { bytes } = await done;
-  assert.ok(longestMs < 10_000, `a change waited ${longestMs} ms`);
+  assert.ok(longestMs < 1000, `a change waited ${longestMs} ms`);
   assert.equal(statSync(it.file).size, bytes);
   assert.equal(statSync(it.file).mode & 0o7777, 0o600);
   assert.deepEqual(readdirSync(it.out), ['copy.db']);
