@@ -68,14 +68,20 @@ function totalsOf(said) {
   return Object.fromEntries(names.map((name) => [name, count(name)]));
 }
 
-/** The tests that failed themselves, not only because of a test within them. */
+/**
+ * The tests that failed themselves, not only because of a test within them. Where one cannot be read it has no
+ * file, so that nothing is run again and the failure stands.
+ */
 function failuresOf(said) {
-  const failed = said.matchAll(/^ *not ok \d+ - (.*)\n *---\n([\s\S]*?)\n *\.\.\.$/gm);
-  return [...failed].flatMap(([, name, details]) => {
+  const failed = [...said.matchAll(/^ *not ok \d+ - (.*)\n *---\n([\s\S]*?)\n *\.\.\.$/gm)];
+  const told = [...said.matchAll(/^ *not ok \d+ - /gm)].length;
+  const unread = told === failed.length ? [] : [{ file: '', name: 'a failure that could not be read' }];
+  const read = failed.flatMap(([, name, details]) => {
     if (details.includes("failureType: 'subtestsFailed'")) return [];
     const where = /^ *location: '(.*?)(?::\d+)*'$/m.exec(details)?.[1];
-    return [{ file: sourceOf(where ?? ''), name }];
+    return [{ file: where === undefined ? '' : sourceOf(where), name }];
   });
+  return [...read, ...unread];
 }
 
 /** `kernel/some.test.ts`, also where the compiled file is named. */
@@ -96,6 +102,6 @@ function filesOf(failures, files) {
 
 function tell(what, failures) {
   for (const { file, name } of failures) {
-    console.log(`✖ ${what}: ${name}\n    node scripts/test.mjs ${file}`);
+    console.log(`✖ ${what}: ${name}${file === '' ? '' : `\n    node scripts/test.mjs ${file}`}`);
   }
 }
