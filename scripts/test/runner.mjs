@@ -69,8 +69,8 @@ function totalsOf(said) {
 }
 
 /**
- * The tests that failed themselves, not only because of a test within them. Where one cannot be read it has no
- * file, so that nothing is run again and the failure stands.
+ * The tests that failed themselves, not only because of a test within them. One that cannot be read has no
+ * file: nothing is run again, and the failure stands.
  */
 function failuresOf(said) {
   const failed = [...said.matchAll(/^ *not ok \d+ - (.*)\n *---\n([\s\S]*?)\n *\.\.\.$/gm)];
