@@ -160,8 +160,11 @@ export interface HolderReads {
   heldBy(choice: HeldBy): ReadonlySet<string>;
   /** Everything that holds anything, up to a second old. @throws PinfoldError not_supported */
   recent(): WholeReading;
-  /** Who holds an object by numbers, up to a second old, without the kernel's counters; undefined for BTF. */
-  referencesOf(object: ObjectKey): References | undefined;
+  /**
+   * Who holds an object by numbers, up to a second old, without the kernel's counters. Empty where the object
+   * came after; undefined for BTF.
+   */
+  referencesOf(object: ObjectKey): Partial<References> | undefined;
 }
 
 /** A moment of history: a time, or right after an event. */

@@ -8,10 +8,14 @@ import { type TestAgent, testAgent } from '../support/agent.ts';
 import { filledMaps } from '../support/entries.ts';
 import { hold } from '../support/hold.ts';
 import { bpfFds } from '../support/leaks.ts';
-import { until } from '../support/until.ts';
+import { until, untilPasses } from '../support/until.ts';
 
 /** More text than the sockets between agent and client take. */
 const many = 200_000;
+
+/** Of a map that nobody holds. */
+const unheld = { pins: 0, fds: 0, programs: 0, maps: 0, links: 0, attachments: 0 };
+const uncounted = { ...unheld, writecnt: 0, unexplained: 0 };
 
 let agent: TestAgent;
 before(async () => {
@@ -96,10 +100,10 @@ test('a dump under way is in no count, and changes nothing of what a hazard is j
     .put('/v1/pins/dumped')
     .send({ source: { kind: 'map', id } })
     .expect(201);
-  const before = await referencesTo(id);
+  const counted = { ...uncounted, refcnt: 2, usercnt: 2, pins: 1, fds: 1 };
+  await untilReferencesAre(id, counted);
   const response = await slowDump(agent, id);
-  const during = await referencesTo(id);
-  assert.deepEqual(during, before);
+  await untilReferencesAre(id, counted);
   // Somebody else holds the map: no hazard, with the dump and without.
   await agent.local.delete('/v1/pins/dumped').expect(204);
   await agent.local
@@ -127,15 +131,15 @@ test('inner maps that are followed are in no count either', async () => {
     'put:1:0:0',
   );
   const [inner, outer] = holder.objects.map(({ id }) => id);
-  const before = await referencesTo(Number(inner));
+  const counted = { ...uncounted, refcnt: 2, usercnt: 1, fds: 1, maps: 1 };
+  await untilReferencesAre(Number(inner), counted);
   const response = await slowDump(agent, Number(outer), '?follow=true');
   await until(
     'the inner map to be open',
     () => bpfFds().size,
     (count) => count >= 2,
   );
-  const during = await referencesTo(Number(inner));
-  assert.deepEqual(during, before);
+  await untilReferencesAre(Number(inner), counted);
   response.destroy();
 });
 
@@ -151,10 +155,15 @@ test('stopping the agent ends dumps under way and lets go of their maps', async 
   );
 });
 
-/** What is known of who holds a map, but not since when it is known. */
-async function referencesTo(id: number): Promise<object> {
-  const { references } = (await agent.local.get(`/v1/maps/${id}`).expect(200)).body;
-  return { ...references, holders_observed_at: undefined };
+/** Waits until a reading of all holders, begun after this was called, counts so. Other agents look in passing. */
+async function untilReferencesAre(id: number, expected: object): Promise<void> {
+  const since = new Date().toISOString();
+  await untilPasses(async () => {
+    const { references } = (await agent.local.get(`/v1/maps/${id}`).expect(200)).body;
+    const { holders_observed_at: observedAt, ...counted } = references;
+    assert.deepEqual(counted, expected);
+    assert.ok(observedAt >= since, `holders were read at ${observedAt}, not after ${since}`);
+  });
 }
 
 /** Begins a dump over the unix socket and reads only its first piece. */

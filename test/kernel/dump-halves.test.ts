@@ -125,6 +125,7 @@ test('the parts of a dump have one place together, for as long as one of them is
     const spec = { possibleCpus: kernel.facts.cpus.possible, choice: {}, task, bounds };
     return pool.start(kernel.objects.holdById('map', maps.id('big')), spec, partOf);
   };
+  await until('the jobs of other tests to end', () => pool.size === 0);
   const rest: RunningJob[] = [];
   for (let dump = 0; dump < limits.dumpsMax; dump++) {
     const first = begin();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import test from 'node:test';
 import {
   boundNamespaces,
@@ -17,7 +17,7 @@ import type { HolderFacts, ObjectKey } from '../../src/model/holder/facts.ts';
 import { mountBpffs, unmountAll } from '../support/bpffs.ts';
 import { disposable, forFile } from '../support/disposal.ts';
 import { hold } from '../support/hold.ts';
-import { openNamespaces } from '../support/mount-ns.ts';
+import { openBoundNamespace } from '../support/mount-ns.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { untilPasses } from '../support/until.ts';
 
@@ -57,15 +57,13 @@ test('pins in a mount namespace that only a mount keeps are found, and this thre
   using _ = disposable(() => unmountAll(dir.path));
   execFileSync('mount', ['--make-private', dir.path]);
   const at = `${dir.path}/namespace`;
-  writeFileSync(at, '');
-  const inside = await openNamespaces();
+  const inside = await openBoundNamespace(at);
   let namespace = 0;
   let id = 0;
   try {
     using maker = await hold('map:hash:4:8:1:pf_bound:0', `pin:0:${inside.bpffs}/pf_bound`, 'close:0');
     id = maker.objects[0]?.id ?? 0;
     namespace = statSync(`/proc/${inside.pid}/ns/mnt`).ino;
-    execFileSync('mount', ['--bind', `/proc/${inside.pid}/ns/mnt`, at]);
   } finally {
     inside[Symbol.dispose]();
   }

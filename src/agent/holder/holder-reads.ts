@@ -49,11 +49,13 @@ export class AgentHolderReads implements HolderReads {
     return this.#recent();
   }
 
-  referencesOf(object: ObjectKey): References | undefined {
+  referencesOf(object: ObjectKey): Partial<References> | undefined {
     if (this.#parts.isPinsOnly || object.kind === 'btf') return undefined;
     const reading = this.#recent();
     const account = accountOf(reading.holders.of(object));
     const counters = reading.countersOf(object);
+    // Objects that came after the reading are not in it; what it says of them would be none of everything.
+    if (counters === undefined && this.#parts.whyNoCounters(object.kind) === undefined) return {};
     const unexplained = unexplainedOf(object.kind, account, counters);
     const references = referencesOf(account, undefined, unexplained);
     return { ...references, holders_observed_at: reading.observedAt.toISOString() };

@@ -54,10 +54,7 @@ export function readObject(parts: LiveParts, kind: ObjectKind, id: number): Obse
   const entry = { kind, id, ...described, firstSeen: isKnown ? known.firstSeen : observedAt.toISOString() };
   if (isKnown) inventory.objects.set(entry);
   const document = objectDocument(entry, inventory, heldBy);
-  const told = parts.holders.referencesOf({ kind, id });
-  // A reading of all holders that is older than the object knows of none of its pins.
-  const isOlder = told?.holders_observed_at !== undefined && told.holders_observed_at < entry.firstSeen;
-  const references = isOlder ? document.references : { ...document.references, ...told };
+  const references = { ...document.references, ...parts.holders.referencesOf({ kind, id }) };
   return { value: withTarget(kernel, { ...document, references }), observedAt };
 }
 
