@@ -155,7 +155,7 @@ test('stopping the agent ends dumps under way and lets go of their maps', async 
   );
 });
 
-/** Waits until a reading of all holders, begun after this was called, counts so. Other agents look in passing. */
+/** Waits until holders, read after this was called, are counted so. Other agents look in passing. */
 async function untilReferencesAre(id: number, expected: object): Promise<void> {
   const since = new Date().toISOString();
   await untilPasses(async () => {

@@ -57,7 +57,7 @@ export async function openNamespaces(options: NamespaceOptions = {}): Promise<Na
 /**
  * Makes a mount namespace and has a bind mount at `at`, a file, keep it.
  *
- * Only one with a higher number than one's own may be bound (mnt_ns_loop, fs/namespace.c), and since Linux 6.18
+ * Only one with a higher number than one's own may be bound (mnt_ns_loop, fs/namespace.c), and since 6.18
  * each processor gives numbers of its own, rising (gen_cookie_next): one made on the processor that ours was
  * made on will do.
  */
