@@ -37,6 +37,8 @@ export const limits = {
   handlerTimeoutMs: 60_000,
   headersTimeoutMs: 10_000,
   keepAliveTimeoutMs: 30_000,
+  /** How often the files of certificates are looked at: a few stat(2). */
+  certificatesLookMs: 5000,
   connectionsMax: 2048,
   requestsPerSocketMax: 100_000,
   /** After SIGTERM everything is settled and closed within this time. */
@@ -84,6 +86,13 @@ export const limits = {
   waitMsDefault: 30_000,
   /** Pins one workload waits for and claims by its annotations. */
   hookPinsMax: 64,
+  /**
+   * How long a claim outlives its hook or its container, where the runtime does not say that it has ended: a
+   * hook that waits has so much more than it may wait, a container that has ended so long to be told of.
+   */
+  hookGraceMs: 60_000,
+  /** How long the end of a container waits for its process, which may be dying still. */
+  hookDyingMs: 2000,
   /** Bytes of an owner's name. */
   claimOwnerBytesMax: 253,
   claimsMax: 10_000,
@@ -105,6 +114,8 @@ export const limits = {
   dumpStalledMs: 20_000,
   /** Other reads of map contents at one time: pages, single entries, counts. */
   contentReadsMax: 64,
+  /** What the longest entries of all maps that are read may take together, estimated; one map may take more. */
+  dumpMemoryBytes: 256 * 1024 ** 2,
   /** Threads that read map contents; the first is started when it is needed. */
   dumpWorkersMax: 2,
   /** Hashes with room for so many entries are dumped by two threads, where no other dump runs. */

@@ -7,8 +7,11 @@ import type { RunningJob } from '../../src/agent/dump/running-job.ts';
 import { startWorker } from '../../src/agent/dump/start-worker.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
+import { isPinfoldError } from '../../src/model/error.ts';
 import { limits } from '../../src/model/limits.ts';
+import type { EntryFormat } from '../../src/model/schema/entry.ts';
 import { type FilledMaps, filledMaps } from '../support/entries.ts';
+import { hold } from '../support/hold.ts';
 import { turn } from '../support/turn.ts';
 import { until } from '../support/until.ts';
 
@@ -144,4 +147,36 @@ test('a reader that goes on keeps its place; who took nothing for longest loses 
   }, /its place was wanted/);
   for (const job of [...jobs, another]) job.cancel();
   await until('all to end', () => pool.size === 0);
+});
+
+test('values that are large take places of their own, and one map is read however large its are', async () => {
+  const mib = 1024 ** 2;
+  using maker = await hold(
+    `map:array:4:${8 * mib}:1:pf_eight:0`,
+    `map:array:4:${16 * mib - 8}:1:pf_sixteen:0`,
+  );
+  const [eight, sixteen] = maker.objects.map(({ id }) => id);
+  const begin = (id: number, kind: 'stream' | 'entry', format: EntryFormat = 'bpftool') =>
+    pool.start(kernel.objects.holdById('map', id), {
+      possibleCpus: kernel.facts.cpus.possible,
+      choice: { format },
+      task: kind === 'stream' ? { kind, rowsMax: 1, follow: false } : { kind, key: { hex: '00000000' } },
+      bounds: noBounds,
+    });
+  const refused = (error: unknown) =>
+    isPinfoldError(error, 'too_many_requests') && error.details['limit'] === 'dump_memory';
+  const first = begin(Number(eight), 'stream');
+  const second = begin(Number(eight), 'stream');
+  for (const kind of ['stream', 'entry'] as const) {
+    assert.throws(() => begin(Number(eight), kind), refused);
+  }
+  // Whoever reads small values is not kept out.
+  assert.equal((await dump(noBounds, { rowsMax: 10 })).lines.length, 10);
+  for (const job of [first, second]) job.cancel();
+  await until('both to end', () => pool.size === 0);
+  const alone = begin(Number(sixteen), 'entry', 'raw');
+  assert.throws(() => begin(Number(eight), 'stream'), refused);
+  let bytes = 0;
+  for (let piece = await alone.next(); piece !== undefined; piece = await alone.next()) bytes += piece.length;
+  assert.ok(bytes > 31 * mib, `${bytes} bytes of text`);
 });

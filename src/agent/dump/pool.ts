@@ -4,6 +4,7 @@ import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import type { DumpHolds } from './dump-holds.ts';
+import { memoryOf } from './memory.ts';
 import type { FromWorker, JobMessage, JobSpec, OpenMap, ToWorker, TypesSpec } from './protocol.ts';
 import { RunningJob } from './running-job.ts';
 
@@ -24,6 +25,9 @@ interface Thread {
   idle: NodeJS.Timeout | undefined;
 }
 
+/** What a job takes of what there is. */
+type Place = Pick<Entry, 'isStream' | 'memoryBytes'>;
+
 /** A job, and the maps that are open for it by their descriptors. */
 interface Entry {
   readonly running: RunningJob;
@@ -31,6 +35,8 @@ interface Entry {
   readonly isStream: boolean;
   /** The first job of what it is a part of: parts have one place together. */
   readonly whole: RunningJob;
+  /** What its entries may take, estimated. */
+  readonly memoryBytes: number;
   /** Its place is another's, and it will end. */
   isCut: boolean;
   readonly open: Map<number, Disposable>;
@@ -64,11 +70,12 @@ export class DumpPool {
   start(held: HeldObject, spec: Omit<JobSpec, 'map'>, partOf?: RunningJob): RunningJob {
     const hold = this.#parts.holds.add(held);
     try {
-      const isStream = spec.task.kind === 'stream';
-      if (partOf === undefined) this.#assertRoom(isStream);
       const map = openMapOf(held);
+      const isStream = spec.task.kind === 'stream';
+      const memoryBytes = memoryOf({ ...spec, map });
+      if (partOf === undefined) this.#assertRoom({ isStream, memoryBytes });
       const open = new Map([[map.fd, hold]]);
-      return this.#run({ ...spec, map }, { isStream, partOf, open });
+      return this.#run({ ...spec, map }, { isStream, memoryBytes, partOf, open });
     } catch (error) {
       hold[Symbol.dispose]();
       throw error;
@@ -81,15 +88,16 @@ export class DumpPool {
    * @throws PinfoldError too_many_requests, not_ready
    */
   startTypes(spec: TypesSpec): RunningJob {
-    this.#assertRoom(true);
-    return this.#run(spec, { isStream: true, partOf: undefined, open: new Map() });
+    const place = { isStream: true, memoryBytes: 0 };
+    this.#assertRoom(place);
+    return this.#run(spec, { ...place, partOf: undefined, open: new Map() });
   }
 
   #run(
     spec: JobSpec | TypesSpec,
-    kind: Pick<Entry, 'isStream' | 'open'> & { readonly partOf: RunningJob | undefined },
+    kind: Place & Pick<Entry, 'open'> & { readonly partOf: RunningJob | undefined },
   ): RunningJob {
-    const { partOf, isStream, open } = kind;
+    const { partOf, ...place } = kind;
     const job = this.#nextJob++;
     const thread = this.#threadFor();
     const actions = {
@@ -98,7 +106,7 @@ export class DumpPool {
     };
     const info = 'map' in spec ? spec.map.info : { max_entries: 0 };
     const running = new RunningJob(info, actions, this.#parts.monotonicMs);
-    this.#jobs.set(job, { running, thread, isStream, whole: partOf ?? running, isCut: false, open });
+    this.#jobs.set(job, { ...place, running, thread, whole: partOf ?? running, isCut: false });
     thread.jobs.add(job);
     clearTimeout(thread.idle);
     this.#say(job, { type: 'run', job, spec });
@@ -118,17 +126,18 @@ export class DumpPool {
   }
 
   /** @throws PinfoldError */
-  #assertRoom(isStream: boolean): void {
+  #assertRoom({ isStream, memoryBytes }: Place): void {
     if (this.#isStopped) throw new PinfoldError('not_ready', { detail: 'The agent is stopping.' });
+    const running = [...this.#jobs.values()].filter((job) => !job.isCut);
     const most = isStream ? limits.dumpsMax : limits.contentReadsMax;
-    const entries = [...this.#jobs.values()].filter((job) => job.isStream === isStream && !job.isCut);
-    const wholes = partsByWhole(entries);
-    if (wholes.length < most || (isStream && cutStalled(wholes))) return;
-    throw new PinfoldError('too_many_requests', {
-      detail: `${most} ${isStream ? 'dumps' : 'reads of map contents'} run already.`,
-      limit: isStream ? 'dumps' : 'content_reads',
-      retry_after: 1,
-    });
+    const wholes = partsByWhole(running.filter((job) => job.isStream === isStream));
+    if (wholes.length >= most && !(isStream && cutStalled(wholes))) {
+      refuse(isStream ? 'dumps' : 'content_reads', `${most} ${isStream ? 'dumps' : 'reads of map contents'}`);
+    }
+    const taken = running.reduce((sum, job) => sum + job.memoryBytes, 0);
+    if (taken === 0 || taken + memoryBytes <= limits.dumpMemoryBytes) return;
+    const large = running.filter((job) => job.isStream && job.memoryBytes > limits.dumpChunkBytes);
+    if (!cutStalled(partsByWhole(large))) refuse('dump_memory', 'Reads of maps whose values are large');
   }
 
   /** An idle thread, or a new one while there may be more, or the one with the fewest jobs. */
@@ -232,6 +241,10 @@ async function endOf(worker: Worker): Promise<void> {
   const impatient = setTimeout(() => void worker.terminate(), limits.dumpWorkerEndMs);
   await ended;
   clearTimeout(impatient);
+}
+
+function refuse(limit: string, what: string): never {
+  throw new PinfoldError('too_many_requests', { detail: `${what} run already.`, limit, retry_after: 1 });
 }
 
 /**
