@@ -179,7 +179,7 @@ export class Btf {
 
   /** Where this text, which ends with its NUL, stands in the names; the end of a longer name counts too. */
   #offsetsOf(text: Buffer): Set<number> {
-    const offsets = this.base?.#offsetsOf(text) ?? new Set();
+    const offsets = this.base === undefined ? new Set<number>() : this.base.#offsetsOf(text);
     for (let at = this.#strings.indexOf(text); at !== -1; at = this.#strings.indexOf(text, at + 1)) {
       offsets.add(this.#stringsFrom + at);
     }
