@@ -114,7 +114,7 @@ export const limits = {
   dumpStalledMs: 20_000,
   /** Other reads of map contents at one time: pages, single entries, counts. */
   contentReadsMax: 64,
-  /** What the longest entries of all maps that are read may take together, estimated; one map may take more. */
+  /** What the longest entries of all maps being read may take together, estimated; one map may take more. */
   dumpMemoryBytes: 256 * 1024 ** 2,
   /** Threads that read map contents; the first is started when it is needed. */
   dumpWorkersMax: 2,

@@ -149,7 +149,7 @@ test('a reader that goes on keeps its place; who took nothing for longest loses 
   await until('all to end', () => pool.size === 0);
 });
 
-test('values that are large take places of their own, and one map is read however large its are', async () => {
+test('large values share a bound of memory, and one map is read however large its are', async () => {
   const mib = 1024 ** 2;
   using maker = await hold(
     `map:array:4:${8 * mib}:1:pf_eight:0`,
