@@ -21,6 +21,7 @@ import { AgentHistory } from './history/history-reads.ts';
 import { NodeLife } from './history/node-life.ts';
 import { AgentHolderReads } from './holder/holder-reads.ts';
 import type { ReadingParts } from './holder/reading.ts';
+import { Abandoned } from './hook/abandoned.ts';
 import { AgentHooks } from './hook/hooks.ts';
 import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
@@ -108,6 +109,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
       specified?.afterPass(kind !== 'quick');
       if (kind !== 'quick') recovery.tryAgain();
       claims.expire();
+      if (kind !== 'quick') abandoned.afterPass();
       await findings.afterPass(kind);
       await selected.afterPass();
       if (kind !== 'quick') await heap.look();
@@ -116,6 +118,8 @@ export function createAgent(given: AgentOptions): StartedAgent {
     onFailure: options.onFailure,
   });
   const observe = () => schedule.refresh();
+  const hooking = { book: claims, processes: kernel.processes };
+  const abandoned = new Abandoned({ ...hooking, clock });
   const specified = openSpecified(parts);
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly), known };
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
@@ -142,7 +146,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
     ...editing.parts,
     pinsets: openPinSetMeans({ environment, changes, holds }),
     waits,
-    hooks: new AgentHooks({ waits, claims: claiming, monotonicMs: () => clock.monotonicMs() }),
+    hooks: new AgentHooks({ ...hooking, waits, claims: claiming, monotonicMs: () => clock.monotonicMs() }),
     claims: claiming,
     gc: collection.gc,
     quarantine: collection.quarantine,

@@ -132,7 +132,7 @@ export class Authenticator {
         detail: `The user ${peer?.uid ?? 'of this connection'} has no role; configure one, or send a token.`,
       });
     }
-    return { actor: `uid:${peer.uid} pid:${peer.pid} comm:${peer.comm}`, role };
+    return { actor: `uid:${peer.uid} pid:${peer.pid} comm:${peer.comm}`, role, pid: peer.pid };
   }
 
   /**

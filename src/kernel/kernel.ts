@@ -14,6 +14,7 @@ import type { MapDetails } from './iter/map-details.ts';
 import type { ProgramDetails } from './iter/program-details.ts';
 import type { Types } from './object/types.ts';
 import type { Cgroups } from './proc/cgroups.ts';
+import type { Processes } from './proc/processes.ts';
 import type { Programs } from './program/programs.ts';
 import type { Calls, Place } from './sys/calls.ts';
 import type { Fd, FdTable } from './sys/fd.ts';
@@ -32,6 +33,7 @@ export interface Kernel extends Disposable {
   readonly programs: Programs;
   readonly types: Types;
   readonly cgroups: Cgroups;
+  readonly processes: Processes;
   readonly counters: CounterReader;
   readonly mapDetails: DetailReader<MapDetails>;
   readonly programDetails: DetailReader<ProgramDetails>;

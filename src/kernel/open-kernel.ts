@@ -12,6 +12,7 @@ import { readBootTimeMs, readSinceBootMs } from './proc/boot.ts';
 import { Cgroups } from './proc/cgroups.ts';
 import { readFacts } from './proc/facts.ts';
 import { probeFeatures } from './proc/features.ts';
+import { processes } from './proc/processes.ts';
 import { BpfPrograms } from './program/programs.ts';
 import { Calls } from './sys/calls.ts';
 import { FdTable } from './sys/fd.ts';
@@ -54,6 +55,7 @@ export function openKernel(): Kernel {
       programs: new BpfPrograms(fds, kernelBtf),
       types: new BpfTypes(kernelBtf),
       cgroups,
+      processes,
       objects,
       bpffs,
       holders: new KernelHolders(sources),

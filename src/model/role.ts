@@ -17,4 +17,6 @@ export interface Caller {
    */
   readonly actor: string;
   readonly role: Role;
+  /** Who connected to the unix socket; 0 where its pid namespace cannot be seen. */
+  readonly pid?: number;
 }

@@ -3,14 +3,23 @@ import { spawnSync } from 'node:child_process';
 import { extname, join } from 'node:path';
 import test from 'node:test';
 import type { StepName } from '../../src/model/step.ts';
+import { hookScript } from '../deploy/oci-fixture.ts';
+import { testAgent } from '../support/agent.ts';
+import { mountBpffs } from '../support/bpffs.ts';
+import { movedClock } from '../support/moved-clock.ts';
+import { start } from '../support/process.ts';
 import { rounds } from '../support/rounds.ts';
 import { databaseOf, sqlite3Rows } from '../support/store.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/until.ts';
 import type { ClaimOrders } from './support/claim-victim.ts';
 import { assertTidy, initialPins, pinsOf, restart, type Scene, setScene } from './support/scene.ts';
 
 const times = rounds(1);
 
 const victim = join(import.meta.dirname, 'support', `claim-victim${extname(import.meta.filename)}`);
+
+const agentProgram = join(import.meta.dirname, 'support', `killed-agent${extname(import.meta.filename)}`);
 
 /** Runs the victim; tells whether it was killed at its step. */
 function run(scene: Scene, orders: Omit<ClaimOrders, 'bpffs' | 'stateDir'>): boolean {
@@ -121,4 +130,30 @@ test('recovery of a release may be killed at its own steps too', async () => {
     assertWhole(scene);
     assert.equal(pinsOf(scene).size, 0, 'a pin was gone for good, so the others go too');
   }
+});
+
+test('an agent and a hook killed while the hook waits leave a claim that ends by itself', async () => {
+  using bpffs = mountBpffs();
+  using dir = tempDir('hook-killed');
+  const stateDir = join(dir.path, 'state');
+  const places = { bpffs: bpffs.path, stateDir, runDir: dir.path };
+  {
+    using agent = start(process.execPath, [...process.execArgv, agentProgram, JSON.stringify(places)]);
+    await agent.line(/^listening$/);
+    using hook = start(hookScript, ['start'], { env: { PINFOLD_SOCKET: join(dir.path, 'agent.sock') } });
+    hook.write('{"id":"c1","annotations":{"pinfold/claim":"never"}}');
+    hook.end();
+    const leases = () => sqlite3Rows(databaseOf(stateDir), 'SELECT lease_ms FROM claim');
+    const [claim] = await until('the claim', leases, ({ length }) => length === 1);
+    assert.deepEqual(claim, { lease_ms: 90_000 });
+    agent.kill();
+    hook.kill();
+    await agent.exit();
+  }
+  const clock = movedClock();
+  await using back = await testAgent({ bpffs, stateDir, clock });
+  await back.local.get('/v1/claims/oci%3Ac1').expect(200);
+  clock.sleep(90_000);
+  await back.agent.reads.refresh();
+  await back.local.get('/v1/claims/oci%3Ac1').expect(404);
 });

@@ -100,6 +100,41 @@ test('in another boot a claim of the primary instance goes on, and forgets the o
   );
 });
 
+test('claims that hooks made end with the boot of their workloads, and no others do', () => {
+  using dir = tempDir('claims');
+  const oci = { runtime: 'oci', container: 'c' };
+  const cni = { runtime: 'cni', network: 'n' };
+  const names = ['cni:n:c:eth0', 'oci:c', 'oci:by-hand', 'pod'];
+  {
+    using first = openBook(dir.path);
+    first.put('oci:c', { paths: [seen], labels: oci });
+    first.put('cni:n:c:eth0', { paths: [seen, empty], labels: cni });
+    first.put('oci:by-hand', { paths: [seen] });
+    first.put('pod', { paths: [seen], labels: oci });
+  }
+  {
+    using again = openBook(dir.path);
+    assert.deepEqual(
+      again.book.list().map(({ owner }) => owner),
+      [...names].sort(),
+    );
+  }
+  using next = openBook(dir.path, 'another-boot');
+  assert.deepEqual(
+    next.book.list().map(({ owner }) => owner),
+    ['oci:by-hand', 'pod'],
+  );
+  assert.deepEqual(
+    next.told.map(({ type, subject, actor }) => [type, subject.name, actor]),
+    [
+      ['claim.expired', 'cni:n:c:eth0', 'kernel'],
+      ['claim.expired', 'oci:c', 'kernel'],
+    ],
+  );
+  assert.deepEqual(next.book.counts(), { claims: 2, pins: 1, expired: 2 });
+  assert.equal(sqlite3(databaseOf(dir.path), 'SELECT count(*) FROM claim'), '2');
+});
+
 test('what could not be committed is not in memory either', () => {
   using dir = tempDir('claims');
   using open = openBook(dir.path);

@@ -4,6 +4,7 @@ import { type BootMoment, remainingMs, resumeLease } from '../../model/claim/lea
 import type { PlannedClaim } from '../../model/claim/plan-claim.ts';
 import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
+import { isOfWorkload } from '../../model/hook/workload-claim.ts';
 import { limits } from '../../model/limits.ts';
 import type { EventDocument, NewEvent } from '../../model/schema/event.ts';
 import type { Store } from '../../model/store.ts';
@@ -35,7 +36,7 @@ export interface ClaimCounts {
  * All claims of the node, in memory and in the store; rows, events and memory move together.
  *
  * Made before recovery, because an interrupted release ends with it. Leases are resumed then: nobody could
- * renew while there was no agent.
+ * renew while there was no agent. Claims that hooks made for workloads of another boot end: those ended with it.
  */
 export class ClaimBook implements OperationClaims {
   readonly #parts: ClaimBookParts;
@@ -55,6 +56,7 @@ export class ClaimBook implements OperationClaims {
     const { store } = parts;
     const resumed = store.transaction(() => store.claims.list().map((each) => resumeClaim(store, each, now)));
     for (const claim of resumed) this.#enter(claim);
+    this.endByItself(resumed.filter((claim) => isOfWorkload(claim) && !isOfThisBoot(claim, now)));
   }
 
   claimsOf(place: ClaimedPlace): readonly ClaimRef[] {
@@ -134,10 +136,18 @@ export class ClaimBook implements OperationClaims {
    * has passed. @throws PinfoldError storage_full, storage_failed; the claims then stand until the next call
    */
   expire(): void {
-    const { clock, store } = this.#parts;
     const now = this.now();
     if (now.ms < this.#nextDeadlineMs) return;
-    const over = this.list().filter(({ lease }) => lease !== null && remainingMs(lease, now) === 0);
+    this.endByItself(this.list().filter(({ lease }) => lease !== null && remainingMs(lease, now) === 0));
+    this.#nextDeadlineMs = this.list().reduce(
+      (next, { lease }) => Math.min(next, lease?.deadline.ms ?? next),
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** Ends claims that nobody released, and tells of it. @throws PinfoldError storage_full, storage_failed */
+  endByItself(over: readonly Claim[]): void {
+    const { clock, store } = this.#parts;
     const origin = { actor: 'kernel', at: clock.now().toISOString() };
     for (let from = 0; from < over.length; from += chunkClaims) {
       const chunk = over.slice(from, from + chunkClaims);
@@ -150,10 +160,6 @@ export class ClaimBook implements OperationClaims {
       this.#expired += chunk.length;
       tell();
     }
-    this.#nextDeadlineMs = this.list().reduce(
-      (next, { lease }) => Math.min(next, lease?.deadline.ms ?? next),
-      Number.POSITIVE_INFINITY,
-    );
   }
 
   #tell(events: readonly NewEvent[]): () => void {
@@ -207,6 +213,8 @@ function indexed({ owner, id, mount, pins }: Claim) {
 function resumeClaim(store: Store, claim: Claim, now: BootMoment): Claim {
   const lease = claim.lease === null ? null : resumeLease(claim.lease, now);
   if (isOfThisBoot(claim, now)) return { ...claim, lease };
+  // Not written down, so that an agent that is killed here finds it as it was.
+  if (isOfWorkload(claim)) return claim;
   const pins = claim.pins.map(({ path }) => ({ path, object: null }));
   const resumed = { ...claim, ...(claim.mount === null ? { bootId: now.bootId, pins } : {}), lease };
   store.claims.put(resumed);

@@ -1,15 +1,22 @@
-import { type ClaimOwner, parseOwner } from '../../model/claim/owner.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Processes } from '../../kernel/proc/processes.ts';
+import type { Claim } from '../../model/claim/claim.ts';
+import { parseOwner } from '../../model/claim/owner.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { Workload } from '../../model/hook/oci-state.ts';
+import { type BoundProcess, boundProcessOf, labelsOfProcess } from '../../model/hook/workload-claim.ts';
 import { limits } from '../../model/limits.ts';
 import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { ChangeContext, Waits } from '../agent.ts';
-import type { Claims } from '../claim/contract.ts';
+import type { ClaimBook } from '../claim/claim-book.ts';
+import type { ClaimAsked, Claims } from '../claim/contract.ts';
 
 /** What hooks stand on. */
 export interface HookParts {
   readonly waits: Waits;
   readonly claims: Claims;
+  readonly book: Pick<ClaimBook, 'find' | 'list'>;
+  readonly processes: Processes;
   readonly monotonicMs: () => number;
 }
 
@@ -28,10 +35,16 @@ export interface Hooks {
    * Claims what a workload claims, then waits until all it needs is there at once. The claim comes first, so
    * that nobody takes away what has been waited for; it is undone where the wait fails.
    *
-   * @throws PinfoldError pin_not_found when the time is over; as claims and waits
+   * @throws PinfoldError pin_not_found when the time is over; conflict where a living workload has its name;
+   * as claims and waits
    */
   begin(workload: Workload, context: HookContext): Promise<void>;
-  /** Releases what a workload claims; nothing to release is as good. @throws PinfoldError read_only, … */
+  /**
+   * Releases what a workload claims; nothing to release is as good.
+   *
+   * @throws PinfoldError conflict where the process that has the claim lives: it is another workload's;
+   * read_only, …
+   */
   end(owner: string, change: ChangeContext): Promise<void>;
   /** That a workload still has what it began with. @throws PinfoldError pin_not_found, claim_not_found */
   check(workload: Workload, context: HookContext): Promise<void>;
@@ -42,8 +55,10 @@ export interface Hooks {
 /**
  * Carries out what hooks ask for with claims and waits.
  *
- * Claims of workloads have no lease, because nobody would renew it: who begins a workload is a script that
- * has ended. They end with the workload; those of one that ended while no agent ran stay, under its name.
+ * While a hook waits its claim has a lease that is a little longer than the wait, so that it ends whoever is
+ * killed. From then on it has none, because nobody would renew it: who begins a workload is a script that has
+ * ended. It ends with the workload: when its runtime says so, when its process has ended (see Abandoned), or
+ * with the boot.
  */
 export class AgentHooks implements Hooks {
   readonly #parts: HookParts;
@@ -53,23 +68,31 @@ export class AgentHooks implements Hooks {
   }
 
   async begin(workload: Workload, context: HookContext): Promise<void> {
-    const isNew = await this.#claim(workload, context);
+    if (workload.wish.claims.length === 0) return await this.#untilThere(workload, context);
+    const process = this.#processOf(workload, context);
+    const standing = await this.#standing(workload.owner, process, context.change);
+    const leaseMs = patienceOf(workload, context) + limits.hookGraceMs;
     try {
-      const hasWaited = await this.#untilThere(workload, context);
+      await this.#claim(workload, process, { leaseMs: standing === undefined ? leaseMs : null }, context);
+      await this.#untilThere(workload, context);
+      if (process !== undefined && this.#hasEnded(process)) throw endedMeanwhile(process);
       // Once more, so that the claim remembers what came.
-      if (hasWaited) await this.#claim(workload, context);
+      await this.#claim(workload, process, { leaseMs: null }, context);
     } catch (error) {
-      if (isNew) await this.end(workload.owner, context.change);
+      if (standing === undefined) await this.#release(workload.owner, context.change);
+      else await this.#giveBack(standing, context.change);
       throw error;
     }
   }
 
   async end(owner: string, change: ChangeContext): Promise<void> {
-    try {
-      await this.#parts.claims.release(parseOwner(owner), { unpins: false }, change);
-    } catch (error) {
-      if (!isPinfoldError(error, 'claim_not_found')) throw error;
+    const process = boundProcessOf(this.#parts.book.find(owner));
+    const untilMs = this.#parts.monotonicMs() + limits.hookDyingMs;
+    while (process !== undefined && !this.#hasEnded(process)) {
+      if (this.#parts.monotonicMs() > untilMs) throw isAnothers(owner, process);
+      await pause(dyingEveryMs);
     }
+    await this.#release(owner, change);
   }
 
   async check({ owner, wish }: Workload, { signal }: HookContext): Promise<void> {
@@ -80,47 +103,91 @@ export class AgentHooks implements Hooks {
   }
 
   async keepOnly({ prefix, labels, kept }: Retained, change: ChangeContext): Promise<void> {
-    for (const owner of this.#owners(labels)) {
-      if (owner.startsWith(prefix) && !kept.has(owner)) await this.end(owner, change);
+    const wanted = Object.entries(labels);
+    const going = this.#parts.book
+      .list()
+      .filter((claim) => wanted.every(([name, value]) => claim.labels[name] === value))
+      .filter(({ owner }) => owner.startsWith(prefix) && !kept.has(owner));
+    for (const { owner } of going) await this.#release(owner, change);
+  }
+
+  /**
+   * The process that a workload lives as long as. Its runtime's numbers are ours only where whoever asks is
+   * in our pid namespace, which the kernel says of a peer on the unix socket.
+   */
+  #processOf({ pid }: Workload, { change }: HookContext): BoundProcess | undefined {
+    const { processes } = this.#parts;
+    const asking = change.caller.pid;
+    if (pid === undefined || asking === undefined || !processes.countsAsWe(asking)) return undefined;
+    const startTicks = processes.startOf(pid);
+    return startTicks === undefined ? undefined : { pid, startTicks };
+  }
+
+  #hasEnded({ pid, startTicks }: BoundProcess): boolean {
+    return this.#parts.processes.startOf(pid) !== startTicks;
+  }
+
+  /**
+   * The claim that this very workload has already; one of an ended workload of the same name ends.
+   *
+   * @throws PinfoldError conflict where a process that lives has it
+   */
+  async #standing(
+    owner: string,
+    process: BoundProcess | undefined,
+    change: ChangeContext,
+  ): Promise<Claim | undefined> {
+    const claim = this.#parts.book.find(owner);
+    const bound = boundProcessOf(claim);
+    if (bound !== undefined && !isSame(bound, process)) {
+      if (!this.#hasEnded(bound)) throw isAnothers(owner, bound);
+      await this.#release(owner, change);
+      return undefined;
+    }
+    // With a lease it is what another hook of this workload has left, which was killed while it waited.
+    return claim?.lease === null ? claim : undefined;
+  }
+
+  async #claim(
+    { owner, wish, labels }: Workload,
+    process: BoundProcess | undefined,
+    { leaseMs }: { readonly leaseMs: number | null },
+    { change }: HookContext,
+  ): Promise<void> {
+    const named = { ...labels, ...(process === undefined ? {} : labelsOfProcess(process)) };
+    // What is there now is what this workload gets, whatever one of the same name had.
+    const asked = { mount: undefined, paths: wish.claims, leaseMs, labels: named, adopts: true };
+    await this.#parts.claims.put(parseOwner(owner), asked, change);
+  }
+
+  async #giveBack({ owner, pins, labels }: Claim, change: ChangeContext): Promise<void> {
+    const paths = pins.map(({ path }) => path);
+    const asked: ClaimAsked = { mount: undefined, paths, leaseMs: null, labels, adopts: false };
+    await this.#parts.claims.put(owner, asked, change);
+  }
+
+  async #release(owner: string, change: ChangeContext): Promise<void> {
+    try {
+      await this.#parts.claims.release(parseOwner(owner), { unpins: false }, change);
+    } catch (error) {
+      if (!isPinfoldError(error, 'claim_not_found')) throw error;
     }
   }
 
-  /** Whether that was a new claim. */
-  async #claim({ owner, wish, labels }: Workload, { change }: HookContext): Promise<boolean> {
-    if (wish.claims.length === 0) return false;
-    // What is there now is what this workload gets, whatever one of the same name had.
-    const asked = { mount: undefined, paths: wish.claims, leaseMs: null, labels, adopts: true };
-    const { created } = await this.#parts.claims.put(parseOwner(owner), asked, change);
-    return created;
-  }
-
-  #owners(labels: Readonly<Record<string, string>>): readonly ClaimOwner[] {
-    const owners: ClaimOwner[] = [];
-    let after: string | undefined;
-    do {
-      const { items, next } = this.#parts.claims.list(
-        { labels },
-        { after, limit: limits.pageItemsMax },
-      ).value;
-      owners.push(...items.map(({ owner }) => parseOwner(owner)));
-      after = next;
-    } while (after !== undefined);
-    return owners;
-  }
-
-  /** Looks at all of them again after each time it had to wait for one. Tells whether it had to. */
-  async #untilThere({ wish }: Workload, { withinMs, signal }: HookContext): Promise<boolean> {
-    const timeoutMs = Math.min(wish.timeoutMs ?? withinMs, withinMs);
-    const deadline = this.#parts.monotonicMs() + timeoutMs;
-    for (let rounds = 0; ; rounds++) {
-      let hasWaited = false;
-      for (const path of wish.needs) {
+  /** Looks at all of them again after each time it had to wait for one. */
+  async #untilThere(workload: Workload, context: HookContext): Promise<void> {
+    const { monotonicMs } = this.#parts;
+    const { signal } = context;
+    const timeoutMs = patienceOf(workload, context);
+    const deadline = monotonicMs() + timeoutMs;
+    for (let hasWaited = true; hasWaited; ) {
+      hasWaited = false;
+      for (const path of workload.wish.needs) {
         if (await this.#isThere(path, 0, signal)) continue;
-        const leftMs = Math.max(0, Math.round(deadline - this.#parts.monotonicMs()));
+        const leftMs = Math.max(0, Math.round(deadline - monotonicMs()));
         if (leftMs === 0 || !(await this.#isThere(path, leftMs, signal))) throw notThere(path, timeoutMs);
         hasWaited = true;
       }
-      if (!hasWaited) return rounds > 0;
     }
   }
 
@@ -135,6 +202,26 @@ export interface Retained {
   readonly prefix: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly kept: ReadonlySet<string>;
+}
+
+/** How often the end of a container looks whether its process has died by now. */
+const dyingEveryMs = 20;
+
+function patienceOf({ wish }: Workload, { withinMs }: HookContext): number {
+  return Math.min(wish.timeoutMs ?? withinMs, withinMs);
+}
+
+function isSame(one: BoundProcess, other: BoundProcess | undefined): boolean {
+  return one.pid === other?.pid && one.startTicks === other.startTicks;
+}
+
+function isAnothers(owner: string, { pid }: BoundProcess): PinfoldError {
+  const detail = `The claim of ${escapeBytes(owner)} belongs to process ${pid}, which lives.`;
+  return new PinfoldError('conflict', { detail, pid });
+}
+
+function endedMeanwhile({ pid }: BoundProcess): PinfoldError {
+  return new PinfoldError('conflict', { detail: `Process ${pid} has ended while its pins were waited for.` });
 }
 
 function notThere(path: PinPath, timeoutMs: number): PinfoldError {

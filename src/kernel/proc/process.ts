@@ -13,6 +13,11 @@ export interface ProcessFacts {
 
 /** Start and name of the process that has this pid now; undefined if there is none. */
 export function findStat(pid: number): Pick<ProcessFacts, 'startTime' | 'comm'> | undefined {
+  return readStat(pid);
+}
+
+/** The same with the letter of its state (proc_pid_stat(5)). */
+export function readStat(pid: number): ReturnType<typeof parseStat> {
   return parseStat(readProc(pid, 'stat'));
 }
 
@@ -21,18 +26,25 @@ export function findProcess(pid: number): ProcessFacts | undefined {
   const stat = findStat(pid);
   const cgroup = readProc(pid, 'cgroup');
   if (stat === undefined || cgroup === undefined) return undefined;
-  return { pid, ...stat, cgroup: parseCgroup(cgroup) };
+  const { startTime, comm } = stat;
+  return { pid, startTime, comm, cgroup: parseCgroup(cgroup) };
 }
 
 /**
- * Name and start from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its own.
+ * Name, start and state from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its own.
  */
-export function parseStat(stat: string | undefined): { startTime: number; comm: string } | undefined {
+export function parseStat(
+  stat: string | undefined,
+): { startTime: number; comm: string; state: string } | undefined {
   const open = stat?.indexOf('(') ?? -1;
   const close = stat?.lastIndexOf(') ') ?? -1;
   if (stat === undefined || open < 0 || close < open) return undefined;
-  const startTime = Number(stat.slice(close + 2).split(' ')[19]);
-  return Number.isSafeInteger(startTime) ? { startTime, comm: stat.slice(open + 1, close) } : undefined;
+  const fields = stat.slice(close + 2).split(' ');
+  const [state = ''] = fields;
+  const startTime = Number(fields[19]);
+  return Number.isSafeInteger(startTime)
+    ? { startTime, comm: stat.slice(open + 1, close), state }
+    : undefined;
 }
 
 /** The unified hierarchy's line of /proc/PID/cgroup is `0::/path`. */
@@ -46,11 +58,12 @@ function readProc(pid: number, name: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'latin1');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && isGone(error.code)) return undefined;
+    if (error instanceof Error && 'code' in error && isProcessLost(error.code)) return undefined;
     throw error;
   }
 }
 
-function isGone(code: unknown): boolean {
+/** Whether an error of /proc says that the process has ended. */
+export function isProcessLost(code: unknown): boolean {
   return code === 'ENOENT' || code === 'ESRCH';
 }

@@ -8,6 +8,8 @@ export interface Workload {
   readonly wish: PinWish;
   /** What tells people who that was. */
   readonly labels: Readonly<Record<string, string>>;
+  /** By the numbers of its runtime: the process for as long as which it lives. */
+  readonly pid?: number;
 }
 
 /** The owner that stands for a container. */
@@ -25,5 +27,6 @@ export function parseContainer(state: ContainerState): Workload {
       container: state.id,
       ...(state.pid === undefined ? {} : { pid: String(state.pid) }),
     },
+    ...(state.pid === undefined || state.pid === 0 ? {} : { pid: state.pid }),
   };
 }
