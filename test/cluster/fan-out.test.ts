@@ -257,6 +257,10 @@ test('places of a thousand nodes fit into a header', () => {
   const packed = formatPlaces({ ...noPlaces, nodes });
   assert.ok(8 + packed.toString('base64url').length < limits.cursorCharsMax, String(packed.length));
   assert.deepEqual(parsePlaces(packed).nodes, nodes);
+  for (const length of [0, 3, 4, packed.length - 1]) {
+    assert.throws(() => parsePlaces(packed.subarray(0, length)), { code: 'bad_cursor' });
+  }
+  assert.throws(() => parsePlaces(Buffer.concat([packed, Buffer.alloc(1)])), { code: 'bad_cursor' });
 });
 
 test('an answer of one node is bounded in memory', async () => {

@@ -187,7 +187,7 @@ test('release with unpin removes what nobody else claims, and says what it left'
     .expect(200);
   assert.deepEqual([operation.kind, operation.outcome], ['release', 'applied']);
   assert.equal((await agent.local.get('/v1/claims/pod-5')).status, 404);
-  const { body: events } = await agent.local.get('/v1/events?limit=5000');
+  const { body: events } = await agent.local.get('/v1/events?limit=5000&type=pin.removed,claim.released');
   const told = events.items.filter(
     (event: { operation_id?: string }) => event.operation_id === done.headers['pinfold-operation'],
   );

@@ -24,9 +24,15 @@ export function shortPlace(text: string): string | undefined {
   return place === undefined ? undefined : formatEventPlace(place, hashDigits);
 }
 
+/** The length of what is packed stands before it: zlib takes no notice of bytes behind. */
+const headBytes = 4;
+
 /** Places as bytes, packed: a thousand nodes are some ten kilobytes. */
 export function formatPlaces(places: FleetPlaces): Buffer {
-  return deflateRawSync(textOf(places));
+  const packed = deflateRawSync(textOf(places));
+  const head = Buffer.alloc(headBytes);
+  head.writeUInt32BE(packed.length);
+  return Buffer.concat([head, packed]);
 }
 
 function textOf({ begun, nodes }: FleetPlaces): string {
@@ -34,7 +40,10 @@ function textOf({ begun, nodes }: FleetPlaces): string {
 }
 
 /** Reads what formatPlaces wrote. @throws PinfoldError bad_cursor */
-export function parsePlaces(packed: Buffer): FleetPlaces {
+export function parsePlaces(bytes: Buffer): FleetPlaces {
+  const packed = bytes.subarray(headBytes);
+  const isWhole = bytes.length >= headBytes && bytes.readUInt32BE() === packed.length;
+  if (!isWhole) throw new PinfoldError('bad_cursor');
   let plain: string;
   try {
     plain = inflateRawSync(packed, { maxOutputLength: limits.placesBytesMax }).toString('utf8');
