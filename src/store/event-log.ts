@@ -4,7 +4,7 @@ import type { EventLog, EventQuery, HashedEvent, HistoryExtent } from '../model/
 import type { Connection, Statement } from './connection.ts';
 import { hexOf, linkTo } from './event-chain.ts';
 import { filterOf } from './event-filter.ts';
-import { documentOf, type EventRow, rowOf } from './event-row.ts';
+import { documentOf, type EventRow, rowOf, stamped } from './event-row.ts';
 
 /** Whose events these are; stamped on each. */
 export interface EventOrigin {
@@ -89,7 +89,7 @@ export class SqliteEventLog implements EventLog {
         this.#insertRow(row, link);
         hash = link.hash;
         bytes += link.size;
-        return { ...stamp, ...event };
+        return stamped(event, stamp);
       });
       this.#advance.run(seq, hash, bytes);
       return appended;

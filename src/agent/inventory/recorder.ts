@@ -325,7 +325,9 @@ export function identityOf(pin: PinState): PinIdentity {
 function recordOf(pin: PinState, firstSeen: string, at: string): PinRecord {
   const { inode, object, annotations } = pin;
   return {
-    ...identityOf(pin),
+    instance: pin.instance,
+    inode: inode.inode,
+    mtimeNs: String(inode.mtimeNs),
     mount: pin.mount,
     path: pin.path,
     kind: object.kind,
