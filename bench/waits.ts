@@ -7,7 +7,7 @@ import { createMap } from '../test/support/bpftool.ts';
 import { until } from '../test/support/until.ts';
 import { type BenchAgent, startAgent } from './support/agent.ts';
 import { cpuSeconds } from './support/cpu.ts';
-import { below, median, type Scenario } from './support/scenario.ts';
+import { below, type Figure, median, type Scenario, told } from './support/scenario.ts';
 
 /** The heap grows until it has collected a few times; what it takes then must stay. */
 const bursts = { warming: 30, measured: 30 };
@@ -35,7 +35,7 @@ export const waits: Scenario = {
     const bpffs = mountBpffs();
     const { id } = createMap(`${bpffs.path}/source`, { name: 'pf_bench' });
     using agent = await startAgent(bpffs);
-    const before = readResidentKiB(agent.pid);
+    const before = await residentAtRest(agent);
     const clients: Client[] = [];
     for (let count = 0; count < limits.waitersMax; count++) clients.push(await openClient(agent));
     const all: Burst[] = [];
@@ -52,7 +52,9 @@ export const waits: Scenario = {
       below('the same, for the first time', first?.lastMs ?? Number.NaN, 200, 'ms'),
       below('the same, the slowest of the others', Math.max(...lasts), 200, 'ms'),
       below(`processor time of the agent for ${limits.waitersMax} answers`, median(cpus), 200, 'ms'),
-      below(`memory the agent takes more after ${bursts.measured} times`, moreMiB(all), 32, 'MiB'),
+      told('resident memory of the agent before anybody waits', before / 1024, 'MiB'),
+      ...memoryOf(all),
+      told('resident memory when all of them have gone', after / 1024, 'MiB'),
       below('memory it takes more when all of them have gone', (after - before) / 1024, 32, 'MiB'),
     ];
   },
@@ -102,11 +104,16 @@ async function answerAll(agent: BenchAgent, clients: readonly Client[], id: numb
 }
 
 /** Garbage is collected now and then: what is left after it is the least of several times. */
-function moreMiB(all: readonly Burst[]): number {
-  const leastOf = (some: readonly Burst[]) => Math.min(...some.map(({ residentKiB: kib }) => kib));
+function memoryOf(all: readonly Burst[]): readonly Figure[] {
+  const leastOf = (some: readonly Burst[]) => Math.min(...some.map(({ residentKiB }) => residentKiB)) / 1024;
   const measured = all.slice(bursts.warming);
   const half = bursts.measured / 2;
-  return Math.max(0, leastOf(measured.slice(half)) - leastOf(measured.slice(0, half))) / 1024;
+  const [early, late] = [leastOf(measured.slice(0, half)), leastOf(measured.slice(half))];
+  return [
+    told(`resident memory after ${bursts.warming} to ${bursts.warming + half} times, least`, early, 'MiB'),
+    told(`the same after ${half} times more`, late, 'MiB'),
+    below(`memory the agent takes more for ${half} times more`, late - early, 8, 'MiB'),
+  ];
 }
 
 /** The least within half a minute: an agent at rest gives back what it does not need any more. */

@@ -71,3 +71,8 @@ export function below(name: string, value: number, bound: number, unit: string):
     isMet: value <= bound,
   };
 }
+
+/** A figure that nothing is asked of: what others are to be seen against. */
+export function told(name: string, value: number, unit: string): Figure {
+  return { name, ours: value, theirs: undefined, unit, result: value, target: 'none', isMet: true };
+}
