@@ -187,6 +187,7 @@ const silent: Agent = {
       forgetOtherBoots: unused,
     },
     tokens: { add: unused, list: unused, findBySha256: unused, remove: unused, touch: unused },
+    unheld: { recall: unused, update: unused },
     idempotency: { find: unused, put: unused, prune: unused },
     webhooks: {
       put: unused,

@@ -27,6 +27,7 @@ import { AnnotationIndex } from './inventory/annotations.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { type Announce, ChangeRecorder } from './inventory/recorder.ts';
 import { sortRemembered } from './inventory/remembered.ts';
+import { UnheldWatch } from './inventory/unheld-watch.ts';
 import { makeObserver, type ObservedParts } from './make-observer.ts';
 import { Heap, heapTools } from './observer/heap.ts';
 import { KnownMounts } from './observer/known-mounts.ts';
@@ -173,13 +174,13 @@ function openSpecified({ options, inventory, statistics }: SharedParts): Specifi
 
 /** Tries rules after passes; what came or went has it look closer. */
 function openFindings(
-  { options, known, claims, statistics }: SharedParts,
+  { options, known, claims, unheld, statistics }: SharedParts,
   reading: ReadingParts & { readonly observe: () => Promise<void> },
 ): AgentFindings {
   const { store, node, onFailure, thresholds } = options;
   const announce: Announce = (events) => statistics.announce(events);
   const { isPinsOnly } = node;
-  const judging = { known, claims, isPinsOnly, thresholds };
+  const judging = { known, claims, unheld, isPinsOnly, thresholds };
   const findings = makeFindings({ ...reading, ...judging, store, announce, onFailure });
   statistics.onEvents(() => findings.noteMoved());
   return findings;
@@ -250,6 +251,7 @@ function makeShared(options: AgentOptions, later: Later): SharedParts {
     recorder: new ChangeRecorder({ store, inventory, annotations, claims, announce }),
     mounts: new MountTable(kernel, options.bpffsPath),
     claims,
+    unheld: new UnheldWatch({ counters: kernel.counters, clock, inventory, store, bootId }),
     ledger: new QuarantineLedger(store, bootId, announce),
     statistics,
     selected,
@@ -265,6 +267,7 @@ interface SharedParts {
   readonly recorder: ChangeRecorder;
   readonly mounts: MountTable;
   readonly claims: ClaimBook;
+  readonly unheld: UnheldWatch;
   readonly ledger: QuarantineLedger;
   readonly statistics: AgentStatistics;
   readonly selected: SelectedPins;

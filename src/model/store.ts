@@ -7,6 +7,7 @@ import type { ObjectInfo } from './schema/object.ts';
 import type { OperationDocument, OperationKind, Outcome } from './schema/operation.ts';
 import type { SpecifiedKind } from './schema/specification.ts';
 import type { TokenRecords } from './token-records.ts';
+import type { UnheldRecords } from './unheld.ts';
 import type { WebhookRecords } from './webhook/records.ts';
 
 export type { TokenRecord, TokenRecords } from './token-records.ts';
@@ -31,6 +32,7 @@ export interface Store {
   readonly idempotency: IdempotencyRecords;
   readonly settings: Settings;
   readonly webhooks: WebhookRecords;
+  readonly unheld: UnheldRecords;
   /** All of it or nothing; nested calls join the outer one. */
   transaction<Result>(body: () => Result): Result;
   /**

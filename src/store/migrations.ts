@@ -6,6 +6,7 @@ import { historySchema } from './migration-0005.ts';
 import { webhookSchema } from './migration-0006.ts';
 import { clusterSchema } from './migration-0007.ts';
 import { pinSetSchema } from './migration-0008.ts';
+import { unheldSchema } from './migration-0009.ts';
 
 /** One step of the schema; `PRAGMA user_version` is the number of the last one done. */
 export interface Migration {
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   { version: 6, sql: webhookSchema },
   { version: 7, sql: clusterSchema },
   { version: 8, sql: pinSetSchema },
+  { version: 9, sql: unheldSchema },
 ];
 
 /** The version this program reads and writes. */

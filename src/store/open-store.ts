@@ -21,6 +21,7 @@ import { SqliteSettings } from './settings.ts';
 import { SqliteSpecificationRecords } from './specification-records.ts';
 import { secureStateDir, stateFiles } from './state-dir.ts';
 import { SqliteTokenRecords } from './token-records.ts';
+import { SqliteUnheldRecords } from './unheld-records.ts';
 import { SqliteWebhookRecords } from './webhook-records.ts';
 
 /** What the store must know of its agent. */
@@ -70,6 +71,7 @@ class SqliteStore implements Store {
   readonly idempotency: SqliteIdempotencyRecords;
   readonly settings: SqliteSettings;
   readonly webhooks: SqliteWebhookRecords;
+  readonly unheld: SqliteUnheldRecords;
   readonly #connection: Connection;
   readonly #lock: Disposable;
   readonly #options: StoreOptions;
@@ -92,6 +94,7 @@ class SqliteStore implements Store {
     this.idempotency = new SqliteIdempotencyRecords(connection, options.clock);
     this.settings = new SqliteSettings(connection);
     this.webhooks = new SqliteWebhookRecords(connection);
+    this.unheld = new SqliteUnheldRecords(connection);
     this.#retention = new Retention(connection, this, options);
   }
 

@@ -8,6 +8,7 @@ import { mountBpffs, unmountAll } from '../support/bpffs.ts';
 import { createMap, pinnedMap } from '../support/bpftool.ts';
 import { makeCgroups } from '../support/cgroups.ts';
 import { hold } from '../support/hold.ts';
+import { movedClock } from '../support/moved-clock.ts';
 import { mountId, realClock } from '../support/observed.ts';
 import { until, untilPasses } from '../support/until.ts';
 import { findingAgent, idsOf } from './finding-fixture.ts';
@@ -54,6 +55,45 @@ test('orphan_pin: what only its pins hold; not what a process or a program holds
 test('orphan_pin: nothing younger than the configured age', async () => {
   await using at = await findingAgent({ minAgeMs: hour });
   const { id } = createMap(`${at.bpffs.path}/young`, { name: 'pf_young' });
+  await at.untilFound('orphan_pin', [id], []);
+});
+
+test('orphan_pin: age counts from when nothing else held it, however old the pin', async () => {
+  const clock = movedClock();
+  await using at = await findingAgent({ minAgeMs: hour }, { clock });
+  const path = `${at.bpffs.path}/used`;
+  using maker = await hold('map:hash:4:8:4:pf_used:0', `pin:0:${path}`);
+  const [id = 0] = idsOf(maker.objects);
+  const since = () => at.observed.agent.reads.object('map', id).value.references.unheld_since;
+  const unheld = () =>
+    until(
+      'nobody holds it',
+      async () => {
+        await at.find('orphan_pin');
+        return since();
+      },
+      (time) => time !== undefined,
+    );
+  const passTime = (ms: number): void => {
+    clock.setBy(ms);
+    clock.sleep(ms);
+  };
+  await at.untilFound('orphan_pin', [id], []);
+  assert.equal(since(), undefined);
+  passTime(3 * hour);
+  const released = clock.now().toISOString();
+  await maker.release();
+  assert.ok(((await unheld()) ?? '') >= released, 'it was held until then');
+  await at.untilFound('orphan_pin', [id], []);
+  passTime(hour);
+  await at.untilFound('orphan_pin', [id], [id]);
+  using again = await hold(`get:${path}`);
+  await untilPasses(async () => {
+    assert.deepEqual(await at.idsOf('orphan_pin', [id]), []);
+    assert.equal(since(), undefined);
+  });
+  await again.release();
+  await unheld();
   await at.untilFound('orphan_pin', [id], []);
 });
 

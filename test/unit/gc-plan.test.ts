@@ -86,7 +86,7 @@ function worldOf(truth: readonly TrueObject[]): GcWorld {
     const pinnedInodes = new Set(object.pins.map(({ inode }) => inode)).size;
     const refcnt = BigInt(pinnedInodes + object.otherHolders);
     const counters = object.hasCounters ? { refcnt } : undefined;
-    const shown = { firstSeenMs: nowMs - 100 * hour, counters, pins, pinnedInodes };
+    const shown = { firstSeenMs: nowMs - 100 * hour, counters, pins, pinnedInodes, unheld: undefined };
     const { kind, id } = object;
     if (kind === 'map') maps.set(id, { ...shown, info: { kind, id, type: 'hash', name: 'm' } as MapInfo });
     if (kind === 'program') programs.set(id, { ...shown, info: { kind, id, type: 'xdp' } as ProgramInfo });
@@ -95,6 +95,7 @@ function worldOf(truth: readonly TrueObject[]): GcWorld {
   }
   const world: World = {
     nowMs,
+    bootMs: 0,
     thresholds: usualThresholds,
     maps,
     programs,

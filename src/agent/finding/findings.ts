@@ -77,6 +77,7 @@ export class AgentFindings {
    * it: names are observed meanwhile, also where reading holders takes half a minute.
    */
   async afterPass(kind: PassKind): Promise<void> {
+    this.#parts.unheld.look();
     if (kind === 'fresh') {
       await this.#trying;
       await this.#tryIfDue(kind);

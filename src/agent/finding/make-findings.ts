@@ -5,7 +5,10 @@ import { AgentFindings, type FindingParts } from './findings.ts';
 /** What an agent has at hand for findings. */
 export interface FindingSources
   extends ReadingParts,
-    Pick<FindingParts, 'store' | 'known' | 'claims' | 'isPinsOnly' | 'announce' | 'observe' | 'onFailure'> {
+    Pick<
+      FindingParts,
+      'store' | 'known' | 'claims' | 'unheld' | 'isPinsOnly' | 'announce' | 'observe' | 'onFailure'
+    > {
   readonly thresholds: Thresholds | undefined;
 }
 

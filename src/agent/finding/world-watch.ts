@@ -8,6 +8,7 @@ import type { ObjectKey } from '../../model/holder/facts.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { UnheldWatch } from '../inventory/unheld-watch.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import type { Pace } from '../observer/pace.ts';
 import { revisionsOf } from '../selection/inventory-counts.ts';
@@ -32,6 +33,7 @@ export interface WorldWatchParts {
   readonly claims: ClaimedPins;
   readonly thresholds: Thresholds;
   readonly isPinsOnly: boolean;
+  readonly unheld: UnheldWatch;
   /** Everything that holds anything, by going through all processes. */
   readonly readHolders: () => HolderReading;
 }
@@ -77,10 +79,11 @@ export class WorldWatch {
 
   /** Looks around. `isAsked`: somebody waits for it, and wants what is true now. */
   async look(pace: Pace, isAsked: boolean): Promise<Look> {
-    const { inventory, thresholds, clock, known, claims, kernel } = this.#parts;
+    const { inventory, thresholds, clock, known, claims, kernel, unheld } = this.#parts;
     const missing = this.#missing();
     const isTargetLost = missing.objects === undefined && hasLostTarget(kernel, inventory);
     const mark = missing.counters === undefined ? this.#readCounters() : '';
+    unheld.look();
     const hasMoved = this.#hasMoved || isAsked || isTargetLost || mark !== this.#mark;
     this.#hasMoved = false;
     this.#mark = mark;
@@ -93,12 +96,14 @@ export class WorldWatch {
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
     if (holders !== undefined) this.#attached = holders.view.attached;
     const entryCounts = missing.entries === undefined ? kernel.entryCounts.readAll() : this.#noEntries;
-    const objects = this.#objects.of([...revisionsOf(inventory), this.#moves, entryCounts], () =>
-      worldObjects(inventory, { claims, entryCounts }),
+    const objects = this.#objects.of(
+      [...revisionsOf(inventory), inventory.objects.unheldRevision, this.#moves, entryCounts],
+      () => worldObjects(inventory, { claims, entryCounts }),
     );
     const world: World = {
       ...objects,
       nowMs: clock.now().getTime(),
+      bootMs: clock.bootMs(),
       thresholds,
       mounts: known.documents(),
       cgroups: kernel.cgroups.count(),

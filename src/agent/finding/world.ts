@@ -56,6 +56,7 @@ function objectOf<Info>({ inventory, claims }: Known, entry: ObjectEntry, info: 
     counters: inventory.objects.countersOf(kind, id),
     pins: pins.map((pin) => pinOf(pin, claims)),
     pinnedInodes: pins.length < 2 ? pins.length : inventory.countPinnedInodes(kind, id),
+    unheld: inventory.objects.unheldOf(kind, id),
   };
 }
 

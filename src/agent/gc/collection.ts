@@ -3,6 +3,7 @@ import { type GcSettings, usualGc } from '../../model/gc/policy.ts';
 import type { QuarantineNumbers } from '../../model/statistics.ts';
 import type { ChangeContext } from '../agent.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { UnheldWatch } from '../inventory/unheld-watch.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import type { PinChanges } from '../operation/changes.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
@@ -17,6 +18,7 @@ export interface CollectionParts {
   readonly ledger: QuarantineLedger;
   readonly changes: PinChanges;
   readonly inventory: Inventory;
+  readonly unheld: UnheldWatch;
   readonly known: KnownMounts;
   /** Nothing is cleaned up by itself unless told. */
   readonly settings: GcSettings | undefined;

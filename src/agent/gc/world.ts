@@ -14,6 +14,7 @@ import { noHolders } from '../finding/holder-view.ts';
 import { hasLinkChanged } from '../finding/recheck.ts';
 import { worldObjects } from '../finding/world.ts';
 import type { Inventory } from '../inventory/inventory.ts';
+import type { UnheldWatch } from '../inventory/unheld-watch.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
 import { Pace } from '../observer/pace.ts';
 import { readQuietCounters } from './quiet-counters.ts';
@@ -25,6 +26,7 @@ export interface GcWorldParts {
   readonly inventory: Inventory;
   readonly known: KnownMounts;
   readonly claims: ClaimedPins;
+  readonly unheld: UnheldWatch;
   readonly isPinsOnly: boolean;
   /** A pass that begins after the call and reads everything. */
   readonly observe: () => Promise<void>;
@@ -43,6 +45,7 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
   // A link dies without any event: only describing it again shows it.
   if (!parts.isPinsOnly && (await hasLinkChanged(kernel, inventory, new Pace(clock)))) await parts.observe();
   const missing = await missingIn(parts);
+  parts.unheld.look();
   const objects = worldObjects(inventory, {
     entryCounts: kernel.entryCounts.unavailable === undefined ? kernel.entryCounts.readAll() : new Map(),
     // Whoever plans asks about claims itself, to tell of them.
@@ -51,6 +54,7 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
   const world = {
     ...objects,
     nowMs: clock.now().getTime(),
+    bootMs: clock.bootMs(),
     thresholds: usualThresholds,
     mounts: parts.known.documents(),
     cgroups: 0,

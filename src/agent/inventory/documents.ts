@@ -59,7 +59,10 @@ export function objectDocument(entry: ObjectEntry, inventory: Inventory, held: H
     ...entry.info,
     fingerprint: entry.fingerprint,
     pins: pins.map((pin) => ({ mount: pin.mount, ...pathMembers(pin.path) })),
-    references: references(inventory.countPinnedInodes(entry.kind, entry.id), held),
+    references: {
+      ...references(inventory.countPinnedInodes(entry.kind, entry.id), held),
+      ...unheldMember(inventory, entry),
+    },
     first_seen: entry.firstSeen,
     etag: etagOfObject(entry.fingerprint),
   };
@@ -77,6 +80,11 @@ function references(pins: number, held: HeldBy): References {
     ...(writecnt === undefined ? {} : { writecnt: Number(writecnt) }),
     pins,
   };
+}
+
+function unheldMember({ objects }: Inventory, { kind, id }: ObjectEntry): Pick<References, 'unheld_since'> {
+  const since = objects.unheldOf(kind, id)?.since;
+  return since === undefined ? {} : { unheld_since: since };
 }
 
 /** The strong entity tag of an object: its URL is a reusable id, so the tag is the fingerprint. */

@@ -72,6 +72,16 @@ export class Inventory {
     return this.#pinsByObject.get(`${kind}:${id}`) ?? [];
   }
 
+  /** The objects that have pins, each once. */
+  *pinnedObjects(): Iterable<PinEntry['object']> {
+    for (const pins of this.#pinsByObject.values()) {
+      for (const { object } of pins) {
+        yield object;
+        break;
+      }
+    }
+  }
+
   isPinned(kind: ObjectKind, id: number): boolean {
     return this.#pinsByObject.has(`${kind}:${id}`);
   }

@@ -1,6 +1,7 @@
 import type { Counters } from '../../model/hazard.ts';
 import { type ObjectKind, objectKinds } from '../../model/kind.ts';
 import type { ObjectInfo } from '../../model/schema/object.ts';
+import type { UnheldRecord } from '../../model/unheld.ts';
 import { SortedList } from './sorted-list.ts';
 
 /** An object that is alive, as it was described last. */
@@ -18,11 +19,12 @@ export class ObjectInventory {
   readonly #kinds: ReadonlyMap<ObjectKind, OneKind> = new Map(
     objectKinds.map((kind) => [
       kind,
-      { entries: new Map(), ids: new SortedList((one, other) => one - other) },
+      { entries: new Map(), ids: new SortedList((one, other) => one - other), unheld: new Map() },
     ]),
   );
 
   #revision = 0;
+  #unheldRevision = 0;
 
   /** Another number whenever an object came, went or was described anew. */
   get revision(): number {
@@ -44,6 +46,33 @@ export class ObjectInventory {
     const { entries, ids } = this.#of(kind);
     this.#revision++;
     if (entries.delete(id)) ids.remove(id);
+  }
+
+  /** Another number whenever something was noted to be held by nothing but its pins, or not any more. */
+  get unheldRevision(): number {
+    return this.#unheldRevision;
+  }
+
+  /** Since when nothing but its pins has held an object; undefined where something does, or is not known. */
+  unheldOf(kind: ObjectKind, id: number): UnheldRecord | undefined {
+    const { unheld, entries } = this.#of(kind);
+    const record = unheld.get(id);
+    return record !== undefined && record.fingerprint === entries.get(id)?.fingerprint ? record : undefined;
+  }
+
+  /** All that was noted, also of what is gone or another object by now. */
+  *unheld(): Iterable<UnheldRecord> {
+    for (const { unheld } of this.#kinds.values()) yield* unheld.values();
+  }
+
+  noteUnheld(record: UnheldRecord): void {
+    this.#unheldRevision++;
+    this.#of(record.kind).unheld.set(record.id, record);
+  }
+
+  endUnheld(kind: ObjectKind, id: number): void {
+    this.#unheldRevision++;
+    this.#of(kind).unheld.delete(id);
   }
 
   count(kind: ObjectKind): number {
@@ -87,4 +116,5 @@ export class ObjectInventory {
 interface OneKind {
   readonly entries: Map<number, ObjectEntry>;
   readonly ids: SortedList<number>;
+  readonly unheld: Map<number, UnheldRecord>;
 }

@@ -5,6 +5,7 @@ import type { LinkInfo } from '../schema/link-info.ts';
 import type { MapInfo } from '../schema/map-info.ts';
 import type { MountDocument } from '../schema/pin.ts';
 import type { ProgramInfo } from '../schema/program-info.ts';
+import type { Unheld } from '../unheld.ts';
 import type { Thresholds } from './thresholds.ts';
 
 /** A pin as rules see it. */
@@ -28,6 +29,8 @@ export interface WorldObject<Info> {
   readonly pins: readonly WorldPin[];
   /** How many references its pins are: names of one inode share one. */
   readonly pinnedInodes: number;
+  /** Since when nothing but its pins has held it; undefined where something does, or is not known. */
+  readonly unheld: Unheld | undefined;
 }
 
 /** A process that has an object open or mapped. */
@@ -54,6 +57,8 @@ export type Need = 'objects' | 'counters' | 'entries' | 'frozen' | 'holders';
 export interface World {
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
+  /** Milliseconds since boot at the same moment. */
+  readonly bootMs: number;
   readonly thresholds: Thresholds;
   readonly maps: ReadonlyMap<number, WorldObject<MapInfo>>;
   readonly programs: ReadonlyMap<number, WorldObject<ProgramInfo>>;

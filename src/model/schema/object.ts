@@ -33,6 +33,12 @@ export const References = Type.Object(
     unexplained: Type.Optional(
       Type.Integer({ description: 'what the kernel counts and nobody shows; never given for programs' }),
     ),
+    unheld_since: Type.Optional({
+      ...Time,
+      description:
+        'since when nothing but its own pins has held it, as far as observations tell; ' +
+        'absent while something does',
+    }),
     holders_observed_at: Type.Optional(Time),
     unavailable: Type.Optional(Type.String({ description: 'why the counters are absent' })),
   },

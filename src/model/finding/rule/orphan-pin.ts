@@ -1,3 +1,4 @@
+import { unheldMs } from '../../unheld.ts';
 import type { Judgement, Rule } from '../rule.ts';
 import { countOf, objectSubject, objectWords, type PinnableInfo, pathsOf, spanWords } from '../words.ts';
 import type { World, WorldObject } from '../world.ts';
@@ -20,24 +21,26 @@ export const orphanPin: Rule = {
   },
 };
 
-function* judgeOne(object: WorldObject<PinnableInfo>, { nowMs, thresholds }: World): Iterable<Judgement> {
-  const { info, pins, pinnedInodes, counters } = object;
+function* judgeOne(object: WorldObject<PinnableInfo>, world: World): Iterable<Judgement> {
+  const { nowMs, bootMs, thresholds } = world;
+  const { info, pins, pinnedInodes, counters, unheld } = object;
   if (pinnedInodes === 0 || counters?.refcnt !== BigInt(pinnedInodes)) return;
   if (pins.some(({ isClaimed }) => isClaimed)) return;
   // Whoever may change a pin's times may set them to come; those say nothing.
   const pinnedAtMs = pins.map((pin) => pin.pinnedAtMs).filter((ms) => ms <= nowMs);
-  const ageMs = nowMs - Math.max(object.firstSeenMs, ...pinnedAtMs);
+  const ageMs = Math.min(unheldMs(unheld, bootMs) ?? 0, nowMs - Math.max(0, ...pinnedAtMs));
   if (ageMs < thresholds.minAgeMs) return;
   yield {
     severity: 'warning',
     subject: objectSubject(object),
     summary:
       `Only ${countOf(pinnedInodes, 'pin')} of its own ${pinnedInodes === 1 ? 'keeps' : 'keep'} ` +
-      `${objectWords(info)} alive; nothing was added for ${spanWords(ageMs)}.`,
+      `${objectWords(info)} alive; nothing else has held it for ${spanWords(ageMs)}.`,
     evidence: {
       refcnt: Number(counters.refcnt),
       pins: pathsOf(pins),
       age_seconds: Math.floor(ageMs / 1000),
+      ...(unheld === undefined ? {} : { unheld_since: unheld.since }),
       ...(info.kind === 'link' || info.memlock === undefined ? {} : { memory_bytes: info.memlock }),
     },
   };
