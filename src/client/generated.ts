@@ -3561,6 +3561,11 @@ export interface components {
             attachments?: number;
             /** @description what the kernel counts and nobody shows; never given for programs */
             unexplained?: number;
+            /**
+             * Format: date-time
+             * @description since when nothing but its own pins has held it, as far as observations tell; absent while something does
+             */
+            unheld_since?: string;
             /** Format: date-time */
             holders_observed_at?: string;
             /** @description why the counters are absent */
