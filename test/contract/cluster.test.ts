@@ -192,6 +192,9 @@ test('below a node there is its own API and nothing else', async () => {
   ];
   for (const path of elsewhere)
     assert.equal((await at.local.get(path).expect(404)).body.code, 'not_found', path);
+  const packed = at.local.put(`${through}/v1/directories/packed`).set('content-encoding', 'gzip');
+  const refused = await packed.set('content-type', 'application/json').send('{}').expect(415);
+  assert.equal(refused.body.code, 'unsupported_media_type');
   const none = await at.local.get('/v1/cluster/nodes/nobody/api/v1/node').expect(404);
   assert.equal(none.body.code, 'node_not_found');
   assert.equal((await at.local.get('/v1/cluster/nodes/nobody').expect(404)).body.code, 'node_not_found');

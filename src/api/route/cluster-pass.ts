@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseClusterName } from '../../model/cluster/key.ts';
 import { PinfoldError } from '../../model/error.ts';
 import type { App, ServiceParts } from '../app.ts';
+import { encodedRefusal } from '../body.ts';
 import { fleetOf } from '../fleet-query.ts';
 
 /** What a node is told of the caller's request; the caller's credentials stay here. */
@@ -40,7 +41,9 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export function addClusterPassRoute(app: App, parts: ServiceParts): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+    scope.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (request, body, done) =>
+      done(encodedRefusal(request) ?? null, body),
+    );
     scope.route({
       url: '/v1/cluster/nodes/:node/api/*',
       method: [...methods],
