@@ -16,6 +16,7 @@ export async function describeApi(): Promise<string> {
   using metrics = createMetrics({
     numbers: silent.statistics,
     webhooks: { source: { numbers: unused }, now: unused },
+    certificates: unused,
     pathOf: unused,
     version,
     pinSeriesMax: 0,
@@ -37,7 +38,7 @@ export async function describeApi(): Promise<string> {
       openMetrics: false,
       notReady: unused,
     },
-    peers: { read: unused },
+    peers: { read: unused, isUnix: unused },
     localRoles: { roleOf: unused },
     fleetRoleMax: 'admin',
     version,

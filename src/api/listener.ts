@@ -2,7 +2,9 @@ import { constants } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, ListenOptions } from 'node:net';
+import type { TlsTexts } from '../model/certificates.ts';
 import { limits } from '../model/limits.ts';
+import type { Renewable } from '../model/renewable.ts';
 import { addParserRefusals } from './client-error.ts';
 import type { Entrance } from './connection.ts';
 import { createGuard, type Guard } from './guard.ts';
@@ -12,15 +14,10 @@ import type { Api } from './server.ts';
 export interface Listener {
   /** `unix:/run/pinfold/agent.sock` or `http://127.0.0.1:7463`. */
   readonly address: string;
+  /** The IP address it is bound to; undefined for a unix socket. */
+  readonly host: string | undefined;
   /** Accepts nothing new, lets what runs finish, and cuts it after `graceMs`. */
   close(graceMs: number): Promise<void>;
-}
-
-/** Texts of PEM files; with client certificates' authorities, callers need a certificate too. */
-export interface TlsTexts {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string | undefined;
 }
 
 /** Where to listen, and what belongs to that place. */
@@ -28,7 +25,8 @@ export interface ListenRequest {
   readonly api: Api;
   /** A path, a host and port, or an inherited descriptor: what net.Server.listen takes. */
   readonly at: ListenOptions | { readonly fd: number };
-  readonly tls?: TlsTexts | undefined;
+  /** What new connections are shown; those that are there go on with what they saw. */
+  readonly tls?: Renewable<TlsTexts> | undefined;
   /** Host names beside loopback ones, for TCP. */
   readonly allowHosts: readonly string[];
   readonly onLimit: (limit: string) => void;
@@ -43,7 +41,7 @@ export interface ListenRequest {
  */
 export async function listen(request: ListenRequest): Promise<Listener> {
   const { api, tls } = request;
-  const hasCertificates = tls?.ca !== undefined;
+  const hasCertificates = tls?.now.ca !== undefined;
   let entrance: Entrance = { kind: 'tcp', guard: createGuard([]), hasCertificates };
   const server = openServer(tls, (incoming, response) => {
     api.connections.tag(incoming, entrance);
@@ -65,11 +63,12 @@ export async function listen(request: ListenRequest): Promise<Listener> {
       : { kind: 'unix', guard: undefined, hasCertificates: false };
   return {
     address: addressText(bound, request),
+    host: typeof bound === 'object' ? bound?.address : undefined,
     close: async (graceMs) => await closeServer(server, graceMs),
   };
 }
 
-function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Server {
+function openServer(tls: Renewable<TlsTexts> | undefined, onRequest: RequestListener): Server {
   const options: ServerOptions = {
     maxHeaderSize: limits.headerBytesMax,
     requestTimeout: limits.requestTimeoutMs,
@@ -79,23 +78,25 @@ function openServer(tls: TlsTexts | undefined, onRequest: RequestListener): Serv
     requireHostHeader: false,
     insecureHTTPParser: false,
   };
-  const server =
-    tls === undefined
-      ? createServer(options, onRequest)
-      : createTlsServer(
-          {
-            ...options,
-            cert: tls.cert,
-            key: tls.key,
-            minVersion: 'TLSv1.2',
-            ...(tls.ca === undefined ? {} : clientCertificates(tls.ca)),
-          },
-          onRequest,
-        );
+  const server = tls === undefined ? createServer(options, onRequest) : openTls(tls, options, onRequest);
   server.maxConnections = limits.connectionsMax;
   server.maxRequestsPerSocket = limits.requestsPerSocketMax;
   server.setTimeout(limits.connectionTimeoutMs);
   return server;
+}
+
+function openTls(tls: Renewable<TlsTexts>, options: ServerOptions, onRequest: RequestListener): Server {
+  const server = createTlsServer({ ...options, ...contextOf(tls.now) }, onRequest);
+  server.once(
+    'close',
+    tls.follow((texts) => server.setSecureContext(contextOf(texts))),
+  );
+  return server;
+}
+
+function contextOf({ cert, key, ca }: TlsTexts) {
+  const clients = ca === undefined ? {} : clientCertificates(ca);
+  return { cert, key, minVersion: 'TLSv1.2' as const, ...clients };
 }
 
 /** Every connection shows its certificate itself: none goes on with the session of another. */

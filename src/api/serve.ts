@@ -1,8 +1,11 @@
 import { join } from 'node:path';
+import type { TlsTexts } from '../model/certificates.ts';
 import type { AgentConfig } from '../model/config.ts';
 import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
-import { type Listener, listen, type TlsTexts } from './listener.ts';
+import type { PeerReader } from '../model/peer.ts';
+import type { Renewable } from '../model/renewable.ts';
+import { type Listener, listen } from './listener.ts';
 import type { Api } from './server.ts';
 import { openToGroup, prepareRunDir, removeDeadSocket } from './unix-socket.ts';
 
@@ -19,12 +22,13 @@ export interface ServeRequest {
   readonly config: Pick<AgentConfig, 'listen' | 'cluster' | 'allowHosts' | 'runDir'>;
   /** The name of the unix socket in the run directory. */
   readonly socketName: 'agent.sock' | 'manager.sock';
-  readonly tls: TlsTexts | undefined;
+  readonly tls: Renewable<TlsTexts> | undefined;
   /**
    * Descriptors that a service manager has opened already (sd_listen_fds(3)); they take the place of our
    * own.
    */
   readonly inheritedFds: readonly number[];
+  readonly peers: PeerReader;
   /** The number of the group that may reach the socket. */
   readonly groupId: number | undefined;
   readonly onLimit: (limit: string) => void;
@@ -59,31 +63,41 @@ export async function serve(request: ServeRequest): Promise<Serving> {
   return { addresses: open.map((listener) => listener.address), close };
 }
 
-async function openInherited(
-  { api, config, onLimit, inheritedFds }: ServeRequest,
-  open: Listener[],
-): Promise<void> {
-  for (const fd of inheritedFds)
-    open.push(await listen({ api, at: { fd }, tls: undefined, allowHosts: config.allowHosts, onLimit }));
+/** The same rules as for our own: TLS where there is a certificate, and nothing without beyond loopback. */
+async function openInherited(request: ServeRequest, open: Listener[]): Promise<void> {
+  const { api, tls, onLimit, inheritedFds, peers } = request;
+  const allowHosts = allowedHosts(request);
+  for (const fd of inheritedFds) {
+    const ofSocket = peers.isUnix(fd) ? undefined : tls;
+    const listener = await listen({ api, at: { fd }, tls: ofSocket, allowHosts, onLimit });
+    open.push(listener);
+    if (listener.host !== undefined) assertReachable(listener.host, request);
+  }
 }
 
 async function openOwn(request: ServeRequest, open: Listener[]): Promise<void> {
   const { api, config, tls, groupId, socketName, onLimit } = request;
-  const { listen: address, cluster } = config;
-  const advertised = cluster.advertise === undefined ? [] : [cluster.advertise.host];
-  const allowHosts = [...config.allowHosts, ...advertised];
-  const isKnown = tls !== undefined || config.cluster.keyFile !== undefined;
-  if (address !== undefined && !isKnown && !loopback.test(address.host)) {
-    throw new PinfoldError('forbidden', {
-      detail:
-        `${address.host} is not a loopback address: give --tls-cert and --tls-key, or the --cluster-key ` +
-        'of a fleet on a network you trust, or use 127.0.0.1.',
-    });
-  }
+  const { listen: address } = config;
+  const allowHosts = allowedHosts(request);
+  if (address !== undefined) assertReachable(address.host, request);
   const socket = join(config.runDir, socketName);
   prepareRunDir(config.runDir, groupId);
   await removeDeadSocket(socket);
   open.push(await listen({ api, at: { path: socket }, allowHosts, onLimit }));
   openToGroup(socket, groupId);
   if (address !== undefined) open.push(await listen({ api, at: { ...address }, tls, allowHosts, onLimit }));
+}
+
+/** @throws PinfoldError forbidden for an address that others reach, where nothing hides what is said there */
+function assertReachable(host: string, { tls, config }: ServeRequest): void {
+  if (tls !== undefined || config.cluster.keyFile !== undefined || loopback.test(host)) return;
+  throw new PinfoldError('forbidden', {
+    detail:
+      `${host} is not a loopback address: give --tls-cert and --tls-key, or the --cluster-key ` +
+      'of a fleet on a network you trust, or use 127.0.0.1.',
+  });
+}
+
+function allowedHosts({ config: { allowHosts, cluster } }: ServeRequest): readonly string[] {
+  return cluster.advertise === undefined ? allowHosts : [...allowHosts, cluster.advertise.host];
 }

@@ -25,6 +25,11 @@ export class Connections {
     return client;
   }
 
+  /** Ends those that nobody uses, and each of the others when it has been answered. */
+  async retire(): Promise<void> {
+    await Promise.all([...this.#clients].map((client) => client.close()));
+  }
+
   /** Ends all of them, with what is still being asked. */
   async close(): Promise<void> {
     await Promise.all([...this.#clients].map((client) => client.destroy()));

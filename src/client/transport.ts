@@ -50,6 +50,8 @@ export interface Transport {
   fetch(request: Request): Promise<Response>;
   /** Resolves when the answer begins, whatever its status. @throws ClientError unreachable, timed_out */
   send(request: RawRequest): Promise<RawAnswer>;
+  /** Ends what nobody uses, lets the rest finish, and is done when it has; nothing may be asked any more. */
+  retire(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -99,6 +101,9 @@ export function openTransport(options: TransportOptions): Transport {
       } catch (error) {
         throw connectionError(error, options);
       }
+    },
+    retire: async () => {
+      await Promise.all([connections.retire(), agent?.close()]);
     },
     close: async () => {
       await Promise.all([connections.close(), agent?.destroy()]);

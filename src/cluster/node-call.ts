@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Address } from '../client/address.ts';
 import { ClientError } from '../client/client-error.ts';
 import { openTransport, type RawAnswer, type Transport, type TransportOptions } from '../client/transport.ts';
+import type { TlsTexts } from '../model/certificates.ts';
 import type { Clock } from '../model/clock.ts';
 import { PinfoldError } from '../model/error.ts';
 import { limits } from '../model/limits.ts';
+import type { Renewable } from '../model/renewable.ts';
 import type { Caller } from '../model/role.ts';
 import { parseIdentity } from './pki/identity.ts';
 import { actorText, bodyHash, meaningOf, signatureHeaders, signedHeaders } from './signing/signature.ts';
@@ -35,7 +37,8 @@ export interface NodeCallerOptions {
   /** Whether nodes elsewhere have that key, too; where not, they know this manager by its certificate. */
   readonly isKeyShared: boolean;
   readonly clock: Clock;
-  readonly tls?: Omit<NonNullable<TransportOptions['tls']>, 'refuse'>;
+  /** Its own certificate, and the authorities of nodes'. */
+  readonly tls?: Renewable<TlsTexts>;
 }
 
 /**
@@ -46,9 +49,13 @@ export interface NodeCallerOptions {
 export class NodeCaller {
   readonly #options: NodeCallerOptions;
   readonly #transports = new Map<string, { readonly where: string; readonly transport: Transport }>();
+  /** Those that finish what was asked with a former certificate. */
+  readonly #retiring = new Set<Transport>();
+  readonly #unfollow: (() => void) | undefined;
 
   constructor(options: NodeCallerOptions) {
     this.#options = options;
+    this.#unfollow = options.tls?.follow(() => this.#renew());
   }
 
   /**
@@ -97,7 +104,18 @@ export class NodeCaller {
   }
 
   async close(): Promise<void> {
-    await this.keepOnly(new Set());
+    this.#unfollow?.();
+    await Promise.all([this.keepOnly(new Set()), ...[...this.#retiring].map((old) => old.close())]);
+  }
+
+  /** What is asked from now on goes over new connections, on which the new certificate is shown. */
+  #renew(): void {
+    const before = [...this.#transports.values()];
+    this.#transports.clear();
+    for (const { transport } of before) {
+      this.#retiring.add(transport);
+      void transport.retire().then(() => this.#retiring.delete(transport));
+    }
   }
 
   #transportTo({ name, address }: NodeTarget): Transport {
@@ -109,11 +127,15 @@ export class NodeCaller {
     const transport = openTransport({
       address,
       timeoutMs: limits.nodeSilenceMs,
-      ...(tls === undefined ? {} : { tls: { ...tls, refuse: refusing(name) } }),
+      ...(tls === undefined ? {} : { tls: { ...pemOf(tls.now), refuse: refusing(name) } }),
     });
     this.#transports.set(name, { where, transport });
     return transport;
   }
+}
+
+function pemOf({ ca, cert, key }: TlsTexts): NonNullable<TransportOptions['tls']> {
+  return { cert, key, ...(ca === undefined ? {} : { ca }) };
 }
 
 /** Refuses a certificate that is not this very node's, whatever host names it has. */

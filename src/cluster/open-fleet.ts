@@ -9,10 +9,9 @@ import { pause } from './backoff.ts';
 import type { Fleet } from './fleet.ts';
 import { digester } from './membership/digest.ts';
 import { Registration } from './membership/registration.ts';
-import { leaveMs, makeManager, type OwnTls, openEtcd } from './open-manager.ts';
+import { leaveMs, makeManager, type OwnCertificates, openEtcd } from './open-manager.ts';
 import { NodePinSets } from './pinset/node/node-pinsets.ts';
 import { PinSetReconciler } from './pinset/node/reconciler.ts';
-import { assertOwnIdentity } from './pki/own-identity.ts';
 import { ManagerGate } from './signing/gate.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 import { SignatureVerifier } from './signing/verifier.ts';
@@ -24,8 +23,7 @@ export interface FleetOptions {
   readonly agent: Agent;
   /** Where the agent listens for callers of this machine. */
   readonly socketPath: string;
-  /** PEM texts of the agent's own listener, which is also how it shows itself to nodes. */
-  readonly tls: OwnTls | undefined;
+  readonly certificates: OwnCertificates;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -55,14 +53,13 @@ export interface OpenFleet {
  * @throws ConfigError, PinfoldError
  */
 export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
-  const { config, clock, log, tls, socketPath } = options;
+  const { config, clock, log, certificates, socketPath } = options;
+  const { tls } = certificates;
   const { cluster } = config;
   const node = parseClusterName(config.node);
   const isAlone = cluster.etcd.length === 0;
   const key = cluster.keyFile === undefined ? newClusterKey() : readClusterKey(cluster.keyFile);
-  if (tls?.ca !== undefined && !isAlone)
-    assertOwnIdentity(tls.cert, { node, manager: cluster.isManager ? node : undefined });
-  const store = isAlone ? options.agent.store.openCluster() : await openEtcd(cluster);
+  const store = isAlone ? options.agent.store.openCluster() : await openEtcd(cluster, certificates.etcd);
   const isKeyShared = cluster.keyFile !== undefined;
   const roleMax = isAlone ? 'admin' : cluster.roleMax;
   const signatures = new SignatureVerifier({ node, key, clock, roleMax });

@@ -1,28 +1,27 @@
-import { readFileSync } from 'node:fs';
+import type { EtcdTexts, TlsTexts } from '../model/certificates.ts';
 import type { Clock } from '../model/clock.ts';
 import { type ClusterName, parseClusterName } from '../model/cluster/key.ts';
 import type { ClusterSettings } from '../model/cluster/settings.ts';
 import type { ClusterStore } from '../model/cluster/store.ts';
-import { ConfigError } from '../model/config.ts';
 import type { Log } from '../model/log.ts';
 import type { ManagerConfig } from '../model/manager-config.ts';
+import type { Renewable } from '../model/renewable.ts';
 import { pause } from './backoff.ts';
 import { Fleet } from './fleet.ts';
 import { NodeDirectory } from './membership/nodes.ts';
 import { NodeCaller } from './node-call.ts';
 import { PinSets } from './pinset/manager/pin-sets.ts';
-import { assertOwnIdentity } from './pki/own-identity.ts';
 import { newClusterKey, readClusterKey } from './signing/key-file.ts';
 import { FleetTokens } from './tokens/fleet-tokens.ts';
 
 /** How long a process that ends tries to say so to the others. */
 export const leaveMs = 1000;
 
-/** PEM texts of a process's own listener, which is also how it shows itself to others. */
-export interface OwnTls {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string | undefined;
+/** How a process shows itself: at its own listener and to nodes, and to etcd. */
+export interface OwnCertificates {
+  readonly tls: Renewable<TlsTexts> | undefined;
+  /** Undefined where etcd is spoken to without TLS. */
+  readonly etcd: Renewable<EtcdTexts> | undefined;
 }
 
 /** What a manager is made from, in an agent's process or in its own. */
@@ -32,7 +31,7 @@ export interface ManagerParts {
   readonly key: Uint8Array;
   /** Whether nodes elsewhere have the key, too. */
   readonly isKeyShared: boolean;
-  readonly tls: OwnTls | undefined;
+  readonly tls: Renewable<TlsTexts> | undefined;
   /** The unix socket of the agent of this process; undefined for a manager by itself. */
   readonly socketPath: string | undefined;
   readonly clock: Clock;
@@ -55,7 +54,7 @@ export interface Manager {
 export function makeManager(parts: ManagerParts): Manager {
   const { name, store, key, isKeyShared, tls: own, socketPath, clock, log } = parts;
   const directory = new NodeDirectory({ store, clock, log });
-  const tls = own?.ca === undefined ? undefined : { ca: own.ca, cert: own.cert, key: own.key };
+  const tls = own?.now.ca === undefined ? undefined : own;
   const known = { manager: name, key, isKeyShared };
   const caller = new NodeCaller({ ...known, clock, ...(tls === undefined ? {} : { tls }) });
   const self = socketPath === undefined ? undefined : { name, socketPath };
@@ -83,19 +82,18 @@ export interface OpenManager extends Pick<Manager, 'fleet' | 'tokens' | 'start' 
  */
 export async function openManager(given: {
   readonly config: ManagerConfig;
-  readonly tls: OwnTls | undefined;
+  readonly certificates: OwnCertificates;
   readonly clock: Clock;
   readonly log: Log;
 }): Promise<OpenManager> {
-  const { config, ...tools } = given;
+  const { config, certificates, ...tools } = given;
   const { cluster } = config;
   const name = parseClusterName(config.name, 'manager');
   const key = cluster.keyFile === undefined ? newClusterKey() : readClusterKey(cluster.keyFile);
   const isKeyShared = cluster.keyFile !== undefined;
-  if (given.tls?.ca !== undefined) assertOwnIdentity(given.tls.cert, { manager: name });
-  const store = await openEtcd(cluster);
+  const store = await openEtcd(cluster, certificates.etcd);
   const { fleet, tokens, start, stop, close } = makeManager({
-    ...{ name, store, key, isKeyShared, socketPath: undefined },
+    ...{ name, store, key, isKeyShared, tls: certificates.tls, socketPath: undefined },
     ...tools,
   });
   let hasRead = false;
@@ -116,19 +114,14 @@ export async function openManager(given: {
   };
 }
 
-/** etcd's client is loaded by those alone who use it. @throws ConfigError where a file cannot be read */
-export async function openEtcd({ etcd, etcdTls }: ClusterSettings): Promise<ClusterStore> {
+/** etcd's client is loaded by those alone who use it. */
+export async function openEtcd(
+  { etcd: urls }: ClusterSettings,
+  certificates: Renewable<EtcdTexts> | undefined,
+): Promise<ClusterStore> {
   const { openEtcdStore } = await import('./etcd/etcd-store.ts');
-  const read = (file: string | undefined) => (file === undefined ? undefined : readText(file));
-  const tls = { ca: read(etcdTls?.ca), cert: read(etcdTls?.cert), key: read(etcdTls?.key) };
-  return openEtcdStore({ urls: etcd, tls });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new ConfigError(`${file} cannot be read (${why}).`);
-  }
+  const none = { ca: undefined, cert: undefined, key: undefined };
+  const store = openEtcdStore({ urls, tls: certificates?.now ?? none });
+  certificates?.follow((tls) => store.renew(tls));
+  return store;
 }

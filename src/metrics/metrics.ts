@@ -1,6 +1,8 @@
 import { Gauge, Registry } from 'prom-client';
+import type { CertificateState } from '../model/certificates.ts';
 import { escapeText } from '../model/escape.ts';
 import type { Statistics } from '../model/statistics.ts';
+import { collectCertificates } from './certificates.ts';
 import { collectClaims } from './claims.ts';
 import { collectFindings } from './findings.ts';
 import { collectGc } from './gc.ts';
@@ -28,10 +30,17 @@ export interface Metrics extends Disposable {
   render(format: 'prometheus' | 'openmetrics'): Promise<string>;
 }
 
+/** What is told of every process. */
+export interface ProcessFacts {
+  readonly version: string;
+  readonly certificates: () => readonly CertificateState[];
+}
+
 /** Registers what a manager by itself has to tell: it knows no objects. */
-export function createManagerMetrics({ version }: { readonly version: string }): Metrics {
+export function createManagerMetrics({ version, certificates }: ProcessFacts): Metrics {
   const registry = new Registry();
   collectBuild(registry, version);
+  collectCertificates(registry, certificates);
   const measured = collectProcess(registry, undefined);
   return {
     http: collectHttp(registry),
@@ -55,15 +64,16 @@ function textIn(format: 'prometheus' | 'openmetrics', text: string): string {
 }
 
 /** Registers every collector on a registry of its own. */
-export function createMetrics(given: {
-  readonly numbers: Statistics;
-  /** What an instance is called; see mountLabel. */
-  readonly pathOf: (mount: string) => string;
-  readonly webhooks: { readonly source: WebhookSource; readonly now: () => Date };
-  readonly version: string;
-  /** Series of selected pins in one scrape, at most. */
-  readonly pinSeriesMax: number;
-}): Metrics {
+export function createMetrics(
+  given: ProcessFacts & {
+    readonly numbers: Statistics;
+    /** What an instance is called; see mountLabel. */
+    readonly pathOf: (mount: string) => string;
+    readonly webhooks: { readonly source: WebhookSource; readonly now: () => Date };
+    /** Series of selected pins in one scrape, at most. */
+    readonly pinSeriesMax: number;
+  },
+): Metrics {
   const { numbers, version, pinSeriesMax: seriesMax } = given;
   const paths = new Map<string, string>();
   const pathOf = (mount: string): string => {
@@ -85,6 +95,7 @@ export function createMetrics(given: {
   collectOperations(registry, numbers);
   collectObservation(registry, numbers);
   collectSpecifications(registry, numbers);
+  collectCertificates(registry, given.certificates);
   collectWebhooks(registry, given.webhooks.source, given.webhooks.now);
   const collectPinSeries = collectSelectedPins(registry, numbers, { pathOf, seriesMax });
   const measured = collectProcess(registry, numbers);

@@ -38,7 +38,7 @@ export const limits = {
   headersTimeoutMs: 10_000,
   keepAliveTimeoutMs: 30_000,
   /** How often the files of certificates are looked at: a few stat(2). */
-  certificatesLookMs: 5000,
+  certificatesLookMs: 2000,
   connectionsMax: 2048,
   requestsPerSocketMax: 100_000,
   /** After SIGTERM everything is settled and closed within this time. */

@@ -13,4 +13,6 @@ export interface Peer {
 export interface PeerReader {
   /** Undefined where the descriptor is not a connected unix socket. */
   read(socketFd: number): Peer | undefined;
+  /** Whether a socket, connected or not, is of AF_UNIX; false for what is none. */
+  isUnix(socketFd: number): boolean;
 }

@@ -13,11 +13,13 @@ import { socketGroup } from '../api/unix-socket.ts';
 import type { OpenFleet } from '../cluster/open-fleet.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { mountLabel } from '../metrics/mount-label.ts';
+import type { TlsTexts } from '../model/certificates.ts';
 import type { Clock } from '../model/clock.ts';
 import type { AgentConfig } from '../model/config.ts';
 import { describeError, type Log } from '../model/log.ts';
 import type { OnStep } from '../model/step.ts';
-import { processClock, readText, readTls, readVersion } from './process.ts';
+import type { OpenCertificates } from './certificates.ts';
+import { processClock, readText, readVersion } from './process.ts';
 
 /** What surrounds an agent's process; tests give their own. */
 export interface Surroundings {
@@ -38,6 +40,8 @@ export interface RunningAgent {
   readonly addresses: readonly string[];
   readonly tokenFile: string;
   readonly secret: string;
+  /** Looks at once whether the files of certificates were replaced. */
+  reload(): void;
   /** Stops accepting, finishes what runs, settles, closes; done within limits.shutdownMs. */
   stop(): Promise<void>;
 }
@@ -49,7 +53,7 @@ const version = readVersion();
  * SQLite and Fastify take most of a process's start.
  */
 async function loadParts() {
-  const [kernel, peers, store, agent, machine, webhooks, fleet, metrics, server, listeners] =
+  const [kernel, peers, store, agent, machine, webhooks, fleet, identity, metrics, server, listeners, pem] =
     await Promise.all([
       import('../kernel/open-kernel.ts'),
       import('../kernel/proc/peer.ts'),
@@ -58,12 +62,14 @@ async function loadParts() {
       import('../agent/machine/prepare-machine.ts'),
       import('../agent/webhook/open-webhooks.ts'),
       import('../cluster/open-fleet.ts'),
+      import('../cluster/pki/own-identity.ts'),
       import('../metrics/metrics.ts'),
       import('../api/server.ts'),
       import('../api/serve.ts'),
+      import('./certificates.ts'),
     ]);
   const made = { ...kernel, ...peers, ...store, ...agent, ...machine, ...webhooks, ...fleet };
-  return { ...made, ...metrics, ...server, ...listeners };
+  return { ...made, ...identity, ...metrics, ...server, ...listeners, ...pem };
 }
 
 /**
@@ -86,6 +92,9 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     closers.push(() => kernel[Symbol.dispose]());
     const clock = surroundings.clock ?? { ...processClock, bootMs: () => kernel.sinceBootMs() };
     assertAble(config, kernel);
+    const judge = (texts: TlsTexts): void => parts.assertAgentIdentity(config, texts);
+    const certificates = parts.openCertificates(config, judge, { clock, log });
+    closers.push(() => certificates[Symbol.dispose]());
     prepareBpffs(config, kernel, log);
     if (config.programStats) {
       const measuring = kernel.programs.holdStatistics();
@@ -111,16 +120,18 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     closers.push(async () => await webhooks.stop());
     const naming = { pathOf: mountPath(agent), pinSeriesMax: config.pinSeries.seriesMax };
     const source = { source: webhooks, now: () => clock.now() };
-    const metrics = createMetrics({ numbers: agent.statistics, webhooks: source, ...naming, version });
+    const shown = { certificates: certificates.states, version };
+    const metrics = createMetrics({ numbers: agent.statistics, webhooks: source, ...naming, ...shown });
     closers.push(() => metrics[Symbol.dispose]());
-    const fleet = await startFleet(config, agent, { clock, log });
+    const fleet = await startFleet(config, agent, { clock, log, certificates });
     const api = await buildApi(config, { agent, metrics, log, webhooks, clock, fleet });
     const serving = await serve({
       api,
       config,
       socketName: 'agent.sock',
-      tls: readTls(config.tls),
+      tls: certificates.tls,
       inheritedFds: surroundings.inheritedFds ?? [],
+      peers: parts.peerReader,
       groupId: groupIdOf(readText('/etc/group'), socketGroup),
       onLimit: metrics.limitHit,
     });
@@ -128,7 +139,8 @@ export async function startAgent(config: AgentConfig, surroundings: Surroundings
     closers.push(async () => await fleet.stop());
     logRecovery(log, await observed);
     await fleet.join(serving.addresses);
-    return { agent, kernel, addresses: serving.addresses, tokenFile, secret, stop };
+    const { look: reload } = certificates;
+    return { agent, kernel, addresses: serving.addresses, tokenFile, secret, reload, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -169,10 +181,14 @@ async function startWebhooks(
 }
 
 /** The agent's part in a fleet; where no etcd is given, in one of this machine alone. */
-async function startFleet(config: AgentConfig, agent: Agent, tools: Pick<Parts, 'clock' | 'log'>) {
+async function startFleet(
+  config: AgentConfig,
+  agent: Agent,
+  tools: Pick<Parts, 'clock' | 'log'> & { readonly certificates: OpenCertificates },
+) {
   const { openFleet } = await loadParts();
   const socketPath = join(config.runDir, 'agent.sock');
-  return await openFleet({ config, agent, socketPath, tls: readTls(config.tls), ...tools });
+  return await openFleet({ config, agent, socketPath, ...tools });
 }
 
 /** The API over an agent: who may call by the unix socket, where backups go, and all routes. */

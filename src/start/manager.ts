@@ -3,10 +3,11 @@ import { StreamSlots } from '../api/ndjson.ts';
 import { RememberedAnswers } from '../api/remembered-answers.ts';
 import { socketGroup } from '../api/unix-socket.ts';
 import type { Fleet } from '../cluster/fleet.ts';
+import type { TlsTexts } from '../model/certificates.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
 import type { ManagerConfig } from '../model/manager-config.ts';
-import { processClock, readText, readTls, readVersion } from './process.ts';
+import { processClock, readText, readVersion } from './process.ts';
 
 /** What surrounds a manager's process; tests give their own. */
 export interface ManagerSurroundings {
@@ -21,20 +22,24 @@ export interface ManagerSurroundings {
 export interface RunningManager {
   readonly fleet: Fleet;
   readonly addresses: readonly string[];
+  /** Looks at once whether the files of certificates were replaced. */
+  reload(): void;
   /** Stops accepting, finishes what runs, closes; done within limits.shutdownMs. */
   stop(): Promise<void>;
 }
 
 /** What only a manager needs; a command line that asks one does not wait for it. */
 async function loadParts() {
-  const [peers, manager, metrics, server, listeners] = await Promise.all([
+  const [peers, manager, identity, metrics, server, listeners, pem] = await Promise.all([
     import('../kernel/proc/peer.ts'),
     import('../cluster/open-manager.ts'),
+    import('../cluster/pki/own-identity.ts'),
     import('../metrics/metrics.ts'),
     import('../api/server.ts'),
     import('../api/serve.ts'),
+    import('./certificates.ts'),
   ]);
-  return { ...peers, ...manager, ...metrics, ...server, ...listeners };
+  return { ...peers, ...manager, ...identity, ...metrics, ...server, ...listeners, ...pem };
 }
 
 /**
@@ -52,12 +57,16 @@ export async function startManager(
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
   };
   try {
-    const { openManager, createManagerMetrics, createApi, serve, peerReader } = await loadParts();
+    const parts = await loadParts();
+    const { openManager, createManagerMetrics, createApi, serve, peerReader } = parts;
     const version = readVersion();
-    const tls = readTls(config.tls);
-    const manager = await openManager({ config, tls, clock, log });
+    const judge = (texts: TlsTexts): void => parts.assertManagerIdentity(config, texts);
+    const certificates = parts.openCertificates(config, judge, { clock, log });
+    closers.push(() => certificates[Symbol.dispose]());
+    const { tls, look: reload } = certificates;
+    const manager = await openManager({ config, certificates, clock, log });
     closers.push(async () => await manager.stop());
-    const metrics = createManagerMetrics({ version });
+    const metrics = createManagerMetrics({ certificates: certificates.states, version });
     closers.push(() => metrics[Symbol.dispose]());
     const { fleet, tokens: fleetTokens, notReady } = manager;
     const { openMetrics } = config;
@@ -73,10 +82,10 @@ export async function startManager(
     const isRoot = process.getuid?.() === 0;
     const groupId = isRoot ? groupIdOf(readText('/etc/group'), socketGroup) : undefined;
     const request = { api, config, socketName: 'manager.sock', tls, inheritedFds, groupId } as const;
-    const serving = await serve({ ...request, onLimit: metrics.limitHit });
+    const serving = await serve({ ...request, peers: peerReader, onLimit: metrics.limitHit });
     closers.push(async () => await serving.close());
     await manager.start();
-    return { fleet, addresses: serving.addresses, stop };
+    return { fleet, addresses: serving.addresses, reload, stop };
   } catch (error) {
     await stop();
     throw error;

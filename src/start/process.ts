@@ -1,8 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import type { TlsTexts } from '../api/listener.ts';
 import type { Clock } from '../model/clock.ts';
-import type { TlsFiles } from '../model/config.ts';
 
 /** The time of this machine, as a process without a kernel of its own reads it. */
 export const processClock: Clock = {
@@ -18,13 +16,6 @@ export function readVersion(): string {
     .find(existsSync);
   const { version } = JSON.parse(file === undefined ? '{}' : readFileSync(file, 'utf8'));
   return String(version);
-}
-
-/** The texts of the PEM files that were named. */
-export function readTls(tls: TlsFiles | undefined): TlsTexts | undefined {
-  if (tls === undefined) return undefined;
-  const ca = tls.clientCa === undefined ? undefined : readText(tls.clientCa);
-  return { cert: readText(tls.cert), key: readText(tls.key), ca };
 }
 
 /** A file as UTF-8. @throws the error of the system */

@@ -17,6 +17,8 @@ interface Running {
   readonly noun: string;
   /** Says that it serves; answers how to say that it stops. */
   readonly tell: () => Promise<() => void>;
+  /** What SIGHUP asks for. */
+  reload(): void;
   stop(): Promise<void>;
 }
 
@@ -27,12 +29,12 @@ export async function runAgent(flags: Settings, environment: Environment): Promi
     const log = openLog(config.logLevel);
     const running = await startAgent(config, { log, inheritedFds: inheritedFds(environment) });
     greet(running, config);
-    const { agent, kernel, stop } = running;
+    const { agent, kernel, reload, stop } = running;
     const tell = async () => {
       const status = `Sees ${agent.reads.node().pins} pins.`;
       return await notifyManager({ openCalls: () => kernel.calls, status, log }, environment);
     };
-    return { log, running: { noun: 'the agent', tell, stop } };
+    return { log, running: { noun: 'the agent', tell, reload, stop } };
   });
 }
 
@@ -42,13 +44,13 @@ export async function runManager(flags: Settings, environment: Environment): Pro
     const config = mergeManagerConfig(readSources(flags, environment));
     const log = openLog(config.logLevel);
     const inherited = inheritedFds(environment);
-    const { fleet, addresses, stop } = await startManager(config, { log, inheritedFds: inherited });
+    const { fleet, addresses, reload, stop } = await startManager(config, { log, inheritedFds: inherited });
     const nodes = fleet.nodes([]).length;
     const told = { version: readVersion(), name: config.name, addresses, nodes, trouble: fleet.trouble };
     process.stdout.write(managerGreeting(told));
     const tell = async () =>
       await notifyManager({ openCalls, status: `Knows ${nodes} nodes.`, log }, environment);
-    return { log, running: { noun: 'the manager', tell, stop } };
+    return { log, running: { noun: 'the manager', tell, reload, stop } };
   });
 }
 
@@ -67,8 +69,12 @@ async function runUntilTold(
   }
   const { log, running } = begun;
   const stopNotifying = await running.tell();
+  // Of a terminal that is closed SIGHUP tells that nobody looks on any more: that ends a process.
+  const isAttended = process.stdin.isTTY === true;
+  if (!isAttended) process.on('SIGHUP', () => running.reload());
+  const skip = isAttended ? [] : ['SIGHUP' as const];
   return await new Promise((resolve) => {
-    closeWithGrace({ delay: limits.shutdownMs, logger: false }, async ({ err }) => {
+    closeWithGrace({ delay: limits.shutdownMs, logger: false, skip }, async ({ err }) => {
       if (err !== undefined)
         log.error(`${running.noun} ends because of a mistake in it`, { cause: describeError(err) });
       stopNotifying();

@@ -66,7 +66,7 @@ test('the signature is HMAC-SHA-256 of everything that matters, as docs/fleet.md
   const told = facts();
   const { node, method, target, manager, timeMs, nonce, actor, role, body } = told;
   const order = [
-    'pinfold-request-v1',
+    'pinfold-request-v2',
     node,
     method,
     target,
@@ -79,7 +79,7 @@ test('the signature is HMAC-SHA-256 of everything that matters, as docs/fleet.md
     ['"p1"', null, null, 'application/json'],
   ];
   const mac = createHmac('sha256', key).update(JSON.stringify(order)).digest('base64url');
-  assert.equal(signedHeaders(key, told)['pinfold-signature'], `v1;m1;${timeMs};${nonce};${body};${mac}`);
+  assert.equal(signedHeaders(key, told)['pinfold-signature'], `v2;m1;${timeMs};${nonce};${body};${mac}`);
 });
 
 test('nothing about a signed request can be changed', () => {
@@ -118,10 +118,20 @@ test('nothing about a signed request can be changed', () => {
   );
   const headers = { ...sent, ...signedHeaders(newClusterKey(), facts()) };
   assert.throws(() => verifier().verify({ ...seen, headers }), isCode('unauthenticated'), 'another key');
-  for (const text of ['', 'v1;;;;;', 'v2;m1;1', 'v1;m1;9999999999999;a;b;c', 'x'.repeat(5000)]) {
+  for (const text of ['', 'v2;;;;;', 'v3;m1;1', 'v2;m1;9999999999999;a;b;c', 'x'.repeat(5000)]) {
     const broken = { ...signedHeaders(key, facts()), 'pinfold-signature': text };
     assert.throws(() => verifier().verify({ ...seen, headers: broken }), isCode('unauthenticated'), text);
   }
+});
+
+test('a signature of the first form is refused in words that say what to do', () => {
+  const told = facts();
+  const { node, method, target, manager, timeMs, nonce, actor, role, body } = told;
+  const order = ['pinfold-request-v1', node, method, target, manager, timeMs, nonce, actor, role, body];
+  const mac = createHmac('sha256', key).update(JSON.stringify(order)).digest('base64url');
+  const first = `v1;${manager};${timeMs};${nonce};${body};${mac}`;
+  const headers = { ...signedHeaders(key, told), 'pinfold-signature': first };
+  assert.throws(() => verifier().verify({ ...seen, headers }), /\(v1\), and this node takes v2 alone/);
 });
 
 test('a request is good once, and only while it is fresh', () => {

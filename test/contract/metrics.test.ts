@@ -15,6 +15,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
 /** No webhooks. */
+const certificates = () => [];
 const webhooks = { source: { numbers: () => [] }, now: () => new Date() };
 
 /** The samples of a scrape, by name with labels as they are written. */
@@ -156,7 +157,7 @@ test('a pin of another namespace at the same path does not write over the series
   const { statistics } = at.agent;
   t.mock.method(statistics, 'selectedPins', () => ({ samples, selected: 2, seriesDropped: 0 }));
   const given = { pathOf: () => '/sys/fs/bpf', version: '0', pinSeriesMax: 100 };
-  using metrics = createMetrics({ numbers: statistics, webhooks, ...given });
+  using metrics = createMetrics({ numbers: statistics, webhooks, certificates, ...given });
   const text = await metrics.render('prometheus');
   const place = '{mount="/sys/fs/bpf",path="acl"';
   assert.ok(text.includes(`pinfold_pin_map_max_entries${place}} 10\n`));
@@ -174,7 +175,8 @@ test('however many routes and mounts there are, series are bounded and sums are 
   t.mock.method(statistics, 'pinCounts', () => counts);
   const pathOf = (mount: string): string =>
     `/sys/fs/bpf${mount === '0:299' ? '' : ` (mount namespace ${mount})`}`;
-  using metrics = createMetrics({ numbers: statistics, webhooks, pathOf, version: '0', pinSeriesMax: 100 });
+  const given = { webhooks, certificates, pathOf, version: '0', pinSeriesMax: 100 };
+  using metrics = createMetrics({ numbers: statistics, ...given });
   for (let route = 0; route < 200; route++) {
     const told = metrics.http.route(`/v1/r${route}`);
     for (const method of ['GET', 'PUT', 'DELETE', 'PURGE']) {
@@ -211,7 +213,7 @@ test('a scrape asks the kernel nothing', async () => {
   const calls: string[] = [];
   using _ = watchCalls((name) => calls.push(name));
   const options = { pathOf: (mount: string) => mount, version: '0.0.0', pinSeriesMax: 1000 };
-  using metrics = createMetrics({ numbers: at.agent.statistics, webhooks, ...options });
+  using metrics = createMetrics({ numbers: at.agent.statistics, webhooks, certificates, ...options });
   // Nothing but promises is waited for here: no timer of the agent can come in between.
   const text = await metrics.render('prometheus');
   assert.deepEqual(calls, []);

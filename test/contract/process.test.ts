@@ -9,6 +9,7 @@ import supertest from 'supertest';
 import { limits } from '../../src/model/limits.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
 import { createMap } from '../support/bpftool.ts';
+import { askTls, testPki } from '../support/pki.ts';
 import { type Child, start } from '../support/process.ts';
 import { repoPath } from '../support/repo-root.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -312,4 +313,39 @@ os.execvp(sys.argv[3], sys.argv[3:])`;
   agent.kill('SIGTERM');
   await manager.line(/^STOPPING=1/);
   assert.deepEqual(await agent.exit(), { code: 0, signal: null });
+});
+
+/** Binds a TCP socket to an address and runs a command with it as descriptor 3, as systemd does. */
+const withTcpSocket = `import os, socket, sys
+s = socket.socket(); s.bind((sys.argv[1], 0)); s.listen()
+os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.execvp(sys.argv[2], sys.argv[2:])`;
+
+test('a TCP socket of a service manager is refused like one of our own, and served with TLS like it', async () => {
+  using at = place();
+  using pki = await testPki();
+  const pair = await pki.issue('server', { hosts: ['127.0.0.1'] });
+  const agent = (address: string, ...more: readonly string[]): Child => {
+    const dirs = ['--state-dir', join(at.dir, 'state'), '--run-dir', join(at.dir, 'run')];
+    const words = [...program, 'agent', '--bpffs', at.bpffs.path, ...dirs, ...more];
+    const all = ['-c', withTcpSocket, address, process.execPath, ...words];
+    return start('python3', all, { cwd: repoPath() });
+  };
+  using open = agent('0.0.0.0');
+  assert.deepEqual(await open.exit(), { code: 1, signal: null });
+  assert.match(open.stderr(), /0\.0\.0\.0 is not a loopback address: give --tls-cert and --tls-key/);
+  using near = agent('127.0.0.1');
+  await supertest(await urlOf(near))
+    .get('/healthz')
+    .expect(200);
+  near.kill('SIGTERM');
+  await near.exit();
+  using safe = agent('0.0.0.0', '--tls-cert', pair.cert, '--tls-key', pair.key);
+  const url = await urlOf(safe);
+  assert.match(url, /^https:/);
+  const where = url.replace('0.0.0.0', '127.0.0.1');
+  assert.equal((await askTls({ url: `${where}/healthz`, ca: pki.ca })).status, 200);
+  safe.kill('SIGTERM');
+  await safe.exit();
 });

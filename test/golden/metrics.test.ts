@@ -5,6 +5,7 @@ import test from 'node:test';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
+import { testPki } from '../support/pki.ts';
 import { repoPath } from '../support/repo-root.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +25,9 @@ test('names, labels and types are those of the golden file; promtool finds nothi
   // Other tests have pins, too, and series are bounded.
   const own = `golden${process.pid}`;
   const file = { metrics: { pins: [{ prefix: own }] } };
-  const settings = { 'program-stats': true, 'webhook-allow': ['127.0.0.0/8'] };
+  using pki = await testPki();
+  const pair = pki.settings(await pki.issue('a', { isNode: true }));
+  const settings = { 'program-stats': true, 'webhook-allow': ['127.0.0.0/8'], ...pair };
   await using at = await testAgent({ file, settings });
   await at.local.put('/v1/webhooks/ops').send({ url: 'http://127.0.0.1:9090/' }).expect(201);
   await at.local.post('/v1/webhooks/ops/pause').send({}).expect(200);

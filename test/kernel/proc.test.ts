@@ -41,6 +41,10 @@ test('who connects to a unix socket is known by user, group, process and name', 
   const comm = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
   assert.deepEqual(peerReader.read(fdOf(socket)), { pid, uid: 1234, gid: 4321, comm });
   assert.equal(peerReader.read(fdOf(server))?.uid, 0, 'a listener knows who made it');
+  assert.deepEqual(
+    [socket, server].map((each) => peerReader.isUnix(fdOf(each))),
+    [true, true],
+  );
   socket.destroy();
   server.close();
 });
@@ -50,9 +54,12 @@ test('what is no connected unix socket has no peer', async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   assert.equal(peerReader.read(fdOf(server)), undefined);
+  assert.equal(peerReader.isUnix(fdOf(server)), false);
   assert.equal(peerReader.read(1_000_000), undefined);
+  assert.equal(peerReader.isUnix(1_000_000), false);
   const file = calls.pidfdOpen(process.pid);
   assert.equal(peerReader.read(file.number), undefined);
+  assert.equal(peerReader.isUnix(file.number), false);
   file[Symbol.dispose]();
   server.close();
 });

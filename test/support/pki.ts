@@ -32,7 +32,8 @@ export async function testPki(): Promise<TestPki> {
     ca,
     directory,
     issue: async (name, wish = {}) => {
-      const usual = { isNode: false, isManager: false, hosts: ['127.0.0.1', 'localhost'], days: 5 };
+      const nobody = { isNode: false, isManager: false, isRenewal: false };
+      const usual = { ...nobody, hosts: ['127.0.0.1', 'localhost'], days: 5 };
       const { certFile, keyFile } = await authority.issue(directory, { name, ...usual, ...wish });
       return { cert: certFile, key: keyFile };
     },

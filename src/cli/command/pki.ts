@@ -26,6 +26,7 @@ export function pkiCommand(cli: Cli): Command {
     .option('--client <name>', 'a caller’s, who is neither node nor manager')
     .option('--san <host>', 'a host name or address it is reached by; may be repeated', collect)
     .option('--days <number>', 'how long it is good', '365')
+    .option('--renew', 'put it in the place of the one that is there, which is read anew where it is shown')
     .addHelpText('after', '\n--node NAME says that it is a node’s; the agent of that --node shows it.')
     .action(async (dir: string, flags: IssueFlags, self: Command) => {
       const { node } = self.optsWithGlobals();
@@ -40,6 +41,7 @@ interface IssueFlags {
   readonly client?: string;
   readonly san?: readonly string[];
   readonly days: string;
+  readonly renew?: true;
 }
 
 function wishOf(flags: IssueFlags, node: unknown): CertificateWish {
@@ -55,6 +57,7 @@ function wishOf(flags: IssueFlags, node: unknown): CertificateWish {
     isManager: flags.manager !== undefined,
     hosts: flags.san ?? [],
     days: parseDays(flags.days),
+    isRenewal: flags.renew === true,
   };
 }
 

@@ -1,4 +1,5 @@
 import { Etcd3, type IOptions } from 'etcd3';
+import type { EtcdTexts } from '../../model/certificates.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 
@@ -6,12 +7,7 @@ import { limits } from '../../model/limits.ts';
 export interface EtcdOptions {
   /** `http://…` or `https://…`, one for each member. */
   readonly urls: readonly string[];
-  /** PEM texts; the certificate's common name is the user that etcd's roles are for. */
-  readonly tls: {
-    readonly ca: string | undefined;
-    readonly cert: string | undefined;
-    readonly key: string | undefined;
-  };
+  readonly tls: EtcdTexts;
 }
 
 type Policies = NonNullable<IOptions['faultHandling']>;

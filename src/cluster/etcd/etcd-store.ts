@@ -1,4 +1,5 @@
-import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
+import type { ICompare, IRequestOp } from 'etcd3';
+import type { EtcdTexts } from '../../model/certificates.ts';
 import { assertLeaseSeconds, assertTransaction } from '../../model/cluster/check.ts';
 import type { ClusterKey, ClusterPrefix } from '../../model/cluster/key.ts';
 import type {
@@ -15,25 +16,36 @@ import type {
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { KeyQuota } from '../key-quota.ts';
-import { askAgain, askOnce, type EtcdOptions, failureOf, openEtcd } from './client.ts';
+import { askAgain, askOnce, type EtcdOptions, failureOf } from './client.ts';
 import { entriesOf, parseRevision } from './convert.ts';
+import { RenewedClient } from './renewed-client.ts';
 import { watchEtcd } from './watch.ts';
 
 /** Keys of one answer of etcd; a list is as many answers as it takes, all of one revision. */
 const pageKeys = 1000;
 
+/** A store whose certificate may be replaced while it is open. */
+export interface EtcdClusterStore extends ClusterStore {
+  /** What is asked from now on, and watches, go over connections with these; nothing is broken off. */
+  renew(tls: EtcdTexts): void;
+}
+
 /** The fleet's store in etcd v3, over gRPC. */
-class EtcdStore implements ClusterStore {
-  readonly #etcd: Etcd3;
+class EtcdStore implements EtcdClusterStore {
+  readonly #client: RenewedClient;
   readonly #closing = new AbortController();
 
   constructor(options: EtcdOptions) {
-    this.#etcd = openEtcd(options);
+    this.#client = new RenewedClient(options);
+  }
+
+  renew(tls: EtcdTexts): void {
+    if (!this.#closing.signal.aborted) this.#client.renew(tls);
   }
 
   async get(key: ClusterKey): Promise<ClusterReading<ClusterEntry | undefined>> {
     this.#assertOpen();
-    const { kvs, header } = await askAgain((call) => this.#etcd.kv.range({ key: Buffer.from(key) }, call));
+    const { kvs, header } = await askAgain((call) => this.#kv.range({ key: Buffer.from(key) }, call));
     const [value] = kvs.flatMap(entriesOf);
     return { value, revision: parseRevision(header.revision) };
   }
@@ -47,7 +59,7 @@ class EtcdStore implements ClusterStore {
     const quota = new KeyQuota();
     for (;;) {
       const wanted = { key, range_end: end, limit: pageKeys, ...(revision === 0 ? {} : { revision }) };
-      const { kvs, header, more } = await askAgain((call) => this.#etcd.kv.range(wanted, call));
+      const { kvs, header, more } = await askAgain((call) => this.#kv.range(wanted, call));
       if (revision === 0) revision = parseRevision(header.revision);
       for (const entry of kvs.flatMap(entriesOf)) if (quota.take(entry.key)) entries.push(entry);
       const last = kvs.at(-1);
@@ -64,22 +76,21 @@ class EtcdStore implements ClusterStore {
       compare: transaction.conditions.map(compareOf),
       success: transaction.changes.map(operationOf),
     };
-    const { succeeded, header } = await askOnce((call) => this.#etcd.kv.txn(request, call));
+    const { succeeded, header } = await askOnce((call) => this.#kv.txn(request, call));
     return { succeeded, revision: parseRevision(header.revision) };
   }
 
   async lease(ttlSeconds: number): Promise<ClusterLease> {
     assertLeaseSeconds(ttlSeconds);
     this.#assertOpen();
-    const { leaseClient } = this.#etcd;
-    const { ID: id } = await askAgain((call) => leaseClient.leaseGrant({ TTL: ttlSeconds }, call));
+    const { ID: id } = await askAgain((call) => this.#leases.leaseGrant({ TTL: ttlSeconds }, call));
     return {
       id,
       ttlSeconds,
       renew: async () => await askAgain(async (call) => await this.#renew(id, call)),
       revoke: async () => {
         try {
-          await askAgain((call) => leaseClient.leaseRevoke({ ID: id }, call));
+          await askAgain((call) => this.#leases.leaseRevoke({ ID: id }, call));
         } catch (error) {
           if (!(error instanceof PinfoldError) || error.code !== 'lease_lost') throw error;
         }
@@ -94,12 +105,21 @@ class EtcdStore implements ClusterStore {
   ): AsyncGenerator<ClusterNews, void, undefined> {
     this.#assertOpen();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    yield* watchEtcd(this.#etcd, { key: Buffer.from(prefix), end: endOf(prefix), fromRevision }, stop);
+    const watched = { key: Buffer.from(prefix), end: endOf(prefix), fromRevision };
+    yield* watchEtcd(() => this.#client.now, watched, stop);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#etcd.close();
+    this.#client.close();
+  }
+
+  get #kv() {
+    return this.#client.now.etcd.kv;
+  }
+
+  get #leases() {
+    return this.#client.now.etcd.leaseClient;
   }
 
   #assertOpen(): void {
@@ -109,7 +129,7 @@ class EtcdStore implements ClusterStore {
 
   /** One renewal on a stream of its own; a time of 0 says that there is no such lease. */
   async #renew(id: string, call: { readonly deadline: number }): Promise<void> {
-    const stream = await this.#etcd.leaseClient.leaseKeepAlive(call);
+    const stream = await this.#leases.leaseKeepAlive(call);
     const answer = await new Promise<{ readonly TTL: string }>((resolve, reject) => {
       stream.on('data', resolve);
       stream.on('error', (error) => reject(failureOf(error)));
@@ -123,7 +143,7 @@ class EtcdStore implements ClusterStore {
 }
 
 /** Opens it; connects when it is first asked. */
-export function openEtcdStore(options: EtcdOptions): ClusterStore {
+export function openEtcdStore(options: EtcdOptions): EtcdClusterStore {
   return new EtcdStore(options);
 }
 

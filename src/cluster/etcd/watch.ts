@@ -1,9 +1,10 @@
-import type { Etcd3, IWatchResponse } from 'etcd3';
+import type { IWatchResponse } from 'etcd3';
 import type { ClusterEvent, ClusterNews } from '../../model/cluster/store.ts';
 import { limits } from '../../model/limits.ts';
 import { Backoff, pause } from '../backoff.ts';
 import { failureOf } from './client.ts';
 import { entriesOf, parseRevision } from './convert.ts';
+import type { CurrentClient } from './renewed-client.ts';
 import { type Watched, Witness } from './witness.ts';
 
 /**
@@ -29,14 +30,15 @@ class MemberBehind extends Error {
  * Before each stream the store is read with a quorum: a store that is not the one before (`Witness`) has been
  * restored from a backup, which is told as `compacted`, because what came between is not known; and a member
  * that is behind is left for another. A moment behind is every member but the leader while others write, so
- * that is told only when it lasts.
+ * that is told only when it lasts. Where another client has taken its place, a stream ends after what it has
+ * heard, and the next one goes over that.
  */
 export async function* watchEtcd(
-  etcd: Etcd3,
+  client: () => CurrentClient,
   watched: Watched,
   signal: AbortSignal,
 ): AsyncGenerator<ClusterNews, void, undefined> {
-  const witness = new Witness(etcd, watched);
+  const witness = new Witness(() => client().etcd, watched);
   const place: Place = { next: watched.fromRevision, witness };
   const backoff = new Backoff();
   let isUp = false;
@@ -47,7 +49,7 @@ export async function* watchEtcd(
         yield { type: 'compacted', compactRevision: witness.revision };
         return;
       }
-      for await (const news of oneStream(etcd, { ...watched, place, least: witness.revision }, signal)) {
+      for await (const news of oneStream(client(), { ...watched, place, least: witness.revision }, signal)) {
         if (news.type === 'connected') {
           if (!isUp) yield news;
           isUp = true;
@@ -86,9 +88,9 @@ interface Stretch extends Watched {
   readonly least: number;
 }
 
-/** One stream, until it has been quiet for long. @throws what broke it */
+/** One stream, until it has been quiet for long or its client was replaced. @throws what broke it */
 async function* oneStream(
-  etcd: Etcd3,
+  { etcd, replaced }: CurrentClient,
   stretch: Stretch,
   signal: AbortSignal,
 ): AsyncGenerator<ClusterNews, void, undefined> {
@@ -107,6 +109,8 @@ async function* oneStream(
   };
   stream.on('error', fail);
   stream.on('end', () => fail(new Error('the watch was ended by etcd')));
+  const onReplaced = (): void => wake.abort();
+  replaced.addEventListener('abort', onReplaced);
   stream.write({ create_request: { key, range_end, start_revision: place.next } });
   try {
     for (;;) {
@@ -118,12 +122,14 @@ async function* oneStream(
         continue;
       }
       if (failure !== undefined) throw failure;
+      if (replaced.aborted) return;
       wake = new AbortController();
       const until = AbortSignal.any([signal, wake.signal]);
       await pause(quietMs, until);
       if (signal.aborted || !wake.signal.aborted) return;
     }
   } finally {
+    replaced.removeEventListener('abort', onReplaced);
     stream.cancel();
   }
 }

@@ -24,14 +24,14 @@ interface Testimony {
  * what the store says of the past: the last change that was told, or what was listed.
  */
 export class Witness {
-  readonly #etcd: Etcd3;
+  readonly #etcd: () => Etcd3;
   readonly #watched: Watched;
   #cluster: string | undefined;
   #revision: number;
   #term = 0;
   #past: readonly Testimony[] | undefined;
 
-  constructor(etcd: Etcd3, watched: Watched) {
+  constructor(etcd: () => Etcd3, watched: Watched) {
     this.#etcd = etcd;
     this.#watched = watched;
     this.#revision = watched.fromRevision - 1;
@@ -48,7 +48,7 @@ export class Witness {
    * @throws PinfoldError cluster_unavailable
    */
   async isOther(): Promise<boolean> {
-    const { header } = await askAgain((call) => this.#etcd.kv.range({ key: this.#watched.key }, call));
+    const { header } = await askAgain((call) => this.#etcd().kv.range({ key: this.#watched.key }, call));
     const term = Number(header.raft_term);
     const isBack = parseRevision(header.revision) < this.#revision || term < this.#term;
     if (isBack || !this.isOf(header)) return true;
@@ -105,7 +105,7 @@ export class Witness {
   async #ask(question: IRangeRequest): Promise<string> {
     return await askAgain(async (call) => {
       try {
-        const { kvs, count } = await this.#etcd.kv.range(question, call);
+        const { kvs, count } = await this.#etcd().kv.range(question, call);
         const [found] = kvs;
         if (question.count_only === true) return count;
         return found === undefined ? 'none' : wordsOf(found);

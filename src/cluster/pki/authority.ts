@@ -23,7 +23,7 @@ import { parseClusterName } from '../../model/cluster/key.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { escapeText } from '../../model/escape.ts';
 import { identityUri } from './identity.ts';
-import { preparePrivateDir, writePair } from './private-files.ts';
+import { preparePrivateDir, replacePair, writePair } from './private-files.ts';
 
 const { subtle } = webcrypto;
 
@@ -54,7 +54,7 @@ export const authority: Authority = {
         await SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
       ],
     });
-    return write(filesOf(directory, 'ca'), cert, keys.privateKey);
+    return write(filesOf(directory, 'ca'), cert, { key: keys.privateKey, put: writePair });
   },
   issue: async (directory, wish) => {
     const name = parseClusterName(wish.name, 'certificate');
@@ -84,7 +84,8 @@ export const authority: Authority = {
       signingAlgorithm: algorithm,
       extensions,
     });
-    return write(filesOf(directory, name), cert, keys.privateKey);
+    const put = wish.isRenewal ? replacePair : writePair;
+    return write(filesOf(directory, name), cert, { key: keys.privateKey, put });
   },
 };
 
@@ -140,10 +141,10 @@ function filesOf(directory: string, name: string) {
 function write(
   files: ReturnType<typeof filesOf>,
   cert: X509Certificate,
-  privateKey: webcrypto.CryptoKey,
+  { key: privateKey, put }: { readonly key: webcrypto.CryptoKey; readonly put: typeof writePair },
 ): IssuedCertificate {
   const key = KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' }).toString();
-  writePair(files, { key, cert: `${cert.toString('pem')}\n` });
+  put(files, { key, cert: `${cert.toString('pem')}\n` });
   return { ...files, notAfter: cert.notAfter.toISOString() };
 }
 

@@ -1,13 +1,31 @@
 import { X509Certificate } from 'node:crypto';
-import { ConfigError } from '../../model/config.ts';
+import type { TlsTexts } from '../../model/certificates.ts';
+import { parseClusterName } from '../../model/cluster/key.ts';
+import { type AgentConfig, ConfigError } from '../../model/config.ts';
+import type { ManagerConfig } from '../../model/manager-config.ts';
 import { type Identity, identityUri, parseIdentity } from './identity.ts';
+
+/** Of an agent: in a fleet whose members know each other by certificates it is its node's. @throws ConfigError */
+export function assertAgentIdentity(
+  { node, cluster }: Pick<AgentConfig, 'node' | 'cluster'>,
+  { cert, ca }: TlsTexts,
+): void {
+  if (ca === undefined || cluster.etcd.length === 0) return;
+  const name = parseClusterName(node);
+  assertOwnIdentity(cert, { node: name, manager: cluster.isManager ? name : undefined });
+}
+
+/** The same of a manager by itself. @throws ConfigError */
+export function assertManagerIdentity({ name }: Pick<ManagerConfig, 'name'>, { cert, ca }: TlsTexts): void {
+  if (ca !== undefined) assertOwnIdentity(cert, { manager: parseClusterName(name, 'manager') });
+}
 
 /**
  * Makes sure that a certificate is that of whoever is about to show it, before anybody else finds out.
  *
  * @throws ConfigError with what is missing, and what makes it
  */
-export function assertOwnIdentity(pem: string, expected: Partial<Identity>): void {
+function assertOwnIdentity(pem: string, expected: Partial<Identity>): void {
   const found = identityOf(pem);
   for (const kind of ['node', 'manager'] as const) {
     const name = expected[kind];

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { PinfoldError } from '../../model/error.ts';
 import { escapeText } from '../../model/escape.ts';
 
@@ -32,6 +32,27 @@ export function writePair(
   } catch (error) {
     unlinkSync(keyFile);
     throw error;
+  }
+}
+
+/**
+ * The same in the place of what is there: whoever reads a file meanwhile reads the old one or the new one. For
+ * a moment the key is already new and the certificate not yet; who reads both then tries again.
+ *
+ * @throws PinfoldError storage_failed
+ */
+export function replacePair(
+  files: { readonly keyFile: string; readonly certFile: string },
+  texts: { readonly key: string; readonly cert: string },
+): void {
+  const [keyFile, certFile] = [`${files.keyFile}.new`, `${files.certFile}.new`];
+  try {
+    for (const left of [keyFile, certFile]) rmSync(left, { force: true });
+    writePair({ keyFile, certFile }, texts);
+    renameSync(keyFile, files.keyFile);
+    renameSync(certFile, files.certFile);
+  } catch (error) {
+    throw error instanceof PinfoldError ? error : failed(files.certFile, error);
   }
 }
 

@@ -47,7 +47,7 @@ export interface SignatureHeader {
 export function macOf(key: Uint8Array, facts: SignedFacts): Buffer {
   const { node, method, target, manager, timeMs, nonce, actor, role, body, meaning } = facts;
   const text = JSON.stringify([
-    'pinfold-request-v1',
+    'pinfold-request-v2',
     node,
     method,
     target,
@@ -67,16 +67,21 @@ export function signedHeaders(key: Uint8Array, facts: SignedFacts): Record<strin
   const { manager, timeMs, nonce, body, actor, role } = facts;
   const mac = macOf(key, facts).toString('base64url');
   return {
-    [signatureHeaders.signature]: `v1;${manager};${timeMs};${nonce};${body};${mac}`,
+    [signatureHeaders.signature]: `v2;${manager};${timeMs};${nonce};${body};${mac}`,
     [signatureHeaders.actor]: actor,
     [signatureHeaders.role]: role,
   };
 }
 
+/** Whether a signature is of the first form, which did not cover conditions: nobody signs so any more. */
+export function isFirstForm(text: unknown): boolean {
+  return typeof text === 'string' && text.startsWith('v1;');
+}
+
 /** Reads such a header; undefined for what is none. */
 export function parseSignature(text: string): SignatureHeader | undefined {
   const [, manager, time, nonce, body, mac] =
-    /^v1;([A-Za-z0-9._-]{1,253});(\d{13});([A-Za-z0-9_-]{22});([A-Za-z0-9_-]{43});([A-Za-z0-9_-]{43})$/.exec(
+    /^v2;([A-Za-z0-9._-]{1,253});(\d{13});([A-Za-z0-9_-]{22});([A-Za-z0-9_-]{43});([A-Za-z0-9_-]{43})$/.exec(
       text,
     ) ?? [];
   if (

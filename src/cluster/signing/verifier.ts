@@ -3,7 +3,15 @@ import type { Clock } from '../../model/clock.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { type Caller, mayAct, type Role } from '../../model/role.ts';
-import { isMac, macOf, meaningOf, parseRole, parseSignature, signatureHeaders } from './signature.ts';
+import {
+  isFirstForm,
+  isMac,
+  macOf,
+  meaningOf,
+  parseRole,
+  parseSignature,
+  signatureHeaders,
+} from './signature.ts';
 
 /** What a node sees of a request. */
 export interface SeenRequest {
@@ -59,6 +67,12 @@ export class SignatureVerifier {
     const given = typeof text === 'string' ? parseSignature(text) : undefined;
     const role = parseRole(String(headers[signatureHeaders.role]));
     const actor = headers[signatureHeaders.actor];
+    if (isFirstForm(text)) {
+      throw refused(
+        'The manager signs as an older version of Pinfold did (v1), and this node takes v2 alone: ' +
+          'give both the same version.',
+      );
+    }
     if (given === undefined || role === undefined || typeof actor !== 'string') {
       throw refused('The signature of the manager cannot be read.');
     }

@@ -6,9 +6,11 @@ import { isSystemCallError } from '../sys/errno.ts';
 import { raw } from '../sys/prototypes.ts';
 import { findStat } from './process.ts';
 
-/** SOL_SOCKET and SO_PEERCRED of include/uapi/asm-generic/socket.h. */
+/** SOL_SOCKET, SO_PEERCRED and SO_DOMAIN of include/uapi/asm-generic/socket.h, AF_UNIX of linux/socket.h. */
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const SO_DOMAIN = 39;
+const AF_UNIX = 1;
 
 /** struct ucred { pid_t pid; uid_t uid; gid_t gid; } of include/linux/socket.h. */
 const UCRED_SIZE = 12;
@@ -30,17 +32,25 @@ export const peerReader: PeerReader = {
     const comm = credentials.pid === 0 ? undefined : findStat(credentials.pid)?.comm;
     return { ...credentials, comm: escapeName(bytesOf(comm ?? '')) };
   },
+  isUnix: (socketFd) => readOption(socketFd, SO_DOMAIN, 4)?.readInt32LE(0) === AF_UNIX,
 };
 
 function readCredentials(socketFd: number): Omit<Peer, 'comm'> | undefined {
-  const ucred = Buffer.alloc(UCRED_SIZE);
+  const ucred = readOption(socketFd, SO_PEERCRED, UCRED_SIZE);
+  if (ucred === undefined) return undefined;
+  return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
+}
+
+/** Undefined where the descriptor is no socket, or one that has no such option. */
+function readOption(socketFd: number, option: number, size: number): Buffer | undefined {
+  const value = Buffer.alloc(size);
   const length = Buffer.alloc(4);
-  length.writeUInt32LE(UCRED_SIZE);
+  length.writeUInt32LE(size);
   try {
-    check('getsockopt', raw.getsockopt(socketFd, SOL_SOCKET, SO_PEERCRED, ucred, length));
+    check('getsockopt', raw.getsockopt(socketFd, SOL_SOCKET, option, value, length));
   } catch (error) {
     if (isSystemCallError(error, 'ENOTSOCK', 'EBADF', 'ENOPROTOOPT')) return undefined;
     throw error;
   }
-  return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
+  return value;
 }

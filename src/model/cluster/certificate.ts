@@ -8,6 +8,8 @@ export interface CertificateWish {
   /** Host names and IP addresses it is reached by, beside its name. */
   readonly hosts: readonly string[];
   readonly days: number;
+  /** Puts the new pair in the place of the one that is there; what shows it reads it anew. */
+  readonly isRenewal: boolean;
 }
 
 /** What was issued. */
