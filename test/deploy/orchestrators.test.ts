@@ -15,6 +15,24 @@ after(() => agent[Symbol.asyncDispose]());
 
 const [namespace, config, daemons] = documents;
 
+/** A rule of a seccomp profile, as container engines read it. */
+interface SeccompRule {
+  readonly names: readonly string[];
+  readonly action: string;
+  readonly includes?: { readonly caps?: readonly string[] };
+  readonly excludes?: { readonly caps?: readonly string[] };
+}
+
+interface SeccompProfile {
+  readonly syscalls: readonly SeccompRule[];
+}
+
+/** System calls of src/kernel/sys that profiles are known to make depend on something. */
+const agentCalls = [
+  ...['bpf', 'fanotify_init', 'kcmp', 'open_by_handle_at', 'openat2', 'pidfd_getfd', 'pidfd_open'],
+  ...['renameat2', 'setns', 'unshare'],
+];
+
 test('Kubernetes: the documents match each other and ask the cluster for nothing', () => {
   assert.deepEqual(
     documents.map(({ kind }) => kind),
@@ -52,6 +70,23 @@ test('Kubernetes: the agent has the rights of deploy/compose; only what mounts i
     );
     assert.equal(securityContext.readOnlyRootFilesystem, true, name);
   }
+});
+
+test('containers: the default seccomp profile lets these capabilities call all that the agent calls', () => {
+  // The profile of podman and CRI-O. Docker’s and containerd’s tie setns and unshare to SYS_ADMIN and
+  // pidfd_getfd to SYS_PTRACE, which are among them, too.
+  const profile: SeccompProfile = JSON.parse(readFileSync('/usr/share/containers/seccomp.json', 'utf8'));
+  const { services } = parse(readFileSync(repoPath('deploy/compose/node.yml'), 'utf8'));
+  const refused = (capabilities: readonly string[]): readonly string[] => {
+    const has = (name: string): boolean => capabilities.includes(name.replace(/^CAP_/, ''));
+    const applies = ({ includes, excludes }: SeccompRule): boolean =>
+      (includes?.caps ?? []).every(has) && !(excludes?.caps ?? []).some(has);
+    const rules = profile.syscalls.filter((rule) => rule.action === 'SCMP_ACT_ALLOW' && applies(rule));
+    const allowed = new Set(rules.flatMap(({ names }) => names));
+    return agentCalls.filter((name) => !allowed.has(name));
+  };
+  assert.deepEqual(refused(services.agent.cap_add), []);
+  assert.deepEqual(refused([]), ['bpf', 'fanotify_init', 'kcmp', 'open_by_handle_at']);
 });
 
 test('Kubernetes: the init container makes a bpffs where there is none, and waits for nothing else', () => {

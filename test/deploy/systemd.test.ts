@@ -65,6 +65,12 @@ test('so confined it pins, reads, explains, changes, backs up and unpins', async
   const why = await local.get(`/v1/maps/${id}/why`).expect(200);
   assert.equal(why.body.references.unexplained, 0);
   await local.get('/v1/findings?fresh=true').expect(200);
+  const node = await local.get('/v1/node').expect(200);
+  const features: readonly { readonly available: boolean }[] = node.body.features;
+  assert.deepEqual(
+    features.filter(({ available }) => !available),
+    [],
+  );
   await local.get('/v1/pins?fresh=true').expect(200);
   await local
     .put('/v1/claims/me')

@@ -19,7 +19,10 @@ interface Report {
 }
 
 /** What needs CAP_SYS_ADMIN: ids, and looking into other processes and namespaces. */
-const withoutIds = ['map_ids', 'program_ids', 'link_ids', 'btf_ids', 'task_fd_query', 'network_namespaces'];
+const withoutIds = [
+  ...['map_ids', 'program_ids', 'link_ids', 'btf_ids', 'task_fd_query'],
+  ...['network_namespaces', 'mount_namespaces'],
+];
 
 const script = fileURLToPath(new URL(`../support/kernel-child${extname(import.meta.url)}`, import.meta.url));
 
@@ -59,6 +62,11 @@ test('without CAP_SYS_ADMIN there are no ids, and one object is counted by runni
     nothing,
   ]);
   assert.equal(report.transient, 0);
+});
+
+test('without one of two small rights the feature that needs it is missing, and nothing else', () => {
+  assert.deepEqual(missing(withoutRights('-sys_chroot')), ['mount_namespaces']);
+  assert.deepEqual(missing(withoutRights('-dac_read_search')), ['open_by_handle']);
 });
 
 test('without any rights each feature that is missing says why and what is lost', () => {

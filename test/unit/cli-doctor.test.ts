@@ -15,7 +15,15 @@ function directory(path: string, facts: Partial<FileFacts> = {}): FileFacts {
 /** A machine on which nothing is wrong. */
 const sound: MachineFacts = {
   uid: 0,
-  capabilities: ['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE', 'CAP_SYS_PTRACE'],
+  capabilities: [
+    'CAP_SYS_ADMIN',
+    'CAP_SYS_CHROOT',
+    'CAP_DAC_READ_SEARCH',
+    'CAP_DAC_OVERRIDE',
+    'CAP_CHOWN',
+    'CAP_FOWNER',
+    'CAP_SYS_PTRACE',
+  ],
   release: '6.18.0',
   nodeVersion: 'v20.20.2',
   bpfRefused: undefined,
@@ -56,8 +64,13 @@ const cases: readonly (readonly [what: string, facts: Partial<MachineFacts>, com
   ],
   [
     'no CAP_SYS_PTRACE',
-    { capabilities: ['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE'] },
+    { capabilities: sound.capabilities.filter((name) => name !== 'CAP_SYS_PTRACE') },
     /^warn capabilities: missing: CAP_SYS_PTRACE/,
+  ],
+  [
+    'no CAP_SYS_CHROOT',
+    { capabilities: sound.capabilities.filter((name) => name !== 'CAP_SYS_CHROOT') },
+    /^warn capabilities: missing: CAP_SYS_CHROOT \(to see pins in mount namespaces that no process is in\)/,
   ],
   ['no bpf(2)', { bpfRefused: 'EPERM' }, /^fail bpf\(2\): Linux 6\.18\.0 refuses it: EPERM$/],
   ['no BTF', { hasBtf: false }, /^warn kernel BTF: .*reference counts cannot be read/],

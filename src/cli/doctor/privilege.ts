@@ -4,6 +4,10 @@ import { type Check, fail, ok, warn } from './check.ts';
 /** What each capability is for, so that whoever grants fewer knows what is lost. */
 const purposes: Readonly<Record<string, string>> = {
   CAP_SYS_ADMIN: 'find objects by id',
+  CAP_SYS_CHROOT: 'see pins in mount namespaces that no process is in',
+  CAP_DAC_READ_SEARCH: 'name control groups by their ids',
+  CAP_CHOWN: 'give pins an owner',
+  CAP_FOWNER: 'change the mode of pins of other users',
   CAP_DAC_OVERRIDE: 'read and remove pins of other users',
   CAP_SYS_PTRACE: 'see what processes hold, and bpffs mounts of other namespaces',
   CAP_PERFMON: 'read reference counts through BPF iterators',

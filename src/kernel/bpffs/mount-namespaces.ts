@@ -130,6 +130,12 @@ export function visitMountNamespace<T>(
   }
 }
 
+/** Enters our own mount namespace, which asks for the same rights. @throws SystemCallError */
+export function proveVisits(calls: Calls): void {
+  using fd = openNamespace(calls, '/proc/thread-self/ns/mnt');
+  visitMountNamespace(calls, { inode: statSync(fd.procPath).ino, fd }, () => undefined);
+}
+
 /** By our own /proc: there may be none in that namespace. */
 function readMounts(calls: Calls, proc: Fd): readonly MountInfo[] {
   const name = 'thread-self/mountinfo';

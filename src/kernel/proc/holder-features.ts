@@ -2,9 +2,10 @@ import type { Feature } from '../../model/schema/node.ts';
 import { tryBpf } from '../bpf/call.ts';
 import { ProgramQuery } from '../bpf/query.ts';
 import { Struct } from '../bpf/struct.ts';
+import { proveVisits } from '../bpffs/mount-namespaces.ts';
 import { typeNumber } from '../object/names.ts';
 import { AT_FDCWD, type Calls, check, open } from '../sys/calls.ts';
-import { SystemCallError } from '../sys/errno.ts';
+import { isSystemCallError, SystemCallError } from '../sys/errno.ts';
 import { raw } from '../sys/prototypes.ts';
 
 /** Iterators that find holders; each says why it cannot be had. */
@@ -30,6 +31,9 @@ const LOOPBACK = 1;
 /** KCMP_FILE of include/uapi/linux/kcmp.h, and CLONE_NEWNET of sched.h. */
 const KCMP_FILE = 0;
 const CLONE_NEWNET = 0x40000000;
+
+/** A type of handle that no file system makes (FILEID_INVALID of include/linux/exportfs.h). */
+const noHandle = 0xff;
 
 /** Errors that say that a descriptor is on nothing of the sort, and so that the command is known. */
 const known = ['ENOTSUPP', 'EOPNOTSUPP', 'EBADF', 'EINVAL'];
@@ -66,6 +70,27 @@ export const holderProbes: readonly HolderProbe[] = [
       const place = { directory: AT_FDCWD, name: '/proc/thread-self/ns/net' } as const;
       using own = calls.openat2(place, { flags: open.RDONLY, resolve: 0 }, 'network namespace');
       check('setns', raw.setns(own.number, CLONE_NEWNET));
+    },
+  },
+  {
+    name: 'mount_namespaces',
+    since: '3.8',
+    lost: 'pins in mount namespaces that no process is in are not found',
+    prove: proveVisits,
+  },
+  {
+    name: 'open_by_handle',
+    since: '2.6.39',
+    lost: 'control groups that programs are attached to have no path',
+    prove: (calls) => {
+      using self = calls.openat2({ directory: AT_FDCWD, name: '/' }, { flags: open.RDONLY, resolve: 0 }, '/');
+      const handle = Buffer.alloc(8);
+      try {
+        calls.openByHandle(self, { type: noHandle, bytes: handle }, 'nothing')[Symbol.dispose]();
+      } catch (error) {
+        // The right to open anything at all is asked for first (fs/fhandle.c, may_decode_fh).
+        if (!isSystemCallError(error) || error.errno === 'EPERM') throw error;
+      }
     },
   },
   {
