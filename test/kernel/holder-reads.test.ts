@@ -116,6 +116,26 @@ test('a holder that comes while it is being read is not unexplained; one out of 
   });
 });
 
+test('what was observed is walked once where the first look found as much, pins in place', async () => {
+  using holder = await hold('map:hash:4:8:16:pf_observed:0');
+  const id = holder.objects[0]?.id ?? 0;
+  const described = kernel.objects.describe('map', id);
+  assert.ok(described !== undefined);
+  let readings = 0;
+  const blind = () =>
+    kernelThat((facts, reading) => {
+      readings = reading;
+      return { ...facts, files: [] };
+    });
+  const inventory = new Inventory();
+  inventory.objects.set({ kind: 'map', id, ...described, firstSeen: '2026-01-01T00:00:00.000Z' });
+  await untilPasses(() => {
+    const parts = partsWith({ kernel: blind(), inventory });
+    const hidden = whyDocument(readHoldersOf(parts, { kind: 'map', id, info: described.info }));
+    assert.deepEqual([readings, hidden.unexplained?.users], [2, 1]);
+  });
+});
+
 test('where no two walks agree, that is said', async () => {
   using holder = await hold('map:hash:4:8:16:pf_restless:0', `pin:0:${join(bpffs.path, 'restless')}`);
   const id = holder.objects[0]?.id ?? 0;

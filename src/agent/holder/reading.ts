@@ -53,13 +53,16 @@ const walksMax = 3;
  * Known pins and open files are looked at before all else. Where they, with what objects hold, are just what
  * the kernel counts, of that object and of all above it, nothing is missing and nothing more is read. Else
  * everything is walked. Where that differs from the counters, something may only have come or gone in
- * between: it is walked again, and believed when two walks agree. Where none do, that is said.
+ * between. It is believed when the first look, with each known pin in its place, found and counted as much;
+ * else it is walked again, and believed when two walks agree. Where none do, that is said.
  */
 export function readHoldersOf(parts: ReadingParts, subject: Subject): Reading {
   const request = requestOf(parts.inventory);
   const near = readOnce(parts, subject, { ...request, knownPins: knownPinsOf(parts) });
   if (isWhole(near)) return near;
   let last = readOnce(parts, subject, request);
+  // What can move unseen was looked at before this walk: files, slots, and each known pin.
+  if (isSame(near, last) && isInPlace(parts, near)) return last;
   for (let walk = 2; walk <= walksMax && !isSettled(last); walk++) {
     const next = readOnce(parts, subject, request);
     if (isSame(last, next)) return next;
@@ -113,6 +116,15 @@ function isSettled({ holders, object, counters }: Reading): boolean {
   const unexplained = unexplainedOf(object.kind, accountOf(holders.of(object)), counters);
   if (unexplained === undefined) return true;
   return unexplained.isSettled && unexplained.users + unexplained.kernel === 0;
+}
+
+/**
+ * Whether the object has been observed, and each pin that is known of it was found in its place: a walk of
+ * the names may miss one that is being renamed.
+ */
+function isInPlace({ inventory }: ReadingParts, { holders, object }: Reading): boolean {
+  if (inventory.objects.find(object.kind, object.id) === undefined) return false;
+  return inventory.countPinnedInodes(object.kind, object.id) === accountOf(holders.of(object)).pins;
 }
 
 /** Whether two readings found as much, and the kernel counted as much. */

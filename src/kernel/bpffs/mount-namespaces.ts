@@ -84,14 +84,24 @@ export function boundNamespaces(mounts: readonly MountInfo[]): ReadonlyMap<numbe
   return found;
 }
 
-/** The mount namespaces that processes are in, single threads apart. */
-export function inhabitedNamespaces(): ReadonlySet<number> {
+/**
+ * Tells of mount namespaces whether a process is in them, single threads apart. Looks at one process after
+ * another, no further than it must.
+ */
+export function inhabitedNamespaces(): (inode: number) => boolean {
   const found = new Set<number>();
-  for (const pid of readdirSync('/proc')) {
-    const inode = /^\d+$/.test(pid) ? inodeOf(`/proc/${pid}/ns/mnt`) : undefined;
-    if (inode !== undefined) found.add(inode);
-  }
-  return found;
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .values();
+  return (inode) => {
+    if (found.has(inode)) return true;
+    for (const pid of pids) {
+      const other = inodeOf(`/proc/${pid}/ns/mnt`);
+      if (other !== undefined) found.add(other);
+      if (other === inode) return true;
+    }
+    return false;
+  };
 }
 
 function inodeOf(path: string): number | undefined {

@@ -48,7 +48,7 @@ export function readPinsUnshown(walk: PinWalk, before: ReadInstances): ReadInsta
   const { calls } = walk.sources;
   const own = readOwnMounts();
   const bound = boundNamespaces(own);
-  let inhabited: ReadonlySet<number> | undefined;
+  let isInhabited: ReturnType<typeof inhabitedNamespaces> | undefined;
   const visits: Visits = {
     walk,
     before,
@@ -63,8 +63,8 @@ export function readPinsUnshown(walk: PinWalk, before: ReadInstances): ReadInsta
   const look = (namespace: OpenNamespace): boolean => {
     if (before.namespaces.has(namespace.inode)) return true;
     // Going through all processes once more is for those alone that no table with a bpffs explains.
-    inhabited ??= inhabitedNamespaces();
-    if (inhabited.has(namespace.inode)) return true;
+    isInhabited ??= inhabitedNamespaces();
+    if (isInhabited(namespace.inode)) return true;
     if (left-- > 0) visit(visits, namespace);
     return left >= 0;
   };
