@@ -112,7 +112,7 @@ function memoryOf(all: readonly Burst[]): readonly Figure[] {
   return [
     told(`resident memory after ${bursts.warming} to ${bursts.warming + half} times, least`, early, 'MiB'),
     told(`the same after ${half} times more`, late, 'MiB'),
-    below(`memory the agent takes more for ${half} times more`, late - early, 8, 'MiB'),
+    below(`memory the agent takes more for ${half} times more`, late - early, 16, 'MiB'),
   ];
 }
 

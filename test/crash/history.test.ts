@@ -14,7 +14,7 @@ import { mountId } from '../support/observed.ts';
 import { start } from '../support/process.ts';
 import { rounds } from '../support/rounds.ts';
 import { random, testSeed } from '../support/seed.ts';
-import { databaseOf, sqlite3 } from '../support/store.ts';
+import { databaseOf, sqlite3, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { type Acknowledged, PinClients } from './support/pin-clients.ts';
@@ -85,6 +85,14 @@ function find(directory: string): ReadonlyMap<string, unknown> {
   const lines = execFileSync('find', ['.', ...format], { cwd: directory, encoding: 'utf8' }).split('\n');
   const pins = lines.filter((line) => line !== '').map((line) => line.split(' ') as [string, string]);
   return new Map(pins.map(([path, inode]) => [path, Number(inode)]));
+}
+
+const staging = 'pinfold-staging/';
+
+/** What is journalled of the operations that left these slots. */
+function operationsOf(slots: readonly string[]): string {
+  const ids = slots.map((slot) => `'${slot.slice(37, 63)}'`).join(', ');
+  return `SELECT id, kind, outcome, detail, plan FROM operation WHERE id IN (${ids})`;
 }
 
 /** The events of acknowledged changes: one each, of what was asked for; of others one at most. */
@@ -173,7 +181,17 @@ test(`an agent killed ${kills} times under 50 clients and foreign hands leaves a
   await using back = await testAgent({ bpffs, stateDir });
   const events = await settledEvents(back, followers);
   const own = events.filter(({ type }) => type.startsWith('pin.'));
-  assert.deepEqual([...replay(own)].sort(), [...find(bpffs.path)].sort());
+  const there = [...find(bpffs.path)];
+  const isStaged = ([path]: readonly [string, unknown]): boolean => path.startsWith(staging);
+  assert.deepEqual([...replay(own)].sort(), there.filter((pin) => !isStaged(pin)).sort());
+  // A change that was undone could not give its pin back where another hand had taken the name.
+  const staged = there.filter(isStaged).map(([path]) => path.slice(staging.length));
+  const kept = sqlite3Rows(databaseOf(stateDir), 'SELECT slot FROM quarantine ORDER BY slot');
+  assert.deepEqual(
+    staged.sort(),
+    kept.map(({ slot }) => slot),
+    JSON.stringify(sqlite3Rows(databaseOf(stateDir), operationsOf(staged))),
+  );
   assertOnceEach(clients.acknowledged, events);
   const last = back.agent.store.events.lastSeq();
   const numbers =
@@ -188,7 +206,8 @@ test(`an agent killed ${kills} times under 50 clients and foreign hands leaves a
     );
   }
   const { acknowledged, cutOff } = clients;
-  t.diagnostic(`${kills} kills, ${last} events, ${acknowledged.length} acknowledged, ${cutOff} cut off`);
+  const told = `${last} events, ${acknowledged.length} acknowledged, ${cutOff} cut off, ${staged.length} kept`;
+  t.diagnostic(`${kills} kills, ${told}`);
   assert.ok(acknowledged.length > kills, 'clients were at work');
   await back.running.stop();
   assert.deepEqual(verifyHistory(stateDir), { verified: last + 1, unchained: 0 });

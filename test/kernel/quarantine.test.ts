@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, linkSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
 import test from 'node:test';
 import type { ChangeRequest } from '../../src/agent/operation/request.ts';
 import type { PinState } from '../../src/agent/operation/sink.ts';
@@ -72,6 +81,9 @@ test('a name that is taken by now is told, and what is in quarantine stays there
   mkdirSync(at('taken'));
   assert.throws(() => restore(record), failsWith('is_a_directory'));
   rmdirSync(at('taken'));
+  symlinkSync('kept', at('taken'));
+  assert.throws(() => restore(record), failsWith('symlink'));
+  unlinkSync(at('taken'));
   restore(record);
   bench.changes.unpin(parsePath('taken'), undefined, asking({ force: true }));
 });
@@ -84,7 +96,27 @@ test('directories that were removed meanwhile are made again for a pin that is r
   rmdirSync(at('gone'));
   restore(record);
   assert.equal(existsSync(at('gone/deep/pin')), true);
+  const again = quarantine(seen('gone/deep/pin'));
   execFileSync('rm', ['-r', at('gone')]);
+  createMap(at('gone'));
+  assert.throws(() => restore(again), failsWith('not_a_directory'));
+  unlinkSync(at('gone'));
+  mkdirSync(at('away'));
+  symlinkSync('away', at('gone'));
+  assert.throws(() => restore(again), failsWith('symlink'));
+  assert.deepEqual(readdirSync(at('away')), [], 'nothing is made where a link leads');
+  unlinkSync(at('gone'));
+  mkdirSync(at('gone'));
+  execFileSync('mount', ['-t', 'tmpfs', 'pf-over', at('gone')]);
+  try {
+    assert.throws(() => restore(again), failsWith('crosses_mount'));
+  } finally {
+    execFileSync('umount', [at('gone')]);
+  }
+  assert.deepEqual(stagedIn(bench), [again.slot], 'it is in quarantine all the time');
+  restore(again);
+  assert.equal(existsSync(at('gone/deep/pin')), true);
+  execFileSync('rm', ['-r', at('gone'), at('away')]);
 });
 
 test('removing from quarantine names the hazard, and frees the object once that is accepted', async () => {

@@ -16,6 +16,7 @@ import { type Random, random, testSeed } from '../support/seed.ts';
 const seed = testSeed();
 const nowMs = Date.parse('2026-11-23T12:00:00Z');
 const hour = 3_600_000;
+const bootMs = 1000 * hour;
 
 /** One pin as it really is. */
 interface TruePin {
@@ -33,12 +34,17 @@ interface TrueObject {
   readonly pins: readonly TruePin[];
   /** Descriptors, programs, slots, attachments: whatever else keeps it. */
   readonly otherHolders: number;
+  /** How long there have been none; undefined where nobody knows. */
+  readonly unheldMs: number | undefined;
   readonly isDead: boolean;
   readonly hasCounters: boolean;
 }
 
 const mounts = ['0:40', '0:41'] as const;
 const directories = ['a', 'ab', 'a/b', 'leak/x', 'leak'] as const;
+
+/** Mostly nothing has held it for long. */
+const long = Array.from({ length: 12 }, () => () => 48 * hour);
 
 function makeTruth(source: Random): readonly TrueObject[] {
   let inodes = 0;
@@ -60,6 +66,7 @@ function makeTruth(source: Random): readonly TrueObject[] {
       id: index + 1,
       pins,
       otherHolders: source.pick([0, 0, 1, 3]),
+      unheldMs: source.pick([() => undefined, () => hour, () => hour - 1, ...long])(),
       isDead: source.int(2) === 0,
       hasCounters: source.int(20) > 0,
     };
@@ -86,7 +93,9 @@ function worldOf(truth: readonly TrueObject[]): GcWorld {
     const pinnedInodes = new Set(object.pins.map(({ inode }) => inode)).size;
     const refcnt = BigInt(pinnedInodes + object.otherHolders);
     const counters = object.hasCounters ? { refcnt } : undefined;
-    const shown = { firstSeenMs: nowMs - 100 * hour, counters, pins, pinnedInodes, unheld: undefined };
+    const since = { since: '', sinceBootMs: bootMs - (object.unheldMs ?? 0) };
+    const unheld = object.unheldMs === undefined ? undefined : since;
+    const shown = { firstSeenMs: nowMs - 100 * hour, counters, pins, pinnedInodes, unheld };
     const { kind, id } = object;
     if (kind === 'map') maps.set(id, { ...shown, info: { kind, id, type: 'hash', name: 'm' } as MapInfo });
     if (kind === 'program') programs.set(id, { ...shown, info: { kind, id, type: 'xdp' } as ProgramInfo });
@@ -95,7 +104,7 @@ function worldOf(truth: readonly TrueObject[]): GcWorld {
   }
   const world: World = {
     nowMs,
-    bootMs: 0,
+    bootMs,
     thresholds: usualThresholds,
     maps,
     programs,
@@ -132,6 +141,7 @@ function mayGo(object: TrueObject, question: GcQuestion): boolean {
   if (object.pins.length === 0 || object.otherHolders > 0 || !object.hasCounters) return false;
   const rule = object.kind === 'link' ? 'dead_link' : 'orphan_pin';
   if (!question.rules.includes(rule) || (object.kind === 'link' && !object.isDead)) return false;
+  if ((object.unheldMs ?? 0) < question.minAgeMs) return false;
   return object.pins.every((pin) => isAskedFor(pin) && !pin.claimed && pin.ageMs >= question.minAgeMs);
 }
 
@@ -155,12 +165,15 @@ test('in 10,000 random worlds, what is held, claimed or too young never goes, an
 
 test('a plan tells of each pin what, why, and what would be lost; and of what stays, why it does', () => {
   const pin = { mount: '0:40', path: 'leak/one', inode: 1, ageMs: 2 * hour, claimed: false };
-  const one = { kind: 'map', id: 7, pins: [pin], otherHolders: 0, isDead: false, hasCounters: true } as const;
+  const rested = { otherHolders: 0, unheldMs: hour, isDead: false, hasCounters: true };
+  const one = { kind: 'map', id: 7, pins: [pin], ...rested } as const;
   const truth: readonly TrueObject[] = [
     one,
     { ...one, id: 8, otherHolders: 2, pins: [{ ...pin, path: 'leak/held' }] },
     { ...one, id: 9, pins: [{ ...pin, path: 'leak/claimed', claimed: true }] },
     { ...one, id: 10, pins: [{ ...pin, path: 'leak/young', ageMs: 60_000 }] },
+    { ...one, id: 12, unheldMs: 60_000, pins: [{ ...pin, path: 'leak/restless' }] },
+    { ...one, id: 13, unheldMs: undefined, pins: [{ ...pin, path: 'leak/unknown' }] },
     {
       ...one,
       id: 11,
@@ -191,6 +204,8 @@ test('a plan tells of each pin what, why, and what would be lost; and of what st
     [
       ['leak/claimed', 'claimed'],
       ['leak/young', 'too_young'],
+      ['leak/restless', 'too_young'],
+      ['leak/unknown', 'too_young'],
       ['leak/two', 'pinned_elsewhere'],
     ],
   );
@@ -201,7 +216,8 @@ test('a plan has so many pins and an answer so many that stay, and both say how 
   const orphans = (count: number, ageMs: number) =>
     Array.from({ length: count }, (_, index): TrueObject => {
       const pin = { mount: '0:40', path: `p${index}`, inode: index + 1, ageMs, claimed: false };
-      return { kind: 'map', id: index + 1, pins: [pin], otherHolders: 0, isDead: false, hasCounters: true };
+      const rested = { otherHolders: 0, unheldMs: hour, isDead: false, hasCounters: true };
+      return { kind: 'map', id: index + 1, pins: [pin], ...rested };
     });
   const about = { operationId: undefined, dryRun: true, graceMs: 0, at: new Date(nowMs) };
   for (const over of [0, 1]) {

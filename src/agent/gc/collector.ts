@@ -9,6 +9,7 @@ import { pathMembers } from '../../model/path.ts';
 import type { Outcome } from '../../model/schema/operation.ts';
 import type { OnStep } from '../../model/step.ts';
 import type { Store } from '../../model/store.ts';
+import { unheldMs } from '../../model/unheld.ts';
 import type { ChangeContext, ChangeResult } from '../agent.ts';
 import type { ChangeRequest } from '../operation/request.ts';
 import type { PinState } from '../operation/sink.ts';
@@ -201,6 +202,7 @@ export class Collector {
   async #moveOne(run: Run, line: GcLine): Promise<string> {
     const candidate = this.#candidateOf(run, line);
     if (candidate === undefined) return 'gone';
+    if (!this.#hasRested(line, run)) return 'too_young';
     const { mount, context } = run;
     try {
       await this.#parts.ask(
@@ -235,6 +237,12 @@ export class Collector {
       },
       terms: { minAgeMs, ageMs: this.ageMs, kin: [...inPlace, ...moved] },
     };
+  }
+
+  /** Whoever held it since the plan was made may need it again. */
+  #hasRested({ object: { kind, id } }: GcLine, { minAgeMs }: Run): boolean {
+    const { inventory, clock } = this.#parts;
+    return (unheldMs(inventory.objects.unheldOf(kind, id), clock.bootMs()) ?? 0) >= minAgeMs;
   }
 
   #findPin({ mount, path }: GcLine['pin']): PinState | undefined {

@@ -66,22 +66,32 @@ export async function readGcWorld(parts: GcWorldParts): Promise<GcWorld> {
   if (why !== undefined)
     throw new PinfoldError('not_supported', { detail: `Nothing can be cleaned up here: ${why}.` });
   const restoredAt = readRestorations(parts.store);
+  const inodeOf = ({ mount, path }: WorldPin) => inventory.findMount(mount)?.findPin(path)?.inode.inode;
   return {
     world,
     isClaimed: ({ mount, path }) => claims.claimsOf({ mount, path }).length > 0,
-    ageMs: (pin) => Math.min(ageMs(pin.pinnedAtMs), ageMs(restoredAt.get(nameOf(pin)) ?? pin.pinnedAtMs)),
+    ageMs: (pin) => {
+      const names = [nameOf(pin), inodeIn(pin.mount, inodeOf(pin))];
+      const since = names.map((name) => restoredAt.get(name)).filter((at) => at !== undefined);
+      return Math.min(...[pin.pinnedAtMs, ...since].map(ageMs));
+    },
   };
 }
 
 /**
  * When names were given back out of quarantine, by history: whoever did that wants the pin, so that it counts
- * as new from then on. In milliseconds since the epoch, by instance and path.
+ * as new from then on. In milliseconds since the epoch, by instance and path, since others may want what they
+ * put there; and by inode, since the pin may have been renamed.
  */
 function readRestorations({ events }: Pick<Store, 'events'>): ReadonlyMap<string, number> {
   const restored = new Map<string, number>();
   for (let afterSeq = 0; ; ) {
     const page = events.list({ types: ['pin.restored'], afterSeq, limit: limits.pageItemsMax });
-    for (const { subject, time } of page) restored.set(nameIn(subject), Date.parse(time));
+    for (const { subject, time, after } of page) {
+      const { mount } = subject;
+      for (const name of [nameIn(subject), inodeIn(mount, after?.['inode'])])
+        restored.set(name, Date.parse(time));
+    }
     afterSeq = page.at(-1)?.seq ?? afterSeq;
     if (page.length < limits.pageItemsMax) return restored;
   }
@@ -93,6 +103,10 @@ function nameOf({ mount, path }: Pick<WorldPin, 'mount' | 'path'>): string {
 
 function nameIn({ mount, path, path_bytes }: EventSubject): string {
   return JSON.stringify([mount, path_bytes ?? path]);
+}
+
+function inodeIn(mount: string | undefined, inode: unknown): string {
+  return JSON.stringify([mount, { inode }]);
 }
 
 /** Brings the counters up to date on the way: plans compare them with pins. */

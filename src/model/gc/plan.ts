@@ -7,6 +7,7 @@ import { type Hazard, hazardsOf } from '../hazard.ts';
 import { limits } from '../limits.ts';
 import { isWithin, type PinPath } from '../path.ts';
 import { type GcPassedReason, type GcRule, gcRules } from '../schema/gc.ts';
+import { unheldMs } from '../unheld.ts';
 
 /** Everything a plan is made from, as of one moment. */
 export interface GcWorld {
@@ -63,7 +64,7 @@ const ruleById: Readonly<Record<GcRule, Rule>> = { orphan_pin: orphanPin, dead_l
 
 /**
  * Decides which pins may go: those a rule objects to, below the prefix, whose object nothing but pins of this
- * same plan holds. All pins of an object go, or none of them. Pure; takes time in proportion to the world.
+ * same plan holds, nor has held for the minimum age. All pins of an object go, or none of them. Pure; takes time in proportion to the world.
  */
 export function planGc(gc: GcWorld, question: GcQuestion): GcPlan {
   const lines: GcLine[] = [];
@@ -107,7 +108,7 @@ function isAskedFor({ mount, path }: WorldPin, question: GcQuestion): boolean {
 
 /** Why none of an object's pins may go; undefined where they may. */
 function obstacleOf(
-  { pins, pinnedInodes, counters }: WorldObject<PinnableInfo>,
+  { pins, pinnedInodes, counters, unheld }: WorldObject<PinnableInfo>,
   gc: GcWorld,
   question: GcQuestion,
 ): Pick<GcPassed, 'reason' | 'why'> | undefined {
@@ -121,12 +122,14 @@ function obstacleOf(
   if (other !== undefined)
     return { reason: 'pinned_elsewhere', why: 'a pin that was not asked for holds it, too' };
   const youngest = Math.min(...pins.map((pin) => gc.ageMs(pin)));
-  if (youngest >= question.minAgeMs) return undefined;
-  const ago = spanWords(Math.max(0, youngest));
-  return {
-    reason: 'too_young',
-    why: `it was pinned or restored ${ago} ago, less than ${spanWords(question.minAgeMs)}`,
+  const because = (what: string, ms: number): Pick<GcPassed, 'reason' | 'why'> => {
+    const ago = spanWords(Math.max(0, ms));
+    return { reason: 'too_young', why: `${what} ${ago} ago, less than ${spanWords(question.minAgeMs)}` };
   };
+  if (youngest < question.minAgeMs) return because('it was pinned or restored', youngest);
+  // What is not known to be unheld was held just now.
+  const restMs = unheldMs(unheld, gc.world.bootMs) ?? 0;
+  return restMs < question.minAgeMs ? because('something held it until', restMs) : undefined;
 }
 
 function lineOf(object: WorldObject<PinnableInfo>, pin: WorldPin, { world, ageMs }: GcWorld) {
