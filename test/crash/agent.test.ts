@@ -16,6 +16,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import type { AgentOrders } from './support/agent-victim.ts';
 import { type Death, deaths, scenarios } from './support/scenarios.ts';
 import { initialPins, pinsOf, type Scene, setScene } from './support/scene.ts';
+import { uncounted } from './support/uncounted.ts';
 import type { Change } from './support/victim.ts';
 
 /** A place at which the agent dies; with `failAt` while it takes a failed batch back. */
@@ -91,7 +92,9 @@ async function killDuring(scene: Scene, { scenario, step, nth, failAt }: AgentDe
     nth,
     ...(failAt === undefined ? {} : { failAt }),
   };
-  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)]);
+  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)], {
+    env: uncounted,
+  });
   // Its first observation takes in every bpffs of the machine, also one that is changed without rest.
   await agent.line(/^ready$/, 120_000);
   const socket = `http+unix://${encodeURIComponent(join(run.path, 'agent.sock'))}`;

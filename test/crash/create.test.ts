@@ -11,6 +11,7 @@ import { start } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
 import type { AgentOrders } from './support/agent-victim.ts';
+import { uncounted } from './support/uncounted.ts';
 
 const victim = join(import.meta.dirname, 'support', `agent-victim${extname(import.meta.filename)}`);
 const entries = Array.from({ length: 100_000 }, (_, index) => ({ key: index, value: index }));
@@ -72,7 +73,9 @@ async function killDuring(death: StepName | 'filling', { bpffs, stateDir, name }
   using run = tempDir('run');
   const dieAt = death === 'filling' ? 'recovery.kernel_changed' : death;
   const orders: AgentOrders = { bpffs: bpffs.path, stateDir, runDir: run.path, dieAt, nth: 1 };
-  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)]);
+  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)], {
+    env: uncounted,
+  });
   await agent.line(/^ready$/, 120_000);
   const socket = `http+unix://${encodeURIComponent(join(run.path, 'agent.sock'))}`;
   const answer = supertest

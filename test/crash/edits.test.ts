@@ -10,6 +10,7 @@ import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import type { AgentOrders } from './support/agent-victim.ts';
+import { uncounted } from './support/uncounted.ts';
 
 const victim = join(import.meta.dirname, 'support', `agent-victim${extname(import.meta.filename)}`);
 const sentEntries = 1000;
@@ -22,7 +23,9 @@ test('an agent killed in the middle of a batch says that it does not know how fa
   // No change passes this step, so that it is this test that kills it.
   const dieAt = 'recovery.kernel_changed';
   const orders: AgentOrders = { bpffs: bpffs.path, stateDir: state.path, runDir: run.path, dieAt, nth: 1 };
-  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)]);
+  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)], {
+    env: uncounted,
+  });
   await agent.line(/^ready$/, 120_000);
   const sent = request({
     socketPath: join(run.path, 'agent.sock'),

@@ -12,6 +12,7 @@ import { start } from '../support/process.ts';
 import { rounds } from '../support/rounds.ts';
 import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { uncounted } from './support/uncounted.ts';
 
 const victim = join(import.meta.dirname, 'support', `agent-victim${extname(import.meta.filename)}`);
 const times = rounds(1);
@@ -40,7 +41,9 @@ async function dieOnce(dieAt: StepName, nth: number): Promise<void> {
   mkdirSync(stateDir, { mode: 0o700 });
   await leak(join(bpffs.path, 'leak'), { maps: pins, programs: 0 });
   const orders = { bpffs: bpffs.path, stateDir, runDir, dieAt, nth };
-  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)]);
+  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)], {
+    env: uncounted,
+  });
   // Its first observation takes in every bpffs of the machine.
   await agent.line(/^ready$/, 120_000);
   const client = supertest.agent(`http+unix://${encodeURIComponent(join(runDir, 'agent.sock'))}`);

@@ -11,6 +11,7 @@ import { start } from '../support/process.ts';
 import { rounds } from '../support/rounds.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
+import { uncounted } from './support/uncounted.ts';
 
 const victim = join(import.meta.dirname, 'support', `agent-victim${extname(import.meta.filename)}`);
 const patience = { timeoutMs: 120_000, everyMs: 100 };
@@ -49,7 +50,9 @@ async function killed(
   mkdirSync(stateDir, { mode: 0o700 });
   const { dieAt, nth = 1 } = death;
   const orders = { bpffs: bpffs.path, stateDir, runDir, dieAt, nth };
-  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)]);
+  using agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)], {
+    env: uncounted,
+  });
   await agent.line(/^ready$/, 120_000);
   const client = supertest.agent(`http+unix://${encodeURIComponent(join(runDir, 'agent.sock'))}`);
   await ask(client, bpffs);

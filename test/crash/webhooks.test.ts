@@ -11,6 +11,7 @@ import { random, testSeed } from '../support/seed.ts';
 import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { uncounted } from './support/uncounted.ts';
 import type { WebhookVictimOrders } from './support/webhook-victim.ts';
 
 const victim = join(import.meta.dirname, 'support', `webhook-victim${extname(import.meta.filename)}`);
@@ -43,7 +44,9 @@ test(`an agent killed ${lives} times while it sends loses no event, and keeps th
   const orders: WebhookVictimOrders = { bpffs: bpffs.path, stateDir: state.path, runDir: run.path };
   const client = supertest.agent(`http+unix://${encodeURIComponent(join(run.path, 'agent.sock'))}`);
   const live = async (): Promise<Child> => {
-    const agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)]);
+    const agent = start(process.execPath, [...process.execArgv, victim, JSON.stringify(orders)], {
+      env: uncounted,
+    });
     await agent.line(/^ready$/, 120_000);
     return agent;
   };

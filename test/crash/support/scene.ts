@@ -10,6 +10,7 @@ import { type Holder, hold } from '../../support/hold.ts';
 import { bpfFds } from '../../support/leaks.ts';
 import { databaseOf, sqlite3Rows } from '../../support/store.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { uncounted } from './uncounted.ts';
 import type { Change, Orders } from './victim.ts';
 
 /** Where an agent works: all that a restart finds again. */
@@ -66,6 +67,7 @@ export function runVictim(scene: Stage, orders: Omit<Orders, 'bpffs' | 'stateDir
   const whole: Orders = { ...orders, bpffs: scene.bpffs.path, stateDir: scene.stateDir };
   const run = spawnSync(process.execPath, [...process.execArgv, victim, JSON.stringify(whole)], {
     encoding: 'utf8',
+    env: { ...process.env, ...uncounted },
   });
   if (run.signal === 'SIGKILL') return true;
   const isExpected =
