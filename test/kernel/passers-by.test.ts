@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, unlinkSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, unlinkSync } from 'node:fs';
 import test from 'node:test';
+import { whyLost } from '../../src/agent/edit/displaced.ts';
+import { releaseStaging } from '../../src/agent/machine/release-staging.ts';
 import { carryOut } from '../../src/agent/operation/carry-out.ts';
 import { pinRequest, unpinRequest } from '../../src/agent/operation/request.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { pause } from '../../src/kernel/sys/pause.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
 import { isInDoubt } from '../../src/model/hazard.ts';
 import { limits } from '../../src/model/limits.ts';
+import { stagingName } from '../../src/model/path.ts';
 import type { StepName } from '../../src/model/step.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
@@ -113,6 +119,57 @@ test('a pin that somebody removes while its removal is planned is told so, and i
   createMap(name);
   remove.push(() => unlinkSync(name));
   assert.throws(() => own.changes.unpin(path('gone'), undefined, asking()), failsWith('identity_mismatch'));
+});
+
+/** The kernel, with somebody who has a map open, and closes it as soon as that has been counted. */
+function leftAfterOneCount(kernel: Kernel, passer: Child): Kernel {
+  const { counters } = kernel;
+  let isCounted = false;
+  const readOne: typeof counters.readOne = (...of) => {
+    const read = counters.readOne(...of);
+    if (isCounted) return read;
+    isCounted = true;
+    passer.kill('SIGUSR1');
+    for (const deadline = performance.now() + 30_000; performance.now() < deadline; pause(1)) {
+      if (counters.readOne(...of)?.refcnt === 1n) break;
+    }
+    return read;
+  };
+  const unavailable = counters.unavailable.bind(counters);
+  return { ...kernel, counters: { unavailable, readAll: counters.readAll, readOne } };
+}
+
+test('what a slot has let go of is lost where only somebody in passing was counted, and not otherwise', async () => {
+  const { id } = createMap(named('slotted'));
+  using passing = start(compileC('pass-by'), ['once', String(id)]);
+  await passing.line(/^ready$/);
+  using held = bench.kernel.objects.holdById('map', id);
+  unlinkSync(named('slotted'));
+  assert.equal(whyLost(bench.kernel, held, 0), undefined, 'whoever stays is a holder');
+  assert.match(whyLost(leftAfterOneCount(bench.kernel, passing), held, 0) ?? 'kept', /nothing else holds/);
+});
+
+test('an agent that leaves keeps what only somebody in passing seemed to hold', async () => {
+  using own = openBench();
+  const uuid = randomUUID();
+  mkdirSync(`${own.bpffs.path}/${stagingName}`, { mode: 0o700 });
+  const { id } = createMap(`${own.bpffs.path}/${stagingName}/${uuid}-left`);
+  using passing = start(compileC('pass-by'), ['once', String(id)]);
+  await passing.line(/^ready$/);
+  const kernel = leftAfterOneCount(own.kernel, passing);
+  const isOwn = ({ path: place }: { readonly path: string }) => place === own.bpffs.path;
+  const scanMounts = () => kernel.bpffs.scanMounts().filter(({ paths }) => paths.some(isOwn));
+  const report = releaseStaging(
+    { ...kernel, bpffs: { ...kernel.bpffs, scanMounts } },
+    {
+      uuid,
+      bpffs: own.bpffs.path,
+      options: { dryRun: false, accept: new Set() },
+      restoring: new Set(),
+    },
+  );
+  assert.deepEqual([report.released, report.kept.map((one) => one.hazards)], [[], [['last_reference']]]);
+  assert.equal(isAlive('map', id), true);
 });
 
 test('as many references as may pass by at once are in doubt, one more is not', () => {

@@ -4,10 +4,11 @@ import { lookupElement, type MapFd } from '../../kernel/entries/elements.ts';
 import type { HeldObject, Kernel } from '../../kernel/kernel.ts';
 import { isSystemCallError } from '../../kernel/sys/errno.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
-import { hazardSentences, hazardsOf } from '../../model/hazard.ts';
+import { type Counters, hazardSentences, hazardsOf, type Loss } from '../../model/hazard.ts';
 import { hasExactKey } from '../dump/exact-key.ts';
 import type { Acceptance } from '../operation/hazards.ts';
 import { pinnedObjectOf } from '../operation/holds.ts';
+import { lowestCount } from '../operation/lowest-count.ts';
 import { describeObject } from '../operation/sentence.ts';
 
 /** The value under a key now; undefined where there is none, or nobody can read it. */
@@ -45,7 +46,8 @@ export function holdDisplaced(
 
 /**
  * Why letting an object go from its slot would lose it; undefined where something else holds it. `slots` is 1
- * while the slot still holds it, 0 once it does not. Our own descriptor counts for nothing.
+ * while the slot still holds it, 0 once it does not: then it is counted until nobody in passing can have been
+ * counted, because what is found then is final. Our own descriptor counts for nothing.
  */
 export function whyLost({ counters }: Kernel, held: HeldObject, slots: 0 | 1): string | undefined {
   const { kind, id, fd } = held;
@@ -54,12 +56,15 @@ export function whyLost({ counters }: Kernel, held: HeldObject, slots: 0 | 1): s
   if (unavailable !== undefined) {
     return `reference counts are not available (${unavailable}), so nothing can be ruled out`;
   }
-  const read = counters.readOne(kind, id, fd);
-  if (read === undefined) return undefined;
   // A slot is no user reference: only what keeps the object at all is judged here.
-  const refcnt = { refcnt: read.refcnt + BigInt(1 - slots) };
-  const found = hazardsOf({ kind, type: '', counters: refcnt, ours: 1, going: 1 });
-  return found.includes('last_reference') ? hazardSentences.last_reference : undefined;
+  const lossOf = ({ refcnt }: Counters): Loss => {
+    const before = { refcnt: refcnt + BigInt(1 - slots) };
+    return { kind, type: '', counters: before, ours: 1, going: 1 };
+  };
+  const count = () => counters.readOne(kind, id, fd);
+  const read = slots === 1 ? count() : lowestCount(count, lossOf);
+  if (read === undefined) return undefined;
+  return hazardsOf(lossOf(read)).includes('last_reference') ? hazardSentences.last_reference : undefined;
 }
 
 /** @throws PinfoldError hazard, unless the caller agreed to lose what loses its last reference */

@@ -3,10 +3,11 @@ import { deviceText } from '../../kernel/bpffs/inode.ts';
 import type { BpffsMount, BpffsRoot, Kernel, OpenName } from '../../kernel/kernel.ts';
 import type { Fd } from '../../kernel/sys/fd.ts';
 import { isPinfoldError } from '../../model/error.ts';
-import { type Hazard, hazardSentences, hazardsOf } from '../../model/hazard.ts';
+import { type Counters, type Hazard, hazardSentences, hazardsOf, type Loss } from '../../model/hazard.ts';
 import type { ObjectKind, PinnableKind } from '../../model/kind.ts';
 import type { LeaveOptions, LeaveReport } from '../../model/local.ts';
 import { escapeBytes, stagingName } from '../../model/path.ts';
+import { lowestCount } from '../operation/lowest-count.ts';
 
 type Kept = LeaveReport['kept'][number];
 
@@ -104,17 +105,17 @@ function releaseEntry(staging: Staging, name: string): Omit<Kept, 'name'> | unde
 }
 
 /**
- * What removing this name would cost, from the kernel's counters; where they can't be read, whatever it
- * might.
+ * What removing this name would cost, from the kernel's counters, without who has the object open in passing;
+ * where they can't be read, whatever it might.
  */
 function costOf(kernel: Kernel, pin: OpenName): readonly Hazard[] {
   const { kind, id, type, isAttached } = identify(kernel, pin);
-  if (!isPinnable(kind)) return [];
-  const counters =
-    kernel.counters.unavailable(kind) === undefined ? kernel.counters.readOne(kind, id) : undefined;
-  const loss = { kind, type, ours: 0, going: pin.links === 1 ? 1 : 0 };
-  const known = counters ?? { refcnt: 1n, usercnt: 1n };
-  return hazardsOf({ ...loss, counters: known, ...(isAttached === undefined ? {} : { isAttached }) });
+  if (!isPinnable(kind) || pin.links > 1) return [];
+  const attachment = isAttached === undefined ? {} : { isAttached };
+  const lossOf = (counters: Counters): Loss => ({ kind, type, counters, ours: 0, going: 1, ...attachment });
+  const isCounted = kernel.counters.unavailable(kind) === undefined;
+  const read = isCounted ? lowestCount(() => kernel.counters.readOne(kind, id), lossOf) : undefined;
+  return hazardsOf(lossOf(read ?? { refcnt: 1n, usercnt: 1n }));
 }
 
 function identify(

@@ -2,6 +2,7 @@ import { pause } from '../../kernel/sys/pause.ts';
 import { type Counters, isInDoubt, type Loss } from '../../model/hazard.ts';
 import { limits } from '../../model/limits.ts';
 import type { OperationEnvironment } from './environment.ts';
+import { lowerCounters } from './lowest-count.ts';
 import type { Losing } from './move.ts';
 import { isInode, type Site } from './site.ts';
 import { type AtStake, atStake, objectKey, type Stakes } from './stakes.ts';
@@ -103,14 +104,7 @@ function readCounters(environment: OperationEnvironment, { object, losing }: AtS
 function lower(one: Reading, other: Reading): Reading {
   if (typeof one === 'string') return one;
   if (typeof other === 'string') return other;
-  const users = [one.usercnt, other.usercnt].flatMap((count) => count ?? []);
-  const [first, second = first] = users;
-  const usercnt = first === undefined || second === undefined ? {} : { usercnt: least(first, second) };
-  return { ...one, refcnt: least(one.refcnt, other.refcnt), ...usercnt };
-}
-
-function least(one: bigint, other: bigint): bigint {
-  return one < other ? one : other;
+  return lowerCounters(one, other);
 }
 
 function plus(counters: Counters, more: bigint): Counters {
