@@ -26,9 +26,10 @@ interface Wanted<Texts> {
 }
 
 /**
- * The texts of some PEM files, and what is put in their place later: certificates end, and a process need not
- * for that. Files are looked at every limits.certificatesLookMs, and when somebody asks for it. What is in them
- * is taken when key, certificate and authorities go together; what do not are told once, and the former stay.
+ * The texts of some PEM files, and what is put in their place later: certificates end, and a process need
+ * not for that. Files are looked at every limits.certificatesLookMs, and when somebody asks for it. What is
+ * in them is taken when key, certificate and authorities go together; else the former stay, and the log
+ * tells it once.
  */
 class CertificateFiles<Texts extends EtcdTexts> implements Renewable<Texts>, Disposable {
   readonly #wanted: Wanted<Texts>;

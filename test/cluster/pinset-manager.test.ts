@@ -32,3 +32,51 @@ test('a pin set goes through its generations on a machine by itself', async () =
     patience,
   );
 });
+
+test('history tells of what was wanted, paused, resumed and rolled out, and by whom, once', async () => {
+  await using at = await testAgent();
+  const url = '/v1/cluster/pinsets/told';
+  const told = async () => {
+    const { body } = await at.local.get('/v1/cluster/events').query({ type: types }).expect(200);
+    const events: readonly { readonly type: string; readonly actor: string }[] = body.items;
+    return events.map(({ type, actor }) => `${type} ${actor.replace(/ pid:.*/, '')}`);
+  };
+  const expectTold = async (expected: readonly string[]) => {
+    await until(
+      `history to tell ${expected.at(-1)}`,
+      told,
+      (all) => JSON.stringify(all) === JSON.stringify(expected),
+      patience,
+    );
+  };
+  const types = ['created', 'updated', 'deleted', 'paused', 'resumed', 'rolled_out']
+    .map((what) => `pinset.${what}`)
+    .join();
+  const kept = { path: 'kept', expect: { kind: 'map' } };
+  const ops = await at.token('operator');
+  await at.local
+    .put(url)
+    .send({ all: true, pins: [kept] })
+    .expect(201);
+  await expectTold(['pinset.created uid:0', 'pinset.paused pinset:told@1']);
+  await at.remote(ops).post(`${url}/pause`).expect(200);
+  await expectTold(['pinset.created uid:0', 'pinset.paused pinset:told@1', 'pinset.paused api:operator-1']);
+  await at.local.post(`${url}/resume`).expect(200);
+  const before = [
+    ...['pinset.created uid:0', 'pinset.paused pinset:told@1', 'pinset.paused api:operator-1'],
+    ...['pinset.resumed uid:0', 'pinset.rolled_out uid:0'],
+  ];
+  await expectTold(before);
+  await at
+    .remote(ops)
+    .put(url)
+    .send({ all: true, mode: 'observe', pins: [kept] })
+    .expect(200);
+  const rolledOut = [...before, 'pinset.updated api:operator-1', 'pinset.rolled_out api:operator-1'];
+  await expectTold(rolledOut);
+  await at.local.delete(url).expect(204);
+  await expectTold([...rolledOut, 'pinset.deleted uid:0']);
+  await using again = await at.restart();
+  const seen = await again.local.get('/v1/cluster/events').query({ type: types }).expect(200);
+  assert.equal(seen.body.items.length, rolledOut.length + 1, 'a restart tells nothing again');
+});

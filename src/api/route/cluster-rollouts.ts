@@ -165,7 +165,7 @@ function addResume(app: App, parts: ServiceParts): void {
       response: answers({ 200: json('The pin set.', PinSetDocument) }),
     },
     handler: async ({ params, caller }) =>
-      shownTo(caller, await fleetOf(parts).pinSets.resume(pinSetNameOf(params.name))),
+      shownTo(caller, await fleetOf(parts).pinSets.resume(pinSetNameOf(params.name), caller)),
   });
 }
 

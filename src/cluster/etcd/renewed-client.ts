@@ -13,9 +13,9 @@ export interface CurrentClient {
 const lastAnswersMs = 2 * limits.clusterCallMs;
 
 /**
- * The client that etcd is asked by now. A channel of gRPC keeps the certificate it was made with, also when it
- * connects again after that has ended; so a new certificate means a new client, and the one before finishes
- * what it was asked.
+ * The client that etcd is asked by now. A channel of gRPC keeps the certificate it was made with, also when
+ * it connects again after that has ended; so a new certificate means a new client, and the one before
+ * finishes what it was asked.
  */
 export class RenewedClient {
   readonly #options: EtcdOptions;

@@ -5,7 +5,7 @@ import { type AgentConfig, ConfigError } from '../../model/config.ts';
 import type { ManagerConfig } from '../../model/manager-config.ts';
 import { type Identity, identityUri, parseIdentity } from './identity.ts';
 
-/** Of an agent: in a fleet whose members know each other by certificates it is its node's. @throws ConfigError */
+/** Of an agent: where members of its fleet have certificates, it is its node's. @throws ConfigError */
 export function assertAgentIdentity(
   { node, cluster }: Pick<AgentConfig, 'node' | 'cluster'>,
   { cert, ca }: TlsTexts,

@@ -36,8 +36,8 @@ export function writePair(
 }
 
 /**
- * The same in the place of what is there: whoever reads a file meanwhile reads the old one or the new one. For
- * a moment the key is already new and the certificate not yet; who reads both then tries again.
+ * The same in the place of what is there: whoever reads a file meanwhile reads the old or the new one. For a
+ * moment the key is already new and the certificate not yet; who reads both then tries again.
  *
  * @throws PinfoldError storage_failed
  */

@@ -28,6 +28,12 @@ export const eventTypes = [
   'finding.opened',
   'finding.resolved',
   'webhook.disabled',
+  'pinset.created',
+  'pinset.updated',
+  'pinset.deleted',
+  'pinset.paused',
+  'pinset.resumed',
+  'pinset.rolled_out',
 ] as const;
 /** One of `eventTypes`. */
 export type EventType = (typeof eventTypes)[number];

@@ -32,6 +32,7 @@ export const RolloutView = Type.Object(
     open: Type.Array(Type.String(), { description: 'nodes that change now, or have failed to' }),
     reason: Type.Optional(Type.String({ description: 'why it is paused' })),
     paused_by: Type.Optional(Type.String()),
+    resumed_by: Type.Optional(Type.String({ description: 'who had it go on last' })),
     tolerated: Type.Optional(Type.Array(Type.String(), { description: 'failures a person went on over' })),
     started_at: Time,
     time: Type.Unsafe<string>({ ...Time, description: 'when it changed last' }),

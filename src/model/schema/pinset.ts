@@ -110,6 +110,8 @@ export const RolloutDocument = Type.Object({
   reason: Type.Optional(Sentence),
   /** Set by a person, as against a pause because of a failure. */
   paused_by: Type.Optional(Type.String({ maxLength: 600 })),
+  /** Who had it go on last after a pause. */
+  resumed_by: Type.Optional(Type.String({ maxLength: 600 })),
   /** Failures that a person has seen and resumed over: they pause it no more. */
   tolerated: Type.Optional(Type.Array(Name, { maxItems: 1000 })),
   /** Opened to a former generation, and not known yet to have heard of this one: they count as changing. */

@@ -48,7 +48,7 @@ export async function pauseRollout(parts: EditParts, name: ClusterName, actor: s
  *
  * @throws PinfoldError pinset_not_found, not_rolling_out, conflict, cluster_unavailable
  */
-export async function resumeRollout(parts: EditParts, name: ClusterName): Promise<Edited> {
+export async function resumeRollout(parts: EditParts, name: ClusterName, actor: string): Promise<Edited> {
   return await edit(parts, name, (rollout, desired) => {
     if (rollout.state !== 'paused') throw notRollingOut(name, rollout, 'is not paused');
     const { paused_by: _, reason: __, ...rest } = rollout;
@@ -57,7 +57,8 @@ export async function resumeRollout(parts: EditParts, name: ClusterName): Promis
     const failures = failuresOf(rollout, { desired, nodes, current: rollout, time });
     const all = [...new Set([...failures, ...(rollout.tolerated ?? [])])];
     const tolerated = all.slice(0, toleratedMax).sort();
-    return { ...rest, state: 'progressing', ...(tolerated.length === 0 ? {} : { tolerated }) };
+    const resumed_by = actor.slice(0, actorCharsMax);
+    return { ...rest, state: 'progressing', resumed_by, ...(tolerated.length === 0 ? {} : { tolerated }) };
   });
 }
 

@@ -115,8 +115,8 @@ export class PinSets {
   }
 
   /** Goes on, over the failures there are now. @throws PinfoldError pinset_not_found, not_rolling_out, … */
-  async resume(name: ClusterName): Promise<PinSetDocument> {
-    const { desired, rollout } = await resumeRollout(this.#editing, name);
+  async resume(name: ClusterName, { actor }: Caller): Promise<PinSetDocument> {
+    const { desired, rollout } = await resumeRollout(this.#editing, name, actor);
     return pinSetDocument({ ...this.#see(name, desired), rollout });
   }
 

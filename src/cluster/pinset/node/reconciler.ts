@@ -18,6 +18,7 @@ import type { Labels } from '../../../model/schema/common.ts';
 import type { EventDocument } from '../../../model/schema/event.ts';
 import type { DesiredDocument, PinSetStatus, RolloutDocument } from '../../../model/schema/pinset.ts';
 import { Mirror } from '../../mirror.ts';
+import { PinSetHistory } from './history.ts';
 import { isMine, type Kept, keepTo } from './keep-to.ts';
 import { StatusWriter } from './status-writer.ts';
 
@@ -45,6 +46,7 @@ export class PinSetReconciler {
   readonly #desired: Mirror;
   readonly #rollouts: Mirror;
   readonly #status: StatusWriter;
+  readonly #history: PinSetHistory;
   readonly #stopping = new AbortController();
   readonly #statuses = new Map<string, PinSetStatus>();
   readonly #kept = new Map<string, Kept>();
@@ -59,6 +61,7 @@ export class PinSetReconciler {
     this.#desired = new Mirror({ ...options, prefix: clusterPrefix('desired'), onChange });
     this.#rollouts = new Mirror({ ...options, prefix: clusterPrefix('rollout'), onChange });
     this.#status = new StatusWriter({ ...options, onChange });
+    this.#history = new PinSetHistory(options);
   }
 
   /** What each applied set came to when it was looked after last. */
@@ -139,6 +142,7 @@ export class PinSetReconciler {
         await this.#lookAfter(set, byName.get(set.name));
       }
       await this.#status.write(this.#statuses);
+      if (this.#isHeard) this.#history.hear(desired, documentsOf(this.#rollouts, parseRollout));
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#options.log.error('pin sets could not be looked after; it is tried again', {

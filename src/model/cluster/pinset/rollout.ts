@@ -63,14 +63,15 @@ export function failuresOf(rollout: RolloutDocument, facts: RolloutFacts): reado
 
 function advance(begun: RolloutDocument, facts: RolloutFacts): Next {
   const { desired } = facts;
-  const { generation, started_at } = begun;
+  const { generation, started_at, resumed_by } = begun;
+  const resumed = resumed_by === undefined ? {} : { resumed_by };
   const needsNoGate = desired.deleted === true || desired.spec.mode === 'observe';
   const placed = place(begun, facts);
   const waitsFor = needsNoGate ? undefined : whatItWaitsFor(facts, placed);
   const isOver =
     needsNoGate || (waitsFor === undefined && !placed.some(({ standing }) => isPending(standing)));
   if (begun.state === 'done' || (isOver && begun.paused_by === undefined))
-    return { generation, state: 'done', open: [], started_at };
+    return { generation, state: 'done', open: [], ...resumed, started_at };
 
   const named = (wanted: (one: Placed) => boolean): string[] =>
     placed.filter(wanted).map(({ node }) => node.name);
@@ -92,6 +93,7 @@ function advance(begun: RolloutDocument, facts: RolloutFacts): Next {
     open: opened,
     ...(said === undefined ? {} : { reason: said }),
     ...(begun.paused_by === undefined ? {} : { paused_by: begun.paused_by }),
+    ...resumed,
     ...(tolerated.length === 0 ? {} : { tolerated }),
     ...(settling.length === 0 ? {} : { settling }),
     started_at,
