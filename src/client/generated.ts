@@ -1854,7 +1854,7 @@ export interface components {
             time: string;
             node: string;
             boot_id: string;
-            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "pin.quarantined" | "pin.restored" | "pin.discarded" | "object.appeared" | "object.gone" | "link.dead" | "map.near_full" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "claim.made" | "claim.renewed" | "claim.released" | "claim.expired" | "finding.opened" | "finding.resolved" | "webhook.disabled";
+            type: "pin.created" | "pin.removed" | "pin.replaced" | "pin.renamed" | "pin.changed" | "pin.quarantined" | "pin.restored" | "pin.discarded" | "object.appeared" | "object.gone" | "link.dead" | "map.near_full" | "entry.changed" | "map.frozen" | "node.started" | "node.stopped" | "mount.appeared" | "mount.gone" | "claim.made" | "claim.renewed" | "claim.released" | "claim.expired" | "finding.opened" | "finding.resolved" | "webhook.disabled" | "pinset.created" | "pinset.updated" | "pinset.deleted" | "pinset.paused" | "pinset.resumed" | "pinset.rolled_out";
             subject: {
                 mount?: string;
                 path?: string;
@@ -1877,7 +1877,7 @@ export interface components {
             operation_id?: string;
         };
         Finding: {
-            rule: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+            rule: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
             severity: "info" | "warning" | "critical";
             subject: {
                 kind?: "map" | "program" | "link" | "btf";
@@ -1914,7 +1914,7 @@ export interface components {
             observed_at: string;
         };
         FindingRule: {
-            rule: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+            rule: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
             title: string;
             severities: ("info" | "warning" | "critical")[];
             meaning: string;
@@ -3597,6 +3597,8 @@ export interface components {
             /** @description why it is paused */
             reason?: string;
             paused_by?: string;
+            /** @description who had it go on last */
+            resumed_by?: string;
             /** @description failures a person went on over */
             tolerated?: string[];
             /** Format: date-time */
@@ -4738,7 +4740,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 kind?: "map" | "program" | "link" | "btf";
             };
             header?: never;
@@ -4800,7 +4802,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
             };
             header?: never;
             path?: never;
@@ -5684,7 +5686,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
             };
             header?: never;
             path?: never;
@@ -5851,7 +5853,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
             };
             header?: never;
             path?: never;
@@ -5964,7 +5966,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
             };
             header?: never;
             path?: never;
@@ -6632,7 +6634,7 @@ export interface operations {
                 prefix?: string;
                 /** @description the same as base64url of bytes that are not UTF-8 */
                 prefix_bytes?: string;
-                rule?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                rule?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 severity?: "info" | "warning" | "critical";
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
@@ -7413,7 +7415,7 @@ export interface operations {
                 prefix?: string;
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
-                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, link.dead, map.near_full, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled; several separated by commas */
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, link.dead, map.near_full, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled, pinset.created, pinset.updated, pinset.deleted, pinset.paused, pinset.resumed, pinset.rolled_out; several separated by commas */
                 type?: string;
                 actor?: string;
             };
@@ -7803,7 +7805,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 kind?: "map" | "program" | "link" | "btf";
                 /** @description of this node only; may be repeated */
                 node?: string | string[];
@@ -7877,7 +7879,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 /** @description of this node only; may be repeated */
                 node?: string | string[];
                 /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
@@ -7950,7 +7952,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 /** @description of this node only; may be repeated */
                 node?: string | string[];
                 /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
@@ -8023,7 +8025,7 @@ export interface operations {
                 pinned?: boolean;
                 /** @description held with descriptors or mappings by processes: pid:812, comm:bird, unit:bird.service, container:ID (12 digits or more), pod:UID */
                 held_by?: string;
-                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                finding?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 /** @description of this node only; may be repeated */
                 node?: string | string[];
                 /** @description of nodes with these labels: `role=edge,zone!=b,ssd,!gpu` */
@@ -8092,7 +8094,7 @@ export interface operations {
                 prefix?: string;
                 /** @description the same as base64url of bytes that are not UTF-8 */
                 prefix_bytes?: string;
-                rule?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process";
+                rule?: "orphan_pin" | "dead_link" | "hidden_holder" | "link_single_pin" | "prog_array_single_user" | "program_outdated" | "ringbuf_one_sided" | "map_near_full" | "program_duplicated" | "memory_budget" | "bpffs_writable" | "bpffs_shadowed" | "map_not_frozen" | "single_process" | "orphan_circle";
                 severity?: "info" | "warning" | "critical";
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
@@ -8171,7 +8173,7 @@ export interface operations {
                 prefix?: string;
                 kind?: "map" | "program" | "link" | "btf";
                 id?: number;
-                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, link.dead, map.near_full, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled; several separated by commas */
+                /** @description of pin.created, pin.removed, pin.replaced, pin.renamed, pin.changed, pin.quarantined, pin.restored, pin.discarded, object.appeared, object.gone, link.dead, map.near_full, entry.changed, map.frozen, node.started, node.stopped, mount.appeared, mount.gone, claim.made, claim.renewed, claim.released, claim.expired, finding.opened, finding.resolved, webhook.disabled, pinset.created, pinset.updated, pinset.deleted, pinset.paused, pinset.resumed, pinset.rolled_out; several separated by commas */
                 type?: string;
                 actor?: string;
                 /** @description of this node only; may be repeated */
