@@ -7,6 +7,7 @@ import { webhookSchema } from './migration-0006.ts';
 import { clusterSchema } from './migration-0007.ts';
 import { pinSetSchema } from './migration-0008.ts';
 import { unheldSchema } from './migration-0009.ts';
+import { plainChecksSchema } from './migration-0010.ts';
 
 /** One step of the schema; `PRAGMA user_version` is the number of the last one done. */
 export interface Migration {
@@ -28,6 +29,7 @@ export const migrations: readonly Migration[] = [
   { version: 7, sql: clusterSchema },
   { version: 8, sql: pinSetSchema },
   { version: 9, sql: unheldSchema },
+  { version: 10, sql: plainChecksSchema },
 ];
 
 /** The version this program reads and writes. */

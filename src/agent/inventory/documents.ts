@@ -21,10 +21,14 @@ export function timeText(nanoseconds: bigint): string {
   return new Date(Number(nanoseconds / 1_000_000n)).toISOString();
 }
 
-/** A pin as the API shows it; `claims` are the owners who need it, as text. */
+/**
+ * A pin as the API shows it; `claims` are the owners who need it, as text, and `firstSeen` since when its
+ * inode has been known, where that is.
+ */
 export function pinDocument(
   pin: PinState & { readonly firstSeen?: string },
   claims: readonly string[] = [],
+  firstSeen: string | undefined = pin.firstSeen,
 ): PinDocument {
   const { inode, object, annotations } = pin;
   return {
@@ -45,7 +49,7 @@ export function pinDocument(
     owner: annotations.owner,
     managed: annotations.managed,
     claims: [...claims],
-    ...(pin.firstSeen === undefined ? {} : { first_seen: pin.firstSeen }),
+    ...(firstSeen === undefined ? {} : { first_seen: firstSeen }),
     etag: etagOfPin(pin),
   };
 }

@@ -100,11 +100,11 @@ export class ChangeRecorder implements ChangeSink {
     const shown = this.#shown.get(pin);
     if (shown !== undefined) return shown;
     const firstSeen = this.#inventory.namesOfInode(pin)[0]?.firstSeen;
-    return this.#document(firstSeen === undefined ? pin : { ...pin, firstSeen });
+    return this.#document(pin, firstSeen);
   }
 
-  #document(pin: PinState & { readonly firstSeen?: string }): PinDocument {
-    return pinDocument(pin, ownersOf(this.#claims, pin));
+  #document(pin: PinState, firstSeen: string | undefined): PinDocument {
+    return pinDocument(pin, ownersOf(this.#claims, pin), firstSeen);
   }
 
   record(operations: readonly OperationChanges[]): () => void {
@@ -174,28 +174,29 @@ export class ChangeRecorder implements ChangeSink {
       const record = recordOf(change.after, this.#firstSeen(change) ?? at, at);
       names.set(keyOf(change.after), { pin: change.after, record });
     }
-    const there = [...names.values()].flatMap(({ record }) => record ?? []);
-    const others = [...names.values()].flatMap(({ pin, record }) =>
-      record === undefined || pin.inode.links < 2 ? [] : this.#otherRecords(pin, record, names),
-    );
-    const gone = [...names.values()].filter(({ record }) => record === undefined);
-    const rows = gone.map(({ pin }) => ({ instance: pin.instance, path: pin.path }));
-    this.#store.pins.markGone([...rows, ...[...names.values()].flatMap(({ pin }) => this.#oldRow(pin))], at);
-    this.#store.pins.put([...there, ...others]);
+    const gone: RowName[] = [];
+    const there: PinRecord[] = [];
+    for (const { pin, record } of names.values()) {
+      if (record === undefined) gone.push(pin);
+      else there.push(record);
+    }
+    for (const { pin, record } of names.values()) {
+      const former = this.#oldRow(pin);
+      if (former !== undefined) gone.push(former);
+      if (record !== undefined && pin.inode.links > 1) there.push(...this.#otherRecords(pin, record, names));
+    }
+    this.#store.pins.markGone(gone, at);
+    this.#store.pins.put(there);
   }
 
   /**
    * The row a name has under its instance's former name: the marker appears with the first operation. Where
    * that operation is finished after a restart, nothing is observed yet, and only the row knows.
    */
-  #oldRow({
-    mount,
-    path,
-    instance,
-  }: PinState): readonly { readonly instance: string; readonly path: string }[] {
+  #oldRow({ mount, path, instance }: PinState): RowName | undefined {
     const known = this.#inventory.findMount(mount)?.findPin(path);
     const former = known?.instance ?? unmarked(instance);
-    return former === instance ? [] : [{ instance: former, path }];
+    return former === instance ? undefined : { instance: former, path };
   }
 
   #otherRecords(
@@ -259,27 +260,41 @@ export class ChangeRecorder implements ChangeSink {
     if (change.type === 'created') return this.#inventory.namesOfInode(change.after)[0]?.firstSeen;
     if (change.type === 'replaced') return this.#inventory.namesOfInode(change.after)[0]?.firstSeen;
     const { before } = change;
-    return isEntry(before) ? before.firstSeen : this.#inventory.namesOfInode(before)[0]?.firstSeen;
+    return seenSince(before) ?? this.#inventory.namesOfInode(before)[0]?.firstSeen;
   }
 
   #eventOf({ change, vacated }: SettledChange, origin: Origin): NewEvent {
     const pin = change.type === 'removed' ? change.before : change.after;
-    const from = vacated === undefined ? {} : { renamed_from: pathMembers(vacated.path) };
     const firstSeen = this.#firstSeen(change) ?? origin.at;
-    const after = 'after' in change ? this.#document({ ...change.after, firstSeen }) : undefined;
+    const after = 'after' in change ? this.#document(change.after, firstSeen) : undefined;
     if (after !== undefined) this.#shown.set(pin, after);
-    return {
+    const event: NewEvent = {
       time: origin.at,
       type: eventTypeOf(change),
       subject: pinSubject(pin),
-      before: 'before' in change ? this.#document({ firstSeen, ...change.before }) : null,
-      after: after === undefined ? null : { ...after, ...from },
+      before:
+        'before' in change ? this.#document(change.before, seenSince(change.before) ?? firstSeen) : null,
+      after: after === undefined ? null : afterFrom(after, vacated),
       actor: origin.actor,
-      ...(origin.unit === undefined ? {} : { unit: origin.unit }),
-      ...(origin.operationId === undefined ? {} : { operation_id: origin.operationId }),
     };
+    if (origin.unit !== undefined) event.unit = origin.unit;
+    if (origin.operationId !== undefined) event.operation_id = origin.operationId;
+    return event;
   }
 }
+
+/** The new document, with the name that the pin has left for its own. */
+function afterFrom(after: PinDocument, vacated: PinState | undefined): NewEvent['after'] {
+  return vacated === undefined ? after : { ...after, renamed_from: pathMembers(vacated.path) };
+}
+
+/** Since when a pin has been known that comes from the inventory. */
+function seenSince(pin: PinState): string | undefined {
+  return isEntry(pin) ? pin.firstSeen : undefined;
+}
+
+/** Which row a name has. */
+type RowName = Pick<PinState, 'instance' | 'path'>;
 
 function isEntry(pin: PinState): pin is PinEntry {
   return 'firstSeen' in pin;

@@ -71,7 +71,8 @@ export class Work {
 
   /** The names that it lets go, or has. */
   losing(): readonly Losing[] {
-    return [...losingOf(this.operation.moves), ...this.#closed];
+    const losing = losingOf(this.operation.moves);
+    return this.#closed.length === 0 ? losing : [...losing, ...this.#closed];
   }
 
   ready(): void {
@@ -82,11 +83,17 @@ export class Work {
   /** Writes the intent. */
   begin(): void {
     const { environment, site, intent } = this.operation;
+    // Written out: every change makes one, and spreading costs as much as writing the row.
     environment.store.journal.begin({
-      ...intent,
+      operationId: intent.operationId,
+      kind: intent.kind,
       bootId: environment.kernel.facts.bootId,
       instance: site.instance,
       startedAt: environment.clock.now().toISOString(),
+      actor: intent.actor,
+      requestId: intent.requestId,
+      subject: intent.subject,
+      accepted: intent.accepted,
       plan: this.#plan('open'),
     });
   }
@@ -167,9 +174,10 @@ export class Work {
 
   /** How it ended. */
   end(): Ended {
+    if (this.#ended !== undefined) return this.#ended;
     const { intent, moves, releases } = this.operation;
-    const settlement = { intent, outcome: 'applied', detail: null, releases } as const;
-    return this.#ended ?? { settlement: { ...settlement, changes: changesOf(moves) }, error: undefined };
+    const changes = changesOf(moves);
+    return { settlement: { intent, outcome: 'applied', detail: null, changes, releases }, error: undefined };
   }
 
   settled(): void {
@@ -216,8 +224,8 @@ export class Work {
 
   #plan(phase: Phase): Plan {
     const { site, moves, releases } = this.operation;
-    const items = moves.map((move) => move.item());
-    return { version: 1, mount: site.mount, phase, items, ...(releases === undefined ? {} : { releases }) };
+    const plan: Plan = { version: 1, mount: site.mount, phase, items: moves.map((move) => move.item()) };
+    return releases === undefined ? plan : { ...plan, releases };
   }
 }
 

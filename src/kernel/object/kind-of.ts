@@ -14,11 +14,14 @@ const kinds: Readonly<Record<string, ObjectKind>> = {
   'anon_inode:btf': 'btf',
 };
 
+/** More than any of them has, so that none that begins like one is taken for it. */
+const nameBytesMax = 64;
+
 /**
  * The kind of object a descriptor is on; undefined where it is on none.
  *
  * BPF_OBJ_GET_INFO_BY_FD would not tell: the info structures of all kinds begin alike.
  */
 export function kindOf(fd: Fd): ObjectKind | undefined {
-  return kinds[nameOfOpen(fd)];
+  return kinds[nameOfOpen(fd, nameBytesMax)];
 }

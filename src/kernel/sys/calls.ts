@@ -271,13 +271,17 @@ export class Calls {
   }
 }
 
-/** What /proc says a descriptor is on: readlinkat(2) of its entry, a third of what readlinkSync takes. */
-export function nameOfOpen(fd: Fd): string {
-  return readLink(AT_FDCWD, fd.procPath);
+/**
+ * What /proc says a descriptor is on: readlinkat(2) of its entry, a third of what readlinkSync takes.
+ *
+ * @param bytesMax - the kernel cuts what is longer; so little comes out of Node's pool of memory
+ */
+export function nameOfOpen(fd: Fd, bytesMax = 4096): string {
+  return readLink(AT_FDCWD, fd.procPath, bytesMax);
 }
 
-function readLink(directory: number, name: string): string {
-  const target = Buffer.allocUnsafe(4096);
+function readLink(directory: number, name: string, bytesMax = 4096): string {
+  const target = Buffer.allocUnsafe(bytesMax);
   const length = check('readlinkat', raw.readlinkat(directory, cString(name), target, target.length));
   return target.toString('latin1', 0, length);
 }
