@@ -18,13 +18,16 @@ import {
   unpinRequest,
 } from '../../../src/agent/operation/request.ts';
 import { discardRequest, restoreRequest } from '../../../src/agent/quarantine/plan-quarantine.ts';
+import { stillOf } from '../../../src/agent/quarantine/unwanted.ts';
 import { recover } from '../../../src/agent/recovery/recover.ts';
 import { openKernel } from '../../../src/kernel/open-kernel.ts';
+import { isPinfoldError } from '../../../src/model/error.ts';
 import type { Hazard } from '../../../src/model/hazard.ts';
 import type { BatchOperation, PinPatch, PinRequest } from '../../../src/model/schema/request.ts';
 import type { StepName } from '../../../src/model/step.ts';
 import { asking, environmentOf, openStateIn, path } from '../../kernel/changes-fixture.ts';
 import { anyAge, quarantining, seen } from '../../kernel/quarantine-fixture.ts';
+import { until } from '../../support/until.ts';
 
 /** A change as it travels to the process. */
 export type Change =
@@ -86,14 +89,19 @@ function keptRequest(environment: OperationEnvironment, change: KeptChange, aske
   return discardRequest(record, isOwn ? terms : undefined, { mount: undefined, context });
 }
 
-/** Carries changes out together, and throws what the first failed with. */
-function apply(environment: OperationEnvironment, changes: readonly (Change | KeptChange)[]): void {
+/**
+ * Carries changes out together, and throws what the first failed with. False where it was that somebody holds
+ * what nobody may hold: whoever only looks in passing is gone the next time.
+ */
+function apply(environment: OperationEnvironment, changes: readonly (Change | KeptChange)[]): boolean {
   const requests = changes.map((change) => requestOf(environment, change));
   const failed = carryOut(environment, requests).find((done) => 'error' in done);
-  if (failed !== undefined && 'error' in failed) throw failed.error;
+  if (failed === undefined || !('error' in failed)) return true;
+  if (isPinfoldError(failed.error, 'conflict') && stillOf(failed.error) === 'held') return false;
+  throw failed.error;
 }
 
-function main(orders: Orders): void {
+async function main(orders: Orders): Promise<void> {
   let passed = 0;
   let visible = 0;
   const onStep = (step: StepName): void => {
@@ -103,11 +111,12 @@ function main(orders: Orders): void {
   const kernel = openKernel();
   const store = openStateIn(orders.stateDir, kernel);
   const environment = environmentOf({ kernel, store, bpffs: { path: orders.bpffs }, onStep });
-  if (orders.changes === undefined) recover(environment);
-  else apply(environment, orders.changes);
+  const { changes } = orders;
+  if (changes === undefined) recover(environment);
+  else await until('nobody looks at it', () => apply(environment, changes));
   store.close();
   kernel[Symbol.dispose]();
 }
 
 const [, file = '', orders] = process.argv;
-if (orders !== undefined && import.meta.filename === file) main(JSON.parse(orders));
+if (orders !== undefined && import.meta.filename === file) await main(JSON.parse(orders));
