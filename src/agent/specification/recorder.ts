@@ -27,12 +27,6 @@ export interface SpecificationRecorderParts {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** So many new maps are looked at one by one, a tenth of a look at all each. */
-const singlyMax = 8;
-
-/** What maps were made with, by id; what is not in it went away. */
-type DetailsById = Pick<ReadonlyMap<number, MapDetails>, 'get'>;
-
 /** Stands for bytes that are stored beside the document. */
 const elsewhere = new Uint8Array(0);
 
@@ -124,9 +118,10 @@ export class SpecificationRecorder {
     const pace = new Pace(this.#parts.clock);
     const gatherer = new Gatherer(this.#parts, limits.specificationPartBytesMax);
     await pace.rest();
+    let details = this.#readDetails();
     while (this.#waiting.size > 0 && !this.#isStopping) {
       const chunk = this.#take();
-      const details = this.#detailsFor(chunk);
+      if (chunk.some((key) => isOfNewMap(key, details))) details = this.#readDetails();
       try {
         const records: SpecificationRecord[] = [];
         for (const key of chunk) {
@@ -143,19 +138,6 @@ export class SpecificationRecorder {
     }
   }
 
-  /**
-   * What the last look at all maps told of these. Where a few are younger, only those are looked at, where
-   * many are, all once more.
-   */
-  #detailsFor(keys: readonly string[]): DetailsById {
-    const { mapDetails } = this.#parts.kernel;
-    const known = this.#details;
-    if (mapDetails.unavailable !== undefined || known === undefined) return this.#readDetails();
-    const newMaps = keys.map(mapIdOf).filter((id) => id !== undefined && !known.has(id));
-    if (newMaps.length > singlyMax) return this.#readDetails();
-    return { get: (id) => known.get(id) ?? mapDetails.readOne(id) };
-  }
-
   /** Those to be stored next; what is wanted again meanwhile is stored again. */
   #take(): readonly string[] {
     const chunk: string[] = [];
@@ -170,7 +152,7 @@ export class SpecificationRecorder {
   async #recordOf(
     key: string,
     gatherer: Gatherer,
-    details: DetailsById,
+    details: ReadonlyMap<number, MapDetails>,
   ): Promise<SpecificationRecord | undefined> {
     const [kind = '', id = ''] = key.split(':');
     const known = specifiedKinds.find((each) => each === kind);
@@ -194,7 +176,7 @@ export class SpecificationRecorder {
   async #specify(
     { info, fingerprint }: ObjectEntry,
     gatherer: Gatherer,
-    { details, origin }: { readonly details: DetailsById; readonly origin: Origin },
+    { details, origin }: { readonly details: ReadonlyMap<number, MapDetails>; readonly origin: Origin },
   ): Promise<ReturnType<typeof toStored> | undefined> {
     if (info.kind === 'map') {
       const missing = this.#parts.kernel.mapDetails.unavailable ?? 'it went away before it could be read';
@@ -221,9 +203,9 @@ export class SpecificationRecorder {
   }
 }
 
-/** The id of a map in a key of what waits; undefined for a program. */
-function mapIdOf(key: string): number | undefined {
-  return key.startsWith('map:') ? Number(key.slice('map:'.length)) : undefined;
+/** A map that is younger than the details, which are read once for many. */
+function isOfNewMap(key: string, details: ReadonlyMap<number, MapDetails>): boolean {
+  return key.startsWith('map:') && !details.has(Number(key.slice('map:'.length)));
 }
 
 function bytesOf(btf: MapFacts['btf']): Uint8Array | undefined {

@@ -11,14 +11,11 @@ const PROG_ARRAY = 3;
 export const whyUnopened =
   'no process and no pin holds this prog_array, and the kernel may keep it for ever where that is done';
 
-/** So many new maps are asked for one by one, a tenth of a whole pass each, before all are read once. */
-const singlyMax = 8;
-
 /** Knows which maps must not be opened by their ids. */
 export interface UnusedTables {
   /**
    * What there is to know of a prog_array without user references; undefined for every other map. A few
-   * microseconds for most maps; for a prog_array, and for a map never asked about before, all are gone through.
+   * microseconds for most maps, one pass over all for a prog_array and for a map never asked about before.
    */
   find(id: number): ShownMap | undefined;
 }
@@ -33,8 +30,6 @@ export class KernelUnusedTables implements UnusedTables {
   readonly #shown: DetailReader<ShownMap>;
   /** The last pass: a map's type never changes, and ids are given out in a circle of 2^31. */
   #last: RecordMap<ShownMap> | undefined;
-  /** Types of maps that have come since, by id. */
-  readonly #since = new Map<number, number>();
 
   constructor(shown: DetailReader<ShownMap>) {
     this.#shown = shown;
@@ -47,16 +42,10 @@ export class KernelUnusedTables implements UnusedTables {
   }
 
   #typeOf(id: number): number | undefined {
-    const known = this.#last?.get(id)?.type ?? this.#since.get(id);
-    if (known !== undefined) return known;
-    if (!isThere(id)) return undefined;
-    if (this.#since.size < singlyMax) {
-      const map = this.#shown.readOne(id);
-      if (map !== undefined) this.#since.set(id, map.type);
-      return map?.type;
-    }
+    const known = this.#last?.get(id);
+    if (known !== undefined) return known.type;
     // One pass tells of all that came since the last; what is gone meanwhile is not worth another.
-    this.#since.clear();
+    if (!isThere(id)) return undefined;
     this.#last = this.#shown.readAll().objects;
     return this.#last.get(id)?.type;
   }
