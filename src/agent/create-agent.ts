@@ -32,6 +32,7 @@ import { makeObserver, type ObservedParts } from './make-observer.ts';
 import { Heap, heapTools } from './observer/heap.ts';
 import { KnownMounts } from './observer/known-mounts.ts';
 import { MountTable } from './observer/mount-table.ts';
+import type { PassKind } from './observer/observer.ts';
 import { startRetention } from './observer/retention.ts';
 import { type Rhythm, Schedule, usualRhythm } from './observer/schedule.ts';
 import { PinChanges } from './operation/changes.ts';
@@ -91,7 +92,7 @@ export interface StartedAgent {
 export function createAgent(given: AgentOptions): StartedAgent {
   const holds = new DumpHolds();
   const options = withoutDumps(given, holds);
-  const { kernel, store, clock, node } = options;
+  const { kernel, store, clock, node, gc: settings, onFailure } = options;
   const progress = { observedAt: () => observed.observer.observedAt, totals: () => schedule.totals() };
   const parts = makeShared(options, { ...progress, findings: () => findings, collection: () => collection });
   const { inventory, known, recorder, claims, selected, statistics, announce } = parts;
@@ -109,18 +110,16 @@ export function createAgent(given: AgentOptions): StartedAgent {
       await observed.observer.pass(kind);
       specified?.afterPass(kind !== 'quick');
       if (kind !== 'quick') recovery.tryAgain();
-      claims.expire();
-      if (kind !== 'quick') abandoned.afterPass();
+      endClaims(kind);
       await findings.afterPass(kind);
       await selected.afterPass();
       if (kind !== 'quick') await heap.look();
       collection.afterPass();
     },
-    onFailure: options.onFailure,
+    onFailure,
   });
   const observe = () => schedule.refresh();
-  const hooking = { book: claims, processes: kernel.processes };
-  const abandoned = new Abandoned({ ...hooking, clock });
+  const endClaims = openClaimEnds(parts);
   const specified = openSpecified(parts);
   const counting = { kernel, clock, inventory, whyNoCounters: whyNoCounters(kernel, node.isPinsOnly), known };
   const holders = new AgentHolderReads({ ...counting, isPinsOnly: node.isPinsOnly, primaryMount });
@@ -132,7 +131,6 @@ export function createAgent(given: AgentOptions): StartedAgent {
   const notReady = () => (observedAt() === undefined ? 'The first observation is under way.' : undefined);
   const { pool, contents } = openContents(live, { options, holds });
   const changes = new PinChanges(environment, () => recovery.trySettling());
-  const { gc: settings, onFailure } = options;
   const collection = openCollection({ ...parts, environment, changes, settings, observe, onFailure });
   const editing = openEdits({ environment, changes, holds, announce });
   const waits = openWaits(parts, { reads, holders, primaryMount });
@@ -147,7 +145,7 @@ export function createAgent(given: AgentOptions): StartedAgent {
     ...editing.parts,
     pinsets: openPinSetMeans({ environment, changes, holds }),
     waits,
-    hooks: new AgentHooks({ ...hooking, waits, claims: claiming, monotonicMs: () => clock.monotonicMs() }),
+    hooks: new AgentHooks({ kernel, clock, waits, claims: claiming, book: claims }),
     claims: claiming,
     gc: collection.gc,
     quarantine: collection.quarantine,
@@ -159,6 +157,15 @@ export function createAgent(given: AgentOptions): StartedAgent {
   return {
     agent,
     ...makeLife({ options, recovery, schedule, observed, pool, editing, specified, findings, collection }),
+  };
+}
+
+/** Ends claims that nobody released: their leases are over, or their containers are. */
+function openClaimEnds({ options, claims }: SharedParts): (kind: PassKind) => void {
+  const abandoned = new Abandoned({ kernel: options.kernel, clock: options.clock, book: claims });
+  return (kind) => {
+    claims.expire();
+    if (kind !== 'quick') abandoned.afterPass();
   };
 }
 

@@ -206,8 +206,8 @@ test(`an agent killed ${kills} times under 50 clients and foreign hands leaves a
     );
   }
   const { acknowledged, cutOff } = clients;
-  const told = `${last} events, ${acknowledged.length} acknowledged, ${cutOff} cut off, ${staged.length} kept`;
-  t.diagnostic(`${kills} kills, ${told}`);
+  const told = `${acknowledged.length} acknowledged, ${cutOff} cut off, ${staged.length} kept`;
+  t.diagnostic(`${kills} kills, ${last} events, ${told}`);
   assert.ok(acknowledged.length > kills, 'clients were at work');
   await back.running.stop();
   assert.deepEqual(verifyHistory(stateDir), { verified: last + 1, unchained: 0 });

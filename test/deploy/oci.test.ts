@@ -100,7 +100,7 @@ test('a container whose runtime is killed with it has no claim a minute later', 
   });
 });
 
-test('a second container of the same id, of another root, is refused and takes nothing from the first', async () => {
+test('a second container of one id, of another root, is refused and takes nothing away', async () => {
   const id = `pf-twin-${process.pid}`;
   createMap(at('twin'), { name: 'pf_oci' });
   const wanted = options({ 'pinfold/claim': 'twin' });

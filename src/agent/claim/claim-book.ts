@@ -36,7 +36,8 @@ export interface ClaimCounts {
  * All claims of the node, in memory and in the store; rows, events and memory move together.
  *
  * Made before recovery, because an interrupted release ends with it. Leases are resumed then: nobody could
- * renew while there was no agent. Claims that hooks made for workloads of another boot end: those ended with it.
+ * renew while there was no agent. Claims that hooks made for workloads of another boot end: those ended with
+ * it.
  */
 export class ClaimBook implements OperationClaims {
   readonly #parts: ClaimBookParts;

@@ -1,4 +1,4 @@
-import type { Processes } from '../../kernel/proc/processes.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import type { Clock } from '../../model/clock.ts';
 import { boundProcessOf } from '../../model/hook/workload-claim.ts';
 import { limits } from '../../model/limits.ts';
@@ -7,7 +7,7 @@ import type { ClaimBook } from '../claim/claim-book.ts';
 /** What abandoned claims are found with. */
 export interface AbandonedParts {
   readonly book: Pick<ClaimBook, 'list' | 'endByItself'>;
-  readonly processes: Processes;
+  readonly kernel: Pick<Kernel, 'processes'>;
   readonly clock: Clock;
 }
 
@@ -24,9 +24,14 @@ export class Abandoned {
     this.#parts = parts;
   }
 
-  /** Takes one read of /proc for each claim of a container. @throws PinfoldError storage_full, storage_failed */
+  /**
+   * Takes one read of /proc for each claim of a container.
+   *
+   * @throws PinfoldError storage_full, storage_failed
+   */
   afterPass(): void {
-    const { book, processes, clock } = this.#parts;
+    const { book, clock } = this.#parts;
+    const { processes } = this.#parts.kernel;
     const nowMs = clock.bootMs();
     const gone = book.list().filter((claim) => {
       const process = boundProcessOf(claim);

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Processes } from '../../kernel/proc/processes.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import type { Claim } from '../../model/claim/claim.ts';
 import { parseOwner } from '../../model/claim/owner.ts';
+import type { Clock } from '../../model/clock.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { Workload } from '../../model/hook/oci-state.ts';
 import { type BoundProcess, boundProcessOf, labelsOfProcess } from '../../model/hook/workload-claim.ts';
@@ -16,8 +17,8 @@ export interface HookParts {
   readonly waits: Waits;
   readonly claims: Claims;
   readonly book: Pick<ClaimBook, 'find' | 'list'>;
-  readonly processes: Processes;
-  readonly monotonicMs: () => number;
+  readonly kernel: Pick<Kernel, 'processes'>;
+  readonly clock: Clock;
 }
 
 /** Who asks, and for how long at most. */
@@ -87,9 +88,9 @@ export class AgentHooks implements Hooks {
 
   async end(owner: string, change: ChangeContext): Promise<void> {
     const process = boundProcessOf(this.#parts.book.find(owner));
-    const untilMs = this.#parts.monotonicMs() + limits.hookDyingMs;
+    const untilMs = this.#parts.clock.monotonicMs() + limits.hookDyingMs;
     while (process !== undefined && !this.#hasEnded(process)) {
-      if (this.#parts.monotonicMs() > untilMs) throw isAnothers(owner, process);
+      if (this.#parts.clock.monotonicMs() > untilMs) throw isAnothers(owner, process);
       await pause(dyingEveryMs);
     }
     await this.#release(owner, change);
@@ -116,7 +117,7 @@ export class AgentHooks implements Hooks {
    * in our pid namespace, which the kernel says of a peer on the unix socket.
    */
   #processOf({ pid }: Workload, { change }: HookContext): BoundProcess | undefined {
-    const { processes } = this.#parts;
+    const { processes } = this.#parts.kernel;
     const asking = change.caller.pid;
     if (pid === undefined || asking === undefined || !processes.countsAsWe(asking)) return undefined;
     const startTicks = processes.startOf(pid);
@@ -124,7 +125,7 @@ export class AgentHooks implements Hooks {
   }
 
   #hasEnded({ pid, startTicks }: BoundProcess): boolean {
-    return this.#parts.processes.startOf(pid) !== startTicks;
+    return this.#parts.kernel.processes.startOf(pid) !== startTicks;
   }
 
   /**
@@ -176,15 +177,15 @@ export class AgentHooks implements Hooks {
 
   /** Looks at all of them again after each time it had to wait for one. */
   async #untilThere(workload: Workload, context: HookContext): Promise<void> {
-    const { monotonicMs } = this.#parts;
+    const { clock } = this.#parts;
     const { signal } = context;
     const timeoutMs = patienceOf(workload, context);
-    const deadline = monotonicMs() + timeoutMs;
+    const deadline = clock.monotonicMs() + timeoutMs;
     for (let hasWaited = true; hasWaited; ) {
       hasWaited = false;
       for (const path of workload.wish.needs) {
         if (await this.#isThere(path, 0, signal)) continue;
-        const leftMs = Math.max(0, Math.round(deadline - monotonicMs()));
+        const leftMs = Math.max(0, Math.round(deadline - clock.monotonicMs()));
         if (leftMs === 0 || !(await this.#isThere(path, leftMs, signal))) throw notThere(path, timeoutMs);
         hasWaited = true;
       }

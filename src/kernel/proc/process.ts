@@ -31,7 +31,8 @@ export function findProcess(pid: number): ProcessFacts | undefined {
 }
 
 /**
- * Name, start and state from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its own.
+ * Name, start and state from /proc/PID/stat. The name is in brackets and may have brackets and spaces of its
+ * own.
  */
 export function parseStat(
   stat: string | undefined,

@@ -64,7 +64,8 @@ const ruleById: Readonly<Record<GcRule, Rule>> = { orphan_pin: orphanPin, dead_l
 
 /**
  * Decides which pins may go: those a rule objects to, below the prefix, whose object nothing but pins of this
- * same plan holds, nor has held for the minimum age. All pins of an object go, or none of them. Pure; takes time in proportion to the world.
+ * same plan holds, nor has held for the minimum age. All pins of an object go, or none of them. Pure; takes
+ * time in proportion to the world.
  */
 export function planGc(gc: GcWorld, question: GcQuestion): GcPlan {
   const lines: GcLine[] = [];
