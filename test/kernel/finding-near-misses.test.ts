@@ -63,6 +63,26 @@ const nearMisses: Readonly<Record<RuleId, NearMiss>> = {
       await finds(at, 'orphan_pin', { among: [id], found: [id] });
     },
   },
+  orphan_circle: {
+    almost: 'a tail-call table and a program in it that use each other, one of them open in a process',
+    run: async () => {
+      await using at = await findingAgent();
+      const { path } = at.bpffs;
+      using maker = await hold(
+        'map:prog_array:4:4:4:pf_circle:0',
+        `pin:0:${path}/table`,
+        'prog:xdp:pf_circle:0',
+        `pin:1:${path}/program`,
+        'put:0:1:1',
+      );
+      const among = idsOf(maker.objects);
+      using reader = await hold(`get:${path}/program`);
+      await maker.release();
+      await finds(at, 'orphan_circle', { among, found: [] });
+      await reader.release();
+      await finds(at, 'orphan_circle', { among, found: among.slice(0, 1) });
+    },
+  },
   dead_link: {
     almost: 'links to a device that has another name now, and to a namespace that something still holds',
     run: async () => {

@@ -97,6 +97,50 @@ test('orphan_pin: age counts from when nothing else held it, however old the pin
   await at.untilFound('orphan_pin', [id], []);
 });
 
+test('orphan_circle: a table and a program that use each other; not where it runs, nor a line', async () => {
+  const clock = movedClock();
+  await using at = await findingAgent({ minAgeMs: hour }, { clock });
+  const { path } = at.bpffs;
+  using groups = makeCgroups(1);
+  using maker = await hold(
+    'map:prog_array:4:4:4:pf_circle:0',
+    `pin:0:${path}/circle`,
+    'prog:xdp:pf_circle:0',
+    'put:0:1:1',
+    'map:prog_array:4:4:4:pf_line:0',
+    `pin:2:${path}/line`,
+    'prog:xdp:pf_line',
+    'put:2:1:3',
+    'map:prog_array:4:4:4:pf_runs:0',
+    `pin:4:${path}/runs`,
+    'prog:cgroup_skb:pf_runs:4',
+    'put:4:1:5',
+    `link:cgroup:5:${groups.paths[0]}`,
+    `pin:6:${path}/link`,
+  );
+  const maps = idsOf(maker.objects).filter((_, index) => [0, 2, 4].includes(index));
+  await maker.release();
+  await at.untilFound('orphan_circle', maps, []);
+  const found = await until(
+    'it has been a circle for an hour',
+    () => {
+      clock.setBy(hour);
+      clock.sleep(hour);
+      return at.idsOf('orphan_circle', maps);
+    },
+    (ids) => ids.length > 0,
+  );
+  assert.deepEqual(found, maps.slice(0, 1));
+  // Who opens it in passing makes it begin anew.
+  await untilPasses(async () => {
+    clock.setBy(hour);
+    clock.sleep(hour);
+    const [finding] = (await at.find('orphan_circle')).filter(({ subject }) => subject.id === maps[0]);
+    assert.deepEqual(finding?.evidence['pins'], [{ mount: at.mount, path: 'circle' }]);
+    assert.match(finding.summary, /"pf_circle" and 1 other object hold each other, and nothing but 1 pin/);
+  });
+});
+
 test('link_single_pin: one pin alone; not with a second pin, nor open in a process', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;

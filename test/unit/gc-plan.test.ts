@@ -113,7 +113,7 @@ function worldOf(truth: readonly TrueObject[]): GcWorld {
     cgroups: 0,
     entries: new Map(),
     writableConstants: new Map(),
-    holders: { unexplained: () => 0, onlyProcesses: () => undefined, attached: new Set() },
+    holders: { unexplained: () => 0, onlyProcesses: () => undefined, attached: new Set(), islands: [] },
     missing: {},
   };
   return {

@@ -16,6 +16,7 @@ export const noHolders: WorldHolders = {
   unexplained: () => 0,
   onlyProcesses: () => undefined,
   attached: new Set(),
+  islands: [],
 };
 
 /** References that one reading cannot explain, by object; those with none are left out. */
@@ -47,7 +48,11 @@ export function unexplainedInBoth(first: Unexplained, second: Unexplained): Unex
 }
 
 /** Holders as rules ask about them. */
-export function holderView(reading: HolderReading, unexplained: Unexplained): WorldHolders {
+export function holderView(
+  reading: HolderReading,
+  unexplained: Unexplained,
+  islands: WorldHolders['islands'],
+): WorldHolders {
   const { attachments } = reading.facts;
   return {
     unexplained: (kind, id) => unexplained.get(keyOf({ kind, id })) ?? 0,
@@ -56,6 +61,7 @@ export function holderView(reading: HolderReading, unexplained: Unexplained): Wo
       const search = { ...reading, found, seen: new Set<string>() };
       return isHeldByFiles({ kind, id }, search) ? [...found.values()] : undefined;
     },
+    islands,
     attached: new Set(attachments.flatMap(({ object: { kind, id } }) => (kind === 'program' ? id : []))),
   };
 }

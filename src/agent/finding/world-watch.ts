@@ -5,6 +5,7 @@ import type { Thresholds } from '../../model/finding/thresholds.ts';
 import type { Need, World, WorldHolders } from '../../model/finding/world.ts';
 import type { Counters } from '../../model/hazard.ts';
 import type { ObjectKey } from '../../model/holder/facts.ts';
+import { islandsOf } from '../../model/holder/islands.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -63,7 +64,7 @@ export class WorldWatch {
   readonly #sums = new Map<PinnableKind, Remembered<string>>();
   #isHoldersDue = true;
   #mark = '';
-  #attached: WorldHolders['attached'] = new Set();
+  #last: Pick<WorldHolders, 'attached' | 'islands'> = noHolders;
   #holdersDueAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: WorldWatchParts) {
@@ -94,7 +95,7 @@ export class WorldWatch {
       mustObserve = await hasLinkChanged(kernel, inventory, pace);
     }
     const holders = missing.holders === undefined ? await this.#readHolders(pace, isAsked) : undefined;
-    if (holders !== undefined) this.#attached = holders.view.attached;
+    if (holders !== undefined) this.#last = holders.view;
     const entryCounts = missing.entries === undefined ? kernel.entryCounts.readAll() : this.#noEntries;
     const objects = this.#objects.of(
       [...revisionsOf(inventory), inventory.objects.unheldRevision, this.#moves, entryCounts],
@@ -108,8 +109,12 @@ export class WorldWatch {
       mounts: known.documents(),
       cgroups: kernel.cgroups.count(),
       writableConstants: missing.frozen === undefined ? this.#constants.writable() : new Map(),
-      // Rules that need no other holders go by the programs that were attached when these were read.
-      holders: holders?.view ?? { ...noHolders, attached: this.#attached },
+      // Rules that need no other holders go by what was attached, or held itself, when these were read.
+      holders: holders?.view ?? {
+        ...noHolders,
+        attached: this.#last.attached,
+        islands: this.#last.islands,
+      },
       missing: holders?.lacks === undefined ? missing : { ...missing, holders: holders.lacks },
     };
     await pace.restIfOver();
@@ -149,6 +154,16 @@ export class WorldWatch {
     return [...objects.entries('map'), ...objects.entries('link')];
   }
 
+  /** Maps and programs that hold each other, and since when these same ones are seen to. */
+  #islandsIn({ holders, countersOf }: HolderReading): WorldHolders['islands'] {
+    const { inventory, clock } = this.#parts;
+    const objects = [...inventory.objects.entries('map'), ...inventory.objects.entries('program')];
+    const known = new Map(this.#last.islands.map((island) => [JSON.stringify(island.members), island]));
+    return islandsOf(holders, countersOf, objects).map(
+      (members) => known.get(JSON.stringify(members)) ?? { members, sinceBootMs: clock.bootMs() },
+    );
+  }
+
   /** Holders, where they are due; `lacks` where too little of them could be read to conclude anything. */
   async #readHolders(
     pace: Pace,
@@ -171,7 +186,9 @@ export class WorldWatch {
     const took = clock.monotonicMs() - began;
     const pause = Math.min(10 * limits.findingsIntervalMaxMs, took * holdersShare);
     this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, pause);
-    return { view: holderView(first, unexplained), lacks: lackOf(first) };
+    const lacks = lackOf(first);
+    const islands = lacks === undefined ? this.#islandsIn(first) : [];
+    return { view: holderView(first, unexplained, islands), lacks };
   }
 }
 

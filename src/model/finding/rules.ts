@@ -6,6 +6,7 @@ import { linkSinglePin } from './rule/link-single-pin.ts';
 import { mapNearFull } from './rule/map-near-full.ts';
 import { mapNotFrozen } from './rule/map-not-frozen.ts';
 import { memoryBudget } from './rule/memory-budget.ts';
+import { orphanCircle } from './rule/orphan-circle.ts';
 import { orphanPin } from './rule/orphan-pin.ts';
 import { progArraySingleUser } from './rule/prog-array-single-user.ts';
 import { programDuplicated } from './rule/program-duplicated.ts';
@@ -30,4 +31,5 @@ export const rules: readonly Rule[] = [
   bpffsShadowed,
   mapNotFrozen,
   singleProcess,
+  orphanCircle,
 ];

@@ -1,4 +1,5 @@
 import type { Counters } from '../hazard.ts';
+import type { Island } from '../holder/islands.ts';
 import type { ObjectKind, PinnableKind } from '../kind.ts';
 import type { PinPath } from '../path.ts';
 import type { LinkInfo } from '../schema/link-info.ts';
@@ -48,6 +49,14 @@ export interface WorldHolders {
   onlyProcesses(kind: ObjectKind, id: number): readonly WorldProcess[] | undefined;
   /** Programs that run somewhere, by whatever means. */
   readonly attached: ReadonlySet<number>;
+  /** Objects that hold each other, and that nothing but pins holds from outside. */
+  readonly islands: readonly WorldIsland[];
+}
+
+/** Such objects, and since when they were seen to be so, in milliseconds since boot. */
+export interface WorldIsland {
+  readonly members: Island;
+  readonly sinceBootMs: number;
 }
 
 /** What rules may need beyond objects, pins and mounts; each can be missing on a kernel. */

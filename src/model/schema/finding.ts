@@ -22,6 +22,7 @@ export const ruleIds = [
   'bpffs_shadowed',
   'map_not_frozen',
   'single_process',
+  'orphan_circle',
 ] as const;
 /** One of `ruleIds`. */
 export type RuleId = (typeof ruleIds)[number];
