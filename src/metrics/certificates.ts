@@ -16,7 +16,7 @@ export function collectCertificates(registry: Registry, states: () => readonly C
   });
   new Gauge({
     name: 'pinfold_certificate_refused',
-    help: '1 where what is in its files by now cannot be used, so that the former one is still shown.',
+    help: '1 where what is in its files by now cannot be used, so that the former is still shown.',
     labelNames: ['use'],
     registers,
     collect() {
