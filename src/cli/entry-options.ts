@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type EntryFormat, entryFormats, type View, views } from '../model/schema/entry.ts';
+import { type EntryFormat, entryFormats, type View, views } from '../model/word-lists.ts';
 
 /** How entries are wanted; commander has checked the words. */
 export interface EntryFlags {

@@ -112,7 +112,8 @@ test('after a restart a finding is as old as it was, and is not told again', asy
   const after = await find(second);
   assert.equal(after.first_seen, before.first_seen);
   assert.ok(after.observed_at > before.observed_at);
-  const { body } = await second.local.get('/v1/events?pin=orphan&type=finding.opened,finding.resolved');
+  const kinds = 'type=finding.opened,finding.resolved';
+  const { body } = await second.local.get(`/v1/events?pin=orphan&mount=${second.mount}&${kinds}`);
   assert.equal(body.items.length, 1);
   const unheld = async (at: typeof first) =>
     (await at.local.get(`/v1/maps/${id}`).expect(200)).body.references.unheld_since;

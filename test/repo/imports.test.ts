@@ -11,6 +11,8 @@ interface Import {
   readonly place: string;
   readonly specifier: string;
   readonly isTypeOnly: boolean;
+  /** Whether it is loaded before anything runs, not asked for later. */
+  readonly isAtOnce: boolean;
 }
 
 const sources = readSources(repositoryFiles().filter((path) => path.startsWith('src/')));
@@ -95,6 +97,20 @@ test('modules do not import each other in circles', () => {
   assert.deepEqual(findCircle(edges), []);
 });
 
+test('a command starts without TypeBox, which takes longer to load than all of ours', () => {
+  const atOnce = imports.filter((each) => each.isAtOnce);
+  const loaded = new Set(['src/main.ts']);
+  for (const path of loaded) {
+    const own = atOnce.filter(({ source, specifier }) => source.path === path && specifier.startsWith('.'));
+    for (const each of own) loaded.add(targetOf(each));
+  }
+  assert.ok(loaded.has('src/cli/program.ts'), 'the command line is among what is loaded');
+  const wrong = atOnce.filter(
+    ({ source, specifier }) => loaded.has(source.path) && /^typebox/.test(specifier),
+  );
+  assert.deepEqual(wrong.map(sentence), []);
+});
+
 function isAllowed({ source, specifier }: Import): boolean {
   const from = folderOf(source.path);
   const to = folderOf(join(dirname(source.path), specifier));
@@ -105,7 +121,8 @@ function importsOf(source: Source): Import[] {
   return [...nodesIn(source.tree)].flatMap((node) => {
     const specifier = specifierOf(node);
     if (specifier === undefined) return [];
-    return [{ source, place: placeOf(source, node), specifier, isTypeOnly: isTypeOnly(node) }];
+    const isAtOnce = (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && !isTypeOnly(node);
+    return [{ source, place: placeOf(source, node), specifier, isTypeOnly: isTypeOnly(node), isAtOnce }];
   });
 }
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { readAnswer } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
-import { editModes } from '../../model/schema/entry.ts';
+import { editModes } from '../../model/word-lists.ts';
 import { addChangeOptions, type ChangeFlags, hazardQuery, tellChange } from '../change.ts';
 import type { Cli } from '../cli.ts';
 import { addEntryOptions, type EntryFlags, type EntryQuery, entryQuery } from '../entry-options.ts';

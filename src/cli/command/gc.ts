@@ -3,7 +3,7 @@ import type { GcAnswer, GcBody, Operation } from '../../client/documents.ts';
 import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import { bytesOf, isUtf8, type PinPath, textOf } from '../../model/path.ts';
-import { gcRules } from '../../model/schema/gc.ts';
+import { gcRules } from '../../model/word-lists.ts';
 import { parseDuration, parsePathArgument } from '../argument.ts';
 import { type Cli, mountOf } from '../cli.ts';
 import { Exit, exitCodes, UsageError } from '../exit.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { escapeText } from '../../model/escape.ts';
-import { ruleIds, severities } from '../../model/schema/finding.ts';
+import { ruleIds, severities } from '../../model/word-lists.ts';
 import {
   collect,
   parseDuration,

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Argument, Command, Option } from 'commander';
 import type { MapUsage, ProgramUsage, TopMaps, TopPrograms } from '../../client/documents.ts';
 import { readData } from '../../client/pinfold-client.ts';
-import { type MapOrder, mapOrders } from '../../model/schema/usage.ts';
+import { type MapOrder, mapOrders } from '../../model/word-lists.ts';
 import { parseDuration, parseNumber } from '../argument.ts';
 import type { Cli } from '../cli.ts';
 import { UsageError } from '../exit.ts';

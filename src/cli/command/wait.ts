@@ -4,7 +4,7 @@ import type { Wait } from '../../client/documents.ts';
 import { type PinfoldClient, readData } from '../../client/pinfold-client.ts';
 import { limits } from '../../model/limits.ts';
 import { type PinPath, urlOf } from '../../model/path.ts';
-import { type WaitCondition, waitConditions } from '../../model/schema/wait.ts';
+import { type WaitCondition, waitConditions } from '../../model/word-lists.ts';
 import { parsePathArgument } from '../argument.ts';
 import { objectOf, pathText } from '../change.ts';
 import { type Cli, mountOf } from '../cli.ts';

@@ -1,6 +1,6 @@
 import type { Finding } from '../../client/documents.ts';
 import { escapeText } from '../../model/escape.ts';
-import { severities } from '../../model/schema/finding.ts';
+import { severities } from '../../model/word-lists.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
 /** What asking the agent for its findings came to. */

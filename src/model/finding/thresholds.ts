@@ -2,7 +2,7 @@ import { parseDurationMs } from '../duration.ts';
 import { limits } from '../limits.ts';
 import { type PinPath, parsePath, textOf } from '../path.ts';
 import { isRecord } from '../record.ts';
-import { type RuleId, ruleIds } from '../schema/finding.ts';
+import { type RuleId, ruleIds } from '../word-lists.ts';
 
 /** How much memory the maps of an owner, or below a directory, may take. */
 export interface MemoryBudget {

@@ -2,7 +2,7 @@ import { parseDurationMs } from '../duration.ts';
 import { limits } from '../limits.ts';
 import { type PinPath, parsePath } from '../path.ts';
 import { isRecord } from '../record.ts';
-import { type GcRule, gcRules } from '../schema/gc.ts';
+import { type GcRule, gcRules } from '../word-lists.ts';
 
 /** A clean-up that is done by itself. */
 export interface GcPolicy {

@@ -1,33 +1,8 @@
 import { type Static, Type } from 'typebox';
+import { type EntryFormat, editModes, type View } from '../word-lists.ts';
 import { oneOf, Time } from './common.ts';
 
-/** How entries are written: by their BTF, as plain hexadecimal digits, or as bpftool prints them. */
-export const entryFormats = ['typed', 'raw', 'bpftool'] as const;
-/** One of them. */
-export type EntryFormat = (typeof entryFormats)[number];
-
-/** What a key or value without BTF can be said to be. */
-export const views = [
-  'u8',
-  'u16',
-  'u32',
-  'u64',
-  's8',
-  's16',
-  's32',
-  's64',
-  'be16',
-  'be32',
-  'be64',
-  'ipv4',
-  'ipv6',
-  'mac',
-  'utf8',
-  'hex',
-  'base64',
-] as const;
-/** One of them. */
-export type View = (typeof views)[number];
+export { type EntryFormat, editModes, entryFormats, type View, views } from '../word-lists.ts';
 
 /** How entries of a map are wanted; what is absent follows from the map. */
 export interface EntryChoice {
@@ -83,9 +58,6 @@ export const PeekDocument = Type.Object({
   value: Type.Unknown({ description: 'as the format writes it' }),
   observed_at: Time,
 });
-
-/** Which of two ways to write an entry is meant; `any` does not care whether it is there. */
-export const editModes = ['any', 'create', 'update'] as const;
 
 /** Body of `PUT /v1/maps/{id}/entries/{hex}` and `PUT /v1/maps/{id}/entry`. */
 export const EntryPut = Type.Object(

@@ -1,31 +1,8 @@
 import { type Static, Type } from 'typebox';
+import { ruleIds, severities } from '../word-lists.ts';
 import { ObjectKindSchema, oneOf, PathBytes, PathText, Time } from './common.ts';
 
-/** From good to know to somebody must act. */
-export const severities = ['info', 'warning', 'critical'] as const;
-/** How much a finding matters. */
-export type Severity = (typeof severities)[number];
-
-/** Every rule there is; `docs/findings.md` says what each looks for. */
-export const ruleIds = [
-  'orphan_pin',
-  'dead_link',
-  'hidden_holder',
-  'link_single_pin',
-  'prog_array_single_user',
-  'program_outdated',
-  'ringbuf_one_sided',
-  'map_near_full',
-  'program_duplicated',
-  'memory_budget',
-  'bpffs_writable',
-  'bpffs_shadowed',
-  'map_not_frozen',
-  'single_process',
-  'orphan_circle',
-] as const;
-/** One of `ruleIds`. */
-export type RuleId = (typeof ruleIds)[number];
+export { type RuleId, ruleIds, type Severity, severities } from '../word-lists.ts';
 
 /** What a finding is about: an object, a pin, a bpffs, or everything of an owner or below a prefix. */
 export const FindingSubject = Type.Object({

@@ -1,14 +1,12 @@
 import { type Static, Type } from 'typebox';
 import { hazards } from '../hazard.ts';
 import { limits } from '../limits.ts';
+import { gcRules } from '../word-lists.ts';
 import { Labels, oneOf, PathBytes, PathText, PinnableKindSchema, Time } from './common.ts';
 
-const closed = { additionalProperties: false } as const;
+export { type GcRule, gcRules } from '../word-lists.ts';
 
-/** The rules whose findings say that nobody needs a pin. */
-export const gcRules = ['orphan_pin', 'dead_link'] as const;
-/** One of `gcRules`. */
-export type GcRule = (typeof gcRules)[number];
+const closed = { additionalProperties: false } as const;
 
 /** Why a pin that a rule objects to stays. */
 export const gcPassedReasons = ['held', 'claimed', 'too_young', 'pinned_elsewhere'] as const;

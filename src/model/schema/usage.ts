@@ -2,6 +2,8 @@ import { type Static, Type } from 'typebox';
 import { Time } from './common.ts';
 import { PinReference } from './object.ts';
 
+export { type MapOrder, mapOrders } from '../word-lists.ts';
+
 const identity = {
   id: Type.Integer(),
   type: Type.String(),
@@ -62,8 +64,3 @@ export const TopMaps = Type.Object(
   { $id: 'TopMaps' },
 );
 export type TopMaps = Static<typeof TopMaps>;
-
-/** What maps are ordered by. */
-export const mapOrders = ['memory', 'fill'] as const;
-/** One of them. */
-export type MapOrder = (typeof mapOrders)[number];

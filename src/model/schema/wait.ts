@@ -1,11 +1,9 @@
 import { type Static, Type } from 'typebox';
+import { waitConditions } from '../word-lists.ts';
 import { oneOf } from './common.ts';
 import { PinDocument } from './pin.ts';
 
-/** What a caller can wait for at a path. */
-export const waitConditions = ['exists', 'absent', 'changed', 'attached'] as const;
-/** One of `waitConditions`. */
-export type WaitCondition = (typeof waitConditions)[number];
+export { type WaitCondition, waitConditions } from '../word-lists.ts';
 
 /** How a wait ended: what was there when the condition was met, or when the time was over. */
 export const WaitDocument = Type.Object(
