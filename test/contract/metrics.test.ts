@@ -7,6 +7,7 @@ import test from 'node:test';
 import { Calls } from '../../src/kernel/sys/calls.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { mountLabel } from '../../src/metrics/mount-label.ts';
+import { limits } from '../../src/model/limits.ts';
 import { parsePath } from '../../src/model/path.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, updateEntry } from '../support/bpftool.ts';
@@ -145,6 +146,24 @@ test('pins that do not fit have no series at all, and what was left out is count
   assert.equal(first.get('pinfold_pins_selected'), 4);
   assert.equal(first.get('pinfold_pin_series_dropped_total'), 2 * seriesOfOne);
   assert.equal((await scrape(at)).get('pinfold_pin_series_dropped_total'), 4 * seriesOfOne);
+});
+
+test('however many pins are selected, a scrape has at most 2,000 series and counts the others', async () => {
+  const [seriesOfOne, names] = [6, 400];
+  const own = `many${process.pid}`;
+  await using at = await testAgent({ file: { metrics: { pins: [{ prefix: own }] } } });
+  const directory = `${at.bpffs.path}/${own}`;
+  mkdirSync(directory);
+  createMap(`${directory}/m0`, { name: 'pf_many', type: 'array' });
+  for (let name = 1; name < names; name++) linkSync(`${directory}/m0`, `${directory}/m${name}`);
+  await at.local.get('/v1/findings?fresh=true').expect(200);
+  const samples = await scrape(at);
+  assert.equal(samples.get('pinfold_pins_selected'), names);
+  const shown = [...samples.keys()].filter((key) => key.startsWith('pinfold_pin_') && key.includes('path='));
+  const fit = Math.floor(limits.pinSeriesDefault / seriesOfOne);
+  assert.equal(shown.length, fit * seriesOfOne);
+  assert.equal(samples.get('pinfold_pin_series_dropped_total'), (names - fit) * seriesOfOne);
+  assert.ok(names * seriesOfOne > 2000 && samples.size <= 2000, `${samples.size} series`);
 });
 
 test('a pin of another namespace at the same path does not write over the series of the first', async (t) => {
