@@ -72,6 +72,8 @@ declare module 'fastify' {
     readonly produces?: readonly [string, ...string[]] | 'any';
     /** The body has values of maps, whose members are called what C programs call them. */
     readonly bodyHasEntries?: boolean;
+    /** A POST that only asks: what it answers is of now, and never of an Idempotency-Key. */
+    readonly isQuestion?: boolean;
     /** Members of the answer that are never stored for a repeated Idempotency-Key. */
     readonly secrets?: readonly string[];
   }

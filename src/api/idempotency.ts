@@ -80,7 +80,7 @@ export function addIdempotency(
 
   // Only where a key counts: each hook costs every request of a route a turn of its own.
   app.addHook('onRoute', (route) => {
-    if (route.method !== 'POST') return;
+    if (route.method !== 'POST' || route.config?.isQuestion === true) return;
     route.preHandler = [...[route.preHandler ?? []].flat(), begin];
     route.onSend = [...[route.onSend ?? []].flat(), keep];
   });

@@ -174,6 +174,7 @@ export function mergeConfig(sources: {
     logLevel: parseLogLevel(text('log-level', 'info')),
     cluster: parsePart(parseClusterSettings, {
       etcd: listOf(merged['etcd']),
+      name: text('node', sources.hostName),
       etcdCa: text('etcd-ca', ''),
       etcdCert: text('etcd-cert', ''),
       etcdKey: text('etcd-key', ''),

@@ -52,6 +52,7 @@ export const limits = {
   idempotencyBodyBytesMax: 1024 * 1024,
   /** Answers that a manager by itself, which has no database, remembers for repeated keys. */
   rememberedAnswersMax: 1000,
+  rememberedBytesMax: 32 * 1024 * 1024,
   tokensMax: 1000,
   /** Events that are kept, however young: some 800 bytes each. */
   eventsMax: 1_000_000,

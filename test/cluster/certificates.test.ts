@@ -5,13 +5,13 @@ import { get, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import test from 'node:test';
 import supertest from 'supertest';
-import { testAgent } from '../support/agent.ts';
+import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { commandLine } from '../support/command-line.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { askTls, testPki } from '../support/pki.ts';
-import { start } from '../support/process.ts';
+import { type Child, start } from '../support/process.ts';
 import { repoPath } from '../support/repo-root.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
@@ -70,10 +70,9 @@ async function openStream(options: RequestOptions): Promise<() => string> {
   });
 }
 
-test('a fleet goes from one authority to another, etcd too, and no process and no stream ends', async () => {
-  using live = livePlace();
-  using dir = tempDir('authorities');
-  const [old, young] = [await authority(join(dir.path, 'old')), await authority(join(dir.path, 'young'))];
+/** The two authorities of a change, and the files that a fleet is given: first with the old one's texts. */
+async function changeOfAuthority(live: ReturnType<typeof livePlace>, directory: string) {
+  const [old, young] = [await authority(join(directory, 'old')), await authority(join(directory, 'young'))];
   const give = (who: typeof old, name: string, as = name): void => {
     live.install(`${as}.key`, who.read(`${name}.key`));
     live.install(`${as}.crt`, who.read(`${name}.crt`));
@@ -83,100 +82,129 @@ test('a fleet goes from one authority to another, etcd too, and no process and n
   const pairOf = (name: string) => ({ cert: live.file(`${name}.crt`), key: live.file(`${name}.key`) });
   for (const name of ['n', 'm', 'etcd-1', 'root']) give(old, name);
   for (const name of ['n', 'm']) give(old, name, `${name}-before`);
+  live.install('old-ca.crt', old.ca);
   live.install('etcd-ca.crt', old.ca + young.ca);
   authorities(old);
-  const etcdTls = { ca: live.file('etcd-ca.crt'), member: pairOf('etcd-1'), root: pairOf('root') };
-  using etcd = await startEtcd(1, [], etcdTls);
   const settingsOf = (name: string) => ({
     ...{ node: name, 'etcd-ca': live.file('ca.crt'), 'tls-client-ca': live.file('ca.crt') },
     ...{ 'etcd-cert': pairOf(name).cert, 'etcd-key': pairOf(name).key },
     ...{ 'tls-cert': pairOf(name).cert, 'tls-key': pairOf(name).key },
   });
-  await using n = await testAgent({ settings: { etcd: etcd.urls, ...settingsOf('n') } });
-  const runDir = join(dir.path, 'run');
+  return { old, young, give, authorities, pairOf, settingsOf };
+}
+
+/** `pinfold manager` in a process of its own, and who asks it over its unix socket. */
+async function startManagerProcess(
+  runDir: string,
+  urls: readonly string[],
+  settings: Record<string, string>,
+) {
   mkdirSync(runDir);
-  const flags = Object.entries({ ...settingsOf('m'), 'run-dir': runDir, listen: '127.0.0.1:0' });
-  const words = [...flags, ...etcd.urls.map((url) => ['etcd', url] as const)];
+  const flags = Object.entries({ ...settings, 'run-dir': runDir, listen: '127.0.0.1:0' });
+  const words = [...flags, ...urls.map((url) => ['etcd', url] as const)];
   const manager = ['manager', ...words.flatMap(([name, value]) => [`--${name}`, value])];
-  using m = start(process.execPath, [...program, ...manager], { cwd: repoPath() });
-  await m.line(/API +http/, 60_000);
-  const asked = supertest.agent(`http+unix://${encodeURIComponent(join(runDir, 'manager.sock'))}`);
-  const isHeard = async (path: string): Promise<void> => {
-    await until(
-      `${path} to be seen through the manager`,
-      async () => (await asked.get('/v1/cluster/pins?node=n')).body,
-      ({ complete, items = [] }) => complete === true && items.some((pin: object) => isAt(pin, path)),
-      patience,
-    );
-  };
+  const child = start(process.execPath, [...program, ...manager], { cwd: repoPath() });
+  try {
+    const url = /https:\S+/.exec(await child.line(/API +http/, 60_000))?.[0] ?? '';
+    const asked = supertest.agent(`http+unix://${encodeURIComponent(join(runDir, 'manager.sock'))}`);
+    return { child, url, asked, [Symbol.dispose]: () => child[Symbol.dispose]() };
+  } catch (error) {
+    child[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Waits until a pin of the node is seen through the manager. */
+async function isHeard(asked: supertest.Agent, path: string): Promise<void> {
+  await until(
+    `${path} to be seen through the manager`,
+    async () => (await asked.get('/v1/cluster/pins?node=n')).body,
+    ({ complete, items = [] }) => complete === true && items.some((pin: object) => isAt(pin, path)),
+    patience,
+  );
+}
+
+/** A wish goes by the manager through etcd to the node, and what came of it back. */
+async function isCarriedOut(asked: supertest.Agent, name: string): Promise<void> {
+  const spec = { all: true, mode: 'observe', absent: ['nothing'] };
+  await until(
+    'a wish to be written through the manager',
+    async () => (await asked.put(`/v1/cluster/pinsets/${name}`).send(spec)).status,
+    (status) => status === 200 || status === 201,
+    patience,
+  );
+  await until(
+    'the node to have read it and to have said so',
+    async () => (await asked.get(`/v1/cluster/pinsets/${name}/status`)).body.nodes,
+    (nodes) => nodes?.ok === 1,
+    patience,
+  );
+}
+
+/** Changes files and has both read them anew: the agent finds out by itself, the manager is told. */
+async function renew(n: TestAgent, m: Child, change: () => void): Promise<void> {
+  const told = () => [count(n.logs.join(''), readAnew), count(m.stderr(), readAnew)];
+  const before = told();
+  change();
+  await until(
+    'both to have read anew what they show callers and etcd',
+    () => {
+      m.kill('SIGHUP');
+      return told();
+    },
+    (now) => now.every((lines, at) => lines >= (before[at] ?? 0) + 2),
+    { timeoutMs: 90_000, everyMs: 500 },
+  );
+}
+
+test('a fleet goes from one authority to another, etcd too, and no process and no stream ends', async () => {
+  using live = livePlace();
+  using dir = tempDir('authorities');
+  const change = await changeOfAuthority(live, dir.path);
+  const { old, young, give, authorities, pairOf, settingsOf } = change;
+  const etcdTls = { ca: live.file('etcd-ca.crt'), member: pairOf('etcd-1'), root: pairOf('root') };
+  using etcd = await startEtcd(1, [], etcdTls);
+  await using n = await testAgent({ settings: { etcd: etcd.urls, ...settingsOf('n') } });
+  using m = await startManagerProcess(join(dir.path, 'run'), etcd.urls, settingsOf('m'));
+  const { asked } = m;
   createMap(`${n.bpffs.path}/before`, { name: 'pf_certs' });
-  await isHeard('before');
+  await isHeard(asked, 'before');
   const { body: made } = await asked
     .post('/v1/cluster/tokens')
     .send({ name: 'ci', role: 'viewer' })
     .expect(201);
-  const shown = { ca: old.ca, cert: old.read('n.crt'), key: old.read('n.key') };
-  const headers = { authorization: `Bearer ${await n.token('viewer')}` };
-  const near = await openStream({ ...target(n.url, '/v1/events'), ...shown, headers });
-  const managerUrl = /https:\S+/.exec(m.lines.join('\n'))?.[0] ?? '';
-  const far = await openStream({
-    ...target(managerUrl, '/v1/cluster/nodes/n/api/v1/events'),
-    ...shown,
-    headers: { authorization: `Bearer ${made.token}` },
-  });
-
-  /** Has both read their files anew: the agent finds out by itself, the manager is told. */
-  const renew = async (change: () => void): Promise<void> => {
-    const heard = [count(n.logs.join(''), readAnew), count(m.stderr(), readAnew)];
-    change();
-    await until(
-      'both to have read anew',
-      async () => {
-        m.kill('SIGHUP');
-        return [count(n.logs.join(''), readAnew), count(m.stderr(), readAnew)];
-      },
-      (now) => now.every((lines, at) => lines >= (heard[at] ?? 0) + 2),
-      { timeoutMs: 90_000, everyMs: 500 },
-    );
+  const open = async (url: string, path: string, token: string) => {
+    const shown = { ca: old.ca, cert: old.read('n.crt'), key: old.read('n.key') };
+    const headers = { authorization: `Bearer ${token}` };
+    return await openStream({ ...target(url, path), ...shown, headers });
   };
-  await renew(() => authorities(old, young));
-  await renew(() => {
+  const near = await open(n.url, '/v1/events', await n.token('viewer'));
+  const far = await open(m.url, '/v1/cluster/nodes/n/api/v1/events', made.token);
+
+  await renew(n, m.child, () => authorities(old, young));
+  await renew(n, m.child, () => {
     for (const name of ['n', 'm']) give(young, name);
   });
-  await renew(() => authorities(young));
+  await renew(n, m.child, () => authorities(young));
   // From here on etcd knows nobody whom the old authority vouches for.
   for (const name of ['etcd-1', 'root']) give(young, name);
   live.install('etcd-ca.crt', young.ca);
   etcd.restart(0);
 
   createMap(`${n.bpffs.path}/after`, { name: 'pf_certs' });
-  await isHeard('after');
-  const spec = { all: true, mode: 'observe', absent: ['nothing'] };
-  await until(
-    'a wish to be written through the manager',
-    async () => (await asked.put('/v1/cluster/pinsets/late').send(spec)).status,
-    (status) => status === 200 || status === 201,
-    patience,
-  );
-  await until(
-    'the node to have read it and to have said so',
-    async () => (await asked.get('/v1/cluster/pinsets/late/status')).body.nodes,
-    (nodes) => nodes?.ok === 1,
-    patience,
-  );
+  await isHeard(asked, 'after');
+  await isCarriedOut(asked, 'late');
   for (const [what, text] of [
     ['a stream of the node', near],
     ['a stream of the node through the manager', far],
   ] as const)
     await until(`${what} to go on`, text, (said) => said.includes('"after"'), patience);
-  assert.equal(m.ended(), undefined);
-
+  assert.equal(m.child.ended(), undefined);
   const ask = async (ca: string, pair: string) =>
-    (await askTls({ url: `${n.url}/healthz`, ca, pair: pairOf(pair) })).status;
-  assert.equal(await ask(live.file('ca.crt'), 'm'), 200);
-  await assert.rejects(ask(live.file('ca.crt'), 'm-before'), 'the old authority vouches for nobody');
-  live.install('old-ca.crt', old.ca);
-  await assert.rejects(ask(live.file('old-ca.crt'), 'm'), /certificate/);
+    (await askTls({ url: `${n.url}/healthz`, ca: live.file(ca), pair: pairOf(pair) })).status;
+  assert.equal(await ask('ca.crt', 'm'), 200);
+  await assert.rejects(ask('ca.crt', 'm-before'), 'the old authority vouches for nobody');
+  await assert.rejects(ask('old-ca.crt', 'm'), /certificate/);
 });
 
 function target(url: string, path: string) {
@@ -192,6 +220,18 @@ function count(text: string, words: string): number {
   return text.split(words).length - 1;
 }
 
+/** What a metric of the listener's certificate says. */
+async function metricOf(at: TestAgent, name: string): Promise<number> {
+  const { text } = await at.local.get('/metrics').expect(200);
+  return Number(new RegExp(`^pinfold_certificate_${name}\\{use="listen"\\} (\\S+)$`, 'm').exec(text)?.[1]);
+}
+
+/** When a certificate ends, as openssl reads it. */
+function endOf(file: string): number {
+  const line = execFileSync('openssl', ['x509', '-in', file, '-noout', '-enddate'], { encoding: 'utf8' });
+  return Date.parse(line.replace('notAfter=', '')) / 1000;
+}
+
 test('files that cannot be used are told once and counted, and the former certificate stays', async () => {
   using live = livePlace();
   using pki = await testPki();
@@ -201,23 +241,15 @@ test('files that cannot be used are told once and counted, and the former certif
     live.install('n.key', key);
     live.install('n.crt', cert);
   };
-  const [cert, key] = [own.cert, own.key].map((file) => readFileSync(file, 'utf8'));
-  assert.ok(cert !== undefined && key !== undefined);
+  const read = (file: string): string => readFileSync(file, 'utf8');
+  const [cert, key] = [read(own.cert), read(own.key)];
   install(cert, key);
   copyFileSync(pki.ca, live.file('ca.crt'));
   using etcd = await startEtcd();
   const files = pki.settings({ cert: live.file('n.crt'), key: live.file('n.key') });
   const settings = { node: 'n', etcd: etcd.urls, ...files, 'tls-client-ca': live.file('ca.crt') };
   await using at = await testAgent({ settings, clock });
-  const read = (file: string): string => readFileSync(file, 'utf8');
-  const metric = async (name: string): Promise<number> => {
-    const { text } = await at.local.get('/metrics').expect(200);
-    return Number(new RegExp(`^pinfold_certificate_${name}\\{use="listen"\\} (\\S+)$`, 'm').exec(text)?.[1]);
-  };
-  const endOf = (file: string): number => {
-    const line = execFileSync('openssl', ['x509', '-in', file, '-noout', '-enddate'], { encoding: 'utf8' });
-    return Date.parse(line.replace('notAfter=', '')) / 1000;
-  };
+  const metric = async (name: string): Promise<number> => await metricOf(at, name);
   const isShown = async () =>
     assert.equal((await askTls({ url: `${at.url}/healthz`, ca: pki.ca, pair: own })).status, 200);
   assert.deepEqual(

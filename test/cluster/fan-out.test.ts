@@ -104,8 +104,10 @@ test('nodes that lie, stall, break off or send too much are named with why; the 
     return (_, response) => void response.end(typeof body === 'string' ? body : JSON.stringify(body));
   };
   const item = { path: 'x', node: 'somebody-else' };
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const bad: Readonly<Record<string, readonly [RequestListener | string, RegExp]>> = {
     'bad-json': [json('{"items":'), /not JSON/],
+    'bad-depth': [json(`{"items":[{"x":${deep}}],"next_cursor":null}`), /nests too deep/],
     'bad-shape': [json({ items: {}, next_cursor: null }), /no page/],
     'bad-items': [json({ items: [1, null], next_cursor: null }), /no page/],
     'bad-cursor': [json({ items: [], next_cursor: 'x'.repeat(limits.cursorCharsMax + 1) }), /no page/],

@@ -80,3 +80,14 @@ test('history tells of what was wanted, paused, resumed and rolled out, and by w
   const seen = await again.local.get('/v1/cluster/events').query({ type: types }).expect(200);
   assert.equal(seen.body.items.length, rolledOut.length + 1, 'a restart tells nothing again');
 });
+
+test('what a pin set would do is asked anew each time, whatever Idempotency-Key comes with it', async () => {
+  await using at = await testAgent();
+  for (const path of ['/v1/cluster/pinsets/asked/diff', '/v1/pinsets/diff']) {
+    for (const absent of ['one', 'other']) {
+      const sent = at.local.post(path).set('idempotency-key', 'same');
+      const answer = await sent.send({ name: 'asked', all: true, absent: [absent] }).expect(200);
+      assert.equal(answer.headers['idempotent-replayed'], undefined);
+    }
+  }
+});

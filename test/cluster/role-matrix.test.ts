@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import test, { after } from 'node:test';
+import { mergeConfig } from '../../src/model/config.ts';
+import { mergeManagerConfig } from '../../src/model/manager-config.ts';
 import { type Role, roles } from '../../src/model/role.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -52,6 +54,7 @@ async function open() {
     node: await ours.issue('n', { isNode: true }),
     manager: await ours.issue('m', { isManager: true }),
     person: await ours.issue('person'),
+    both: await ours.issue('b', { isNode: true, isManager: true }),
     foreign: await theirs.issue('m', { isManager: true }),
   };
   const node = await testAgent({ settings: { node: 'n', etcd: etcd.urls, ...ours.settings(pairs.node) } });
@@ -64,18 +67,23 @@ async function open() {
     (items) => items?.length === 1,
     patience,
   );
-  const tokens = new Map<Role, { readonly node: string; readonly manager: string }>();
+  const both = await testAgent({
+    settings: { node: 'b', manager: true, etcd: etcd.urls, ...ours.settings(pairs.both) },
+  });
+  const tokens = new Map<Role, { readonly node: string; readonly both: string; readonly manager: string }>();
   for (const role of roles) {
     const { body } = await manager.local.post('/v1/cluster/tokens').send({ name: role, role }).expect(201);
-    tokens.set(role, { node: await node.token(role), manager: String(body.token) });
+    const own = { node: await node.token(role), both: await both.token(role) };
+    tokens.set(role, { ...own, manager: String(body.token) });
   }
-  return { ca: ours.ca, pairs, node, manager, tokens };
+  return { ca: ours.ca, pairs, node, both, manager, tokens };
 }
 
 after(async () => {
   const world = await opening.catch(() => undefined);
   for (const each of connections) each.destroy();
   await world?.manager[Symbol.asyncDispose]();
+  await world?.both[Symbol.asyncDispose]();
   await world?.node[Symbol.asyncDispose]();
   etcd?.[Symbol.dispose]();
   for (const each of authorities) each[Symbol.dispose]();
@@ -83,7 +91,7 @@ after(async () => {
 
 /** Asks one place everything, with one certificate and these headers; answers of each `status code`. */
 async function answersOf(
-  place: 'node' | 'manager',
+  place: 'node' | 'both' | 'manager',
   pair: Pair,
   headers: Readonly<Record<string, string>>,
 ): Promise<ReadonlyMap<Operation, string>> {
@@ -141,6 +149,74 @@ for (const role of roles) {
     );
   });
 }
+
+for (const role of roles) {
+  test(`${role}: an agent that is a manager, too, lets in as any manager, by either sort of token`, async () => {
+    const { pairs, tokens } = await opening;
+    const { both = '', manager: ofFleet = '' } = tokens.get(role) ?? {};
+    await until(
+      'the token of the fleet to be known there, too',
+      async () => await answersOf('both', pairs.person, bearer(ofFleet)),
+      (answers) => [...answers.values()].every((answer) => answer !== '401 unauthenticated'),
+      patience,
+    );
+    for (const token of [both, ofFleet])
+      await expectEach(await answersOf('both', pairs.person, bearer(token)), (operation, answer) =>
+        may(role, operation.role) ? isIn(answer) : answer === '403 forbidden',
+      );
+  });
+}
+
+test('a route of the fleet is the same however it is escaped, and is not passed on to a node', async () => {
+  const { ca, pairs, both, manager, tokens } = await opening;
+  const { both: own = '', manager: ofFleet = '' } = tokens.get('viewer') ?? {};
+  const admin = tokens.get('admin')?.manager ?? '';
+  for (const [place, token] of [
+    [both, own],
+    [both, ofFleet],
+    [manager, ofFleet],
+  ] as const) {
+    for (const path of ['/v1/%63luster/tokens', '/v1/cluster/%74okens', '/%76%31/cluster/tokens']) {
+      const asked = { url: `${place.url}${path}`, ca, pair: pairs.person };
+      const answers = [await askTls({ ...asked, headers: bearer(token) }), await askTls(asked)];
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [403, 401],
+        path,
+      );
+    }
+  }
+  for (const path of ['/v1/cluster/nodes', '/v1/%63luster/nodes', '/v1/%63LUSTER/nodes', '/v1/clu%73ter']) {
+    const url = `${manager.url}/v1/cluster/nodes/b/api${path}`;
+    const { status, body } = await askTls({ url, ca, pair: pairs.person, headers: bearer(admin) });
+    assert.deepEqual([status, body.code], [404, 'not_found'], path);
+  }
+});
+
+test('what nests without end is refused by the manager, and by a node it is passed on to', async () => {
+  const { ca, pairs, manager, tokens } = await opening;
+  const headers = { ...bearer(tokens.get('admin')?.manager ?? '') };
+  let deep: unknown = 'x';
+  for (let depth = 0; depth < 200; depth += 1) deep = { in: deep };
+  for (const [method, path] of [
+    ['PUT', '/v1/cluster/pinsets/deep'],
+    ['POST', '/v1/cluster/pinsets/deep/diff'],
+    ['POST', '/v1/cluster/nodes/n/api/v1/maps'],
+  ] as const) {
+    const asked = { url: `${manager.url}${path}`, ca, pair: pairs.person, method, headers };
+    const { status, body } = await askTls({ ...asked, body: { labels: deep } });
+    assert.deepEqual([status, /more than 128 deep/.test(body.detail)], [422, true], JSON.stringify(body));
+  }
+});
+
+test('an agent or manager that would be root at etcd does not start', async () => {
+  const flags = { node: 'root', 'cluster-key': '/nowhere', etcd: ['http://127.0.0.1:1'] };
+  for (const merge of [mergeConfig, mergeManagerConfig])
+    assert.throws(
+      () => merge({ flags, env: {}, file: undefined, hostName: 'host' }),
+      /root is the name of etcd’s own administrator: give another with --node/,
+    );
+});
 
 test('with a certificate and no token nobody is let in anywhere, whosesoever it is', async () => {
   const { pairs, tokens } = await opening;

@@ -322,7 +322,7 @@ os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
 os.execvp(sys.argv[2], sys.argv[2:])`;
 
-test('a TCP socket of a service manager is refused like one of our own, and served with TLS like it', async () => {
+test('a TCP socket of a service manager is refused, and has TLS, as one of our own', async () => {
   using at = place();
   using pki = await testPki();
   const pair = await pki.issue('server', { hosts: ['127.0.0.1'] });

@@ -92,12 +92,17 @@ function targetOf(url: string): string {
   const isSafe =
     path !== undefined &&
     /^[\x21-\x7e]+$/.test(target ?? '') &&
-    !/^\/v1\/cluster(\/|$)/.test(path) &&
+    !/^\/v1\/cluster(\/|$)/.test(withoutEscapes(path)) &&
     !path.split(/\/|%2f/i).some((name) => /^(\.|%2e){1,2}$/i.test(name));
   if (target !== undefined && isSafe) return target;
   throw new PinfoldError('not_found', {
     detail: 'Below /api/ is the node’s own API: /v1/…, without its fleet.',
   });
+}
+
+/** As a router reads it: `%63luster` is the word, too. */
+function withoutEscapes(path: string): string {
+  return path.replace(/%[0-7][0-9a-f]/gi, (text) => String.fromCharCode(Number.parseInt(text.slice(1), 16)));
 }
 
 function pick(

@@ -98,14 +98,13 @@ function addDiffOfStored(app: App, parts: ServiceParts): void {
 
 function addDiff(app: App, parts: ServiceParts): void {
   app.post('/v1/cluster/pinsets/:name/diff', {
-    config: { role: 'viewer' },
+    config: { role: 'viewer', isQuestion: true },
     schema: {
       operationId: 'diffPinSet',
       summary: 'What each node would do if this were put; nothing is changed',
       tags: ['fleet'],
       params: PinSetParams,
       querystring: DiffQuery,
-      headers: PostHeaders,
       body: PinSet,
       response: answers({ 200: json('By node.', FleetPinSetDiff) }),
     },

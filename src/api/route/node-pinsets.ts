@@ -42,7 +42,7 @@ export function addNodePinSetRoutes(app: App, parts: Parts): void {
     handler: async (request) => shownTo(request.caller, pinsets.get(request.params.name)),
   });
   app.post('/v1/pinsets/diff', {
-    config: { role: 'viewer' },
+    config: { role: 'viewer', isQuestion: true },
     schema: {
       operationId: 'diffNodePinSet',
       summary: 'What this node would do for a pin set; changes nothing',

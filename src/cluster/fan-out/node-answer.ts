@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { errorCatalogue, PinfoldError } from '../../model/error.ts';
+import { nestsDeeper } from '../../model/json.ts';
 import { limits } from '../../model/limits.ts';
 import { isRecord } from '../../model/record.ts';
 import type { Caller } from '../../model/role.ts';
@@ -58,13 +59,21 @@ export async function askNode(caller: NodeCaller, node: NodeTarget, request: Nod
   return bytes;
 }
 
-/** What a node sent, as JSON. @throws PinfoldError node_unreachable */
+/**
+ * What a node sent, as JSON. What nests without end would run whoever writes it again out of stack, and one
+ * node would keep all others' answers back.
+ *
+ * @throws PinfoldError node_unreachable
+ */
 export function parseNodeJson(node: Pick<NodeTarget, 'name'>, bytes: Buffer): unknown {
+  let document: unknown;
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    document = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
     throw unreachable(node.name, 'its answer is not JSON.', error);
   }
+  if (!nestsDeeper(document, limits.jsonDepthMax)) return document;
+  throw unreachable(node.name, 'its answer nests too deep.');
 }
 
 /**

@@ -19,6 +19,8 @@ export interface ClusterSettings {
 /** The settings as they were given. */
 export interface GivenClusterSettings {
   readonly etcd: readonly string[];
+  /** The name of the node, or of the manager. */
+  readonly name: string;
   readonly etcdCa: string;
   readonly etcdCert: string;
   readonly etcdKey: string;
@@ -44,6 +46,8 @@ export function parseClusterSettings(given: GivenClusterSettings): ClusterSettin
         'has (pinfold cluster init FILE makes one).',
     );
   }
+  if (etcd.length > 0 && given.name === 'root')
+    throw new RangeError('root is the name of etcd’s own administrator: give another with --node.');
   if (etcd.length === 0 && (keyFile !== '' || isManager || given.advertise !== ''))
     throw new RangeError(
       '--cluster-key, --manager and --advertise go with --etcd URL: a fleet meets in etcd.',
