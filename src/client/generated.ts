@@ -8610,10 +8610,7 @@ export interface operations {
                 /** @description how long each node is waited for, 5s unless told, at most 30s */
                 deadline?: string;
             };
-            header?: {
-                /** @description kept for 24 h a caller: the same key again gets the same answer, and nothing is done twice */
-                "idempotency-key"?: string;
-            };
+            header?: never;
             path: {
                 /** @description the name of a pin set */
                 name: string;
