@@ -10,7 +10,7 @@ export const orphanCircle: Rule = {
   needs: ['objects', 'counters'],
   meaning:
     'Programs and maps hold each other in a circle, such as a tail-call table and a program in it that ' +
-    'uses it. Nothing else but their own pins holds any of them and nothing runs, yet each of them seems used.',
+    'uses it. Nothing but their own pins holds any of them and nothing runs, yet each seems used.',
   advice:
     'Ask their owner. Where nobody wants them, remove all of their pins with `pinfold unpin`; where none ' +
     'has a pin to remove, take the program out of the table first (`pinfold entry rm`).',
