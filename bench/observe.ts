@@ -11,7 +11,8 @@ const restSeconds = 60;
 /**
  * What the observation of each second costs with 5,000 pinned maps while nothing happens: the processor time
  * of the whole agent, and how much of the time its passes take by its own clock. Where other work shares the
- * processors, passes wait for them, and what others make and free is observed, too.
+ * processors, passes wait for them, and what others make and free is observed, too: the events tell how much
+ * that was.
  */
 export const observe: Scenario = {
   name: 'observe',
@@ -21,13 +22,14 @@ export const observe: Scenario = {
     holder.end();
     using agent = await startAgent(bpffs);
     await rest(settleSeconds);
-    const before = { passes: await passesOf(agent), cpu: cpuSeconds(agent.pid), at: performance.now() };
+    const before = { ...(await lookAt(agent)), cpu: cpuSeconds(agent.pid), at: performance.now() };
     await rest(restSeconds);
     const cpu = cpuSeconds(agent.pid) - before.cpu;
     const seconds = (performance.now() - before.at) / 1000;
-    const passes = await passesOf(agent);
+    const { passes, events } = await lookAt(agent);
     return [
       share(`processor at rest, ${mapsMany} maps, over ${restSeconds} s`, cpu / seconds),
+      plain('events meanwhile: what others made, freed and moved', events - before.events, ''),
       ...(['quick', 'full'] as const).flatMap((kind) => {
         const count = passes[kind].count - before.passes[kind].count;
         const took = passes[kind].seconds - before.passes[kind].seconds;
@@ -44,7 +46,7 @@ export const observe: Scenario = {
 type Passes = Readonly<Record<'quick' | 'full', { readonly count: number; readonly seconds: number }>>;
 
 /** Asked at rest, once before and once after: a scrape costs something itself. */
-async function passesOf(agent: BenchAgent): Promise<Passes> {
+async function lookAt(agent: BenchAgent): Promise<{ readonly passes: Passes; readonly events: number }> {
   const text = await agent.request('GET', '/metrics');
   const value = (member: string, pass: string): number => {
     const line = new RegExp(
@@ -54,16 +56,17 @@ async function passesOf(agent: BenchAgent): Promise<Passes> {
     return Number(line.exec(text)?.[1]);
   };
   const totals = (pass: string) => ({ count: value('count', pass), seconds: value('sum', pass) });
-  return { quick: totals('quick'), full: totals('full') };
+  const events = Number(/^pinfold_history_events (\S+)$/m.exec(text)?.[1]);
+  return { passes: { quick: totals('quick'), full: totals('full') }, events };
 }
 
 function share(name: string, ofOne: number): Figure {
   return below(name, 100 * ofOne, 1, '% of a core');
 }
 
-/** Milliseconds that nobody set a bound for. */
-function plain(name: string, ms: number): Figure {
-  return { name, ours: ms, theirs: undefined, unit: 'ms', result: ms, target: 'none', isMet: true };
+/** A number that nobody set a bound for. */
+function plain(name: string, value: number, unit = 'ms'): Figure {
+  return { name, ours: value, theirs: undefined, unit, result: value, target: 'none', isMet: true };
 }
 
 function rest(seconds: number): Promise<void> {
