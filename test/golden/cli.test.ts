@@ -10,6 +10,7 @@ import { forFile } from '../support/disposal.ts';
 import { start } from '../support/process.ts';
 import { repoPath } from '../support/repo-root.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { untilPasses } from '../support/until.ts';
 
 /**
  * What is built runs as people run it, each command a process; from the sources processes run through tsx.
@@ -44,7 +45,12 @@ const agent = start(process.execPath, [
   'golden',
 ]);
 after(() => agent[Symbol.dispose]());
-before(() => agent.line(/agent\.sock/, 60_000));
+before(async () => {
+  await agent.line(/agent\.sock/, 60_000);
+  // Somebody else on the machine may look at the map just when it is first observed.
+  const shown = () => pinfold(['describe', 'map', `${id}`]).out;
+  await untilPasses(() => assert.match(shown(), /Unheld since/), { everyMs: 500 });
+});
 
 function pinfold(words: readonly string[], input = ''): Child {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...program, ...words], {
