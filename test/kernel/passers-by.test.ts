@@ -139,7 +139,7 @@ function leftAfterOneCount(kernel: Kernel, passer: Child): Kernel {
   return { ...kernel, counters: { unavailable, readAll: counters.readAll, readOne } };
 }
 
-test('what a slot has let go of is lost where only somebody in passing was counted, and not otherwise', async () => {
+test('what a slot let go of is lost where only somebody in passing was counted, not otherwise', async () => {
   const { id } = createMap(named('slotted'));
   using passing = start(compileC('pass-by'), ['once', String(id)]);
   await passing.line(/^ready$/);
