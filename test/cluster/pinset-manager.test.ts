@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { testAgent } from '../support/agent.ts';
+import { commandLine } from '../support/command-line.ts';
 import { until } from '../support/until.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 50 };
@@ -76,6 +77,15 @@ test('history tells of what was wanted, paused, resumed and rolled out, and by w
   await expectTold(rolledOut);
   await at.local.delete(url).expect(204);
   await expectTold([...rolledOut, 'pinset.deleted uid:0']);
+  const { out } = await commandLine([
+    'get',
+    'events',
+    '--type',
+    'pinset.deleted',
+    '--address',
+    `unix:${at.socket}`,
+  ]);
+  assert.match(out, /pinset\.deleted +told +uid:0 /);
   await using again = await at.restart();
   const seen = await again.local.get('/v1/cluster/events').query({ type: types }).expect(200);
   assert.equal(seen.body.items.length, rolledOut.length + 1, 'a restart tells nothing again');

@@ -151,7 +151,7 @@ for (const role of roles) {
 }
 
 for (const role of roles) {
-  test(`${role}: an agent that is a manager, too, lets in as any manager, by either sort of token`, async () => {
+  test(`${role}: an agent that is a manager, too, lets in like any manager, by either token`, async () => {
     const { pairs, tokens } = await opening;
     const { both = '', manager: ofFleet = '' } = tokens.get(role) ?? {};
     await until(

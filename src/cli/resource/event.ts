@@ -57,7 +57,7 @@ async function primaryOf(client: PinfoldClient): Promise<string | undefined> {
 function subjectOf({ event: { subject }, primary }: ShownEvent): string {
   const object =
     subject.kind === undefined || subject.id === undefined ? '' : `${subject.kind}:${subject.id}`;
-  if (subject.path === undefined) return shown(object === '' ? subject.mount : object);
+  if (subject.path === undefined) return shown(object === '' ? (subject.mount ?? subject.name) : object);
   const path = shownPath({ path: subject.path, path_bytes: subject.path_bytes });
   const isElsewhere = subject.mount !== undefined && subject.mount !== primary;
   const place = isElsewhere ? `${path} on ${shown(subject.mount)}` : path;
