@@ -68,16 +68,11 @@ function endOn(child, signal) {
   };
 }
 
-/** Seconds of processor time of a process and the children it has waited for, as last seen (proc(5)). */
+/** Seconds of processor time that a process and all it started took, as last seen. */
 function measure(pid) {
   let seconds = 0;
   const look = () => {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-      seconds = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond;
-    } catch {
-      // It has just ended: what was seen last stands.
-    }
+    seconds = Math.max(seconds, ticksOf(pid) / ticksPerSecond);
   };
   const timer = setInterval(look, 500);
   return {
@@ -86,4 +81,16 @@ function measure(pid) {
       return seconds;
     },
   };
+}
+
+/** Of a process, the children it has waited for and those that run (proc(5)); 0 once it has ended. */
+function ticksOf(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
+    return children.reduce((sum, child) => sum + ticksOf(child), own);
+  } catch {
+    return 0;
+  }
 }

@@ -17,7 +17,11 @@ const endsBadly =
 /** Fails the first time only; `mark` is a file of its own. */
 const failsOnce = (mark: string): string => `
   import { existsSync, writeFileSync } from 'node:fs'; import test from 'node:test';
-  test('alone', () => { if (existsSync('${mark}')) return; writeFileSync('${mark}', ''); throw new Error('bad'); });`;
+  test('alone', () => {
+    if (existsSync('${mark}')) return;
+    writeFileSync('${mark}', '');
+    throw new Error('bad');
+  });`;
 
 /** A checkout of nothing but the runner and these test files; gives the command that runs them all. */
 function checkout(path: string, files: Readonly<Record<string, string>>): readonly [string, string[]] {
@@ -59,7 +63,7 @@ test('a file that fails beside others and passes by itself is counted as disturb
   assert.match(printed, /✖ passed by itself: alone\n/);
 });
 
-test('a file that fails by itself, too, has failed, and so has one that ends badly without a failed test', () => {
+test('a file that fails by itself, too, has failed; so has one that only ends badly', () => {
   const { totals, printed } = runAll({ a: passes, b: fails, c: endsBadly });
   assert.deepEqual(totals, { ...none, tests: 4, pass: 3, fail: 2 }, printed);
   assert.match(printed, /✖ failed by itself: bad\n/);
@@ -79,7 +83,10 @@ test('a run that is interrupted ends the files under way, begins no other, and h
   const waits = (mark: string): string =>
     `import { writeFileSync } from 'node:fs'; import test from 'node:test';
     process.on('SIGTERM', () => process.exit(1));
-    test('waits', async () => { writeFileSync('${mark}', ''); await new Promise((end) => setTimeout(end, 1e6)); });`;
+    test('waits', async () => {
+      writeFileSync('${mark}', '');
+      await new Promise((end) => setTimeout(end, 1e6));
+    });`;
   const files = ['a', 'b', 'c', 'd', 'e'].map((name) => [name, waits(`${dir.path}/${name}`)]);
   const [command, args] = checkout(dir.path, Object.fromEntries(files));
   const env = { NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined };
