@@ -22,6 +22,12 @@ interface Running {
   stop(): Promise<void>;
 }
 
+/** What serves, and its log. */
+interface Begun {
+  readonly log: Log;
+  readonly running: Running;
+}
+
 /** `pinfold agent`: serves until it is told to stop; resolves with the exit code. */
 export async function runAgent(flags: Settings, environment: Environment): Promise<number> {
   return await runUntilTold(async () => {
@@ -54,33 +60,35 @@ export async function runManager(flags: Settings, environment: Environment): Pro
   });
 }
 
-/** Starts, serves until a signal or a mistake, and stops; resolves with the exit code. */
-async function runUntilTold(
-  begin: () => Promise<{ readonly log: Log; readonly running: Running }>,
-): Promise<number> {
-  let begun: Awaited<ReturnType<typeof begin>>;
-  try {
-    begun = await begin();
-  } catch (error) {
-    const sentence = explainStartFailure(error);
-    if (sentence === undefined) throw error;
-    process.stderr.write(`pinfold: ${sentence}\n`);
-    return error instanceof ConfigError ? 2 : 1;
-  }
-  const { log, running } = begun;
-  const stopNotifying = await running.tell();
+/**
+ * Starts, serves until a signal or a mistake, and stops; resolves with the exit code.
+ *
+ * Signals are listened to from the beginning: the first process of a pid namespace is not ended by one that
+ * nobody listens to (signal(7)), and whoever stops a container as it starts would wait for it.
+ */
+async function runUntilTold(begin: () => Promise<Begun>): Promise<number> {
+  const serving = begin().then(async (begun) => ({ ...begun, stopNotifying: await begun.running.tell() }));
   // Of a terminal that is closed SIGHUP tells that nobody looks on any more: that ends a process.
   const isAttended = process.stdin.isTTY === true;
-  if (!isAttended) process.on('SIGHUP', () => running.reload());
+  const reload = () => void serving.then(({ running }) => running.reload()).catch(() => undefined);
+  if (!isAttended) process.on('SIGHUP', reload);
   const skip = isAttended ? [] : ['SIGHUP' as const];
-  return await new Promise((resolve) => {
-    closeWithGrace({ delay: limits.shutdownMs, logger: false, skip }, async ({ err }) => {
+  return await new Promise((resolve, reject) => {
+    const ending = closeWithGrace({ delay: limits.shutdownMs, logger: false, skip }, async ({ err }) => {
+      const { log, running, stopNotifying } = await serving;
       if (err !== undefined)
         log.error(`${running.noun} ends because of a mistake in it`, { cause: describeError(err) });
       stopNotifying();
       await running.stop();
       log.info('stopped');
       resolve(err === undefined ? 0 : 1);
+    });
+    serving.catch((error: unknown) => {
+      ending.uninstall();
+      const sentence = explainStartFailure(error);
+      if (sentence === undefined) return reject(error);
+      process.stderr.write(`pinfold: ${sentence}\n`);
+      resolve(error instanceof ConfigError ? 2 : 1);
     });
   });
 }
