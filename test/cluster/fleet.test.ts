@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { readEventStream, type StreamMessage } from '../../src/client/sse.ts';
+import { formatPlaces, parsePlaces } from '../../src/cluster/fan-out/places.ts';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -184,10 +184,11 @@ test('a second agent of the same name does not take the first one’s place, and
   assert.equal(body.address, b.url);
 });
 
-/** The text of a cursor's places, changed and packed again. */
-function withPlaces(cursor: string, change: (text: string) => string): string {
-  const text = inflateRawSync(Buffer.from(cursor.slice(8), 'base64url')).toString();
-  return `${cursor.slice(0, 8)}${deflateRawSync(change(text)).toString('base64url')}`;
+/** A cursor that has another place for b. */
+function withPlaceOfB(cursor: string, place: string): string {
+  const { begun, nodes } = parsePlaces(Buffer.from(cursor.slice(8), 'base64url'));
+  const bytes = formatPlaces({ begun, nodes: new Map([...nodes, ['b', place]]) });
+  return `${cursor.slice(0, 8)}${bytes.toString('base64url')}`;
 }
 
 test('events of a fleet go on from the place of each node, also of one with nothing to tell', async (t) => {
@@ -245,15 +246,12 @@ test('events of a fleet go on from the place of each node, also of one with noth
     ['99999999', 99_999_999],
     ['1-000000', 1],
   ] as const) {
-    const foreign = withPlaces(resume, (text) => text.replace(/^b .*$/m, `b ${place}`));
+    const foreign = withPlaceOfB(resume, place);
     const { gaps, complete, items } = await page({ cursor: foreign });
     assert.equal(complete, false);
     assert.deepEqual(gaps, [{ node: 'b', after, next: 1, reason: 'other_log' }]);
     assert.ok(items.includes('b:told/one') && !items.includes('a:told/one'));
-    const ends = await stream(
-      withPlaces(begin?.id ?? '', (text) => text.replace(/^b .*$/m, `b ${place}`)),
-      ({ event }) => event === 'pinfold.gap',
-    );
+    const ends = await stream(withPlaceOfB(begin?.id ?? '', place), ({ event }) => event === 'pinfold.gap');
     assert.deepEqual(ends.at(-1)?.data, gaps[0]);
   }
 });

@@ -3,6 +3,8 @@ import { checkReferences, headWords, locateTypes } from './check.ts';
 import { type BtfKind, kinds } from './kind.ts';
 import { btfLimits } from './limits.ts';
 
+const emptyName = Buffer.from('\0');
+
 /**
  * Type information as the kernel writes it (Documentation/bpf/btf.rst), read where it lies.
  *
@@ -70,7 +72,7 @@ export class Btf {
 
   /** Whether it has no name, without making a string of it. */
   isAnonymous(id: number): boolean {
-    return id !== 0 && this.#isEmptyAt(this.word(id, 0));
+    return id !== 0 && this.#isString(this.word(id, 0), emptyName);
   }
 
   /** A word of a type's record; `struct btf_type` is words 0 to 2. The caller knows how long the kind is. */
@@ -106,21 +108,19 @@ export class Btf {
   }
 
   /**
-   * The first type of a kind and name, the base's first; undefined if there is none.
-   *
-   * The name is looked for among the names, then one scan compares numbers: a millisecond for vmlinux.
+   * The first type of a kind and name, the base's first; undefined if there is none. One scan, without
+   * making a string of any name.
    */
   find(kind: BtfKind, name: string): number | undefined {
     const inBase = this.base?.find(kind, name);
     if (inBase !== undefined) return inBase;
-    const offsets = this.#offsetsOf(Buffer.from(`${name}\0`, 'utf8'));
-    if (offsets.size === 0) return undefined;
-    const number = kinds.byNumber.indexOf(kind);
-    const words = this.#words;
-    const isIt = (start: number): boolean =>
-      (((words[start + 1] ?? 0) >>> 24) & 0x1f) === number && offsets.has(words[start] ?? 0);
-    const index = this.#starts.findIndex(isIt);
-    return index === -1 ? undefined : this.firstId + index;
+    const wanted = Buffer.from(`${name}\0`, 'utf8');
+    for (let index = 0; index < this.#starts.length; index++) {
+      const start = this.#starts[index] ?? 0;
+      if (kinds.byNumber[((this.#words[start + 1] ?? 0) >>> 24) & 0x1f] !== kind) continue;
+      if (this.#isString(this.#words[start] ?? 0, wanted)) return this.firstId + index;
+    }
+    return undefined;
   }
 
   /**
@@ -161,11 +161,6 @@ export class Btf {
     return size;
   }
 
-  #isEmptyAt(offset: number): boolean {
-    if (offset < this.#stringsFrom && this.base !== undefined) return this.base.#isEmptyAt(offset);
-    return this.#strings[offset - this.#stringsFrom] === 0;
-  }
-
   #endOfString(start: number): number {
     let end = start;
     while (this.#strings[end] !== 0 && end - start <= btfLimits.stringBytesMax) end++;
@@ -177,12 +172,11 @@ export class Btf {
     return end;
   }
 
-  /** Where this text, which ends with its NUL, stands in the names; the end of a longer name counts too. */
-  #offsetsOf(text: Buffer): Set<number> {
-    const offsets = this.base === undefined ? new Set<number>() : this.base.#offsetsOf(text);
-    for (let at = this.#strings.indexOf(text); at !== -1; at = this.#strings.indexOf(text, at + 1)) {
-      offsets.add(this.#stringsFrom + at);
-    }
-    return offsets;
+  /** Whether `wanted`, which ends with its NUL, stands at this offset of the names. */
+  #isString(offset: number, wanted: Buffer): boolean {
+    if (offset < this.#stringsFrom && this.base !== undefined) return this.base.#isString(offset, wanted);
+    const start = offset - this.#stringsFrom;
+    if (this.#strings[start] !== wanted[0] || start + wanted.length > this.#strings.length) return false;
+    return wanted.compare(this.#strings, start, start + wanted.length) === 0;
   }
 }
