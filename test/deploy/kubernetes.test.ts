@@ -13,7 +13,10 @@ import { type Container, consumerPod, daemonPod, documents, runContainer } from 
 const patience = { timeoutMs: 120_000 };
 
 /** Names of the capabilities in a mask of /proc/PID/status, by their numbers in linux/capability.h. */
-const numbers = { CHOWN: 0, DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3, SYS_PTRACE: 19, SYS_ADMIN: 21 };
+const numbers = {
+  ...{ CHOWN: 0, DAC_OVERRIDE: 1, DAC_READ_SEARCH: 2, FOWNER: 3 },
+  ...{ SYS_CHROOT: 18, SYS_PTRACE: 19, SYS_ADMIN: 21 },
+};
 
 function effectiveOf(pid: number): readonly string[] {
   const mask = BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]}`);
