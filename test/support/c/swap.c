@@ -1,5 +1,6 @@
 /*
- * Makes two names change places as fast as it can until its standard input ends, then says how often it did.
+ * Makes two names change places until its standard input ends, then says how often it did. In bursts as fast
+ * as it can: each exchange has all lookups of all file systems begin anew (rename_lock), so it rests between.
  *
  * Arguments: the two paths, and how often is enough, if anybody asks. Says `ready` after the first exchange,
  * `enough` after so many.
@@ -7,6 +8,8 @@
 #include "common.h"
 #include <fcntl.h>
 #include <poll.h>
+
+enum { burst = 64, rest_ms = 2 };
 
 int main(int argc, char **argv)
 {
@@ -24,7 +27,7 @@ int main(int argc, char **argv)
 			puts("ready");
 		if (enough && swaps == enough)
 			puts("enough");
-		if (swaps % 64 == 0 && poll(&input, 1, 0) > 0)
+		if (swaps % burst == 0 && poll(&input, 1, rest_ms) > 0)
 			break;
 	}
 	printf("%lu\n", swaps);
