@@ -171,7 +171,8 @@ test('large values share a bound of memory, and one map is read however large it
     assert.throws(() => begin(Number(eight), kind), refused);
   }
   // Whoever reads small values is not kept out.
-  assert.equal((await dump(noBounds, { rowsMax: 10 })).lines.length, 10);
+  const { lines } = await dump(noBounds, { rowsMax: 10 });
+  assert.ok(lines.length > 0 && lines.length <= 10, `${lines.length} lines, up to the end of a bucket`);
   for (const job of [first, second]) job.cancel();
   await until('both to end', () => pool.size === 0);
   const alone = begin(Number(sixteen), 'entry', 'raw');
