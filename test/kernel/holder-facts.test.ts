@@ -147,7 +147,7 @@ test('every process that facts name is told with its start, name and control gro
   );
 });
 
-test('the control group is the unified one, else the first of version 1 that is not the root', () => {
+test('of several control groups that is told which names most, and of those the unified one', () => {
   assert.equal(
     parseCgroupOfAny('12:cpu:/a\n1:name=systemd:/b\n0::/system.slice/x.service\n'),
     '/system.slice/x.service',
@@ -157,5 +157,15 @@ test('the control group is the unified one, else the first of version 1 that is 
     '/docker/abc:def',
   );
   assert.equal(parseCgroupOfAny('4:memory:/\n0::/\n'), '/');
+  // Docker on a machine with both versions, and one of systemd with version 1 alone.
+  const container = `/docker/${'3f2a'.repeat(16)}`;
+  const inBoth = `12:devices:${container}\n1:name=systemd:${container}\n0::/system.slice/containerd.service\n`;
+  assert.equal(parseCgroupOfAny(inBoth), container);
+  assert.equal(
+    parseCgroupOfAny(
+      '9:devices:/user.slice\n5:cpu:/\n1:name=systemd:/user.slice/user-7.slice/session-3.scope\n',
+    ),
+    '/user.slice/user-7.slice/session-3.scope',
+  );
   assert.equal(parseCgroupOfAny(''), '/');
 });

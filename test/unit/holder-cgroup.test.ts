@@ -37,6 +37,46 @@ const shapes: readonly (readonly [path: string, expected: object])[] = [
   ['/lxc/web/init.scope', { unit: 'init.scope', container: 'web' }],
   ['/lxc.payload.web', { container: 'web' }],
   ['/machine.slice/machine-my\\x2dbox.scope', { unit: 'machine-my\\x2dbox.scope', container: 'my-box' }],
+  // Machines that a unit of their own starts, and libvirt's, of which QEMU's are no containers.
+  [
+    '/machine.slice/systemd-nspawn@my\\x2dbox.service/payload',
+    { unit: 'systemd-nspawn@my\\x2dbox.service', container: 'my-box' },
+  ],
+  [
+    '/machine.slice/machine-lxc\\x2d7\\x2dweb.scope',
+    { unit: 'machine-lxc\\x2d7\\x2dweb.scope', container: 'lxc-7-web' },
+  ],
+  [
+    '/machine.slice/machine-qemu\\x2d7\\x2dweb.scope/libvirt/emulator',
+    { unit: 'machine-qemu\\x2d7\\x2dweb.scope' },
+  ],
+  // Podman and CRI-O with the cgroupfs driver, podman without root and in a unit, CRI-O's monitor.
+  [`/libpod_parent/libpod-${id}`, { container: id }],
+  ['/libpod_parent/conmon', {}],
+  [
+    `/user.slice/user-7.slice/user@7.service/user.slice/libpod-${id}.scope/container`,
+    { unit: 'user@7.service', container: id },
+  ],
+  [`/system.slice/web.service/libpod-payload-${id}`, { unit: 'web.service', container: id }],
+  [`/kubepods/burstable/pod${uid}/crio-${id}`, { container: id, pod: uid }],
+  [
+    `/kubepods.slice/kubepods-pod${uidText}.slice/crio-conmon-${id}.scope`,
+    { unit: `crio-conmon-${id}.scope`, pod: uid },
+  ],
+  // containerd without Kubernetes, and a node of kind, which is a container itself.
+  [`/system.slice/nerdctl-${id}.scope`, { unit: `nerdctl-${id}.scope`, container: id }],
+  [`/default/${id}`, { container: id }],
+  [
+    `/docker/${'1'.repeat(64)}/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice` +
+      `/kubelet-kubepods-burstable-pod${uidText}.slice/cri-containerd-${id}.scope`,
+    { unit: `cri-containerd-${id}.scope`, container: id, pod: uid },
+  ],
+  // Escapes belong to a unit's name; one `_` before it is the kernel's.
+  [
+    '/system.slice/system-vpn\\x2dclient.slice/vpn-client@my\\x2dnet.service',
+    { unit: 'vpn-client@my\\x2dnet.service' },
+  ],
+  ['/system.slice/__odd.service', { unit: '_odd.service' }],
   [`/docker/${id.slice(1)}`, {}],
   [`/ecs/${task}/${id}`, { container: id, ecs_task: task }],
   [`/ecs/production/${uid}/${id}`, { container: id, ecs_task: uid }],

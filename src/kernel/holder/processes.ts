@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { ownerOfCgroup } from '../../model/holder/cgroup.ts';
 import type { ProcessFact } from '../../model/holder/facts.ts';
 import { findStat, parseCgroup } from '../proc/process.ts';
 import type { Collection } from './collection.ts';
@@ -38,17 +39,19 @@ function readProcess(pid: number): ProcessFact | undefined {
 }
 
 /**
- * A process's path in the unified hierarchy; where that is the root, its path in the first hierarchy of
- * version 1 in which it is elsewhere, as /proc/PID/cgroup lists them (cgroups(7)). Byte strings.
+ * Of the paths of a process that /proc/PID/cgroup lists, one for each hierarchy (cgroups(7)), the first that
+ * names a container, else whom it works for at all, else one that is not the root; that of the unified
+ * hierarchy comes before all others. Where both versions are in use, container runtimes make groups in those
+ * of version 1, and in the unified one a container stays where its runtime is. Byte strings.
  */
 export function parseCgroupOfAny(text: string): string {
-  const unified = parseCgroup(text);
-  if (unified !== '/') return unified;
-  for (const line of text.split('\n')) {
-    const path = /^\d+:[^:]*:(.*)$/.exec(line)?.[1];
-    if (path !== undefined && path !== '/' && path !== '') return path;
-  }
-  return '/';
+  const others = text.split('\n').flatMap((line) => /^[1-9]\d*:[^:]*:(.+)$/.exec(line)?.[1] ?? []);
+  const paths = [parseCgroup(text), ...others].filter((path) => path !== '/');
+  const owners = paths.map((path) => ({ path, owner: ownerOfCgroup(path) }));
+  const telling =
+    owners.find(({ owner }) => owner.container !== undefined) ??
+    owners.find(({ owner }) => Object.keys(owner).length > 0);
+  return telling?.path ?? paths[0] ?? '/';
 }
 
 function readCgroup(pid: number): string {

@@ -19,7 +19,7 @@ export interface CgroupOwner {
  * Shapes: systemd units (systemd, src/basic/cgroup-util.c); `docker-ID.scope`, `libpod-ID.scope`,
  * `crio-ID.scope` and `cri-containerd-ID.scope` of the systemd drivers, `docker/ID` and
  * `kubepods/…/podUID/ID` of the cgroupfs drivers, `….slice:cri-containerd:ID` where the two are mixed;
- * `lxc/NAME`, `lxc.payload.NAME` and `machine-NAME.scope`; `ecs/TASK/ID` and `ecstasks-TASK.slice/…` of
+ * `lxc/NAME`, `lxc.payload.NAME`, `machine-NAME.scope` and `systemd-nspawn@NAME.service`; `ecs/TASK/ID` and `ecstasks-TASK.slice/…` of
  * Amazon ECS, whose containers on Fargate have `TASK-DIGITS` for an id; `nomad.slice/…/ALLOCATION.TASK.scope`
  * and `nomad/ALLOCATION.TASK` of Nomad. The innermost of each counts: containers run
  * in containers.
@@ -67,9 +67,12 @@ function containerOf(name: string): string | undefined {
   return id ?? /^lxc\.payload\.(.+)$/s.exec(name)?.[1] ?? machineOf(name);
 }
 
-/** systemd-machined writes a name's own hyphens as `\x2d`. */
+/** systemd writes a name's own hyphens as `\x2d`. Machines of libvirt's QEMU are no containers. */
 function machineOf(name: string): string | undefined {
-  const machine = /^machine-(.+)\.scope$/s.exec(name)?.[1];
+  const machine = /^(?:machine-(?!qemu\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service)$/s
+    .exec(name)
+    ?.slice(1)
+    .find(Boolean);
   return machine?.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
