@@ -11,6 +11,7 @@ import { hold } from '../support/hold.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { mountId, realClock } from '../support/observed.ts';
 import { until, untilPasses } from '../support/until.ts';
+import { asking } from './changes-fixture.ts';
 import { findingAgent, idsOf } from './finding-fixture.ts';
 
 const hour = 3_600_000;
@@ -141,6 +142,33 @@ test('orphan_circle: a table and a program that use each other; not where it run
   });
 });
 
+test('orphan_circle: a program and a map of maps around a device map that runs it', async () => {
+  await using at = await findingAgent();
+  const { path } = at.bpffs;
+  using maker = await hold(
+    'map:devmap:4:8:4:pf_inner:0',
+    'map:array_of_maps:4:4:4:pf_outer:0:0',
+    `pin:1:${path}/outer`,
+    'prog-at:xdp:33:pf_ring',
+    'bind:2:1',
+    'put-pair:0:1:1:2',
+  );
+  const [inner = 0, outer = 0, program = 0] = idsOf(maker.objects);
+  // All but one step of it: the slot that closes it.
+  using reader = await hold(`get:${path}/outer`, `id:map:${inner}`);
+  await maker.release();
+  await at.untilFound('orphan_circle', [inner, outer, program], []);
+  await reader.tell('put:0:1:1');
+  await at.untilFound('orphan_circle', [inner, outer, program], []);
+  await reader.release();
+  await at.untilFound('orphan_circle', [inner, outer, program], [outer]);
+  await untilPasses(async () => {
+    const [finding] = (await at.find('orphan_circle')).filter(({ subject }) => subject.id === outer);
+    const members = [...[inner, outer].map((id) => ({ kind: 'map', id })), { kind: 'program', id: program }];
+    assert.deepEqual(finding?.evidence['objects'], members);
+  });
+});
+
 test('link_single_pin: one pin alone; not with a second pin, nor open in a process', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
@@ -250,6 +278,14 @@ test('memory_budget: a directory above it; each map once, and no neighbour of a 
   const [finding, ...others] = await at.find('memory_budget');
   assert.deepEqual([finding?.subject, others], [{ prefix: 'team' }, []]);
   assert.equal(finding?.evidence['maps'], 2);
+  // One of an owner is below the budget, two are above it, wherever their pins are.
+  const own = async (name: string): Promise<void> => {
+    await at.observed.agent.changes.patch(parsePath(name), undefined, { owner: 'net' }, asking());
+  };
+  await own('teams/two');
+  assert.deepEqual(await prefixes(), [{ prefix: 'team' }]);
+  await own('tea/three');
+  assert.deepEqual(await prefixes(), [{ prefix: 'team' }, { owner: 'net' }]);
 });
 
 const firstPage = { after: undefined, limit: 500 };
