@@ -91,7 +91,7 @@ test('a policy is carried out when its time has come by the boot clock, also ove
   const make = () =>
     new GcPolicies({
       policies: parseGcSettings({ policies: [policy] }).policies,
-      collector: { start },
+      collector: { start, isBusy: false },
       store,
       clock,
       bootId: 'boot',
@@ -121,6 +121,61 @@ test('a policy is carried out when its time has come by the boot clock, also ove
     minAgeMs: 86_400_000,
     mount: '0:40',
   });
+});
+
+test('policies that are due at once are carried out one after the other, and none is passed over', async () => {
+  using dir = tempDir('policies-at-once');
+  const store = openTestStore(dir.path);
+  const begun: string[] = [];
+  let refusal: PinfoldError | undefined;
+  const collector = {
+    isBusy: false,
+    start: async ({ prefix }: GcQuestion) => {
+      if (refusal !== undefined) throw refusal;
+      begun.push(String(prefix));
+      collector.isBusy = true;
+      return { plan: { lines: [], more: 0, passed: [] }, at: new Date(), operationId: 'one' };
+    },
+  };
+  let bootMs = 0;
+  const policies = new GcPolicies({
+    policies: parseGcSettings({ policies: ['a', 'b', 'c'].map((prefix) => ({ ...policy, prefix })) })
+      .policies,
+    collector,
+    store,
+    clock: { now: () => new Date(0), monotonicMs: () => 0, bootMs: () => bootMs },
+    bootId: 'boot',
+    primaryMount: () => '0:40',
+  });
+  const look = async (): Promise<string> => {
+    policies.afterPass((error) => assert.fail(String(error)));
+    await new Promise((resolve) => setImmediate(resolve));
+    return begun.join(' ');
+  };
+  const free = (): void => {
+    collector.isBusy = false;
+  };
+  await look();
+  bootMs = 3_600_000;
+  assert.equal(await look(), 'a');
+  assert.equal(await look(), 'a', 'what is due waits for the clean-up that is under way');
+  free();
+  refusal = new PinfoldError('conflict', { detail: 'A person was quicker.' });
+  assert.equal(await look(), 'a');
+  refusal = undefined;
+  bootMs = 2 * 3_600_000;
+  assert.equal(
+    await look(),
+    'a b',
+    'the one that was put off longest is next, though the first is due again',
+  );
+  free();
+  assert.equal(await look(), 'a b c');
+  free();
+  assert.equal(await look(), 'a b c a');
+  free();
+  assert.equal(await look(), 'a b c a');
+  store.close();
 });
 
 test('work is kept at so much a second, and is let go of when it is to stop', async () => {

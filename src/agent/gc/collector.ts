@@ -113,6 +113,11 @@ export class Collector {
     return { ...planned, operationId };
   }
 
+  /** Whether a clean-up is under way. */
+  get isBusy(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** Called when a pass is over: ends the grace of what is due, by the way. */
   afterPass(): void {
     this.#noteTime();

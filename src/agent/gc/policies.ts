@@ -16,7 +16,7 @@ const LastRuns = Type.Object({ boot_id: Type.String(), at_ms: Type.Record(Type.S
 /** What policies are carried out with. */
 export interface PolicyParts {
   readonly policies: readonly GcPolicy[];
-  readonly collector: Pick<Collector, 'start'>;
+  readonly collector: Pick<Collector, 'start' | 'isBusy'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly bootId: string;
@@ -37,40 +37,51 @@ export class GcPolicies {
 
   /** Called when a pass is over; what is due goes on by itself. */
   afterPass(onFailure: (error: unknown) => void): void {
-    if (this.#parts.policies.length === 0 || this.#isRunning) return;
+    const { policies, collector, clock } = this.#parts;
+    if (policies.length === 0 || this.#isRunning || collector.isBusy) return;
     const mount = this.#parts.primaryMount();
-    const due = mount === undefined ? undefined : this.#takeDue();
+    const nowMs = clock.bootMs();
+    const due = mount === undefined ? undefined : this.#findDue(nowMs);
     if (mount === undefined || due === undefined) return;
     this.#isRunning = true;
-    this.#start(due, mount)
+    this.#start(due, { mount, nowMs })
       .catch(onFailure)
       .finally(() => {
         this.#isRunning = false;
       });
   }
 
-  async #start({ rules, prefix, minAgeMs, graceMs }: GcPolicy, mount: string): Promise<void> {
+  /** Where another clean-up has begun meanwhile, or the agent stops, it stays due. */
+  async #start(policy: GcPolicy, { mount, nowMs }: { mount: string; nowMs: number }): Promise<void> {
+    const { rules, prefix, minAgeMs, graceMs } = policy;
+    let isPutOff = false;
     try {
       await this.#parts.collector.start({ rules, prefix, minAgeMs, mount }, graceMs, ownContext);
     } catch (error) {
-      // Another clean-up is under way, or the agent stops: there will be another time.
-      if (!isPinfoldError(error, 'conflict') && !isPinfoldError(error, 'not_ready')) throw error;
+      isPutOff = isPinfoldError(error, 'conflict') || isPinfoldError(error, 'not_ready');
+      if (!isPutOff) throw error;
+    } finally {
+      if (!isPutOff) this.#note({ ...this.#lastRuns(), [keyOf(policy)]: nowMs });
     }
   }
 
-  /** The first policy whose time has come; notes that it is carried out now. */
-  #takeDue(): GcPolicy | undefined {
-    const { policies, clock, store, bootId } = this.#parts;
-    const nowMs = clock.bootMs();
+  /** Of the policies whose time has come the one that waits longest, so that none keeps another from it. */
+  #findDue(nowMs: number): GcPolicy | undefined {
+    const { policies } = this.#parts;
     const known = this.#lastRuns();
     const lastRuns = Object.fromEntries(
       policies.map((policy) => [keyOf(policy), known[keyOf(policy)] ?? nowMs]),
     );
-    const due = policies.find((policy) => nowMs - (lastRuns[keyOf(policy)] ?? nowMs) >= policy.everyMs);
-    if (due !== undefined) lastRuns[keyOf(due)] = nowMs;
+    this.#note(lastRuns);
+    const restMs = (policy: GcPolicy) => (lastRuns[keyOf(policy)] ?? nowMs) + policy.everyMs - nowMs;
+    const [first] = policies.toSorted((one, other) => restMs(one) - restMs(other));
+    return first !== undefined && restMs(first) <= 0 ? first : undefined;
+  }
+
+  #note(lastRuns: Readonly<Record<string, number>>): void {
+    const { store, bootId } = this.#parts;
     const text = JSON.stringify({ boot_id: bootId, at_ms: lastRuns });
     if (store.settings.get(settingName) !== text) store.settings.set(settingName, text);
-    return due;
   }
 
   #lastRuns(): Readonly<Record<string, number>> {
