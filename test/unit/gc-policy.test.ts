@@ -123,7 +123,7 @@ test('a policy is carried out when its time has come by the boot clock, also ove
   });
 });
 
-test('policies that are due at once are carried out one after the other, and none is passed over', async () => {
+test('policies that are due at once are carried out in turn, and none is passed over', async () => {
   using dir = tempDir('policies-at-once');
   const store = openTestStore(dir.path);
   const begun: string[] = [];
