@@ -5,6 +5,7 @@ import type { PinPath } from '../model/path.ts';
 import type { Feature } from '../model/schema/node.ts';
 import type { ObjectInfo } from '../model/schema/object.ts';
 import type { MountPath } from '../model/schema/pin.ts';
+import type { MountScan } from './bpffs/mounts.ts';
 import type { NameWatcher } from './fanotify/name-watcher.ts';
 import type { NameEvent } from './fanotify/reader.ts';
 import type { DetailReader } from './iter/detail-reader.ts';
@@ -217,6 +218,8 @@ export interface PinPlace {
 export interface Bpffs {
   /** Every instance in the mountinfo of every process's mount namespace, one each by major:minor. */
   scanMounts(): readonly BpffsMount[];
+  /** The same with the mount namespaces that were looked at for it. */
+  scanNamespaces(): MountScan;
   /**
    * Opens the root of an instance by a path that leads to it now, and proves that it does (statfs magic,
    * st_dev).

@@ -145,26 +145,12 @@ function knownPinsOf({ inventory, known }: ReadingParts): KnownPins {
 
 /** An inode leads to the object it led to at the last observation, for as long as it lives. */
 function requestOf(inventory: Inventory): HolderRequest {
-  const byMount = new Map<string, ReadonlyMap<number, ObjectKey>>();
   return {
     knownPin: ({ mount, inode }) => {
-      const known = byMount.get(mount) ?? objectsByInode(inventory, mount);
-      byMount.set(mount, known);
-      return known.get(inode);
+      const known = inventory.objectOfInode(mount, inode);
+      return known === undefined ? undefined : { kind: known.kind, id: known.id };
     },
   };
-}
-
-function objectsByInode(inventory: Inventory, mount: string): ReadonlyMap<number, ObjectKey> {
-  const found = new Map<number, ObjectKey>();
-  const names = inventory.findMount(mount);
-  for (const path of names?.pinPaths.items() ?? []) {
-    const pin = names?.findPin(path);
-    if (pin === undefined) continue;
-    const { kind, id } = pin.object;
-    found.set(pin.inode.inode, { kind, id });
-  }
-  return found;
 }
 
 /** Counters of all objects of a kind, read when the first of them is asked for. */

@@ -99,6 +99,11 @@ export class Inventory {
     return pins.filter((other) => isSameInode(other.inode, inode) && other.mount === mount);
   }
 
+  /** What the inode of this number led to at the last observation. */
+  objectOfInode(mount: string, inode: number): PinEntry['object'] | undefined {
+    return this.#pinsByInode.get(inode)?.find((pin) => pin.mount === mount)?.object;
+  }
+
   #list(pin: PinEntry): void {
     const key = `${pin.object.kind}:${pin.object.id}`;
     const pins = this.#pinsByObject.get(key);

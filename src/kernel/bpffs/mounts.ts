@@ -17,6 +17,14 @@ const waitingTypes = /^(fuse|nfs|cifs|smb|9p|ceph|afs|coda|autofs|virtiofs|gfs2|
 /** Proofs one instance is worth; the paths past them stay in the list, unproven. */
 const proofsMax = 16;
 
+/** What the mount tables of all processes show. */
+export interface MountScan {
+  /** Every instance of bpffs, one each by major:minor. */
+  readonly mounts: readonly BpffsMount[];
+  /** Every mount namespace whose table was read, whether it shows one or not. */
+  readonly namespaces: ReadonlySet<number>;
+}
+
 /** One place at which an instance is seen. */
 interface Sighting {
   readonly mount: MountInfo;
@@ -35,14 +43,14 @@ interface Namespace {
 }
 
 /**
- * Every bpffs instance that some process's mount namespace shows, one each by major:minor.
+ * Every bpffs instance that some process's mount namespace shows.
  *
  * One mountinfo is read per namespace. What no process sees stays unseen here: namespaces kept by a mount
  * or a descriptor alone, those of single threads (mount-namespaces.ts), and instances mounted nowhere.
  * Nothing is kept open. Cost: one readlink a process, and a few calls for each namespace and instance
  * (test/kernel/mounts-scan.test.ts).
  */
-export function scanMounts(calls: Calls): readonly BpffsMount[] {
+export function scanMounts(calls: Calls): MountScan {
   const namespaces = readNamespaces();
   const trusted = new Set(
     namespaces.filter(({ isOwn }) => isOwn).flatMap(({ mounts }) => mounts.map(deviceOf)),
@@ -57,7 +65,10 @@ export function scanMounts(calls: Calls): readonly BpffsMount[] {
       else others.push(sighting);
     }
   }
-  return [...byDevice].map(([device, sightings]) => describe(calls, device, sightings));
+  return {
+    mounts: [...byDevice].map(([device, sightings]) => describe(calls, device, sightings)),
+    namespaces: new Set(namespaces.map(({ inode }) => inode)),
+  };
 }
 
 function see(
@@ -141,7 +152,7 @@ function pathOf({ mount, namespace }: Sighting, shadowed: boolean): MountPath {
   };
 }
 
-/** The namespaces that have a bpffs, our own first. Processes that end meanwhile are passed over. */
+/** Namespaces, our own first, with the mounts of those that have a bpffs. What ends meanwhile is passed over. */
 function readNamespaces(): readonly Namespace[] {
   const own = namespaceOf('self');
   const pids = new Map<number, number[]>(own === undefined ? [] : [[own, [process.pid]]]);
@@ -164,7 +175,7 @@ function readNamespace(inode: number, isOwn: boolean, pids: readonly number[]): 
   for (const pid of whole === undefined ? pids : [whole, ...pids]) {
     const text = readText(`/proc/${pid}/mountinfo`);
     if (text === undefined || namespaceOf(pid) !== inode) continue;
-    return text.includes(' - bpf ') ? { inode, isOwn, pid, mounts: parseMountInfo(text) } : undefined;
+    return { inode, isOwn, pid, mounts: text.includes(' - bpf ') ? parseMountInfo(text) : [] };
   }
   return undefined;
 }

@@ -28,7 +28,8 @@ export function openBpffs(calls: Calls, facts: Pick<KernelFacts, 'bootId'>): Bpf
   requireOpenat2(calls);
   const buffer = Buffer.alloc(directoryBufferBytes);
   return {
-    scanMounts: () => scanMounts(calls),
+    scanMounts: () => scanMounts(calls).mounts,
+    scanNamespaces: () => scanMounts(calls),
     openRoot: (mount) => openRoot(calls, facts.bootId, mount),
     assertStillVisible,
     isStillThere: (root, directory) => isStillThere(calls, root, directory),

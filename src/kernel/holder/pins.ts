@@ -20,7 +20,7 @@ export interface PinWalk {
 export interface ReadInstances {
   readonly mounted: ReadonlySet<string>;
   readonly walked: ReadonlySet<string>;
-  /** Mount namespaces whose tables were read and show one. */
+  /** Mount namespaces whose tables were read. */
   readonly namespaces: ReadonlySet<number>;
   /** Why the others could not be read, ending a sentence. */
   readonly reasons: ReadonlyMap<string, string>;
@@ -31,7 +31,7 @@ export interface ReadInstances {
  * lies there holds objects like any pin.
  */
 export function readPins(walk: PinWalk): ReadInstances {
-  const mounts = walk.sources.bpffs.scanMounts();
+  const { mounts, namespaces } = walk.sources.bpffs.scanNamespaces();
   const walked = new Set<string>();
   const reasons = new Map<string, string>();
   for (const mount of mounts) {
@@ -40,7 +40,6 @@ export function readPins(walk: PinWalk): ReadInstances {
     if (reason === undefined) walked.add(mount.id);
     else reasons.set(mount.id, reason);
   }
-  const namespaces = new Set(mounts.flatMap(({ paths }) => paths.map(({ namespace }) => namespace)));
   return { mounted: new Set(mounts.map(({ id }) => id)), walked, namespaces, reasons };
 }
 

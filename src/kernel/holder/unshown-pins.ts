@@ -62,7 +62,7 @@ export function readPinsUnshown(walk: PinWalk, before: ReadInstances): ReadInsta
   let left: number = limits.holderNamespacesMax;
   const look = (namespace: OpenNamespace): boolean => {
     if (before.namespaces.has(namespace.inode)) return true;
-    // Going through all processes once more is for those alone that no table with a bpffs explains.
+    // Going through all processes once more is for those alone whose table no process showed.
     isInhabited ??= inhabitedNamespaces();
     if (isInhabited(namespace.inode)) return true;
     if (left-- > 0) visit(visits, namespace);
