@@ -184,5 +184,23 @@ test('what is applied is followed with --wait, and the exit code says how it end
   const nobody = 'name: nobody\nselector: {role: none}\npins: []\n';
   const late = await pinfold('apply --wait 1s -f -', nobody);
   assert.deepEqual([late.code, /not done in the time/.test(late.err)], [124, true]);
+  assert.match(late.err, /^pinfold: nobody is meant for no node now: no node has role=none: role is edge /);
   assert.equal((await pinfold('apply --wait soon -f -', nobody)).code, 2);
+});
+
+test('a set that is meant for no node says so where it is put, shown, listed and followed', async () => {
+  const why = /it names no labels, and does not say all: true/;
+  const put = await pinfold('apply -f -', 'name: unmeant\npins: []\n');
+  assert.deepEqual([put.code, put.out], [0, 'unmeant created (generation 1)\n']);
+  assert.match(put.err, /^pinfold: unmeant is meant for no node now: /);
+  assert.match(put.err, why);
+  for (const words of [
+    'rollout status unmeant --no-wait',
+    'describe pinset unmeant',
+    'get pinsets unmeant -o wide',
+  ])
+    assert.match((await pinfold(words)).out, why, words);
+  const meant = await pinfold('apply -f -', 'name: unmeant\nall: true\npins: []\n');
+  assert.deepEqual([meant.code, meant.err], [0, '']);
+  assert.doesNotMatch((await pinfold('describe pinset unmeant')).out, why);
 });

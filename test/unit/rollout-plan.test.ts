@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { nobodyOf } from '../../src/model/cluster/pinset/nobody.ts';
 import { failuresOf, planRollout } from '../../src/model/cluster/pinset/rollout.ts';
 import type { RolloutNode } from '../../src/model/cluster/pinset/standing.ts';
 import type {
@@ -125,6 +126,20 @@ test('where no node has the labels yet, the first that comes goes through the ga
   assert.equal(shown(none), 'progressing [] no node has these labels yet');
   assert.equal(shown(plan(wanted(1), fleet({ a: undefined, b: undefined }), none)), 'progressing [a]');
   assert.equal(shown(plan(wanted(1, { selector: {} }), [])), 'done []', 'no labels never mean any');
+});
+
+test('why a set is meant for nobody is told with the labels that nodes do have', () => {
+  const nodes = [{ labels: { role: 'edge', zone: 'a' } }, { labels: { role: 'core' } }];
+  assert.equal(nobodyOf({ selector: { role: 'core' } }, nodes), undefined);
+  assert.equal(nobodyOf({ all: true }, nodes), undefined);
+  assert.equal(nobodyOf({ all: true }, []), 'no node is known yet');
+  assert.equal(nobodyOf({ selector: {} }, nodes), 'it names no labels, and does not say all: true');
+  assert.equal(
+    nobodyOf({ selector: { role: 'edgy', rack: '1' } }, nodes),
+    'no node has role=edgy,rack=1: role is core, edge where nodes have it; no node has a label rack',
+  );
+  const many = Array.from({ length: 7 }, (_, at) => ({ labels: { role: `r${at}` } }));
+  assert.match(nobodyOf({ selector: { role: 'x' } }, many) ?? '', /role is r0, r1, r2, r3, r4, … where/);
 });
 
 test('a person’s pause is kept while all that are left are gone, and when they are back', () => {

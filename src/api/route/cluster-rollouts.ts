@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type Asking, diffOnNodes, readPinSetOf } from '../../cluster/pinset/manager/ask-nodes.ts';
-import { countsOf, rolloutView } from '../../cluster/pinset/manager/documents.ts';
+import { countsOf, meantForNobody, rolloutView } from '../../cluster/pinset/manager/documents.ts';
 import { parseClusterName } from '../../model/cluster/key.ts';
 import { type NamedPinSet, parsePinSet } from '../../model/cluster/pinset/parse.ts';
 import { limits } from '../../model/limits.ts';
@@ -57,7 +57,8 @@ function addStatus(app: App, parts: ServiceParts): void {
     handler: async (request) => {
       const { pinSets } = fleetOf(parts);
       const name = pinSetNameOf(request.params.name);
-      const { desired, rollout, items } = await pinSets.status(name);
+      const seen = await pinSets.status(name);
+      const { desired, rollout, items } = seen;
       const { limit = limits.pageItemsDefault, cursor: given } = request.query;
       const cursor = createCursor(request);
       const page = pageOf(items, { after: cursor.parse(given), limit });
@@ -66,6 +67,7 @@ function addStatus(app: App, parts: ServiceParts): void {
         ...{ name, generation: desired.generation },
         ...(desired.deleted === true ? { deleted: true } : {}),
         nodes: countsOf(items, desired.deleted),
+        ...meantForNobody(seen),
         rollout: rollout === undefined ? null : rolloutView(rollout),
         items: [...page.items],
         next_cursor: cursor.format(page.next),

@@ -47,10 +47,18 @@ export function applyCommand(cli: Cli): Command {
         const had = before.get(set.name) ?? 0;
         const sentence = 'plan' in data ? '' : `${name} ${wordFor(had, data.generation)}`;
         await tellChange(cli, { answer: data, name, sentence });
-        if (!('plan' in data)) applied.push({ name: set.name, generation: data.generation });
+        if ('plan' in data) continue;
+        applied.push({ name: set.name, generation: data.generation });
+        if (data.nobody !== undefined) await tellNobody(cli, name, data.nobody);
       }
       if (wait !== undefined) await followAll(cli, applied, withinMs);
     });
+}
+
+/** It was put all the same: its nodes may come later. */
+async function tellNobody(cli: Cli, name: string, why: string): Promise<void> {
+  await cli.out.flush();
+  await cli.err.line(`pinfold: ${name} is meant for no node now: ${escapeText(why)}.`);
 }
 
 /** One set after another; the time is for all of them. @throws Exit */

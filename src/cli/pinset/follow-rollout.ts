@@ -47,7 +47,7 @@ export function endingOf({ generation, rollout, deleted, items }: PinSetStatus):
 }
 
 /** `edge-acl generation 3: 2 of 5 nodes done, 1 failed; paused: …` Printable. */
-export function sentenceOf({ name, generation, nodes, rollout, deleted }: PinSetStatus): string {
+export function sentenceOf({ name, generation, nodes, nobody, rollout, deleted }: PinSetStatus): string {
   const { total, done } = nodes;
   const of = `${total} ${total === 1 ? 'node' : 'nodes'}`;
   const counts = [
@@ -63,7 +63,8 @@ export function sentenceOf({ name, generation, nodes, rollout, deleted }: PinSet
   if (deleted === true) return escapeText(`${name} was deleted: ${counts.join(', ')}`);
   const isNow = rollout?.generation === generation;
   const state = isNow ? rollout.state : 'not begun';
-  const why = isNow && rollout.reason !== undefined ? `: ${rollout.reason}` : '';
+  const reason = nobody ?? (isNow ? rollout.reason : undefined);
+  const why = reason === undefined ? '' : `: ${reason}`;
   return escapeText(`${name} generation ${generation}: ${counts.join(', ')}; ${state}${why}`);
 }
 

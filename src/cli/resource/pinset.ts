@@ -25,7 +25,7 @@ export const pinSetResource = defineResource<PinSetDocument>({
     { title: 'NODES', isWide: true, cell: meantFor },
     { title: 'UNREACHABLE', isWide: true, align: 'right', cell: ({ nodes }) => shown(nodes.unreachable) },
     { title: 'BY', isWide: true, cell: (set) => shown(set.actor) },
-    { title: 'REASON', isWide: true, cell: ({ rollout }) => shown(rollout?.reason) },
+    { title: 'REASON', isWide: true, cell: ({ nobody, rollout }) => shown(nobody ?? rollout?.reason) },
   ],
   documentOf: ({ name, spec, entries_withheld: isPart }) => ({
     name,

@@ -53,6 +53,10 @@ export const PinSetCounts = Type.Object({
 });
 export type PinSetCounts = Static<typeof PinSetCounts>;
 
+const Nobody = Type.Optional(
+  Type.String({ description: 'why it is meant for no node now; absent where it is meant for some' }),
+);
+
 /** A pin set as the manager tells it. */
 export const PinSetDocument = Type.Object(
   {
@@ -68,6 +72,7 @@ export const PinSetDocument = Type.Object(
       Type.Integer({ description: 'the one whose specification a rollback puts again' }),
     ),
     nodes: PinSetCounts,
+    nobody: Nobody,
     rollout: Type.Union([RolloutView, Type.Null()], { description: 'null until a manager has begun it' }),
     etag: Type.String(),
   },
@@ -103,6 +108,7 @@ export const PinSetStatusDocument = Type.Object(
     generation: Generation,
     deleted: Type.Optional(Type.Boolean({ description: 'nodes let go of it' })),
     nodes: PinSetCounts,
+    nobody: Nobody,
     rollout: Type.Union([RolloutView, Type.Null()]),
     items: Type.Array(PinSetOnNode),
     next_cursor: Type.Union([Type.String(), Type.Null()]),

@@ -1,4 +1,5 @@
 import type { ClusterName } from '../../../model/cluster/key.ts';
+import { nobodyOf } from '../../../model/cluster/pinset/nobody.ts';
 import { isMeantFor } from '../../../model/cluster/pinset/select.ts';
 import { type RolloutNode, standingOf } from '../../../model/cluster/pinset/standing.ts';
 import type { DesiredDocument, PinSetStatus, RolloutDocument } from '../../../model/schema/pinset.ts';
@@ -29,9 +30,16 @@ export function pinSetDocument(seen: Seen): PinSetDocument {
     ...{ name, generation, spec, time, actor },
     ...(former === undefined ? {} : { former_generation: former.generation }),
     nodes: countsOf(nodesOf(seen)),
+    ...meantForNobody(seen),
     rollout: rollout === undefined ? null : rolloutView(rollout),
     etag: etagOfPinSet(desired),
   };
+}
+
+/** Says where it is meant for no node: such a rollout has nobody to go wrong at, and nobody who would tell. */
+export function meantForNobody({ desired, nodes }: Seen): Pick<PinSetDocument, 'nobody'> {
+  const nobody = desired.deleted === true ? undefined : nobodyOf(desired.spec, nodes);
+  return nobody === undefined ? {} : { nobody };
 }
 
 /** The same for who may not see what is in maps: what a map is filled with at first is left out. */
