@@ -3165,6 +3165,8 @@ export interface components {
                 failed: number;
                 unreachable: number;
             };
+            /** @description why it is meant for no node now; absent where it is meant for some */
+            nobody?: string;
             /** @description null until a manager has begun it */
             rollout: components["schemas"]["Rollout"] | null;
             etag: string;
@@ -3206,6 +3208,8 @@ export interface components {
                 failed: number;
                 unreachable: number;
             };
+            /** @description why it is meant for no node now; absent where it is meant for some */
+            nobody?: string;
             rollout: components["schemas"]["Rollout"] | null;
             items: components["schemas"]["PinSetOnNode"][];
             next_cursor: string | null;
