@@ -189,7 +189,7 @@ function openFindings(
   const { isPinsOnly } = node;
   const judging = { known, claims, unheld, isPinsOnly, thresholds };
   const findings = makeFindings({ ...reading, ...judging, store, announce, onFailure });
-  statistics.onEvents(() => findings.noteMoved());
+  statistics.onEvents((events) => findings.note(events));
   return findings;
 }
 

@@ -3,7 +3,7 @@ import type { Judgement, Rule } from '../../model/finding/rule.ts';
 import { rules } from '../../model/finding/rules.ts';
 import type { World } from '../../model/finding/world.ts';
 import { limits } from '../../model/limits.ts';
-import type { NewEvent } from '../../model/schema/event.ts';
+import type { EventDocument, NewEvent } from '../../model/schema/event.ts';
 import type {
   FindingDocument,
   FindingRuleDocument,
@@ -62,9 +62,9 @@ export class AgentFindings {
     this.#watch = new WorldWatch(parts);
   }
 
-  /** Something came or went: what is read only then is due. */
-  noteMoved(): void {
-    this.#watch.noteMoved();
+  /** What came or went: what is read only then is due. A finding that begins or ends moves nothing. */
+  note(events: readonly EventDocument[]): void {
+    if (events.some(({ type }) => !type.startsWith('finding.'))) this.#watch.noteMoved();
   }
 
   /** Has the next fresh observation try all rules on what is there then. */

@@ -63,6 +63,8 @@ export class WorldWatch {
   readonly #noEntries: ReadonlyMap<number, number> = new Map();
   readonly #sums = new Map<PinnableKind, Remembered<string>>();
   #isHoldersDue = true;
+  /** Something of the holders could not be read when they were read last. */
+  #isLacking = false;
   #mark = '';
   #last: Pick<WorldHolders, 'attached' | 'islands'> = noHolders;
   #holdersDueAtMs = Number.NEGATIVE_INFINITY;
@@ -182,11 +184,14 @@ export class WorldWatch {
         ? candidates
         : unexplainedInBoth(candidates, unexplainedIn(readHolders(), this.#counted()));
     await pace.rest();
-    this.#isHoldersDue = false;
+    const lacks = lackOf(first);
+    // What could not be read is soon read again, but what stays so costs no more than what is read.
+    const isRetriedSoon = lacks !== undefined && !this.#isLacking;
+    this.#isLacking = lacks !== undefined;
+    this.#isHoldersDue = this.#isLacking;
     const took = clock.monotonicMs() - began;
     const pause = Math.min(10 * limits.findingsIntervalMaxMs, took * holdersShare);
-    this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, pause);
-    const lacks = lackOf(first);
+    this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, isRetriedSoon ? 0 : pause);
     const islands = lacks === undefined ? this.#islandsIn(first) : [];
     return { view: holderView(first, unexplained, islands), lacks };
   }
