@@ -1,3 +1,4 @@
+import { mapTypes } from '../../kernel/entries/map-types.ts';
 import type { EntryFormat } from '../../model/schema/entry.ts';
 import type { JobSpec } from './protocol.ts';
 
@@ -15,8 +16,9 @@ const copiesOfAnswer = 4;
  * text. What comes to a piece or less is part of what every job takes.
  */
 export function memoryOf({ map, choice, task, possibleCpus }: Omit<JobSpec, 'bounds'>): number {
-  const { type, key_size: keySize, value_size: valueSize } = map.info;
-  const isPerCpu = type.includes('percpu');
+  const { key_size: keySize, value_size: valueSize } = map.info;
+  const type = mapTypes[map.info.type];
+  const isPerCpu = type !== undefined && 'isPerCpu' in type;
   const entry = keySize + (isPerCpu ? Math.ceil(valueSize / 8) * 8 * possibleCpus : valueSize);
   const copies = task.kind === 'stream' ? copiesOfStream : copiesOfAnswer;
   const hasTypes = map.info.btf_value_type_id !== undefined || choice.valueAs !== undefined;
