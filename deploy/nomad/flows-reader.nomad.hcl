@@ -1,6 +1,5 @@
-# A job whose task starts only when a pin is there, and whose claim on it ends with the allocation.
-# The claim has no lease, since nobody would renew it: that of an allocation whose client died stays until somebody
-# releases it (pinfold get claims --label runtime=nomad; pinfold release nomad:ALLOCATION).
+# A job whose task starts only when a pin is there, and whose claim on it ends with the allocation: at once where Nomad
+# runs the last task, and when its lease is over where the client died, because then nobody renews it.
 
 job "flows-reader" {
   type = "system"
@@ -15,7 +14,24 @@ job "flows-reader" {
       }
       config {
         command = "/opt/pinfold/bin/pinfold"
-        args    = ["claim", "nomad:${NOMAD_ALLOC_ID}", "tc/globals/flows", "--label", "runtime=nomad"]
+        args    = ["claim", "nomad:${NOMAD_ALLOC_ID}", "tc/globals/flows", "--label", "runtime=nomad", "--lease", "10m"]
+      }
+      resources {
+        cpu    = 50
+        memory = 96
+      }
+    }
+
+    # Beside the task, for as long as it runs.
+    task "renew" {
+      driver = "raw_exec"
+      lifecycle {
+        hook    = "prestart"
+        sidecar = true
+      }
+      config {
+        command = "/opt/pinfold/bin/pinfold"
+        args    = ["claim", "nomad:${NOMAD_ALLOC_ID}", "tc/globals/flows", "--lease", "10m", "--renew"]
       }
       resources {
         cpu    = 50

@@ -4,8 +4,13 @@ import test, { after } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, pinById } from '../support/bpftool.ts';
 import { commandLine, type Ran } from '../support/command-line.ts';
+import { realClock } from '../support/observed.ts';
+import { until } from '../support/until.ts';
+import { watching } from '../support/watching.ts';
 
-const agent: TestAgent = await testAgent();
+/** Since boot, milliseconds: stands still but for what a test adds, so that no lease ends by the way. */
+let bootMs = 1_000_000;
+const agent: TestAgent = await testAgent({ clock: { ...realClock, bootMs: () => bootMs } });
 after(() => agent[Symbol.asyncDispose]());
 
 async function pinfold(...words: readonly string[]): Promise<Ran> {
@@ -69,4 +74,26 @@ test('release ends it, and takes along what nobody else needs', async () => {
   assert.deepEqual([existsSync(at('one')), existsSync(at('two'))], [false, true]);
   assert.equal((await pinfold('release', 'other')).out, 'other released\n');
   assert.match((await pinfold('get', 'claims')).err, /no claims/i);
+});
+
+test('claim --renew renews in time, until the claim is released, which stays released', async () => {
+  const leftMs = async (): Promise<number> => {
+    const { body } = await agent.local.get('/v1/claims/job').expect(200);
+    return body.remaining_ms;
+  };
+  const words = ['claim', 'job', 'one', '--lease', '1s', '--renew', '--address', agent.socket];
+  const renewing = watching(words);
+  await until('it has claimed', () => renewing.lines.length === 1);
+  assert.equal(renewing.lines[0], 'job claims 1 pin for 1s');
+  for (let jump = 0; jump < 2; jump++) {
+    bootMs += 600;
+    await until('it is renewed', leftMs, (left) => left === 1000);
+  }
+  await agent.local.delete('/v1/claims/job').expect(204);
+  assert.equal(await renewing.ended, 4);
+  await agent.local.get('/v1/claims/job').expect(404);
+  const endless = await pinfold('claim', 'job', 'one', '--renew');
+  assert.deepEqual([endless.code, endless.out], [2, 'job claims 1 pin until it is released\n']);
+  assert.match(endless.err, /no lease that could be renewed/);
+  await agent.local.delete('/v1/claims/job').expect(204);
 });

@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import test, { after } from 'node:test';
 import { parse } from 'yaml';
 import { mergeConfig } from '../../src/model/config.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { commandLine } from '../support/command-line.ts';
+import { start } from '../support/process.ts';
 import { repoPath } from '../support/repo-root.ts';
 import { consumerPod, daemonPod, documents } from './kubernetes-fixture.ts';
 
 const agent = await testAgent();
 after(() => agent[Symbol.asyncDispose]());
+
+const program = join(import.meta.dirname, '..', '..', 'src', `main${extname(import.meta.filename)}`);
 
 const [namespace, config, daemons] = documents;
 
@@ -128,18 +132,23 @@ test('the commands that the examples run are those of the command line, and do w
     ),
   ].map(([, list = '[]']): readonly string[] => JSON.parse(list.replace(/\$\{NOMAD_ALLOC_ID\}/, alloc)));
   const verbs = tasks.map(([verb]) => verb);
-  assert.deepEqual(verbs, ['claim', 'wait', 'release']);
-  const [claim = [], wait = [], release = []] = tasks;
+  assert.deepEqual(verbs, ['claim', 'claim', 'wait', 'release']);
+  const [claim = [], renew = [], wait = [], release = []] = tasks;
   execFileSync('mkdir', ['-p', `${agent.bpffs.path}/tc/globals`]);
   const claimed = await pinfold(claim);
   assert.equal(claimed.code, 0, claimed.err);
+  using renewing = start(process.execPath, [...process.execArgv, program, ...renew], {
+    env: { PINFOLD_ADDRESS: `unix:${agent.socket}` },
+  });
+  assert.equal(await renewing.line(), `nomad:${alloc} goes on claiming 1 pin for 10m`);
   createMap(`${agent.bpffs.path}/tc/globals/flows`, { name: 'pf_nomad' });
   for (const words of [wait, consumerPod.initContainers[0]?.args ?? []]) {
     const waited = await pinfold(words);
     assert.equal(waited.code, 0, waited.err);
   }
   const owner = encodeURIComponent(`nomad:${alloc}`);
-  await agent.local.get(`/v1/claims/${owner}`).expect(200);
+  const { body: kept } = await agent.local.get(`/v1/claims/${owner}`).expect(200);
+  assert.deepEqual([kept.lease, kept.labels], ['10m', { runtime: 'nomad' }]);
   assert.equal((await pinfold(release)).code, 0);
   await agent.local.get(`/v1/claims/${owner}`).expect(404);
 });

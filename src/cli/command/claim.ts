@@ -8,11 +8,13 @@ import { collect, parseDuration, parseLabels, parsePathArgument, pathBody } from
 import { type Plan, tellChange } from '../change.ts';
 import { type Cli, mountOf } from '../cli.ts';
 import { parseOwnerArgument } from '../owner-argument.ts';
+import { renewClaim } from '../renew-claim.ts';
 
 interface ClaimFlags {
   readonly lease?: string;
   readonly label?: readonly string[];
   readonly adopt?: boolean;
+  readonly renew?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -25,6 +27,7 @@ export function claimCommand(cli: Cli): Command {
     .option('--lease <duration>', 'it ends unless it is renewed in this time, such as 10m; `none` for never')
     .option('--label <key=value>', 'a label; may be repeated, and all of them are set anew', collect)
     .option('--adopt', 'what is at the paths now is what is needed, though it was replaced')
+    .option('--renew', 'stay, and renew it in time until this command is ended, or the claim')
     .option('--dry-run', 'say what would be done, and change nothing')
     .action(async (name: string, words: string[], flags: ClaimFlags) => {
       const owner = parseOwnerArgument(name);
@@ -36,12 +39,16 @@ export function claimCommand(cli: Cli): Command {
         ...(label === undefined ? {} : { labels: parseLabels(label.filter((pair) => pair !== '')) }),
         ...(adopt === true ? { adopt } : {}),
       };
-      const query = { ...mountOf(cli), ...(flags.dryRun === true ? { dry_run: true } : {}) };
+      const place = { path: { owner: urlOfOwner(owner) }, query: mountOf(cli) };
+      const query = { ...place.query, ...(flags.dryRun === true ? { dry_run: true } : {}) };
       const { api } = await cli.client();
-      const params = { path: { owner: urlOfOwner(owner) }, query };
+      const params = { path: place.path, query };
       const { data, status } = await readAnswer(api.PUT('/v1/claims/{owner}', { params, body }));
       const shownName = escapeName(bytesOf(owner));
       await tellChange(cli, { answer: data, name: shownName, sentence: sentenceOf(shownName, data, status) });
+      if (flags.renew !== true || 'plan' in data) return;
+      await cli.out.flush();
+      await renewClaim(cli, place, data);
     });
 }
 
