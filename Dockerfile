@@ -9,8 +9,10 @@ COPY package.json package-lock.json ./
 # No script of a package runs here: what is native comes built inside its package for this Node (docs/adr/0005).
 RUN npm ci --ignore-scripts
 COPY tsconfig.json ./
+COPY scripts/bootstrap.mjs ./scripts/
+COPY scripts/bootstrap ./scripts/bootstrap
 COPY src ./src
-RUN npx tsc -p tsconfig.json && npm prune --omit=dev --ignore-scripts
+RUN node scripts/bootstrap.mjs build && npm prune --omit=dev --ignore-scripts
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="Pinfold" \
@@ -20,6 +22,7 @@ WORKDIR /opt/pinfold
 COPY --from=build /opt/pinfold/package.json ./
 COPY --from=build /opt/pinfold/node_modules ./node_modules
 COPY --from=build /opt/pinfold/dist/src ./dist/src
+COPY --from=build /opt/pinfold/dist/node_modules ./dist/node_modules
 COPY LICENSE ./
 COPY bin ./bin
 # What hosts are given: the hook of container runtimes and the plugin of networks (sh and curl, on the host).

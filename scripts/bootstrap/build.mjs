@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundlePackages } from './bundle.mjs';
 import { Problem, say } from './problem.mjs';
 import { root } from './root.mjs';
 
@@ -15,7 +16,8 @@ export function isBuilt() {
 }
 
 /**
- * Compiles everything to dist/ (types included) and removes from there what no longer has a source.
+ * Compiles everything to dist/ (types included), removes from there what no longer has a source, and bundles
+ * packages of many files.
  *
  * @throws Problem when there is a type error; the compiler has printed it, and dist/ is as it was.
  */
@@ -29,6 +31,7 @@ export function build() {
   });
   if (run.status !== 0) throw new Problem('the sources have type errors, see above.');
   removeOrphans();
+  bundlePackages();
   writeFileSync(stamp, before);
 }
 

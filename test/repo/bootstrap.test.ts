@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execPath, getuid } from 'node:process';
 import test from 'node:test';
@@ -49,3 +49,27 @@ test('the executable of a checkout that is not built says what to do, and exits 
   assert.match(run.stderr, /^pinfold: not built yet; run `npm start`[^\n]*\.\n$/);
   assert.equal(run.status, 2);
 });
+
+test('a bundled package exports what the package does', async () => {
+  const folder = repoPath('dist/node_modules');
+  const bundled = readdirSync(folder);
+  assert.ok(bundled.includes('typebox'), bundled.join(', '));
+  for (const name of bundled) {
+    const [own, bundle] = [repoPath('node_modules'), folder].map((from) => packageIn(join(from, name)));
+    assert.equal(bundle?.version, own?.version);
+    assert.deepEqual([...(bundle?.files.keys() ?? [])], [...(own?.files.keys() ?? [])]);
+    for (const [subpath, file] of own?.files ?? []) {
+      const namesOf = async (path: string) => Object.keys(await import(path)).sort();
+      assert.deepEqual(await namesOf(bundle?.files.get(subpath) ?? ''), await namesOf(file), subpath);
+    }
+  }
+});
+
+/** The version of a package, and the files of its exports. */
+function packageIn(folder: string): { readonly version: string; readonly files: Map<string, string> } {
+  const { version, exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const files = Object.entries<string | { readonly default: string }>(exports).map(
+    ([subpath, file]) => [subpath, join(folder, typeof file === 'string' ? file : file.default)] as const,
+  );
+  return { version, files: new Map(files) };
+}
