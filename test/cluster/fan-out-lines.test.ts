@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import test from 'node:test';
+import { isPlainLine } from '../../src/cluster/fan-out/plain-line.ts';
 import type { Fleet } from '../../src/cluster/fleet.ts';
 import { limits } from '../../src/model/limits.ts';
+import { isRecord } from '../../src/model/record.ts';
+import { random, testSeed } from '../support/seed.ts';
 import { fleetOf, linesOf, question } from './fan-out-fixture.ts';
 
 /** A node that sends these bytes, whatever it is asked. */
@@ -62,6 +65,46 @@ test('a node speaks for itself only, however it writes another name', async () =
   assert.equal([...text.matchAll(/node":/g)].length, items.length, 'and says it once');
   assert.equal(summary.count, items.length);
 });
+
+test('a line that is handed on unread is an object without a member node, whatever was done to it', () => {
+  const seed = testSeed();
+  const { int, pick } = random(seed);
+  const values = [
+    '1',
+    '-0.5',
+    '"x"',
+    'null',
+    'true',
+    '[]',
+    '{}',
+    '[1,[{"node":2}]]',
+    '{"a":{"b":"\\n€"}}',
+    '0',
+  ];
+  const pieces = [...'{}[]",:\\ \t01-.eEun', 'node', '"node":', 'true', '\\u006e', '€', '\u0001'];
+  let plain = 0;
+  for (let turn = 0; turn < 20_000; turn += 1) {
+    const members = Array.from({ length: 1 + int(4) }, (_, at) => `"m${at}":${pick(values)}`);
+    const whole = `{${members.join(',')}}`;
+    assert.ok(isPlain(whole), `seed ${seed}: ${whole}`);
+    let text = whole;
+    for (let edit = int(3); edit >= 0; edit -= 1) {
+      const at = int(text.length + 1);
+      text = text.slice(0, at) + (int(3) === 0 ? '' : pick(pieces)) + text.slice(at + int(3));
+    }
+    if (!isPlain(text)) continue;
+    plain += 1;
+    const item: unknown = JSON.parse(text);
+    assert.ok(isRecord(item) && !Object.hasOwn(item, 'node'), `seed ${seed}: ${text}`);
+  }
+  assert.ok(plain > 0, `seed ${seed}`);
+});
+
+/** Whether a line is handed on unread, wherever it stands among others. */
+function isPlain(line: string): boolean {
+  const bytes = Buffer.from(`{"a":1}\n${line}\n{"b":2}\n`);
+  return isPlainLine(bytes, 8, bytes.length - 9);
+}
 
 test('a node whose lines are cut, broken or not counted gives nothing, and is named', async () => {
   const two = linesOf([{ path: 'a' }, { path: 'b' }]);

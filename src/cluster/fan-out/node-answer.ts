@@ -108,7 +108,8 @@ export async function readWhole(
       }
       pieces.push(piece);
     }
-    return Buffer.concat(pieces, bytes);
+    const [whole] = pieces;
+    return pieces.length === 1 && whole !== undefined ? whole : Buffer.concat(pieces, bytes);
   } catch (error) {
     if (error instanceof PinfoldError) throw error;
     throw unreachable(node.name, signal.aborted ? 'it took too long.' : 'the connection broke.', error);
