@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap, isAlive, pinnedMap } from '../support/bpftool.ts';
 import { makeCgroups } from '../support/cgroups.ts';
+import { commandLine } from '../support/command-line.ts';
 import { hold } from '../support/hold.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { until, untilPasses } from '../support/until.ts';
@@ -331,4 +332,25 @@ test('a link whose control group went is cleaned up; one that runs stays', async
   await until('the link is freed', () => !isAlive('link', dead));
   assert.equal(existsSync(at('links/alive')), true);
   execFileSync('rm', ['-r', at('links')]);
+});
+
+test('objects that hold each other are in no plan, and end when all of their pins are unpinned', async () => {
+  mkdirSync(at('round'));
+  const maker = await hold(
+    'map:prog_array:4:4:4:pf_round:0',
+    `pin:0:${at('round/table')}`,
+    'prog:xdp:pf_round:0',
+    'put:0:1:1',
+    `pin:1:${at('round/program')}`,
+  );
+  const [table = 0, program = 0] = maker.objects.map(({ id }) => id);
+  await maker.release();
+  await agent.agent.reads.refresh();
+  const { body } = await agent.local.get('/v1/gc?prefix=round&min_age=0s').expect(200);
+  assert.equal(body.pins, 0, JSON.stringify(body));
+  const words = ['unpin', 'round/table', 'round/program', '--accept', 'prog_array_emptied,last_reference'];
+  const done = await commandLine([...words, '--address', agent.socket]);
+  assert.equal(done.code, 0, done.err);
+  await until('the kernel has freed both', () => !isAlive('map', table) && !isAlive('prog', program));
+  rmdirSync(at('round'));
 });

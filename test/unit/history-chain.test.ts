@@ -87,6 +87,7 @@ const harms = [
   { harm: 'DELETE FROM event WHERE seq = 80', seq: 80 },
   { harm: 'DELETE FROM event WHERE seq BETWEEN 100 AND 150', seq: 100 },
   { harm: 'DELETE FROM event WHERE seq = 31', seq: 31 },
+  { harm: 'DELETE FROM event WHERE seq > 140', seq: 141 },
   { harm: 'DELETE FROM event; UPDATE store SET event_seq = 0', seq: 1 },
   { harm: 'UPDATE event SET seq = 900 WHERE seq = 80; UPDATE event SET seq = 80 WHERE seq = 81', seq: 80 },
   {
