@@ -5,6 +5,7 @@ import { NodeDirectory } from '../../src/cluster/membership/nodes.ts';
 import { NodeCaller } from '../../src/cluster/node-call.ts';
 import { PinSets } from '../../src/cluster/pinset/manager/pin-sets.ts';
 import { newClusterKey } from '../../src/cluster/signing/key-file.ts';
+import type { Clock } from '../../src/model/clock.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
 import { limits } from '../../src/model/limits.ts';
 import { createLog } from '../../src/model/log.ts';
@@ -16,7 +17,10 @@ const log = createLog({ level: 'error', write: () => undefined, now: () => new D
 const caller = { actor: 'test', role: 'viewer' } as const;
 
 /** A fleet over the local store, whose nodes are servers of the test's own. */
-export async function fleetOf(nodes: Readonly<Record<string, RequestListener | string>>) {
+export async function fleetOf(
+  nodes: Readonly<Record<string, RequestListener | string>>,
+  clock: Clock = realClock,
+) {
   const dir = tempDir('fan-out');
   const disk = openTestStore(dir.path, { clock: realClock });
   const store = disk.openCluster();
@@ -35,7 +39,7 @@ export async function fleetOf(nodes: Readonly<Record<string, RequestListener | s
     const key = clusterKey('nodes', parseClusterName(name), 'member');
     await store.txn({ conditions: [], changes: [{ put: key, value: JSON.stringify(member) }] });
   }
-  const directory = new NodeDirectory({ store, clock: realClock, log });
+  const directory = new NodeDirectory({ store, clock, log });
   await directory.start();
   const asking = new NodeCaller({ manager: 'm', key: newClusterKey(), isKeyShared: true, clock: realClock });
   const name = parseClusterName('m', 'manager');

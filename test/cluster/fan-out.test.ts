@@ -7,6 +7,7 @@ import type { Fleet, FleetQuestion } from '../../src/cluster/fleet.ts';
 import { clusterKey, parseClusterName } from '../../src/model/cluster/key.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
 import { limits } from '../../src/model/limits.ts';
+import { movedClock } from '../support/moved-clock.ts';
 import { until } from '../support/until.ts';
 import { fleetOf, linesOf, nodeWith, question } from './fan-out-fixture.ts';
 
@@ -317,4 +318,27 @@ test('what a node wrote that is no member does not keep the others from being se
   }
   const [good, odd] = fleet.nodes([]);
   assert.deepEqual([good?.state, odd?.state, odd?.address], ['ready', 'stale', undefined]);
+});
+
+test('a node is gone five minutes after it went, whatever the manager’s time of day is set to', async () => {
+  const clock = movedClock();
+  const { fleet, store } = await fleetOf({ here: nodeWith(1), away: nodeWith(1) }, clock);
+  const states = (): string =>
+    fleet
+      .nodes([])
+      .map(({ name, state }) => `${name} ${state}`)
+      .join();
+  const name = parseClusterName('away');
+  const digest = JSON.stringify({ labels: {}, observed_at: clock.now().toISOString(), boot_id: 'b' });
+  const changes = [
+    { put: clusterKey('nodes', name, 'digest'), value: digest },
+    { delete: clusterKey('nodes', name, 'member') },
+  ];
+  await store.txn({ conditions: [], changes });
+  await until('the node to be away', states, (seen) => seen === 'away stale,here ready');
+  clock.setBy(24 * 3_600_000);
+  assert.equal(states(), 'away stale,here ready', 'a day ahead');
+  clock.setBy(-48 * 3_600_000);
+  clock.sleep(limits.nodeGoneMs);
+  assert.equal(states(), 'away gone,here ready', 'a day behind');
 });

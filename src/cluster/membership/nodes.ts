@@ -15,6 +15,8 @@ interface Known {
   digest: DigestDocument | undefined;
   isThere: boolean;
   since: Date;
+  /** The same moment by the clock that nobody sets: what `gone` is told by. */
+  sinceMs: number;
   lastSeen: Date | undefined;
 }
 
@@ -115,10 +117,10 @@ export class NodeDirectory {
     }
   }
 
-  #document(name: string, { member, digest, isThere, since, lastSeen }: Known): FleetNode {
+  #document(name: string, { member, digest, isThere, since, sinceMs, lastSeen }: Known): FleetNode {
     const now = this.#clock.now();
     const trouble = this.#mirror.trouble;
-    const awayMs = now.getTime() - since.getTime();
+    const awayMs = this.#clock.bootMs() - sinceMs;
     const isReady = isThere && trouble === undefined;
     const state = isReady ? 'ready' : isThere || awayMs < limits.nodeGoneMs ? 'stale' : 'gone';
     const reason = isThere ? trouble : 'it does not renew its lease';
@@ -173,7 +175,9 @@ export class NodeDirectory {
       member: member ?? before?.member,
       digest: digestText === undefined ? undefined : parseDigest(digestText),
       isThere,
-      since: isSame ? before.since : now,
+      ...(isSame
+        ? { since: before.since, sinceMs: before.sinceMs }
+        : { since: now, sinceMs: this.#clock.bootMs() }),
       lastSeen: isThere || before?.isThere === true ? now : before?.lastSeen,
     });
   }
