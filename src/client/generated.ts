@@ -4043,7 +4043,7 @@ export interface components {
                     type?: string;
                     name?: string;
                 }[];
-                /** @description programs of which it cannot be told what else holds them */
+                /** @description objects of which it cannot be told what else holds them */
                 perhaps_freed: {
                     kind: "map" | "program" | "link" | "btf";
                     id: number;

@@ -19,8 +19,8 @@ interface Place extends Disposable {
   readonly dir: string;
   /** The admin token, once an agent has been started. */
   secret(): string;
-  /** Starts `pinfold agent` in a process of its own, from the sources or from what is built of them. */
-  agent(options?: readonly string[], env?: Readonly<Record<string, string>>): Child;
+  /** Starts `pinfold agent` in a process of its own, from the sources or from what is built; `by` a command. */
+  agent(options?: readonly string[], env?: Readonly<Record<string, string>>, by?: readonly string[]): Child;
 }
 
 /** The program as this test itself was started: by tsx, or from dist. */
@@ -43,8 +43,10 @@ function place(): Place {
     bpffs,
     dir: dir.path,
     secret: () => readFileSync(join(dir.path, 'state', 'admin.token'), 'utf8').trim(),
-    agent: (options = ['--listen', '127.0.0.1:0'], env = {}) =>
-      start(process.execPath, [...program, 'agent', ...own, ...options], { env, cwd: repoPath() }),
+    agent: (options = ['--listen', '127.0.0.1:0'], env = {}, by = []) => {
+      const [command = '', ...words] = [...by, process.execPath, ...program, 'agent', ...own, ...options];
+      return start(command, words, { env, cwd: repoPath() });
+    },
     [Symbol.dispose]: () => {
       bpffs[Symbol.dispose]();
       dir[Symbol.dispose]();
@@ -85,6 +87,52 @@ test('an agent says where it is and what it sees, and stops within its time', as
   agent.kill('SIGTERM');
   assert.deepEqual(await agent.exit(), { code: 0, signal: null });
   assert.ok(performance.now() - began < limits.shutdownMs);
+});
+
+test('where the kernel tells no types, what iterators would count is absent, and why is said', async () => {
+  using at = place();
+  const { id } = createMap(`${at.bpffs.path}/m`, { name: 'pf_untold' });
+  const script = 'mount -t tmpfs pf-nothing /sys/kernel/btf && exec "$@"';
+  const by = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh'];
+  using agent = at.agent(undefined, {}, by);
+  await urlOf(agent);
+  const local = supertest.agent(`http+unix://${encodeURIComponent(join(at.dir, 'run', 'agent.sock'))}`);
+  const get = async (path: string) => (await local.get(path).expect(200)).body;
+  const reason = /^\/sys\/kernel\/btf\/vmlinux cannot be read \(ENOENT\)/;
+  const { features } = await get('/v1/node');
+  for (const name of ['map_counters', 'program_counters', 'link_counters', 'task_file_iterator']) {
+    const feature = features.find((each: { name: string }) => each.name === name);
+    assert.equal(feature.available, false, name);
+    assert.match(feature.reason, reason);
+  }
+  const { references } = await get(`/v1/maps/${id}`);
+  assert.match(references.unavailable, reason);
+  const why = await get(`/v1/maps/${id}/why`);
+  for (const told of [references, why.references])
+    for (const name of ['refcnt', 'usercnt', 'writecnt', 'unexplained']) assert.ok(!(name in told), name);
+  assert.equal(why.unexplained, undefined);
+  assert.ok(why.unavailable.some((each: { reason: string }) => reason.test(each.reason)));
+  // Whatever else may hold it, nobody counts.
+  const [{ hazards, freed, perhaps_freed }] = why.if_unpinned;
+  assert.deepEqual([hazards, freed], [['last_reference'], []]);
+  assert.deepEqual(
+    perhaps_freed.map((each: { id: number }) => each.id),
+    [id],
+  );
+  await get('/v1/findings?fresh=true');
+  const rules: readonly { readonly rule: string; readonly unavailable?: string }[] = (
+    await get('/v1/findings/rules')
+  ).items;
+  const untried = rules.flatMap(({ rule, unavailable = '' }) => (reason.test(unavailable) ? rule : []));
+  for (const rule of ['orphan_pin', 'hidden_holder', 'map_near_full', 'single_process', 'orphan_circle'])
+    assert.ok(untried.includes(rule), rule);
+  const { text } = await local.get('/metrics').expect(200);
+  for (const name of [
+    'references{kind="map",holder="file"',
+    'unexplained_references{',
+    'findings{rule="orphan_pin"',
+  ])
+    assert.equal(text.includes(`pinfold_${name}`), false, name);
 });
 
 test('a slow request keeps a stopping agent no longer than its limit', async () => {

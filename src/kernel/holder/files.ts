@@ -54,7 +54,8 @@ function readAllFromProc(into: Collection, reason: string): readonly HeldFile[] 
     if (found === undefined) hidden++;
     else files.push(...found);
   }
-  if (hidden > 0) into.lacks(`files of ${hidden} processes`, 'they have ended or may not be looked at');
+  const processes = hidden === 1 ? '1 process' : `${hidden} processes`;
+  if (hidden > 0) into.lacks(`files of ${processes}`, 'what has ended, or may not be looked at, shows none');
   return mergeFiles([], files);
 }
 

@@ -11,7 +11,10 @@ export interface Consequence {
   readonly hazards: readonly Hazard[];
   /** Objects on the way to the one asked about that would be freed, nearest to the pin first. */
   readonly freed: readonly ObjectKey[];
-  /** Programs of which it cannot be told whether something else holds them, and what hangs on those. */
+  /**
+   * Objects of which it cannot be told whether something else holds them, and what hangs on those: programs
+   * with more references than are found, and whatever the kernel's counters are not known of.
+   */
   readonly perhapsFreed: readonly ObjectKey[];
   /** Links among `freed` that are attached to something now. */
   readonly detached: readonly ObjectKey[];
@@ -53,7 +56,8 @@ export function consequencesFor(parts: ConsequenceParts, object: ObjectKey): Con
       (one) => now.alive.has(keyOf(one)) && !then.alive.has(keyOf(one)) && then.perhaps.has(keyOf(one)),
     );
     const detached = freed.filter((one) => one.kind === 'link' && parts.isAttached(one));
-    return { pin, hazards: hazardsOfPin(parts, { pin, survival, freed }), freed, perhapsFreed, detached };
+    const hazards = hazardsOfPin(parts, { pin, survival, mayGo: [...freed, ...perhapsFreed] });
+    return { pin, hazards, freed, perhapsFreed, detached };
   });
   return { told, leftOut: pins.length - told.length };
 }
@@ -64,11 +68,11 @@ function hazardsOfPin(
   {
     pin,
     survival,
-    freed,
+    mayGo,
   }: {
     readonly pin: PinnedInode;
     readonly survival: Survival;
-    readonly freed: readonly ObjectKey[];
+    readonly mayGo: readonly ObjectKey[];
   },
 ): readonly Hazard[] {
   const { object } = pin;
@@ -79,7 +83,7 @@ function hazardsOfPin(
     const isAttached = parts.isAttached(object);
     return hazardsOf({ kind: object.kind, type, counters, ours: 0, going: 1, isAttached });
   }
-  const isFreed = freed.some((one) => keyOf(one) === keyOf(object));
+  const isFreed = mayGo.some((one) => keyOf(one) === keyOf(object));
   const found: Hazard[] = isFreed ? ['last_reference'] : [];
   if (type === 'prog_array' && !survival.hasUsers(object, pin)) found.push('prog_array_emptied');
   if (isFreed && object.kind === 'link' && parts.isAttached(object)) found.push('link_detached');

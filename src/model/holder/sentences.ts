@@ -91,6 +91,7 @@ function outcomeWords(parts: ReasonParts, consequence: Consequence): string {
   const { perhapsFreed, detached, hazards, pin } = consequence;
   const freed = consequence.freed.filter((one) => !detached.includes(one));
   const words = (object: ObjectKey): string => objectWords(object, parts.labelOf(object));
+  const isOfProgram = perhapsFreed.some(({ kind }) => kind === 'program');
   const losses = [
     ...(detached.length === 0
       ? []
@@ -103,7 +104,7 @@ function outcomeWords(parts: ReasonParts, consequence: Consequence): string {
       ? []
       : [
           `${enumerate(perhapsFreed.map(words), { max: 5 })} may be freed, ` +
-            'as it cannot be told what else holds the program',
+            `as it cannot be told what else holds ${isOfProgram ? 'the program' : 'it'}`,
         ]),
   ];
   return losses.length === 0 ? nothingLost : enumerate(losses, { max: 5 });

@@ -16,13 +16,13 @@ export interface LifeParts {
 export interface Survivors {
   /** Held by something that is seen, or counted by the kernel as held. */
   readonly alive: ReadonlySet<string>;
-  /** Those, and programs of which it cannot be told what else holds them. */
+  /** Those, and objects of which it cannot be told what else holds them. */
   readonly perhaps: ReadonlySet<string>;
 }
 
 /**
- * What the kernel counts more than is seen: user references, only others, or (of a program) something that
- * may or may not be a holder.
+ * What the kernel counts more than is seen: user references, only others, or something that may or may not be
+ * a holder (of a program), or may or may not be there (where its counters cannot be read).
  */
 type Surplus = 'users' | 'kernel' | 'unclear' | 'none';
 
@@ -101,7 +101,8 @@ export class Survival {
     const unexplained = unexplainedOf(object.kind, account, counters);
     if (unexplained !== undefined && unexplained.users > 0) return 'users';
     if (unexplained !== undefined) return unexplained.kernel > 0 ? 'kernel' : 'none';
-    if (counters === undefined || object.kind !== 'program') return 'none';
+    if (object.kind === 'btf') return 'none';
+    if (counters === undefined) return 'unclear';
     const surplus = Number(counters.refcnt) - shownBy(account);
     return surplus > this.#xdpSurplus(object) ? 'unclear' : 'none';
   }

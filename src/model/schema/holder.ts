@@ -197,7 +197,7 @@ export const UnpinConsequence = Type.Object({
     description: 'objects on the way to the one asked about that would be gone',
   }),
   perhaps_freed: Type.Array(ObjectRef, {
-    description: 'programs of which it cannot be told what else holds them',
+    description: 'objects of which it cannot be told what else holds them',
   }),
 });
 export type UnpinConsequence = Static<typeof UnpinConsequence>;
