@@ -124,6 +124,7 @@ const silent: Agent = {
     operation: unused,
   },
   store: {
+    identity: '',
     journal: { begin: unused, amend: unused, settle: unused, listOpen: unused, find: unused },
     pins: {
       put: unused,

@@ -19,6 +19,8 @@ export type { TokenRecord, TokenRecords } from './token-records.ts';
  * PinfoldError storage_full, any other failure of the database storage_failed.
  */
 export interface Store {
+  /** Of this database: a backup of it has another. */
+  readonly identity: string;
   readonly journal: Journal;
   readonly pins: PinRecords;
   readonly objects: ObjectRecords;

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import type { Clock } from '../model/clock.ts';
 import type { ClusterStore } from '../model/cluster/store.ts';
 import type { RemovedEvents, Store } from '../model/store.ts';
 import { takeAgentLock } from './agent-lock.ts';
 import { backupDatabase } from './backup.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { SqliteClaimRecords } from './claim-records.ts';
 import { SqliteClusterStore } from './cluster-store.ts';
 import type { Connection } from './connection.ts';
@@ -58,6 +60,7 @@ export function openStore(options: StoreOptions): Store {
 }
 
 class SqliteStore implements Store {
+  readonly identity: string;
   readonly journal: SqliteJournal;
   readonly pins: SqlitePinRecords;
   readonly objects: SqliteObjectRecords;
@@ -76,11 +79,13 @@ class SqliteStore implements Store {
   readonly #lock: Disposable;
   readonly #options: StoreOptions;
   readonly #retention: Retention;
+  readonly #checkpointer: Checkpointer;
 
   constructor(connection: Connection, lock: Disposable, options: StoreOptions) {
     this.#connection = connection;
     this.#lock = lock;
     this.#options = options;
+    this.identity = readIdentity(connection);
     this.journal = new SqliteJournal(connection);
     this.pins = new SqlitePinRecords(connection);
     this.objects = new SqliteObjectRecords(connection);
@@ -96,6 +101,8 @@ class SqliteStore implements Store {
     this.webhooks = new SqliteWebhookRecords(connection);
     this.unheld = new SqliteUnheldRecords(connection);
     this.#retention = new Retention(connection, this, options);
+    this.#checkpointer = new Checkpointer(connection);
+    connection.onCommit(() => this.#checkpointer.committed());
   }
 
   transaction<Result>(body: () => Result): Result {
@@ -119,7 +126,15 @@ class SqliteStore implements Store {
   }
 
   close(): void {
+    // The last connection that is closed brings over what is left, and removes the log.
+    this.#checkpointer.stop();
     this.#connection.close();
     this.#lock[Symbol.dispose]();
   }
+}
+
+function readIdentity(connection: Connection): string {
+  const row = connection.prepare<{ readonly identity: string }>('SELECT identity FROM store').get();
+  assert(row !== undefined, 'the row of the table "store" is there as long as the database is');
+  return row.identity;
 }

@@ -69,7 +69,7 @@ export function webhookBench(options: WebhookBenchOptions = {}): WebhookBench {
   const webhooks = new Webhooks({
     store,
     clock,
-    origin: { node: 'node-1', agentUuid: 'b3c1' },
+    origin: { node: 'node-1', history: 'b3c1' },
     sends: new Slots(limits.webhookSendsMax),
     reads: new Slots(limits.webhookReadsMax),
     random: () => 0.5,

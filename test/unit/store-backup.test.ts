@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import type { Store } from '../../src/model/store.ts';
+import { eventMessage } from '../../src/model/webhook/message.ts';
 import { disposable } from '../support/disposal.ts';
 import { databaseOf, eventOf, openTestStore, pinOf, sqlite3 } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -65,6 +67,11 @@ test('a backup taken while changes go on is one moment of the database, private,
   execFileSync('cp', [it.file, databaseOf(restored)]);
   const store = openTestStore(restored);
   assert.equal(store.pins.listPresent().length, 5000);
+  // What both tell of an event of one number are two things: no receiver may take one for the other.
+  const idsOf = ({ identity: history, events }: Store): readonly string[] =>
+    events.list({ limit: 1 }).map((event) => eventMessage({ node: 'n', history }, event).id);
+  assert.equal(idsOf(store).length, 1);
+  assert.notDeepEqual(idsOf(store), idsOf(it.store));
   store.close();
 });
 

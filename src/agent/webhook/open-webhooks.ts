@@ -30,7 +30,7 @@ export function openWebhooks(options: WebhookOptions): Webhooks {
   const webhooks = new Webhooks({
     store,
     clock,
-    origin: { node, agentUuid: store.settings.get('agent_uuid') ?? '' },
+    origin: { node, history: store.identity },
     sends: new Slots(limits.webhookSendsMax),
     reads: new Slots(limits.webhookReadsMax),
     random: () => randomInt(2 ** 32) / 2 ** 32,

@@ -20,8 +20,8 @@ export interface WebhookMessage {
 /** Who sends. */
 export interface MessageOrigin {
   readonly node: string;
-  /** Of this state directory: numbers of events begin anew in another. */
-  readonly agentUuid: string;
+  /** Of the history that is told: in another, also one that goes on from a backup, numbers mean others. */
+  readonly history: string;
 }
 
 /** The media type of a CloudEvents 1.0 event in structured mode. */
@@ -31,7 +31,7 @@ export const cloudEventsType = 'application/cloudevents+json';
 export function eventMessage(origin: MessageOrigin, event: EventDocument): WebhookMessage {
   const subject = subjectOf(event);
   return cloudEvent(origin, {
-    id: `${origin.agentUuid}:${event.seq}`,
+    id: `${origin.history}:${event.seq}`,
     kind: 'event',
     seq: event.seq,
     type: `pinfold.${event.type}`,
@@ -46,7 +46,7 @@ export function gapMessage(
   origin: MessageOrigin,
   { after, next, time }: { readonly after: number; readonly next: number; readonly time: string },
 ): WebhookMessage {
-  const id = `${origin.agentUuid}:gap:${after}:${next}`;
+  const id = `${origin.history}:gap:${after}:${next}`;
   const data = { after, next };
   return cloudEvent(origin, { id, kind: 'gap', seq: next - 1, type: 'pinfold.gap', time, data });
 }
@@ -56,12 +56,12 @@ export function pingMessage(
   origin: MessageOrigin,
   { nonce, time, webhook }: { readonly nonce: string; readonly time: string; readonly webhook: string },
 ): WebhookMessage {
-  const id = `${origin.agentUuid}:ping:${nonce}`;
+  const id = `${origin.history}:ping:${nonce}`;
   return cloudEvent(origin, { id, kind: 'ping', seq: null, type: 'pinfold.ping', time, data: { webhook } });
 }
 
 function cloudEvent(
-  { node, agentUuid }: MessageOrigin,
+  { node, history }: MessageOrigin,
   {
     kind,
     seq,
@@ -77,7 +77,7 @@ function cloudEvent(
   const body = JSON.stringify({
     specversion: '1.0',
     ...attributes,
-    source: `urn:pinfold:${encodeURIComponent(node)}:${agentUuid}`,
+    source: `urn:pinfold:${encodeURIComponent(node)}:${history}`,
     datacontenttype: 'application/json',
     // The extension "sequence": a text whose order is that of the events.
     ...(seq === null ? {} : { sequence: String(seq).padStart(16, '0') }),
