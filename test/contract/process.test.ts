@@ -19,7 +19,7 @@ interface Place extends Disposable {
   readonly dir: string;
   /** The admin token, once an agent has been started. */
   secret(): string;
-  /** Starts `pinfold agent` in a process of its own, from the sources or from what is built; `by` a command. */
+  /** Starts `pinfold agent` in a process of its own, from sources or from what is built; `by` a command. */
   agent(options?: readonly string[], env?: Readonly<Record<string, string>>, by?: readonly string[]): Child;
 }
 

@@ -159,13 +159,10 @@ test('of several control groups that is told which names most, and of those the 
   assert.equal(parseCgroupOfAny('4:memory:/\n0::/\n'), '/');
   // Docker on a machine with both versions, and one of systemd with version 1 alone.
   const container = `/docker/${'3f2a'.repeat(16)}`;
-  const inBoth = `12:devices:${container}\n1:name=systemd:${container}\n0::/system.slice/containerd.service\n`;
+  const inBoth = `12:devices:${container}\n1:name=systemd:/a\n0::/system.slice/containerd.service\n`;
   assert.equal(parseCgroupOfAny(inBoth), container);
-  assert.equal(
-    parseCgroupOfAny(
-      '9:devices:/user.slice\n5:cpu:/\n1:name=systemd:/user.slice/user-7.slice/session-3.scope\n',
-    ),
-    '/user.slice/user-7.slice/session-3.scope',
-  );
+  const session = '/user.slice/user-7.slice/session-3.scope';
+  const ofSystemd = `9:devices:/user.slice\n5:cpu:/\n1:name=systemd:${session}\n`;
+  assert.equal(parseCgroupOfAny(ofSystemd), session);
   assert.equal(parseCgroupOfAny(''), '/');
 });

@@ -152,7 +152,7 @@ function pathOf({ mount, namespace }: Sighting, shadowed: boolean): MountPath {
   };
 }
 
-/** Namespaces, our own first, with the mounts of those that have a bpffs. What ends meanwhile is passed over. */
+/** Namespaces, our own first, with the mounts of those that have a bpffs. What ends meanwhile is left out. */
 function readNamespaces(): readonly Namespace[] {
   const own = namespaceOf('self');
   const pids = new Map<number, number[]>(own === undefined ? [] : [[own, [process.pid]]]);

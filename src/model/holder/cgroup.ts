@@ -19,10 +19,10 @@ export interface CgroupOwner {
  * Shapes: systemd units (systemd, src/basic/cgroup-util.c); `docker-ID.scope`, `libpod-ID.scope`,
  * `crio-ID.scope` and `cri-containerd-ID.scope` of the systemd drivers, `docker/ID` and
  * `kubepods/…/podUID/ID` of the cgroupfs drivers, `….slice:cri-containerd:ID` where the two are mixed;
- * `lxc/NAME`, `lxc.payload.NAME`, `machine-NAME.scope` and `systemd-nspawn@NAME.service`; `ecs/TASK/ID` and `ecstasks-TASK.slice/…` of
- * Amazon ECS, whose containers on Fargate have `TASK-DIGITS` for an id; `nomad.slice/…/ALLOCATION.TASK.scope`
- * and `nomad/ALLOCATION.TASK` of Nomad. The innermost of each counts: containers run
- * in containers.
+ * `lxc/NAME`, `lxc.payload.NAME`, `machine-NAME.scope` and `systemd-nspawn@NAME.service`; `ecs/TASK/ID` and
+ * `ecstasks-TASK.slice/…` of Amazon ECS, whose containers on Fargate have `TASK-DIGITS` for an id;
+ * `nomad.slice/…/ALLOCATION.TASK.scope` and `nomad/ALLOCATION.TASK` of Nomad. The innermost of each counts:
+ * containers run in containers.
  */
 export function ownerOfCgroup(path: string): CgroupOwner {
   const names = path.split('/').filter(Boolean).reverse();
