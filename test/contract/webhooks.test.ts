@@ -219,16 +219,24 @@ test('a certificate is verified, by the name in the URL; --webhook-ca names who 
   const tls = { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') };
   await using receiver = await startReceiver({ tls });
   const resolve = async () => ['127.0.0.1'];
-  const ask = async (at: TestAgent, host: string) => {
-    await at.local.put('/v1/webhooks/tls').send({ url: `https://${host}:${receiver.port}/` });
+  const ping = async (at: TestAgent): Promise<string> => {
     const { state, error } = (await at.local.post('/v1/webhooks/tls/ping').expect(200)).body;
     return `${state} ${String(error).replace(/:.*/s, '')}`;
+  };
+  // A machine that is busy may take longer than an attempt does.
+  const isInTime = (text: string): boolean => !/not answered within|CONNECT_TIMEOUT/.test(text);
+  const ask = async (at: TestAgent, host: string): Promise<string> => {
+    // Of events only such as there are none: what else happens on this machine is not counted.
+    const types = ['webhook.disabled'];
+    await at.local.put('/v1/webhooks/tls').send({ url: `https://${host}:${receiver.port}/`, types });
+    return await until('an attempt in time', () => ping(at), isInTime, { timeoutMs: 60_000 });
   };
   await using stranger = await testAgent({ ...allow, resolve });
   assert.equal(await ask(stranger, 'hooks.example'), 'failed DEPTH_ZERO_SELF_SIGNED_CERT');
   const settings = { ...allow.settings, 'webhook-ca': files.cert };
   await using friend = await testAgent({ settings, resolve });
   assert.equal(await ask(friend, 'hooks.example'), 'delivered null');
+  const { length } = receiver.received;
   assert.equal(await ask(friend, 'other.example'), 'failed ERR_TLS_CERT_ALTNAME_INVALID');
-  assert.equal(receiver.received.length, 1);
+  assert.equal(receiver.received.length, length, 'nothing more came');
 });
