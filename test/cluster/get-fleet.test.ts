@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { resources } from '../../src/cli/resource/resources.ts';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
@@ -14,6 +15,8 @@ const dir = tempDir('get-fleet');
 let etcd: TestEtcd | undefined;
 const opening = open();
 const patience = { timeoutMs: 60_000, everyMs: 100 };
+/** A manager may do less than this at a node. */
+const needsAdmin = ['webhooks', 'tokens'];
 
 /** Three nodes, two of them at the edge, each with a pin of its own and one that all have; and a manager. */
 async function open() {
@@ -100,6 +103,28 @@ test('what no list of the fleet has is asked of each node', async () => {
   assert.deepEqual([...new Set(told.map(({ node }: Record<string, string>) => node))].sort(), ['a', 'c']);
   const missing = await run('get', 'claims', '--node', 'a,nobody');
   assert.deepEqual([missing.code, missing.out], [3, '']);
+});
+
+test('every noun that nodes have is asked of many, and whatever comes says whose it is', async () => {
+  const asked: string[] = [];
+  for (const { plural, list, isOfFleet } of resources) {
+    if (list === undefined || isOfFleet || needsAdmin.includes(plural)) continue;
+    for (const meant of [
+      ['--selector', 'role=edge'],
+      ['--node', 'a,c'],
+    ]) {
+      const { code, out, err } = await run('get', plural, ...meant, '--limit', '20', '-o', 'json');
+      assert.deepEqual([code, err], [0, ''], plural);
+      for (const { node } of JSON.parse(out).items) assert.match(node, /^[ac]$/, plural);
+    }
+    asked.push(plural);
+  }
+  for (const plural of ['pins', 'maps', 'programs', 'links', 'findings', 'mounts', 'claims', 'events'])
+    assert.ok(asked.includes(plural), plural);
+  for (const plural of needsAdmin) {
+    const { code, err } = await runUntil((ran) => ran.err !== '', ['get', plural, '-l', 'role=edge']);
+    assert.deepEqual([code, /admin/.test(err)], [5, true], err);
+  }
 });
 
 test('an item is shown of each node that has it', async () => {
