@@ -4,19 +4,13 @@ import { parsePath } from '../../src/model/path.ts';
 import { createMap } from '../support/bpftool.ts';
 import { hold } from '../support/hold.ts';
 import { asking } from './changes-fixture.ts';
-import { findingAgent, idsOf } from './finding-fixture.ts';
+import { findingAgent, idsOf, pinnedCircle } from './finding-fixture.ts';
 
 test('nobody’s pin is an orphan, nor is a circle one, while somebody claims it', async () => {
   await using at = await findingAgent();
   const { path } = at.bpffs;
   const { id } = createMap(`${path}/waiting`, { name: 'pf_waiting' });
-  using maker = await hold(
-    'map:prog_array:4:4:4:pf_circle:0',
-    `pin:0:${path}/table`,
-    'prog:xdp:pf_circle:0',
-    `pin:1:${path}/program`,
-    'put:0:1:1',
-  );
+  using maker = await hold(...pinnedCircle(path));
   const circle = idsOf(maker.objects);
   await maker.release();
   const { claims } = at.observed.agent;

@@ -65,6 +65,17 @@ export async function findingAgent(
   };
 }
 
+/** What a holder is told to make a table and a program in it that uses it, each with a pin. */
+export function pinnedCircle(directory: string): readonly string[] {
+  return [
+    'map:prog_array:4:4:4:pf_circle:0',
+    `pin:0:${directory}/table`,
+    'prog:xdp:pf_circle:0',
+    `pin:1:${directory}/program`,
+    'put:0:1:1',
+  ];
+}
+
 /** Holders index their objects from 0; these are their ids. */
 export function idsOf(objects: readonly { readonly id: number }[]): readonly number[] {
   return objects.map(({ id }) => id);

@@ -16,7 +16,7 @@ import { movedClock } from '../support/moved-clock.ts';
 import { mountId } from '../support/observed.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
-import { type FindingAgent, findingAgent, idsOf } from './finding-fixture.ts';
+import { type FindingAgent, findingAgent, idsOf, pinnedCircle } from './finding-fixture.ts';
 
 /** What is nearly a finding, and is none; and the one step that makes it one. */
 interface NearMiss {
@@ -68,13 +68,7 @@ const nearMisses: Readonly<Record<RuleId, NearMiss>> = {
     run: async () => {
       await using at = await findingAgent();
       const { path } = at.bpffs;
-      using maker = await hold(
-        'map:prog_array:4:4:4:pf_circle:0',
-        `pin:0:${path}/table`,
-        'prog:xdp:pf_circle:0',
-        `pin:1:${path}/program`,
-        'put:0:1:1',
-      );
+      using maker = await hold(...pinnedCircle(path));
       const among = idsOf(maker.objects);
       using reader = await hold(`get:${path}/program`);
       await maker.release();
