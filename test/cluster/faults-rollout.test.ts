@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import test, { after, afterEach } from 'node:test';
+import type { PinSetOnNode } from '../../src/model/schema/pinset-fleet.ts';
+import { compileBpf } from '../support/c-program.ts';
 import { historyOf } from '../support/fleet-lab/history.ts';
-import { type FleetLab, type LabNode, labNodes, openFleetLab } from '../support/fleet-lab/lab.ts';
-import { labPatience, untilSeen } from '../support/fleet-lab/view.ts';
+import {
+  type FleetLab,
+  type LabNode,
+  type LabProcess,
+  labMembers,
+  labNodes,
+  openFleetLab,
+} from '../support/fleet-lab/lab.ts';
+import { ask, labPatience, untilSeen } from '../support/fleet-lab/view.ts';
 import { rounds } from '../support/rounds.ts';
 import { until, untilPasses } from '../support/until.ts';
 
 /** A rollout over three nodes, one at a time, is hurt where it stands; `a` and `b` are managers as well. */
-const opening = openFleetLab({ flags: (name) => (name === 'c' ? [] : ['--manager']) });
+const opening = openFleetLab({
+  flags: (name) => (name === 'c' ? ['--label', 'role=core'] : ['--manager', '--label', 'role=edge']),
+});
 const set = 'steps';
 const allReady = 'a ready, b ready, c ready';
 /** The newest generation that was acknowledged. */
@@ -93,81 +104,159 @@ async function judge(lab: FleetLab): Promise<void> {
   assert.equal(newest.size, 2 + labNodes.length);
 }
 
-interface Fault {
-  readonly what: string;
-  /** The node that has just been opened. */
-  readonly at: (typeof labNodes)[number];
-  /** Hurts the fleet, waits until that is seen, and gives what heals it. */
-  hurt(lab: FleetLab): Promise<() => Promise<unknown> | undefined>;
+/** Who is hurt, as they are when it is done. */
+const victims = [
+  'the leading manager',
+  'the other manager',
+  'the last node',
+  'the leader and the last node',
+  'etcd’s leader',
+  'etcd’s majority',
+] as const;
+const deeds = ['paused', 'cut off', 'killed'] as const;
+
+/** One of `victims`, what is done to it, and the node that has just been opened then. */
+type Fault = readonly [(typeof victims)[number], (typeof deeds)[number], (typeof labNodes)[number]];
+
+/** Every victim, hurt in every way, at every step; a long run goes through them, some each round. */
+const faults: readonly Fault[] = labNodes.flatMap((at) =>
+  deeds.flatMap((deed) => victims.map((victim): Fault => [victim, deed, at])),
+);
+/** One of each kind, on every run. */
+const usual: readonly Fault[] = [
+  ['the leading manager', 'paused', 'a'],
+  ['the last node', 'cut off', 'c'],
+  ['the leader and the last node', 'killed', 'b'],
+];
+const eachRound = 5;
+
+/** The processes that a fault hurts. */
+function hurtOf(lab: FleetLab, victim: Fault[0]): readonly LabProcess[] {
+  const { leader, other } = leaderOf(lab);
+  const { e1, e2, e3 } = lab.etcd;
+  switch (victim) {
+    case 'the leading manager':
+      return [leader];
+    case 'the other manager':
+      return [other];
+    case 'the last node':
+      return [lab.nodes.c];
+    case 'the leader and the last node':
+      return [leader, lab.nodes.c];
+    case 'etcd’s leader':
+      return [e1, e2, e3].filter(({ machine: { name } }) => isLeadingMember(lab, name));
+    case 'etcd’s majority':
+      return [e2, e3];
+  }
 }
 
-/** One of each kind on every run, the others in the long one. */
-const faults: readonly Fault[] = [
-  {
-    what: 'the leading manager is paused when the canary is opened',
-    at: 'a',
-    hurt: async (lab) => {
-      const { leader, other } = leaderOf(lab);
-      leader.child.kill('SIGSTOP');
-      const { name } = leader.machine;
-      await untilSeen(other, allReady.replace(`${name} ready`, `${name} stale`));
-      return async () => leader.child.kill('SIGCONT');
-    },
-  },
-  {
-    what: 'the last node is cut off when it is opened',
-    at: 'c',
-    hurt: async (lab) => {
-      lab.network.cut(['c']);
-      await untilSeen(leaderOf(lab).other, 'a ready, b ready, c stale');
-      return async () => lab.network.heal();
-    },
-  },
-  {
-    what: 'the leading manager and the last node are killed halfway',
-    at: 'b',
-    hurt: async (lab) => {
-      const { leader, other } = leaderOf(lab);
-      for (const node of [leader, lab.nodes.c]) node.child.kill('SIGKILL');
-      const { name } = leader.machine;
-      await untilSeen(
-        other,
-        allReady.replace(`${name} ready`, `${name} stale`).replace('c ready', 'c stale'),
-      );
-      return async () => await Promise.all([leader.restart(), lab.nodes.c.restart()]);
-    },
-  },
-  {
-    what: 'etcd’s majority is cut off when the canary is opened',
-    at: 'a',
-    hurt: async (lab) => {
-      lab.network.cut(['e2', 'e3']);
-      await untilSeen(lab.nodes.b, 'a stale, b stale, c stale');
-      return async () => lab.network.heal();
-    },
-  },
-  {
-    what: 'the leading manager is cut off halfway',
-    at: 'b',
-    hurt: async (lab) => {
-      const { leader, other } = leaderOf(lab);
-      const { name } = leader.machine;
-      lab.network.cut([name]);
-      await untilSeen(other, allReady.replace(`${name} ready`, `${name} stale`));
-      return async () => lab.network.heal();
-    },
-  },
-];
+/** By the member's own word; no member is believed that cannot be asked. */
+function isLeadingMember(lab: FleetLab, name: string): boolean {
+  const member = labMembers.find((one) => one === name) ?? assert.fail(name);
+  const [{ Status }] = JSON.parse(lab.ctl(member, 'endpoint', 'status', '-w', 'json'));
+  return Status.leader === Status.header.member_id;
+}
+
+/** Waits until one of the members that are not hurt leads the others, as nobody of the fleet notices. */
+async function untilAnotherLeads(lab: FleetLab, hurtOnes: readonly LabProcess[]): Promise<void> {
+  const names = hurtOnes.map(({ machine }) => machine.name);
+  const well = labMembers.filter((name) => !names.includes(name));
+  const look = (): boolean => well.some((name) => isLeadingMember(lab, name));
+  await until('another member of etcd to lead', look, Boolean, labPatience);
+}
+
+/** Does it, and gives what heals it. */
+function hurt(lab: FleetLab, deed: Fault[1], hurtOnes: readonly LabProcess[]): () => Promise<unknown> {
+  if (deed === 'cut off') lab.network.cut(hurtOnes.map(({ machine }) => machine.name));
+  else for (const { child } of hurtOnes) child.kill(deed === 'killed' ? 'SIGKILL' : 'SIGSTOP');
+  return async () => {
+    if (deed === 'cut off') lab.network.heal();
+    else if (deed === 'paused') for (const { child } of hurtOnes) child.kill('SIGCONT');
+    else await Promise.all(hurtOnes.map((one) => one.restart()));
+  };
+}
+
+/** What a manager that is not hurt says of the nodes then. */
+function statesWith(victim: Fault[0], hurtOnes: readonly LabProcess[]): string {
+  const names = hurtOnes.map(({ machine }) => machine.name);
+  const isAway = (name: string): boolean => victim === 'etcd’s majority' || names.includes(name);
+  return labNodes.map((name) => `${name} ${isAway(name) ? 'stale' : 'ready'}`).join(', ');
+}
+
+/** What bpftool on a node's own machine shows of a pin. */
+function pinnedOn({ machine }: LabNode, path: string): { readonly id: number; readonly max_entries: number } {
+  return JSON.parse(machine.spaces.run('bpftool', '-j', 'map', 'show', 'pinned', `/sys/fs/bpf/${path}`));
+}
+
+test('a trie that a pin set declares is shared by what tc loads on the nodes that are meant', async () => {
+  const lab = await opening;
+  const { a, b, c } = lab.nodes;
+  const path = 'tc/globals/pf_acl';
+  const elf = compileBpf('tc-acl');
+  const url = '/v1/cluster/pinsets/acl';
+  const putWith = async (max_entries: number): Promise<void> => {
+    const map = { type: 'lpm_trie', key_size: 8, value_size: 4, max_entries, flags: ['no_prealloc'] };
+    const pins = [{ path, map, protect: true }];
+    const rollout = { max_unavailable: 2 };
+    const { status, body } = await a.local
+      .put(url)
+      .send({ selector: { role: 'edge' }, pins, on_schema_change: 'copy', rollout });
+    assert.ok(status === 200 || status === 201, JSON.stringify(body));
+  };
+  const told = async (): Promise<readonly PinSetOnNode[]> => (await ask(b, `${url}/status`)).body.items;
+  const isDone = (generation: number) => (items: readonly PinSetOnNode[]) =>
+    items.map((item) => `${item.node} ${item.generation} ${item.state}`).join() ===
+    `a ${generation} ok,b ${generation} ok`;
+  await putWith(2000);
+  await until('both to have it', told, isDone(1), labPatience);
+  assert.equal(existsSync(`${c.bpffs}/${path}`), false);
+  for (const node of [a, b]) {
+    const { machine, bpffs } = node;
+    const { run } = machine.spaces;
+    const { id } = pinnedOn(node, path);
+    run('tc', 'qdisc', 'add', 'dev', 'eth0', 'clsact');
+    for (const direction of ['ingress', 'egress']) {
+      const filter = ['filter', 'add', 'dev', 'eth0', direction, 'bpf', 'direct-action', 'object-file', elf];
+      run('tc', ...filter, 'section', `tc/${direction}`);
+      const shown = run('tc', 'filter', 'show', 'dev', 'eth0', direction);
+      const program = / id (\d+) /.exec(shown)?.[1] ?? assert.fail(shown);
+      const { map_ids } = JSON.parse(run('bpftool', '-j', 'prog', 'show', 'id', program));
+      assert.deepEqual(map_ids, [id], 'ingress and egress share what was declared');
+    }
+    rmSync(`${bpffs}/${path}`);
+    await until(`the name on ${machine.name}`, () => existsSync(`${bpffs}/${path}`), Boolean, labPatience);
+    assert.equal(pinnedOn(node, path).id, id, 'and it is the same');
+  }
+  await putWith(4000);
+  const isTold = (items: readonly PinSetOnNode[]): boolean =>
+    items.length === 2 &&
+    items.every(({ drifts: [drift] }) => /program \d+ \(pf_acl_/.test(drift?.actual ?? ''));
+  const held = await until('who has the old map to be named', told, isTold, labPatience);
+  for (const { drifts } of held) assert.equal(drifts[0]?.code, 'old_map_still_written_by');
+  for (const { machine } of [a, b]) machine.spaces.run('tc', 'qdisc', 'del', 'dev', 'eth0', 'clsact');
+  await until('both to have grown', told, isDone(2), labPatience);
+  for (const node of [a, b]) assert.equal(pinnedOn(node, path).max_entries, 4000);
+  assert.equal(existsSync(`${c.bpffs}/${path}`), false);
+});
 
 const count = rounds(1);
 for (let round = 0; round < count; round += 1) {
-  for (const { what, at, hurt } of count > 1 ? faults : faults.slice(0, 3)) {
-    test(`a rollout goes on from where it was: ${what} (${round})`, async (t) => {
+  const inTurn = Array.from(
+    { length: eachRound },
+    (_, at) => faults[(round * eachRound + at) % faults.length],
+  );
+  for (const [victim, deed, at] of count > 1 ? inTurn.filter((fault) => fault !== undefined) : usual) {
+    test(`a rollout goes on: ${victim} is ${deed} when ${at} is opened (${round})`, async (t) => {
       const lab = await opening;
       for (const manager of [lab.nodes.a, lab.nodes.b]) await untilSeen(manager, allReady);
       await putNext(leaderOf(lab).other);
       await untilOpened(lab, at);
-      const heal = await hurt(lab);
+      const hurtOnes = hurtOf(lab, victim);
+      const { leader, other } = leaderOf(lab);
+      const heal = hurt(lab, deed, hurtOnes);
+      if (victim === 'etcd’s leader') await untilAnotherLeads(lab, hurtOnes);
+      const seenBy = hurtOnes.includes(other) ? leader : other;
+      await untilSeen(seenBy, statesWith(victim, hurtOnes));
       await heal();
       const from = performance.now();
       await converged(lab);
