@@ -13,7 +13,7 @@ export interface NodeLines {
 }
 
 /**
- * Asks one node for a part of a list, to be handed on as it came. Every line is looked at, so that a node that
+ * Asks one node for a part of a list, to be handed on as it came. Every line is looked at, so that one that
  * sends something else counts as one that did not answer; but it is not written anew: the node's name goes
  * before the last brace.
  *

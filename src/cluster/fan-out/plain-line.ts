@@ -15,9 +15,9 @@ const literals = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 const none = -1;
 
 /**
- * Tells whether bytes from `start` to `end` are surely a JSON object (RFC 8259) as a node writes it: not empty,
- * with no space between its parts, no backslash in a name, and no member `node` of its own. Where it is not
- * sure it says no, and the line is parsed. That they are UTF-8 is judged of the whole answer.
+ * Tells whether bytes from `start` to `end` are surely a JSON object (RFC 8259) as a node writes it: with a
+ * member, no space between its parts, no backslash in a name, and no member `node` of its own. Where it is
+ * not sure it says no, and the line is parsed. That they are UTF-8 is judged of the whole answer.
  *
  * A manager hands on a hundred thousand lines for one list of a large fleet. To parse each made objects that
  * nobody reads: most of the processor time of the list, and garbage several times its size.

@@ -36,7 +36,7 @@ export function pinSetDocument(seen: Seen): PinSetDocument {
   };
 }
 
-/** Says where it is meant for no node: such a rollout has nobody to go wrong at, and nobody who would tell. */
+/** Says where it is meant for no node: such a rollout goes wrong nowhere, and nobody would tell. */
 export function meantForNobody({ desired, nodes }: Seen): Pick<PinSetDocument, 'nobody'> {
   const nobody = desired.deleted === true ? undefined : nobodyOf(desired.spec, nodes);
   return nobody === undefined ? {} : { nobody };
