@@ -62,7 +62,9 @@ export const limits = {
   stateCheckBytesMax: 64 * 1024 * 1024,
   /** How long a write waits for another process that has the state database locked, such as `sqlite3`. */
   stateBusyMs: 1000,
-  /** The write-ahead log is brought into the database when it has grown to this. */
+  /** So much of the write-ahead log a thread brings into the database by the way. */
+  walHandedOverBytes: 8 * 1024 * 1024,
+  /** The write-ahead log is brought into the database at once when it has grown to this. */
   walCheckpointBytes: 16 * 1024 * 1024,
   /** A write-ahead log that a long reader made grow beyond this is cut back to it. */
   walKeepBytesMax: 64 * 1024 * 1024,

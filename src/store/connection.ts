@@ -25,6 +25,7 @@ export class Connection {
   readonly #database: Database.Database;
   readonly #outer: Brackets;
   readonly #inner: Brackets;
+  #onCommit: () => void = () => undefined;
   #depth = 0;
   #lost: { readonly failure: unknown } | undefined;
 
@@ -53,6 +54,11 @@ export class Connection {
     };
   }
 
+  /** Names the one who is told of each transaction once it is committed. */
+  onCommit(listener: () => void): void {
+    this.#onCommit = listener;
+  }
+
   /** Runs SQL that is not worth preparing: migrations. */
   execute(sql: string): void {
     this.#guard(() => this.#database.exec(sql));
@@ -60,6 +66,12 @@ export class Connection {
 
   /** All of it or nothing, committed when it returns unless it is nested in another. */
   transaction<Result>(body: () => Result): Result {
+    const result = this.#bracketed(body);
+    if (this.#depth === 0) this.#onCommit();
+    return result;
+  }
+
+  #bracketed<Result>(body: () => Result): Result {
     const brackets = this.#depth === 0 ? this.#outer : this.#inner;
     brackets.begin.run();
     this.#depth += 1;

@@ -4,6 +4,7 @@ import type { ClusterStore } from '../model/cluster/store.ts';
 import type { RemovedEvents, Store } from '../model/store.ts';
 import { takeAgentLock } from './agent-lock.ts';
 import { backupDatabase } from './backup.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { SqliteClaimRecords } from './claim-records.ts';
 import { SqliteClusterStore } from './cluster-store.ts';
 import type { Connection } from './connection.ts';
@@ -78,6 +79,7 @@ class SqliteStore implements Store {
   readonly #lock: Disposable;
   readonly #options: StoreOptions;
   readonly #retention: Retention;
+  readonly #checkpointer: Checkpointer;
 
   constructor(connection: Connection, lock: Disposable, options: StoreOptions) {
     this.#connection = connection;
@@ -99,6 +101,8 @@ class SqliteStore implements Store {
     this.webhooks = new SqliteWebhookRecords(connection);
     this.unheld = new SqliteUnheldRecords(connection);
     this.#retention = new Retention(connection, this, options);
+    this.#checkpointer = new Checkpointer(connection);
+    connection.onCommit(() => this.#checkpointer.committed());
   }
 
   transaction<Result>(body: () => Result): Result {
@@ -122,6 +126,8 @@ class SqliteStore implements Store {
   }
 
   close(): void {
+    // The last connection that is closed brings over what is left, and removes the log.
+    this.#checkpointer.stop();
     this.#connection.close();
     this.#lock[Symbol.dispose]();
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, statSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
 import { limits } from '../../src/model/limits.ts';
@@ -19,6 +20,7 @@ import {
   testClock,
 } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/until.ts';
 
 const seed = testSeed();
 const dayMs = 24 * 3600 * 1000;
@@ -275,4 +277,29 @@ test('the write-ahead log stays bounded over many thousand transactions', () => 
     const walBytes = Number(sqlite3(database, `SELECT length(readfile('${database}-wal'))`));
     assert.ok(walBytes < 1.5 * limits.walCheckpointBytes, `${walBytes} bytes`);
   });
+});
+
+test('a log that has grown is brought into the database by the way, and all of it at the end', async () => {
+  using dir = tempDir('store-log');
+  const database = databaseOf(dir.path);
+  const store = openTestStore(dir.path);
+  const filler = { text: 'x'.repeat(2000) };
+  const bytesOf = (file: string): number => statSync(file).size;
+  let count = 0;
+  const write = (): void => {
+    for (const begin = count; count < begin + 64; count++) store.events.append([eventOf({ after: filler })]);
+  };
+  while (bytesOf(`${database}-wal`) < limits.walHandedOverBytes) write();
+  write();
+  assert.ok(bytesOf(`${database}-wal`) < limits.walCheckpointBytes, 'the log is not overdue');
+  await until(
+    'the database to grow',
+    () => bytesOf(database),
+    (bytes) => bytes > 1000 * count,
+  );
+  for (let more = 0; more < 8; more++) write();
+  store.close();
+  assert.equal(existsSync(`${database}-wal`), false);
+  assert.equal(sqlite3(database, 'SELECT count(*) FROM event'), String(count));
+  assert.equal(sqlite3(database, 'PRAGMA integrity_check'), 'ok');
 });
