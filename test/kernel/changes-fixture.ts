@@ -113,6 +113,8 @@ export class ImmediateChanges {
 export interface BenchOptions {
   readonly isReadOnly?: boolean;
   readonly usesIds?: boolean;
+  /** One that is open already, and stays so: opening one takes longer than most changes. */
+  readonly kernel?: Kernel;
   /** Wraps the kernel, to let calls fail. */
   readonly wrap?: (kernel: Kernel) => Kernel;
   readonly mountOptions?: string;
@@ -122,7 +124,7 @@ export interface BenchOptions {
 export function openBench(options: BenchOptions = {}): Bench {
   const bpffs = mountBpffs(options.mountOptions);
   const state = tempDir('state');
-  const own = openKernel();
+  const own = options.kernel ?? openKernel();
   const kernel = options.wrap?.(own) ?? own;
   const store = openStateIn(state.path, kernel);
   const bench = {
@@ -134,7 +136,7 @@ export function openBench(options: BenchOptions = {}): Bench {
     onStep: (_step: StepName): void => undefined,
     [Symbol.dispose]: () => {
       store.close();
-      own[Symbol.dispose]();
+      if (options.kernel === undefined) own[Symbol.dispose]();
       bpffs[Symbol.dispose]();
       state[Symbol.dispose]();
     },
