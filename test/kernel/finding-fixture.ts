@@ -4,13 +4,15 @@ import { type Thresholds, usualThresholds } from '../../src/model/finding/thresh
 import type { FindingDocument, RuleId } from '../../src/model/schema/finding.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
 import { mountId, startAgent, type TestAgent } from '../support/observed.ts';
-import { tempDir } from '../support/temp-dir.ts';
+import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { untilPasses } from '../support/until.ts';
 
 /** An agent that finds fault at once, unless thresholds say otherwise, on a bpffs of its own. */
 export interface FindingAgent extends AsyncDisposable {
   readonly observed: TestAgent;
   readonly bpffs: Bpffs;
+  /** Where its state is. */
+  readonly dir: TempDir;
   /** `major:minor` of its bpffs. */
   readonly mount: string;
   /** What a rule finds now, on the whole machine. */
@@ -30,13 +32,14 @@ const patience = { timeoutMs: 120_000, everyMs: 50 };
 /** What is a finding after an hour is one now, and other tests' findings leave no room out. */
 const impatient: Thresholds = { ...usualThresholds, minAgeMs: 0, settleMs: 0, perRuleMax: 100_000 };
 
-/** Starts one; `await using` stops it. */
+/** Starts one; `await using` stops it. A second one may go on with what the first has, when that is stopped. */
 export async function findingAgent(
   thresholds: Partial<Thresholds> = {},
   options: Partial<AgentOptions> = {},
+  first?: Pick<FindingAgent, 'bpffs' | 'dir'>,
 ): Promise<FindingAgent> {
-  const bpffs = mountBpffs('mode=0700');
-  const dir = tempDir('state');
+  const bpffs = first?.bpffs ?? mountBpffs('mode=0700');
+  const dir = first?.dir ?? tempDir('state');
   const observed = await startAgent(bpffs.path, dir.path, {
     ...options,
     thresholds: { ...impatient, ...thresholds },
@@ -51,7 +54,7 @@ export async function findingAgent(
     return found.filter((id) => ids.includes(id)).sort((one, other) => one - other);
   };
   return {
-    ...{ observed, bpffs, find, idsOf },
+    ...{ observed, bpffs, dir, find, idsOf },
     mount: mountId(bpffs.dev),
     untilFound: async (rule, among, expected) => {
       const sorted = [...expected].sort((one, other) => one - other);
@@ -59,6 +62,7 @@ export async function findingAgent(
     },
     [Symbol.asyncDispose]: async () => {
       await observed.stop();
+      if (first !== undefined) return;
       bpffs[Symbol.dispose]();
       dir[Symbol.dispose]();
     },

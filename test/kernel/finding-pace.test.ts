@@ -103,7 +103,7 @@ test('holders are read again when something came or went, not when a finding beg
   assert.equal(rig.readings(), 2);
 });
 
-test('what of the holders could not be read is soon read again, once, and then as rarely as the rest', async () => {
+test('holders that could not all be read are soon read again, once, and then as rarely as any', async () => {
   const broken = [{ what: 'the bpffs 0:77', reason: 'Permission denied' }];
   using rig = rigWith(broken);
   await rig.tryAfter(0);

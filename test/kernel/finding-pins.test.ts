@@ -12,7 +12,7 @@ import { movedClock } from '../support/moved-clock.ts';
 import { mountId, realClock } from '../support/observed.ts';
 import { until, untilPasses } from '../support/until.ts';
 import { asking } from './changes-fixture.ts';
-import { findingAgent, idsOf } from './finding-fixture.ts';
+import { type FindingAgent, findingAgent, idsOf } from './finding-fixture.ts';
 
 const hour = 3_600_000;
 
@@ -122,15 +122,13 @@ test('orphan_circle: a table and a program that use each other; not where it run
   const maps = idsOf(maker.objects).filter((_, index) => [0, 2, 4].includes(index));
   await maker.release();
   await at.untilFound('orphan_circle', maps, []);
-  const found = await until(
-    'it has been a circle for an hour',
-    () => {
-      clock.setBy(hour);
-      clock.sleep(hour);
-      return at.idsOf('orphan_circle', maps);
-    },
-    (ids) => ids.length > 0,
-  );
+  const anHourOn = (one: FindingAgent) => () => {
+    clock.setBy(hour);
+    clock.sleep(hour);
+    return one.idsOf('orphan_circle', maps);
+  };
+  const isFound = (ids: readonly number[]): boolean => ids.length > 0;
+  const found = await until('it has been a circle for an hour', anHourOn(at), isFound);
   assert.deepEqual(found, maps.slice(0, 1));
   // Who opens it in passing makes it begin anew.
   await untilPasses(async () => {
@@ -140,6 +138,25 @@ test('orphan_circle: a table and a program that use each other; not where it run
     assert.deepEqual(finding?.evidence['pins'], [{ mount: at.mount, path: 'circle' }]);
     assert.match(finding.summary, /"pf_circle" and 1 other object hold each other, and nothing but 1 pin/);
   });
+  const told = (one: FindingAgent) =>
+    one.observed
+      .eventsOf(one.mount)
+      .filter(({ after, before }) => (after ?? before)?.['rule'] === 'orphan_circle')
+      .map(({ type, subject }) => [type, subject.id]);
+  let last = at;
+  try {
+    // After a restart it is as old as before, and not told again; unless somebody opens it just then.
+    await untilPasses(async () => {
+      await until('it has been a circle for an hour', anHourOn(last), isFound);
+      const before = told(last);
+      await last.observed.stop();
+      last = await findingAgent({ minAgeMs: hour }, { clock }, at);
+      assert.deepEqual(await last.idsOf('orphan_circle', maps), found);
+      assert.deepEqual(told(last), before);
+    });
+  } finally {
+    await last[Symbol.asyncDispose]();
+  }
 });
 
 test('orphan_circle: a program and a map of maps around a device map that runs it', async () => {

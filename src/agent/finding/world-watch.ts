@@ -8,6 +8,7 @@ import type { ObjectKey } from '../../model/holder/facts.ts';
 import { islandsOf } from '../../model/holder/islands.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
+import type { Store } from '../../model/store.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { UnheldWatch } from '../inventory/unheld-watch.ts';
 import type { KnownMounts } from '../observer/known-mounts.ts';
@@ -22,12 +23,14 @@ import {
   unexplainedIn,
   unexplainedInBoth,
 } from './holder-view.ts';
+import { IslandAges } from './island-ages.ts';
 import { hasLinkChanged, hasLostTarget } from './recheck.ts';
 import { type WorldObjects, worldObjects } from './world.ts';
 
 /** What looking takes. */
 export interface WorldWatchParts {
   readonly kernel: Kernel;
+  readonly store: Pick<Store, 'settings'>;
   readonly clock: Clock;
   readonly inventory: Inventory;
   readonly known: KnownMounts;
@@ -55,6 +58,7 @@ const holdersShare = 300;
 export class WorldWatch {
   readonly #parts: WorldWatchParts;
   readonly #constants: ConstantMaps;
+  readonly #islandAges: IslandAges;
   #hasMoved = true;
   /** Of claims, too, which are not in the inventory. */
   #moves = 0;
@@ -72,6 +76,7 @@ export class WorldWatch {
   constructor(parts: WorldWatchParts) {
     this.#parts = parts;
     this.#constants = new ConstantMaps(parts.kernel, parts.inventory);
+    this.#islandAges = new IslandAges(parts.store, parts.kernel.facts.bootId, parts.inventory);
   }
 
   /** Something came or went. */
@@ -160,10 +165,7 @@ export class WorldWatch {
   #islandsIn({ holders, countersOf }: HolderReading): WorldHolders['islands'] {
     const { inventory, clock } = this.#parts;
     const objects = [...inventory.objects.entries('map'), ...inventory.objects.entries('program')];
-    const known = new Map(this.#last.islands.map((island) => [JSON.stringify(island.members), island]));
-    return islandsOf(holders, countersOf, objects).map(
-      (members) => known.get(JSON.stringify(members)) ?? { members, sinceBootMs: clock.bootMs() },
-    );
+    return this.#islandAges.of(islandsOf(holders, countersOf, objects), clock.bootMs());
   }
 
   /** Holders, where they are due; `lacks` where too little of them could be read to conclude anything. */
@@ -192,7 +194,8 @@ export class WorldWatch {
     const took = clock.monotonicMs() - began;
     const pause = Math.min(10 * limits.findingsIntervalMaxMs, took * holdersShare);
     this.#holdersDueAtMs = began + Math.max(limits.findingsIntervalMs, isRetriedSoon ? 0 : pause);
-    const islands = lacks === undefined ? this.#islandsIn(first) : [];
+    // Where too little was read, those that were found last stand: the rule counts their references anew.
+    const islands = lacks === undefined ? this.#islandsIn(first) : this.#last.islands;
     return { view: holderView(first, unexplained, islands), lacks };
   }
 }
