@@ -1,6 +1,7 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { PinfoldError } from '../model/error.ts';
+import { makeDirectories } from '../model/make-directories.ts';
 
 /** The group whose members may reach the socket, where there is one. */
 export const socketGroup = 'pinfold';
@@ -8,9 +9,11 @@ export const socketGroup = 'pinfold';
 /**
  * Makes the directory of the socket: 0710 root:pinfold, or 0700 where that group does not exist. Reaching
  * the socket is the first of two locks; the caller's uid is the second.
+ *
+ * @throws PinfoldError storage_failed where the path can be no directory
  */
 export function prepareRunDir(runDir: string, groupId: number | undefined): void {
-  mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  makeDirectories({ mkdirSync, statSync }, runDir);
   if (groupId === undefined) {
     chmodSync(runDir, 0o700);
     return;

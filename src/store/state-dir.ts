@@ -1,5 +1,16 @@
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isPinfoldError } from '../model/error.ts';
+import { makeDirectories } from '../model/make-directories.ts';
 import { fileFailure, refusal } from './failure.ts';
 
 /** Where the store keeps its files. */
@@ -37,9 +48,9 @@ export function stateFiles(stateDir: string): StateFiles {
 export function secureStateDir(files: StateFiles): void {
   const { dir } = files;
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeDirectories({ mkdirSync, statSync }, dir);
   } catch (error) {
-    throw fileFailure(error, `The state directory ${dir} cannot be made`);
+    throw isPinfoldError(error) ? error : fileFailure(error, `The state directory ${dir} cannot be made`);
   }
   checkOurs(dir, lstatSync(dir), 'directory');
   const names = readdirSync(dir);

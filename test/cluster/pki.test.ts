@@ -98,6 +98,8 @@ test('what cannot be issued is said in a sentence', async () => {
   const at = join(dir.path, 'fleet');
   const none = await commandLine(['pki', 'issue', at, '--node', 'a']);
   assert.match(none.err, /has no authority that can be used \(ENOENT\); pinfold pki init DIR makes one/);
+  const nowhere = await commandLine(['pki', 'init', '/proc/none/fleet']);
+  assert.deepEqual([nowhere.code, nowhere.err.match(/\/proc\/none cannot .* name another/)?.length], [1, 1]);
   await pki('init', at, '--days', '10');
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     [[], /Say whose it is, by one name/],

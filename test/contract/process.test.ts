@@ -183,6 +183,7 @@ const failures: readonly (readonly [string, (at: Place) => Child, RegExp, number
   ],
   ['a path without a bpffs', (at) => at.agent(['--bpffs', '/tmp']), /No bpffs is mounted at \/tmp/, 1],
   ['a path that is not there', (at) => at.agent(['--bpffs', '/none']), /There is no directory \/none/, 1],
+  ['a directory nobody can make', (at) => at.agent(['--run-dir', '/proc/x']), /\/proc\/x cannot be made/, 1],
   [
     'a configuration file that is not there',
     (at) => at.agent(['--config', '/none.yaml']),

@@ -101,7 +101,7 @@ test('symbolic links in the place of the directory or of its files are not follo
   assert.ok(!existsSync(join(scratch.path, 'made-through-link')));
 });
 
-test('a state directory that is a file, or below one, is refused with a sentence', () => {
+test('a state directory that is a file, below one, or where none can be is refused with a sentence', () => {
   const file = newDir();
   writeFileSync(file, '');
   assert.throws(() => openTestStore(file), { code: 'storage_failed' });
@@ -109,6 +109,9 @@ test('a state directory that is a file, or below one, is refused with a sentence
     code: 'storage_failed',
     message: /not a directory/,
   });
+  const nowhere = /^The directory \/proc\/none cannot be made: .*; name another one\.$/;
+  for (const dir of ['/proc/none', '/proc/none/below'])
+    assert.throws(() => openTestStore(dir), { code: 'storage_failed', message: nowhere });
   rmSync(file);
 });
 

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import { makeDirectories } from '../../model/make-directories.ts';
 import { Time } from '../../model/schema/common.ts';
 import { answers, json } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
@@ -32,7 +33,7 @@ export function addBackupRoute(app: App, { agent, clock, backupDir }: Parts): vo
       response: answers({ 201: json('The copy.', BackupDocument) }),
     },
     handler: async (_request, reply) => {
-      mkdirSync(backupDir, { recursive: true, mode: 0o700 });
+      makeDirectories({ mkdirSync, statSync }, backupDir);
       assertRoom(backupDir);
       const createdAt = clock.now().toISOString();
       const file = join(backupDir, `pinfold-${createdAt.replaceAll(/[:.]/g, '-')}.db`);

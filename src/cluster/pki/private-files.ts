@@ -1,15 +1,16 @@
-import { lstatSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { PinfoldError } from '../../model/error.ts';
 import { escapeText } from '../../model/escape.ts';
+import { makeDirectories } from '../../model/make-directories.ts';
 
 /** Makes a directory that only its owner can look into, or makes sure of one. @throws PinfoldError */
 export function preparePrivateDir(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories({ mkdirSync, statSync }, directory);
     const found = lstatSync(directory);
     if (found.isDirectory() && (found.mode & 0o077) === 0) return;
   } catch (error) {
-    throw failed(directory, error);
+    throw error instanceof PinfoldError ? error : failed(directory, error);
   }
   throw new PinfoldError('invalid_input', {
     detail: `Others than its owner can use ${escapeText(directory)}, where keys are to be: chmod 700 it.`,
