@@ -4552,7 +4552,12 @@ export interface operations {
                 /** @description accept every hazard; it is recorded */
                 force?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
                 path: string;
@@ -4624,7 +4629,12 @@ export interface operations {
                 /** @description accept every hazard; it is recorded */
                 force?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description entity tags the resource may have; * if it only must be there */
+                "if-match"?: string;
+                /** @description * to create, or change nothing */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description names joined by slashes, each percent-encoded byte by byte; %2F equals / */
                 path: string;

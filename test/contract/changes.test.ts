@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { limits } from '../../src/model/limits.ts';
@@ -25,6 +25,54 @@ test('directories are made once and removed when they are empty', async () => {
   await at.local.delete('/v1/directories/a/b').expect(204);
   await at.local.delete('/v1/directories/a').expect(204);
   assert.equal(existsSync(`${at.bpffs.path}/a`), false);
+});
+
+test('directories have no tag, and are changed only as If-Match and If-None-Match say', async () => {
+  await using at = await testAgent();
+  const there = `${at.bpffs.path}/d`;
+  mkdirSync(there, { mode: 0o755 });
+  const before = statSync(there, { bigint: true });
+  const refused: readonly (readonly ['PUT' | 'DELETE', string, string, string])[] = [
+    ['DELETE', 'd', 'if-match', '"x"'],
+    ['DELETE', 'd', 'if-none-match', '*'],
+    ['DELETE', 'd?dry_run=true', 'if-none-match', '*'],
+    ['PUT', 'd', 'if-match', '"x"'],
+    ['PUT', 'd', 'if-none-match', '*'],
+    ['PUT', 'new', 'if-match', '*'],
+    ['PUT', 'new', 'if-match', '"x"'],
+  ];
+  for (const [method, name, header, value] of refused) {
+    const url = `/v1/directories/${name}`;
+    const request = method === 'PUT' ? at.local.put(url).send({ mode: '0700' }) : at.local.delete(url);
+    const answer = await request.set(header, value);
+    assertDeclared(method, '/v1/directories/{path}', answer);
+    assert.deepEqual([answer.status, answer.body.code], [412, 'precondition_failed'], `${url} ${header}`);
+  }
+  const { ino, mode, ctimeNs } = statSync(there, { bigint: true });
+  assert.deepEqual([ino, mode, ctimeNs], [before.ino, before.mode, before.ctimeNs]);
+  assert.equal(existsSync(`${at.bpffs.path}/new`), false);
+  await at.local.put('/v1/directories/new').set('if-none-match', '*').expect(201);
+  await at.local.put('/v1/directories/new').set('if-match', '*').expect(204);
+  await at.local.delete('/v1/directories/new').set('if-match', '*').expect(204);
+});
+
+test('a condition that a change does not compare is refused, and nothing is done', async () => {
+  await using at = await testAgent();
+  createMap(`${at.bpffs.path}/m`, { name: 'pf_conditional' });
+  const operations = [{ op: 'pin', path: 'copy', source: { pin: 'm' } }];
+  for (const [header, value] of Object.entries({ 'if-match': '"x"', 'if-none-match': '*' })) {
+    const answer = await at.local.post('/v1/batch').set(header, value).send({ operations });
+    assertDeclared('POST', '/v1/batch', answer);
+    assert.deepEqual([answer.status, answer.body.code], [422, 'invalid_input'], answer.text);
+    assert.equal(answer.body.errors[0].pointer, `/headers/${header}`);
+    assert.match(answer.body.detail, /if_match/);
+    await at.local.post('/v1/gc').set(header, value).send({}).expect(422);
+    await at.local.delete('/v1/tokens/admin').set(header, value).expect(422);
+    await at.remote(null).post('/v1/batch').set(header, value).send({ operations }).expect(401);
+  }
+  assert.equal(existsSync(`${at.bpffs.path}/copy`), false);
+  await at.local.get('/v1/tokens').set('if-none-match', '*').expect(200);
+  await at.local.post('/v1/batch').send({ operations }).expect(200);
 });
 
 test('a batch is all or nothing', async () => {

@@ -106,6 +106,8 @@ test('If-Match with a tag changes only the value that was seen', async () => {
   assert.equal(bpftoolValue(id, '01000000'), value(2));
   const now = String((await agent.local.get(url).expect(200)).headers['etag']);
   assert.notEqual(now, seen);
+  assert.equal(outcomeOf(await agent.local.delete(url).set('if-none-match', '*')), '412 precondition_failed');
+  assert.equal(bpftoolValue(id, '01000000'), value(2));
   assert.equal(outcomeOf(await agent.local.delete(url).set('if-match', now)), '204');
 });
 

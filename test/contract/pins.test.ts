@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import test from 'node:test';
+import type { Test } from 'supertest';
 import { testAgent } from '../support/agent.ts';
 import { assertDeclared } from '../support/answer-check.ts';
 import { createMap, pinnedMap } from '../support/bpftool.ts';
@@ -141,6 +142,37 @@ test('PATCH renames and changes attributes; If-Match keeps what the caller did n
     .set('if-match', `W/${moved.body.etag}`)
     .send({ mode: '0640' });
   assert.equal(weak.status, 412);
+});
+
+test('If-None-Match: * keeps a pin from every change, and If-Match: * asks for one', async () => {
+  await using at = await testAgent();
+  const map = createMap(`${at.bpffs.path}/m`, { name: 'pf_kept' });
+  const before = statSync(`${at.bpffs.path}/m`, { bigint: true });
+  const url = '/v1/pins/m';
+  const refused: readonly (readonly ['PUT' | 'PATCH' | 'DELETE', Test])[] = [
+    ['DELETE', at.local.delete(`${url}?accept=last_reference`)],
+    ['DELETE', at.local.delete(`${url}?force=true`)],
+    ['DELETE', at.local.delete(`${url}?accept=last_reference&dry_run=true`)],
+    ['PATCH', at.local.patch(url).send({ mode: '0640' })],
+    ['PATCH', at.local.patch(url).send({ path: 'elsewhere' })],
+    ['PATCH', at.local.patch(url).send({ labels: { a: 'b' } })],
+    ['PUT', at.local.put(url).send({ source: { pin: 'm' }, mode: '0640' })],
+  ];
+  for (const [method, request] of refused) {
+    const answer = await request.set('if-none-match', '*');
+    assertDeclared(method, template, answer);
+    assert.deepEqual([answer.status, answer.body.code], [412, 'precondition_failed'], answer.text);
+  }
+  const missing = await at.local
+    .put('/v1/pins/n')
+    .set('if-match', '*')
+    .send({ source: { pin: 'm' } });
+  assert.deepEqual([missing.status, missing.body.code], [412, 'precondition_failed'], missing.text);
+  for (const name of ['elsewhere', 'n']) assert.equal(existsSync(`${at.bpffs.path}/${name}`), false, name);
+  assert.equal(pinnedMap(`${at.bpffs.path}/m`).id, map.id);
+  const { ino, mode, ctimeNs } = statSync(`${at.bpffs.path}/m`, { bigint: true });
+  assert.deepEqual([ino, mode, ctimeNs], [before.ino, before.mode, before.ctimeNs]);
+  assert.deepEqual((await at.local.get(url).expect(200)).body.labels, {});
 });
 
 test('names of bytes that are not UTF-8 go in and out unharmed', async () => {

@@ -88,7 +88,9 @@ export class MapEdits {
       using named = this.#keyOf(parser, address);
       const { bytes: key } = named;
       const bench = this.#benchOf(map, parser, context);
-      checkTag(context.ifMatch, currentValue(map.fd, parser.editing, key));
+      const before = currentValue(map.fd, parser.editing, key);
+      if (context.createOnly && before !== undefined) throw notDone('there is such an entry');
+      checkTag(context.ifMatch, before);
       return this.#carryOut(bench, { action: 'remove', key }, { context, created: false });
     });
   }
@@ -210,8 +212,11 @@ function kernelMode(editing: Editing, mode: EditMode, isNew: boolean): EditMode 
 function checkTag(ifMatch: string | undefined, before: Buffer | undefined): void {
   if (ifMatch === undefined) return;
   if (before !== undefined && matchesEtag(ifMatch, etagOfValue(before))) return;
-  const why = before === undefined ? 'there is no such entry' : 'its value is not what If-Match says';
-  throw new PinfoldError('precondition_failed', { detail: `Nothing was done: ${why}.` });
+  throw notDone(before === undefined ? 'there is no such entry' : 'its value is not what If-Match says');
+}
+
+function notDone(why: string): PinfoldError {
+  return new PinfoldError('precondition_failed', { detail: `Nothing was done: ${why}.` });
 }
 
 /** What the kernel refuses because of a header is that header's failure. */

@@ -34,7 +34,7 @@ function planOne(planning: Planning, operation: BatchOperation): Line {
     case 'mkdir':
       return planMakeDirectory(planning, path, operation, seen);
     case 'rmdir':
-      return planRemoveDirectory(planning, path);
+      return planRemoveDirectory(planning, path, seen);
   }
 }
 

@@ -1,10 +1,16 @@
-import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import type { PinPath } from '../../model/path.ts';
 import type { DirectoryRequest } from '../../model/schema/request.ts';
 import type { Attributes } from '../journal/plan.ts';
 import { attributesOf, MakeDirectoryMove, RemoveDirectoryMove } from './directory.ts';
-import { type Line, type Planning, type Preconditions, parseMode, planParents } from './planning.ts';
-import { quote } from './sentence.ts';
+import {
+  checkPreconditions,
+  type Line,
+  type Planning,
+  type Preconditions,
+  parseMode,
+  planParents,
+  untagged,
+} from './planning.ts';
 
 /**
  * `PUT /v1/directories/{path}`: a directory shall be there. One that is, is given only what the request
@@ -19,7 +25,7 @@ export function planMakeDirectory(
   const { site, view } = planning;
   const missing = view.missingDirectories(path);
   const isThere = missing.length === 0;
-  if (isThere && conditions.createOnly) throw isThereAlready(path);
+  checkPreconditions(path, isThere ? untagged : undefined, conditions);
   const directories = isThere ? [] : [...planParents(view, path, request.parents), path];
   const wished = wishedAttributes(request);
   const facts = isThere ? view.directoryFacts(path) : undefined;
@@ -33,9 +39,10 @@ export function planMakeDirectory(
 }
 
 /** `DELETE /v1/directories/{path}`: only an empty one goes. */
-export function planRemoveDirectory(planning: Planning, path: PinPath): Line {
+export function planRemoveDirectory(planning: Planning, path: PinPath, conditions: Preconditions): Line {
   const { site, view } = planning;
   view.assertDirectory(path);
+  checkPreconditions(path, untagged, conditions);
   const facts = view.directoryFacts(path);
   const before = facts === undefined ? { mode: 0o755, uid: 0, gid: 0 } : attributesOf(facts);
   view.remove(path);
@@ -54,9 +61,4 @@ function wishedAttributes(request: DirectoryRequest): Partial<Attributes> {
 function isWithin(wished: Partial<Attributes>, now: Attributes | null): boolean {
   if (now === null) return Object.keys(wished).length === 0;
   return JSON.stringify({ ...now, ...wished }) === JSON.stringify(now);
-}
-
-function isThereAlready(path: PinPath): PinfoldError {
-  const detail = `The directory ${quote(path)} is there already.`;
-  return new PinfoldError('precondition_failed', { detail, path: escapeBytes(path) });
 }

@@ -107,7 +107,7 @@ export function planPatch(
   conditions: Preconditions,
 ): Line {
   const subject = planning.view.get(path);
-  checkPreconditions(path, subject, { ...conditions, createOnly: false });
+  checkPreconditions(path, subject, conditions);
   const to = findRequestedPath(patch, 'path') ?? path;
   const attributes = planAttributes(planning, { path, subject }, patch);
   if (to === path) return { kind: 'attributes', path, moves: attributes, subject, created: false };
@@ -140,7 +140,7 @@ function planRename(
 /** `DELETE /v1/pins/{path}` */
 export function planUnpin(planning: Planning, path: PinPath, conditions: Preconditions): Line {
   const subject = planning.view.get(path);
-  checkPreconditions(path, subject, { ...conditions, createOnly: false });
+  checkPreconditions(path, subject, conditions);
   planning.view.remove(path);
   const move = new UnpinMove(planning.site, { path, slot: planning.newSlot() }, subject);
   const vacates = [{ path, subject }];

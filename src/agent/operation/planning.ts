@@ -39,15 +39,18 @@ export interface Line {
   readonly created: boolean;
 }
 
+/** What is there and has no entity tag: of what If-Match may say, only `*` is true of it. */
+export const untagged: Pick<Subject, 'state'> = { state: undefined };
+
 /** @throws PinfoldError precondition_failed */
 export function checkPreconditions(
   path: PinPath,
-  found: Subject | undefined,
+  found: Pick<Subject, 'state'> | undefined,
   { ifMatch, createOnly }: Preconditions,
 ): void {
   if (createOnly && found !== undefined) throw failed(path, 'there is something at this path already');
   if (ifMatch === undefined) return;
-  if (found === undefined) throw failed(path, 'there is no pin at this path');
+  if (found === undefined) throw failed(path, 'there is nothing at this path');
   const etag = found.state === undefined ? undefined : etagOfPin(found.state);
   if (etag === undefined ? ifMatch.trim() !== '*' : !matchesEtag(ifMatch, etag)) {
     throw failed(path, 'it is not what If-Match says', etag);

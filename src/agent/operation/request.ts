@@ -56,7 +56,7 @@ export function makeDirectoryRequest(path: PinPath, request: DirectoryRequest, a
 
 /** `DELETE /v1/directories/{path}` */
 export function removeDirectoryRequest(path: PinPath, asked: Asked): ChangeRequest {
-  const plan = (planning: Planning) => [planRemoveDirectory(planning, path)];
+  const plan = (planning: Planning) => [planRemoveDirectory(planning, path, asked.context)];
   return { kind: 'rmdir', ...asked, onlyPath: undefined, plan };
 }
 

@@ -3,7 +3,14 @@ import { parseUrlPath } from '../../model/path.ts';
 import { DirectoryRequest } from '../../model/schema/request.ts';
 import { answers, changed, json } from '../answers.ts';
 import type { App, Parts } from '../app.ts';
-import { changeQuery, concludeChange, contextOf, mountQuery, PlanDocument } from '../change.ts';
+import {
+  ChangeHeaders,
+  changeQuery,
+  concludeChange,
+  contextOf,
+  mountQuery,
+  PlanDocument,
+} from '../change.ts';
 import { PathParams } from '../params.ts';
 
 const Query = Type.Object({ ...mountQuery, ...changeQuery }, { additionalProperties: false });
@@ -18,6 +25,7 @@ export function addDirectoryRoutes(app: App, { agent }: Parts): void {
       tags: ['pins'],
       params: PathParams,
       querystring: Query,
+      headers: ChangeHeaders,
       body: DirectoryRequest,
       response: answers({
         200: json('The plan of a dry run.', PlanDocument),
@@ -49,6 +57,7 @@ export function addDirectoryRoutes(app: App, { agent }: Parts): void {
       tags: ['pins'],
       params: PathParams,
       querystring: Query,
+      headers: ChangeHeaders,
       response: answers({ 200: json('The plan of a dry run.', PlanDocument), 204: changed('It is gone.') }),
     },
     handler: async (request, reply) => {
