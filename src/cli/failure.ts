@@ -111,6 +111,7 @@ const advices: Readonly<Record<string, readonly string[]>> = {
   host_not_allowed: ['Start the agent with --allow-host NAME to be reached by this name.'],
   permission_denied: ['`pinfold doctor` on that machine says which capability or mode is missing.'],
   pin_exists: ['`pinfold pin` with --replace puts another object in its place, without a gap.'],
+  directory_not_found: ['If it was made a moment ago, repeat it with --fresh.'],
   parent_not_found: ['To make missing directories, repeat it with --parents.'],
   precondition_failed: ['Somebody changed it in between; look at it again, then repeat.'],
   identity_mismatch: ['Somebody changed it in between; look at it again, then repeat.'],

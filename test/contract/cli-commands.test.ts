@@ -81,6 +81,7 @@ test('a hostile name reaches no terminal in any format, command or message', asy
     ['get', 'pin', typed, '-o', 'json'],
     ['get', 'pin', typed, '-o', 'yaml'],
     ['tree', 'hostile'],
+    ['tree', `${typed}z`],
     ['unpin', typed],
     ['unpin', typed, '--dry-run'],
     ['set', typed, '--owner', 'x'],
@@ -287,6 +288,11 @@ test('a tree shows directories, pins with what they hold, and where links point'
     '',
   ];
   assert.deepEqual((await succeed(['tree', 'tree', '--fresh'])).split('\n'), expected);
+  mkdirSync(at('bare'));
+  assert.equal(await succeed(['tree', 'bare', '--fresh']), 'bare\n\n0 directories, 0 pins\n');
+  const none = await pinfold(['tree', 'nope', '--fresh']);
+  assert.deepEqual([none.code, none.out], [3, '']);
+  assert.match(none.err, /no directory at "nope"/);
   const drawn = await succeed(['tree', 'tree'], { isTerminal: true, env: { NO_COLOR: '1' } });
   assert.match(drawn, /├── link -> sub\/map\n└── sub\/\n {4}└── map/);
 });

@@ -104,6 +104,18 @@ test('the tree has directories, pins and links with their targets, as deep as as
   const top = await at.local.get('/v1/tree?depth=1').expect(200);
   assert.deepEqual(pathsOf(top.body.items), found('-maxdepth', '1'));
   assert.deepEqual((await at.local.get('/v1/tree?prefix=d')).body.total, count);
+  execFileSync('mkdir', [`${at.bpffs.path}/bare`]);
+  for (const accept of ['application/json', 'application/x-ndjson']) {
+    const ask = (prefix: string) =>
+      at.local.get(`/v1/tree?fresh=true&prefix=${prefix}`).set('accept', accept);
+    await ask('bare').expect(200);
+    for (const none of ['nope', 'd/nope', 'd/p0/below']) {
+      const refused = await ask(none).expect(404);
+      assertDeclared('GET', '/v1/tree', refused);
+      assert.deepEqual([refused.body.code, refused.body.path], ['directory_not_found', none]);
+    }
+  }
+  execFileSync('rmdir', [`${at.bpffs.path}/bare`]);
 });
 
 test('objects are listed by kind and id, and one of them is what its list says', async () => {

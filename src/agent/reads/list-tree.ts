@@ -1,4 +1,5 @@
-import type { PinPath } from '../../model/path.ts';
+import { PinfoldError } from '../../model/error.ts';
+import { escapeBytes, type PinPath } from '../../model/path.ts';
 import type { TreeEntry } from '../../model/schema/pin.ts';
 import type { Page, Slice } from '../agent.ts';
 import { treeEntry } from '../inventory/documents.ts';
@@ -15,16 +16,27 @@ export interface TreeChoice {
 /**
  * One page of the tree below a prefix, in byte order; the prefix itself is not in it unless it is no
  * directory.
+ *
+ * @throws PinfoldError directory_not_found for a prefix that is not there as the list begins, bad_cursor
  */
 export function listTree(names: MountNames, choice: TreeChoice, slice: Slice): Page<TreeEntry> {
   const after = slice.after === undefined ? undefined : parsePathCursor(slice.after);
   const paths = pathsWithin(names.paths, choice.prefix).filter((path) => isShown(path, choice, names));
+  if (after === undefined) assertThere(names, choice.prefix);
   const { page, next } = pageOf(paths, after, slice.limit);
   const items = page.flatMap((path) => {
     const named = names.find(path);
     return named === undefined ? [] : [treeEntry(names.mount, path, named)];
   });
   return { items, next, total: paths.length };
+}
+
+/** What goes away while its pages are read only ends them. */
+function assertThere(names: MountNames, prefix: PinPath | undefined): void {
+  if (prefix === undefined || names.find(prefix) !== undefined) return;
+  const path = escapeBytes(prefix);
+  const detail = `There was no directory at "${path}" when the bpffs was last observed.`;
+  throw new PinfoldError('directory_not_found', { detail, path });
 }
 
 function isShown(path: PinPath, { prefix, depth }: TreeChoice, names: MountNames): boolean {
