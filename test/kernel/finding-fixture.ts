@@ -32,7 +32,7 @@ const patience = { timeoutMs: 120_000, everyMs: 50 };
 /** What is a finding after an hour is one now, and other tests' findings leave no room out. */
 const impatient: Thresholds = { ...usualThresholds, minAgeMs: 0, settleMs: 0, perRuleMax: 100_000 };
 
-/** Starts one; `await using` stops it. A second one may go on with what the first has, when that is stopped. */
+/** Starts one; `await using` stops it. A second may go on with what the first has, once that is stopped. */
 export async function findingAgent(
   thresholds: Partial<Thresholds> = {},
   options: Partial<AgentOptions> = {},
