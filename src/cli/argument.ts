@@ -55,12 +55,12 @@ export function pathBody(path: PinPath): { path: string } | { path_bytes: string
 
 /** Reads a kernel id, `5` or with its kind in front, `map:5`, as URLs carry it. @throws UsageError */
 export function parseId(text: string, kind: ObjectKind): string {
-  const match = /^(?:([a-z]+):)?(\d{1,10})$/.exec(text);
+  const match = /^(?:([a-z]+):)?0*([1-9]\d{0,9})$/.exec(text);
   const named = match?.[1];
   if (match === null || (named !== undefined && kindNamed(named) !== kind)) {
     throw new UsageError(`${escapeText(text)} is not the id of a ${kind}, such as 5 or ${kind}:5.`);
   }
-  return String(Number(match[2]));
+  return String(match[2]);
 }
 
 /** The kind a word means; `prog` is what bpftool says for programs. */

@@ -126,6 +126,8 @@ test('arguments that mean nothing are a matter of usage', () => {
     () => parsePathArgument('a\\q'),
     () => parseId('link:5', 'map'),
     () => parseId('-5', 'map'),
+    () => parseId('0', 'map'),
+    () => parseId('map:00', 'map'),
     () => parseLabels(['=x']),
     () => parseTime('yesterday', new Date()),
   ];
