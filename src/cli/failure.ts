@@ -31,6 +31,7 @@ export function failureOf(thrown: unknown, typed: Typed = nothingTyped): Failure
 function failureOfClient(error: ClientError, typed: Typed): Failure {
   const hazards = hazardsOf(error);
   const advice = [...(advices[error.code] ?? [])].filter((line) => isFor(line, typed));
+  if (error.code === 'pin_exists') advice.push(replaceAdvice(typed));
   if (isOfBytes(error) && typed.flags.has('--key-as')) advice.push(bytesAdvice);
   if (hazards.length > 0) advice.push(`To do it all the same, repeat it with --accept ${hazards.join(',')}`);
   const operation = error.problem?.operation_id;
@@ -45,6 +46,12 @@ function failureOfClient(error: ClientError, typed: Typed): Failure {
 function isFor(line: string, { flags }: Typed): boolean {
   const [, flag] = /repeat it with (--[a-z-]+)/.exec(line) ?? [];
   return flag === undefined || flags.has(flag);
+}
+
+/** Names the command that was typed, where it can replace. */
+function replaceAdvice({ path, flags }: Typed): string {
+  const command = flags.has('--replace') ? path : 'pin';
+  return `\`pinfold ${command}\` with --replace puts another object in its place, without a gap.`;
 }
 
 /** Tells whether a key or a value was refused that could be written in another form. */
@@ -110,7 +117,6 @@ const advices: Readonly<Record<string, readonly string[]>> = {
   forbidden: ['A token or user with a higher role is needed; `pinfold get tokens` lists them.'],
   host_not_allowed: ['Start the agent with --allow-host NAME to be reached by this name.'],
   permission_denied: ['`pinfold doctor` on that machine says which capability or mode is missing.'],
-  pin_exists: ['`pinfold pin` with --replace puts another object in its place, without a gap.'],
   directory_not_found: ['If it was made a moment ago, repeat it with --fresh.'],
   parent_not_found: ['To make missing directories, repeat it with --parents.'],
   precondition_failed: ['Somebody changed it in between; look at it again, then repeat.'],

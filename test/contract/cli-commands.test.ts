@@ -127,6 +127,11 @@ test('a pin is made from an id, from a pin, and from a descriptor of a process',
   const pin = JSON.parse(await succeed(['get', 'pin', 'sources/by/pin', '-o', 'json']));
   assert.deepEqual([pin.labels, pin.owner], [{ a: 'b' }, 'me']);
   assert.match(await succeed(['pin', `map:${id}`, 'sources/by/id']), /is as asked/);
+  for (const none of ['map:0', 'map:5x']) {
+    const { code, err } = await pinfold(['pin', none, 'sources/none']);
+    assert.equal(code, 2);
+    assert.match(err, new RegExp(`${none.slice(4)} is not the id of a map`));
+  }
 });
 
 test('a path that holds something else is a conflict, replaced only when asked', async () => {
@@ -134,7 +139,10 @@ test('a path that holds something else is a conflict, replaced only when asked',
   const other = makeMap('replace', 'other');
   const refused = await pinfold(['pin', `map:${other.id}`, old.path]);
   assert.equal(refused.code, 4);
-  assert.match(refused.err, /with --replace puts another object in its place/);
+  assert.match(refused.err, /`pinfold pin` with --replace puts another object in its place/);
+  const onto = await pinfold(['mv', other.path, old.path]);
+  assert.equal(onto.code, 4);
+  assert.match(onto.err, /`pinfold mv` with --replace puts another object in its place/);
   const hazard = await pinfold(['pin', `map:${other.id}`, old.path, '--replace']);
   assert.equal(hazard.code, 4);
   assert.match(hazard.err, /--accept last_reference/);
