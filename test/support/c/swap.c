@@ -9,7 +9,8 @@
 #include <fcntl.h>
 #include <poll.h>
 
-enum { burst = 64, rest_ms = 2 };
+/* An odd number: rests find the two names now this way round, now that. */
+enum { burst = 65, rest_ms = 2 };
 
 int main(int argc, char **argv)
 {
