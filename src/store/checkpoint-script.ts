@@ -1,7 +1,7 @@
 /**
  * What the thread of a checkpointer runs: plain CommonJS in a text, for the reasons of backup-script.ts.
  *
- * It brings the write-ahead log of `workerData.database` into the database whenever it is asked, ends when
+ * It brings the write-ahead log of `workerData.file` into the database whenever it is asked, ends when
  * nobody has asked for `restMs`, and says by `workerData.state` what it is at (checkpointer.ts). PASSIVE
  * waits for nobody and lets nobody wait. What was written meanwhile is brought over at once, which takes less
  * each time: only a log of which nothing is left begins anew. A failure is nothing new: whoever writes next

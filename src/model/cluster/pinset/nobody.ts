@@ -4,6 +4,9 @@ import { isMeantFor } from './select.ts';
 /** Labels that are named in a sentence at most. */
 const labelsMax = 5;
 
+/** Labels may be long; a sentence need not be. */
+const sentenceCharsMax = 500;
+
 /**
  * Why a pin set is meant for none of these nodes, for a person; undefined where it is meant for one. A label
  * that is misspelt looks like any other: so the values are named that nodes do have.
@@ -26,6 +29,3 @@ export function nobodyOf(
   const labels = wanted.map(([key, value]) => `${key}=${value}`).join(',');
   return `no node has ${labels}: ${there.join('; ')}`.slice(0, sentenceCharsMax);
 }
-
-/** Labels may be long; a sentence need not be. */
-const sentenceCharsMax = 500;
