@@ -7456,6 +7456,8 @@ export interface operations {
                         total: number;
                         /** @description the place up to which this tells: for `since` or `Last-Event-ID` */
                         resume: string;
+                        /** @description where the page begins, and the place after each of its items, for `since`: for whoever stops between them; not in a stream’s summary */
+                        places?: string[];
                         /** @description events are missing: `not_kept` where retention has removed them, `other_log` where the place is of a history that was lost or replaced, for example by a restored backup */
                         gap?: {
                             /** @description the event the reader knew last */

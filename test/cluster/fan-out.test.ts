@@ -201,16 +201,19 @@ test('a question that one node refuses is answered by the others; what all refus
   );
 });
 
-test('each node is asked from its own place: where it has none, since when the reader began', async () => {
+test('each node is asked from its own place, within its page too; else since the reader began', async () => {
   const asked = new Map<string, string | null>();
-  const node = (name: string, answer: object, all: readonly object[] = []): RequestListener => {
-    return (request, response) => {
+  const placesOfTwo = ['4-aaaaaaaa', '5-bbbbbbbb', '6-cccccccc'];
+  const node = (name: string, answer: object, all: readonly object[] = [], places?: readonly string[]) => {
+    const listener: RequestListener = (request, response) => {
       const { searchParams } = new URL(request.url ?? '', 'http://x');
       asked.set(name, searchParams.get('since'));
       const cut = all.slice(0, Number(searchParams.get('limit')));
       const next_cursor = cut.length < all.length ? 'more' : null;
-      response.end(JSON.stringify({ items: cut, next_cursor, ...answer }));
+      const passed = places?.slice(0, cut.length + 1);
+      response.end(JSON.stringify({ items: cut, next_cursor, places: passed, ...answer }));
     };
+    return listener;
   };
   const items = [
     { seq: 5, time: '2026-01-01T00:00:05.000Z' },
@@ -223,10 +226,14 @@ test('each node is asked from its own place: where it has none, since when the r
       late: node('late', { resume: '8-ccccccdd' }),
     },
     ...{ lost: node('lost', { gap, resume: '6-eeeeeeff' }, items), older: node('older', {}) },
-    odd: node('odd', { gap: { after: 'x' } }),
+    ...{ exact: node('exact', {}, items, placesOfTwo), odd: node('odd', { gap: { after: 'x' } }) },
+    ...{ far: node('far', { gap }, [{ seq: 5, time: '2026-01-01T00:00:07.000Z' }], placesOfTwo) },
+    ...{ short: node('short', {}, items, ['4']), other: node('other', {}, items, ['4', '5', '7']) },
   });
   const nodes = new Map([
     ['begins', asAsked],
+    ['exact', '4-aaaaaa'],
+    ['far', '900-123456'],
     ['lost', '900-123456'],
     ['older', '3'],
   ]);
@@ -236,17 +243,26 @@ test('each node is asked from its own place: where it has none, since when the r
   const { begun } = noPlaces;
   assert.deepEqual(Object.fromEntries(asked), {
     ...{ begins: null, late: begun, lost: '900-123456', odd: begun, older: '3' },
+    ...{ exact: '4-aaaaaa', far: '900-123456', other: begun, short: begun },
   });
   assert.deepEqual(Object.fromEntries(found.places.nodes), {
     ...{ begins: '70-aaaaaa', late: '8-cccccc', lost: '6-eeeeee', older: '3' },
+    ...{ exact: '6-cccccc', far: '5-bbbbbb' },
   });
-  assert.deepEqual(found.gaps, [{ node: 'lost', ...gap }]);
+  assert.deepEqual(
+    found.gaps,
+    ['far', 'lost'].map((name) => ({ node: name, ...gap })),
+  );
   assert.deepEqual(
     [found.items.map(({ seq }) => seq), found.unreachable.map(({ node: name }) => name)],
-    [[5, 6], ['odd']],
+    [
+      [5, 5, 6, 6, 5],
+      ['odd', 'other', 'short'],
+    ],
   );
-  const part = await fleet.events(events, { limit: 1, after });
-  assert.deepEqual([part.places.nodes.get('lost'), part.hasMore], ['5', true]);
+  const { places, hasMore } = await fleet.events(events, { limit: 2, after });
+  const within = ['exact', 'far', 'lost'].map((name) => places.nodes.get(name));
+  assert.deepEqual([within, hasMore], [['5-bbbbbb', '4-aaaaaa', '5'], true]);
   assert.deepEqual(parsePlaces(formatPlaces(found.places)), found.places);
 });
 

@@ -266,9 +266,12 @@ function lineOf(data: unknown): string {
   return `${node}:${subject.path}`;
 }
 
-test('a node that ends is stale at once, and is named until it is back', async () => {
+test('a node that ends is stale at once, and named until back; another history is told of', async () => {
   const world = await opening;
   const { a, c, node } = world;
+  const events = async (more: Readonly<Record<string, string>>) =>
+    (await a.local.get('/v1/cluster/events').query({ node: 'c', limit: '1', ...more })).body;
+  const { next_cursor: within } = await events({});
   await c.running.stop();
   await untilStates(a, 'a ready, b ready, c stale');
   const { items, unreachable } = await listed(a);
@@ -280,6 +283,12 @@ test('a node that ends is stale at once, and is named until it is back', async (
   assert.deepEqual([gone.body.code, gone.body.node], ['node_unreachable', 'c']);
   world.c = await node('c', 'x');
   await untilStates(a, 'a ready, b ready, c ready');
+  // It has come back with another history, which has events of the same numbers.
+  const { gaps, complete, items: begin, resume } = await events({ cursor: within });
+  const gap = { node: 'c', after: 1, next: 1, reason: 'other_log' };
+  assert.deepEqual([gaps, complete, begin[0].seq], [[gap], false, 1]);
+  const next = await events({ cursor: resume });
+  assert.deepEqual([next.gaps, next.complete, next.items[0].seq], [[], true, 2]);
   await c[Symbol.asyncDispose]();
 });
 

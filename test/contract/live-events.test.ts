@@ -171,6 +171,7 @@ test('a place names its log: another one of the same numbers is a gap, this one 
     assert.equal(stream.messages[0]?.id, seq + 1, place);
     const { body } = await agent.local.get(`/v1/events?limit=1&since=${place}`).expect(200);
     assert.deepEqual([body.gap, body.items[0].seq], [undefined, seq + 1], place);
+    assert.deepEqual(body.places, [mine, body.resume], place);
     assert.match(body.resume, new RegExp(`^${seq + 1}-[0-9a-f]{12}$`));
   }
   const gap = { after: seq, next: seq - 1, reason: 'other_log' };
@@ -187,7 +188,8 @@ test('a place names its log: another one of the same numbers is a gap, this one 
   const { body } = await agent.local.get(`/v1/events?limit=1&since=${theirs}`).expect(200);
   assert.deepEqual([body.gap, body.items[0].seq], [gap, seq - 1]);
   const lines = await agent.local.get(`/v1/events?since=${theirs}`).set('accept', 'application/x-ndjson');
-  assert.deepEqual(JSON.parse(lines.text.trim().split('\n').at(-1) ?? '').summary.gap, gap);
+  const { summary } = JSON.parse(lines.text.trim().split('\n').at(-1) ?? '');
+  assert.deepEqual([summary.gap, summary.places], [gap, undefined]);
 });
 
 test('a reader who wants few events gets a place at the end of the log', async () => {

@@ -49,6 +49,13 @@ const page = list(
   Type.Object({
     ...listOf(EventDocument).properties,
     resume: Type.String({ description: 'the place up to which this tells: for `since` or `Last-Event-ID`' }),
+    places: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'where the page begins, and the place after each of its items, for `since`: for whoever stops ' +
+          'between them; not in a stream’s summary',
+      }),
+    ),
     gap: Type.Optional(EventGap),
   }),
 );
@@ -86,8 +93,9 @@ export function addEventsRoute(app: App, parts: Parts): void {
     handler: (request, reply) => {
       const query = eventQueryOf(request.query);
       if (request.media === eventStreamType) return sendStream(followers, query, request, reply);
+      const isPage = request.media === 'application/json';
       return sendList(parts, request, reply, (slice) =>
-        pageOfEvents({ events, query, slice, at: parts.clock.now() }),
+        pageOfEvents({ events, query, slice, at: parts.clock.now(), isPage }),
       );
     },
   });
@@ -166,8 +174,10 @@ function pageOfEvents(wanted: {
   readonly query: AskedEvents;
   readonly slice: Slice;
   readonly at: Date;
+  /** Else it is a slice of a stream. */
+  readonly isPage: boolean;
 }): Observed<Page<EventDocument>> {
-  const { events, slice, at } = wanted;
+  const { events, slice, at, isPage } = wanted;
   const { after: since, ...query } = wanted.query;
   const place = slice.after === undefined ? since : positionOf(slice.after);
   const gap = place === undefined ? undefined : gapAfter(events, place);
@@ -180,13 +190,16 @@ function pageOfEvents(wanted: {
   const resume = formatEventPlace(
     isMore ? { seq: last.event.seq, hash: last.hash } : { seq: end, hash: events.hashAt(end) },
   );
+  const begin = { seq: afterSeq, hash: events.hashAt(afterSeq) };
+  const ends = shown.map(({ event: { seq }, hash }) => ({ seq, hash }));
+  const places = isPage ? { places: [begin, ...ends].map((each) => formatEventPlace(each)) } : {};
   const value = {
     items: shown.map(({ event }) => event),
     next: isMore ? resume : undefined,
     get total() {
       return events.count(since === undefined ? query : { ...query, afterSeq: since.seq });
     },
-    about: { resume, ...(gap === undefined ? {} : { gap }) },
+    about: { resume, ...places, ...(gap === undefined ? {} : { gap }) },
   };
   return { value, observedAt: at };
 }

@@ -4,8 +4,8 @@ import type { Unreachable } from '../../model/schema/cluster.ts';
 import { unreachable as unreachableNode } from '../node-call.ts';
 import { Absentees } from './absentees.ts';
 import type { FleetListRequest } from './list.ts';
-import { type FleetItem, type NodeGap, readNodePage } from './node-page.ts';
-import { asAsked, type FleetPlaces, shortPlace } from './places.ts';
+import { type FleetItem, type NodeGap, type NodePage, readNodePage } from './node-page.ts';
+import { asAsked, type FleetPlaces, formatShortPlace, shortPlace } from './places.ts';
 
 /** Events of a node that are missing after the place a reader had. */
 export interface FleetGap extends NodeGap {
@@ -30,6 +30,8 @@ interface Source {
   readonly hasMore: boolean;
   /** Its place after all of that; undefined where it does not say. */
   readonly end: string | undefined;
+  /** Its place before the first item, and after each. */
+  readonly places: readonly string[];
   taken: number;
 }
 
@@ -76,7 +78,7 @@ export async function readFleetEvents(
         if (gap !== undefined) gaps.push({ node: name, ...gap });
         const hasMore = next !== undefined;
         const end = hasMore || resume === undefined ? undefined : shortPlace(resume);
-        sources.set(name, { items, hasMore, end, taken: 0 });
+        sources.set(name, { items, hasMore, end, places: placesIn(page), taken: 0 });
       } catch (error) {
         absentees.note(name, error);
       }
@@ -95,6 +97,12 @@ function placed(query: URLSearchParams, node: string, { begun, nodes }: FleetPla
   return own;
 }
 
+/** An older node tells of no places within its page: there they are numbers alone. */
+function placesIn({ items, gap, places }: NodePage): readonly string[] {
+  if (places !== undefined) return places.map(formatShortPlace);
+  return [(gap?.next ?? 1) - 1, ...items.map(seqOf)].map(String);
+}
+
 function seqOfPlace({ nodes }: FleetPlaces, node: string): number {
   return parseEventPlace(nodes.get(node) ?? '')?.seq ?? 0;
 }
@@ -106,7 +114,7 @@ function merge(
 ): Omit<FleetEvents, 'unreachable' | 'gaps'> {
   const items: FleetItem[] = [];
   const nodes = new Map(after.nodes);
-  for (const { node, next } of gaps) nodes.set(node, String(next - 1));
+  for (const { node, next } of gaps) nodes.set(node, sources.get(node)?.places[0] ?? String(next - 1));
   while (items.length < limit) {
     const blocked = [...sources.values()].some(
       ({ items: all, taken, hasMore }) => taken === all.length && hasMore,
@@ -117,7 +125,7 @@ function merge(
     if (item === undefined) break;
     next.taken += 1;
     items.push(item);
-    nodes.set(item.node, String(seqOf(item)));
+    nodes.set(item.node, next.places[next.taken] ?? String(seqOf(item)));
   }
   let hasMore = false;
   for (const [node, { items: all, taken, hasMore: more, end }] of sources) {

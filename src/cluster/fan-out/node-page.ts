@@ -1,3 +1,4 @@
+import { type EventPlace, parseEventPlace } from '../../model/event-place.ts';
 import { isRecord } from '../../model/record.ts';
 import type { NodeCaller, NodeTarget } from '../node-call.ts';
 import {
@@ -26,6 +27,8 @@ export interface NodePage {
   /** Of history: the place up to which this page tells, and what is missing before it. */
   readonly resume?: string;
   readonly gap?: NodeGap;
+  /** Of history: where the page begins, and the place after each item. Older nodes do not say. */
+  readonly places?: readonly EventPlace[];
 }
 
 /**
@@ -46,18 +49,31 @@ export async function readNodePage(
 
 function pageOf(node: NodeTarget, document: unknown, slice: NodeSlice): NodePage {
   if (!isRecord(document) || !Array.isArray(document['items'])) throw noPage(node);
-  const { items, next_cursor: next, resume, gap } = document;
+  const { items, next_cursor: next, resume, gap, places } = document;
   if (!Array.isArray(items) || items.length > slice.limit || !isNextCursor(next, slice, items.length))
     throw noPage(node);
+  const own = items.map((item: unknown) => {
+    if (!isRecord(item)) throw noPage(node);
+    return { ...item, node: node.name };
+  });
   return {
-    items: items.map((item: unknown) => {
-      if (!isRecord(item)) throw noPage(node);
-      return { ...item, node: node.name };
-    }),
+    items: own,
     next: next ?? undefined,
     ...(typeof resume === 'string' ? { resume } : {}),
     ...(gap === undefined ? {} : { gap: gapOf(node, gap) }),
+    ...(places === undefined ? {} : { places: placesOf(node, places, own) }),
   };
+}
+
+/** Each but the first is after the item of its number. */
+function placesOf(node: NodeTarget, places: unknown, items: readonly FleetItem[]): readonly EventPlace[] {
+  if (!Array.isArray(places) || places.length !== items.length + 1) throw noPage(node);
+  return places.map((text: unknown, index) => {
+    const place = typeof text === 'string' ? parseEventPlace(text) : undefined;
+    const item = items[index - 1];
+    if (place === undefined || (item !== undefined && item['seq'] !== place.seq)) throw noPage(node);
+    return place;
+  });
 }
 
 function gapOf(node: NodeTarget, gap: unknown): NodeGap {

@@ -1,7 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { isClusterName } from '../../model/cluster/key.ts';
 import { PinfoldError } from '../../model/error.ts';
-import { formatEventPlace, parseEventPlace } from '../../model/event-place.ts';
+import { type EventPlace, formatEventPlace, parseEventPlace } from '../../model/event-place.ts';
 import { limits } from '../../model/limits.ts';
 
 /** A node of which nothing was told yet: its events begin where the question says. */
@@ -21,7 +21,12 @@ const hashDigits = 6;
 /** A node's place as the fleet's cursors carry it; undefined for what is none. */
 export function shortPlace(text: string): string | undefined {
   const place = parseEventPlace(text);
-  return place === undefined ? undefined : formatEventPlace(place, hashDigits);
+  return place === undefined ? undefined : formatShortPlace(place);
+}
+
+/** The same for a place that was read already. */
+export function formatShortPlace(place: EventPlace): string {
+  return formatEventPlace(place, hashDigits);
 }
 
 /** The length of what is packed stands before it: zlib takes no notice of bytes behind. */
