@@ -98,6 +98,27 @@ test('a batch is all or nothing', async () => {
   assert.equal(refused.body.code, 'pin_not_found', refused.text);
   assert.equal(existsSync(`${at.bpffs.path}/three`), false);
 
+  await at.local
+    .put('/v1/claims/somebody')
+    .send({ pins: ['m'] })
+    .expect(201);
+  const lines: readonly (readonly [object, string, string])[] = [
+    [{ op: 'unpin', path: 'none' }, 'pin_not_found', '/1'],
+    [{ op: 'unpin', path: 'm' }, 'hazard', '/1'],
+    [{ op: 'rmdir', path: 'd' }, 'directory_not_empty', '/1'],
+    [{ op: 'unpin', path: 'a.b' }, 'bad_path', '/1/path'],
+    [{ op: 'rename', path: 'm', to_bytes: 'a===' }, 'invalid_input', '/1/to_bytes'],
+    [{ op: 'pin', path: 'x', source: { pin_bytes: 'a===' } }, 'invalid_input', '/1/source/pin_bytes'],
+  ];
+  for (const [line, code, pointer] of lines) {
+    const answer = await at.local.post('/v1/batch').send({ operations: [{ op: 'mkdir', path: 'e' }, line] });
+    assertDeclared('POST', '/v1/batch', answer);
+    const pointers = answer.body.errors.map((error: { pointer: string }) => error.pointer);
+    const told = [answer.body.code, ...new Set(pointers)];
+    assert.deepEqual(told, [code, `/body/operations${pointer}`], answer.text);
+    assert.equal(existsSync(`${at.bpffs.path}/e`), false);
+  }
+
   const plan = await at.local.post('/v1/batch?dry_run=true').send({ operations: [good[0] ?? {}] });
   assertDeclared('POST', '/v1/batch', plan);
 });

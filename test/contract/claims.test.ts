@@ -283,18 +283,20 @@ test('a claim has as many pins as the limit says and not one more, and nonsense 
   const year = limits.leaseMsMax / 1000;
   assert.equal((await put('lease', { pins: ['x'], lease: `${year}s` })).status, 201);
   await release('lease');
-  const refused: readonly (readonly [object, string])[] = [
-    [{}, 'invalid_input'],
+  const refused: readonly (readonly [object, string, string?])[] = [
+    [{}, 'invalid_input', '/body/pins'],
     [{ pins: [] }, 'invalid_input'],
-    [{ pins: ['a.b'] }, 'bad_path'],
+    [{ pins: ['x', 'a.b'] }, 'bad_path', '/body/pins/1'],
+    [{ pins: [{ path_bytes: 'eB==' }] }, 'invalid_input', '/body/pins/0/path_bytes'],
     [{ pins: ['x'], lease: `${year + 1}s` }, 'invalid_input'],
     [{ pins: ['x'], lease: '999ms' }, 'invalid_input'],
     [{ pins: ['x'], lease: 'soon' }, 'invalid_input'],
     [{ pins: ['x'], more: true }, 'invalid_input'],
   ];
-  for (const [body, code] of refused) {
+  for (const [body, code, pointer] of refused) {
     const answer = await put('nonsense', body);
     assert.deepEqual([answer.status, answer.body.code], [422, code], JSON.stringify(body));
+    if (pointer !== undefined) assert.equal(answer.body.errors[0].pointer, pointer, answer.text);
   }
   assert.equal((await put('x'.repeat(limits.claimOwnerBytesMax), { pins: ['x'] })).status, 201);
   assert.equal((await put('x'.repeat(limits.claimOwnerBytesMax + 1), { pins: ['x'] })).status, 422);

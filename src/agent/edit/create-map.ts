@@ -60,7 +60,7 @@ export class MapCreation {
     assertMayCreate(environment);
     const { pin } = spec;
     if (pin === undefined) throw noPin();
-    const path = requestedPath(pin, 'path');
+    const path = requestedPath(pin, 'path', '/body/pin');
     const map = openMap(environment, spec);
     using _listed = holds.add(map);
     if (map.info.kind !== 'map') throw new TypeError('a map was made, and something else came');

@@ -15,6 +15,7 @@ import { limits } from '../../model/limits.ts';
 import type { Wanted } from '../../model/map-rule/complaints.ts';
 import { parsePath } from '../../model/path.ts';
 import type { InnerMap, MapBtf, MapSpecification } from '../../model/schema/map-specification.ts';
+import { forPart } from '../operation/about.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import { holdObjectAt } from '../operation/pin-state.ts';
 import { asSource } from '../operation/source.ts';
@@ -143,11 +144,13 @@ function findMap(
   { map, pin }: { readonly map?: number; readonly pin?: string },
   pointer: string,
 ): HeldObject {
-  return asSource({ pointer }, () => {
-    if (map !== undefined) return kernel.objects.holdById('map', map);
-    using root = kernel.bpffs.openRoot(mounts.findMount(undefined));
-    return holdObjectAt(kernel, root, parsePath(pin ?? ''));
-  });
+  return forPart(pointer, () =>
+    asSource({}, () => {
+      if (map !== undefined) return kernel.objects.holdById('map', map);
+      using root = kernel.bpffs.openRoot(mounts.findMount(undefined));
+      return holdObjectAt(kernel, root, parsePath(pin ?? ''));
+    }),
+  );
 }
 
 function notA(what: string, pointer: string): PinfoldError {

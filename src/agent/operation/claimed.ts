@@ -36,11 +36,12 @@ export function findClaimed(
   mount: string,
   plan: { readonly lines: readonly Line[]; readonly releases: string | undefined },
 ): readonly Finding[] {
-  return plan.lines.flatMap(({ vacates = [] }) =>
+  return plan.lines.flatMap(({ vacates = [], pointer }) =>
     vacates.flatMap(({ path, subject }) => {
       const others = claims.claimsOf({ mount, path }).filter(({ claim }) => claim !== plan.releases);
       if (others.length === 0) return [];
-      const losing = [{ subject, path, isLastName: undefined }];
+      const at = pointer === undefined ? {} : { pointer };
+      const losing = [{ subject, path, isLastName: undefined, ...at }];
       const reason = `${hazardSentences.claimed}: ${nameOwners(others)}`;
       return [{ object: subject.object, losing, hazards: ['claimed' as const], reasons: [reason] }];
     }),

@@ -1,5 +1,6 @@
 import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { ChangeResult } from '../agent.ts';
+import { about } from './about.ts';
 import { doneAnswer, dryAnswer } from './answer.ts';
 import { findClaimed } from './claimed.ts';
 import { CountedObjects } from './counted.ts';
@@ -12,7 +13,7 @@ import { mismatch } from './move.ts';
 import type { Line } from './planning.ts';
 import type { ChangeRequest } from './request.ts';
 import { isInode, Site } from './site.ts';
-import type { Stakes } from './stakes.ts';
+import { losingOf, type Pointers, pointersOf, type Stakes } from './stakes.ts';
 import { View } from './view.ts';
 import type { Operation } from './work.ts';
 
@@ -32,6 +33,7 @@ interface Planned {
   readonly request: ChangeRequest;
   readonly operationId: string;
   readonly lines: readonly Line[];
+  readonly pointers: Pointers;
   readonly stakes: Stakes;
 }
 
@@ -107,18 +109,19 @@ function plan({ environment, site, holds, isAlone }: Shared, request: ChangeRequ
   const keptAs = (path: PinPath) => environment.store.quarantine.findAt(site.mount, path)?.id;
   const view = new View(site, holds, keptAs);
   const newSlot = slotNames(`${environment.agentUuid}-${operationId}`);
-  const lines = request.plan({ environment, site, holds, view, newSlot });
+  const lines = request.plan({ environment, site, holds, view, newSlot, around: request.around });
   if (view.concernsOthers && !isAlone) return { outcome: 'postponed' };
   const moves = movesOf(lines);
   const arriving = moves.flatMap((move) => move.arriving() ?? []);
-  const losing = moves.flatMap((move) => move.losing() ?? []);
+  const pointers = pointersOf(lines);
+  const losing = losingOf(moves, pointers);
   const stakes = { losing, arriving, oursOf: holds.countOf.bind(holds) };
-  return { request, operationId, lines, stakes };
+  return { request, operationId, lines, pointers, stakes };
 }
 
 function judge(
   { environment, site, holds }: Shared,
-  { request, operationId, lines, stakes }: Planned,
+  { request, operationId, lines, pointers, stakes }: Planned,
   counted: CountedObjects,
 ): Ready | Over {
   const { context, releases } = request;
@@ -132,7 +135,9 @@ function judge(
   const moves = movesOf(lines);
   if (moves.length === 0) return { outcome: { result: conclude(undefined) } };
   const intent = intentOf(operationId, request, { site, lines });
-  return { operation: { environment, site, holds, moves, acceptance: context, intent, releases }, conclude };
+  const acceptance = context;
+  const operation = { environment, site, holds, moves, pointers, acceptance, intent, releases };
+  return { operation, conclude };
 }
 
 /**
@@ -142,9 +147,11 @@ function judge(
 function assertStillThere(site: Site, lines: readonly Line[]): void {
   // What is discarded has no name but in the staging directory.
   const named = lines.filter(({ kind }) => kind !== 'discard');
-  for (const { path, subject } of named.flatMap(({ vacates }) => vacates ?? [])) {
-    const { state } = subject;
-    if (state?.path === path && !isInode(site.findInode(path), state)) throw mismatch(path);
+  for (const { vacates = [], pointer } of named) {
+    for (const { path, subject } of vacates) {
+      const { state } = subject;
+      if (state?.path === path && !isInode(site.findInode(path), state)) throw about(pointer, mismatch(path));
+    }
   }
 }
 

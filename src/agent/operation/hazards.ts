@@ -1,4 +1,4 @@
-import { PinfoldError } from '../../model/error.ts';
+import { type ErrorDetails, PinfoldError } from '../../model/error.ts';
 import { type Counters, type Hazard, hazardSentences, hazardsOf } from '../../model/hazard.ts';
 import { escapeBytes } from '../../model/path.ts';
 import { type CountedObjects, lossOf } from './counted.ts';
@@ -71,14 +71,27 @@ export function refuseHazards(findings: readonly Finding[], acceptance: Acceptan
     kind: first.object.kind,
     id: first.object.id,
     hazards,
+    ...complaintsOf(refused),
   });
+}
+
+/** Each operation of a batch that has a part in it, with what it would cost. */
+function complaintsOf(refused: readonly Finding[]): Pick<ErrorDetails, 'errors'> {
+  const errors = refused.flatMap((finding) =>
+    finding.losing.flatMap(({ pointer }) =>
+      pointer === undefined ? [] : [{ pointer, detail: describe(finding) }],
+    ),
+  );
+  return errors.length === 0 ? {} : { errors };
+}
+
+function describe({ object, reasons }: Finding): string {
+  return `${describeObject(object)} (${reasons.join('; ')})`;
 }
 
 /** The first few with their reasons, and how many there are besides. */
 function listRefused(refused: readonly Finding[]): string {
-  const named = refused
-    .slice(0, namedAtMost)
-    .map(({ object, reasons }) => `${describeObject(object)} (${reasons.join('; ')})`);
+  const named = refused.slice(0, namedAtMost).map(describe);
   const others = refused.length - named.length;
   if (others === 0) return named.join(', ');
   return `${named.join(', ')} and ${others} more ${others === 1 ? 'object' : 'objects'}`;

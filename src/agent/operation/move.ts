@@ -24,6 +24,8 @@ export interface Losing {
   readonly isLastName: boolean | undefined;
   /** Its inode has been closed, so that counters no longer show the reference; the object is still held. */
   readonly isClosed?: boolean;
+  /** Where the request asks for it, where it asks for several. */
+  readonly pointer?: string;
 }
 
 /** Whether a pin that was made may be removed again; recovery says no where that would free the object. */

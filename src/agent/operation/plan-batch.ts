@@ -1,18 +1,15 @@
-import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { BatchOperation } from '../../model/schema/request.ts';
+import { forPart } from './about.ts';
 import { planMakeDirectory, planRemoveDirectory } from './plan-directory.ts';
 import { planPatch, planPin, planUnpin } from './plan-pin.ts';
 import type { Line, Planning } from './planning.ts';
 import { requestedPath } from './requested-path.ts';
 
-/** Plans every line before the first is carried out; an error says which line it is about. */
+/** Plans every line before the first is carried out; an error says which operation it is about. */
 export function planBatch(planning: Planning, operations: readonly BatchOperation[]): readonly Line[] {
   return operations.map((operation, index) => {
-    try {
-      return planOne(planning, operation);
-    } catch (error) {
-      throw atLine(error, index);
-    }
+    const pointer = `/body/operations/${index}`;
+    return { ...forPart(pointer, () => planOne(planning, operation)), pointer };
   });
 }
 
@@ -50,14 +47,4 @@ type Defined<Members> = { [Name in keyof Members]?: Exclude<Members[Name], undef
 function definedOf<Members extends object>(members: Members): Defined<Members> {
   const defined = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(defined) as Defined<Members>;
-}
-
-/** Names the line of a batch that something is about. */
-export function atLine(thrown: unknown, index: number): unknown {
-  if (!isPinfoldError(thrown)) return thrown;
-  const pointer = `/operations/${index}`;
-  const errors = thrown.details.errors?.map((error) => ({ ...error, pointer: pointer + error.pointer })) ?? [
-    { pointer, detail: thrown.message },
-  ];
-  return new PinfoldError(thrown.code, { ...thrown.details, errors }, thrown.cause);
 }

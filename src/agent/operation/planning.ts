@@ -6,6 +6,7 @@ import type { Vacated } from './claimed.ts';
 import type { OperationEnvironment } from './environment.ts';
 import type { Holds } from './holds.ts';
 import type { Move } from './move.ts';
+import type { AroundExchange } from './replace.ts';
 import { quote } from './sentence.ts';
 import type { Site } from './site.ts';
 import type { Subject } from './subject.ts';
@@ -19,6 +20,8 @@ export interface Planning {
   readonly holds: Holds;
   /** Another name in the staging directory; no other operation of any agent has it. */
   readonly newSlot: () => string;
+  /** Done around the exchange, where the change puts one pin in the place of another. */
+  readonly around: AroundExchange | undefined;
 }
 
 /** What a caller saw, or wants to be the first to make. */
@@ -37,6 +40,8 @@ export interface Line {
   /** The pin the answer shows. */
   readonly subject: Subject | undefined;
   readonly created: boolean;
+  /** Where the request asks for it, where it asks for several: `/body/operations/3`. */
+  readonly pointer?: string;
 }
 
 /** What is there and has no entity tag: of what If-Match may say, only `*` is true of it. */

@@ -1,7 +1,8 @@
 import type { Bpffs, BpffsRoot } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
-import type { Parent } from './turn.ts';
+import { forPart } from './about.ts';
+import type { Parent, Turn } from './turn.ts';
 
 /**
  * One look at whether what operations changed is where their requests said: the root is still seen, and each
@@ -18,12 +19,14 @@ export class Sight {
   }
 
   /**
+   * @param parents - with what of the request is about each
    * @throws PinfoldError mount_unavailable; conflict, symlink, crosses_mount, parent_not_found where
    * directories moved
    */
-  assertSeen(parents: Iterable<Parent>): void {
+  assertSeen(parents: Turn['parents']): void {
     this.#assert('root', () => this.#bpffs.assertStillVisible(this.#root));
-    for (const parent of parents) this.#assert(parent, () => this.#assertStays(parent));
+    for (const [parent, pointer] of parents)
+      forPart(pointer, () => this.#assert(parent, () => this.#assertStays(parent)));
   }
 
   #assert(place: Parent | 'root', look: () => void): void {

@@ -80,7 +80,7 @@ export class Site implements Disposable {
    */
   at<Result>(path: PinPath, use: (place: Place) => Result): Result {
     const parent = this.#parentOf(path);
-    this.#turn.parents.add(parent);
+    this.#turn.touch(parent);
     return use({ directory: parent.fd, name: nameOf(path) });
   }
 

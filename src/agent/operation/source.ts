@@ -41,7 +41,7 @@ export function holdSource(context: SourceContext, source: Source): HeldSource {
 function find(context: SourceContext, source: Source): HeldObject {
   if ('id' in source) return holdById(context, source);
   if ('pid' in source) return holdFromProcess(context, source);
-  return holdFromPin(context, requestedPath(source, 'pin'), source.mount);
+  return holdFromPin(context, requestedPath(source, 'pin', '/body/source'), source.mount);
 }
 
 function holdById(context: SourceContext, source: Extract<Source, { readonly id: number }>): HeldObject {

@@ -1,4 +1,5 @@
-import type { Losing } from './move.ts';
+import type { Losing, Move } from './move.ts';
+import type { Line } from './planning.ts';
 import type { PinnedObject } from './sink.ts';
 
 /** The names that go, and what else the operation itself does to the same objects. */
@@ -20,6 +21,28 @@ export interface AtStake {
   readonly unseen: bigint;
   /** References of this process. */
   readonly ours: number;
+}
+
+/** Where the request asks for each move, where it asks for several things. */
+export type Pointers = ReadonlyMap<Move, string>;
+
+/** Where a request asks for the moves of its lines. */
+export function pointersOf(lines: readonly Line[]): Pointers {
+  return new Map(
+    lines.flatMap(({ moves, pointer }) =>
+      pointer === undefined ? [] : moves.map((move) => [move, pointer] as const),
+    ),
+  );
+}
+
+/** The names that moves let go, each with where it was asked for. */
+export function losingOf(moves: readonly Move[], pointers: Pointers): readonly Losing[] {
+  return moves.flatMap((move) => {
+    const losing = move.losing();
+    const pointer = pointers.get(move);
+    if (losing === undefined) return [];
+    return pointer === undefined ? [losing] : [{ ...losing, pointer }];
+  });
 }
 
 /** The objects that lose references, each once. */

@@ -15,8 +15,21 @@ export interface Parent {
 
 /** What one operation of a group has touched: where it changed names, and what it keeps open of its slots. */
 export class Turn implements Disposable {
-  readonly parents = new Set<Parent>();
+  readonly #parents = new Map<Parent, string | undefined>();
   readonly #slots = new Map<string, OpenName>();
+
+  /** Where the request asks for what is being done, where it asks for several things. */
+  pointer: string | undefined;
+
+  /** The directories in which names were changed, each with what first did so. */
+  get parents(): ReadonlyMap<Parent, string | undefined> {
+    return this.#parents;
+  }
+
+  /** Notes that names in a directory are changed. */
+  touch(parent: Parent): void {
+    if (!this.#parents.has(parent)) this.#parents.set(parent, this.pointer);
+  }
 
   /** Keeps what a slot held open. */
   keep(slot: string, open: OpenName): void {

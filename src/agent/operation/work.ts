@@ -1,8 +1,9 @@
-import { isPinfoldError, PinfoldError } from '../../model/error.ts';
+import { type ErrorDetails, isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { OperationKind } from '../../model/schema/operation.ts';
 import type { Intent } from '../../model/store.ts';
 import type { Phase, Plan } from '../journal/plan.ts';
 import { keptIn } from '../quarantine/kept.ts';
+import { forPart } from './about.ts';
 import { CountedObjects } from './counted.ts';
 import type { OperationEnvironment } from './environment.ts';
 import { type Acceptance, findHazards, refuseHazards } from './hazards.ts';
@@ -12,7 +13,7 @@ import type { Losing, Move, Say } from './move.ts';
 import type { Settlement } from './settle.ts';
 import type { Sight } from './sight.ts';
 import type { Site } from './site.ts';
-import { objectKey, type Stakes } from './stakes.ts';
+import { losingOf, objectKey, type Pointers, type Stakes } from './stakes.ts';
 import { Turn } from './turn.ts';
 
 /**
@@ -23,6 +24,7 @@ export interface Operation {
   readonly site: Site;
   readonly holds: Holds;
   readonly moves: readonly Move[];
+  readonly pointers: Pointers;
   readonly intent: Omit<Intent, 'plan' | 'startedAt' | 'bootId' | 'instance'>;
   readonly acceptance: Acceptance;
   /** The claim that ends with it. */
@@ -71,7 +73,7 @@ export class Work {
 
   /** The names that it lets go, or has. */
   losing(): readonly Losing[] {
-    const losing = losingOf(this.operation.moves);
+    const losing = losingOf(this.operation.moves, this.operation.pointers);
     return this.#closed.length === 0 ? losing : [...losing, ...this.#closed];
   }
 
@@ -103,9 +105,9 @@ export class Work {
     this.#attempt(() => {
       const { moves } = this.operation;
       this.#say('intent_committed');
-      for (const move of moves) move.stage(this.#say);
+      for (const move of moves) this.#part(move, () => move.stage(this.#say));
       if (moves.length > 1) this.#amend('moving');
-      for (const move of moves) move.apply(this.#say);
+      for (const move of moves) this.#part(move, () => move.apply(this.#say));
     });
   }
 
@@ -137,14 +139,16 @@ export class Work {
   }
 
   #unlinkInTurn(): void {
-    const rivalsOf = rivalsAmong(this.operation.moves);
-    for (const move of this.operation.moves) {
+    const { moves, pointers } = this.operation;
+    const rivalsOf = rivalsAmong(moves);
+    for (const move of moves) {
       const rivals = rivalsOf(move);
-      move.unlink(this.#say);
-      if (rivals.length > 0) this.#refuse(losingOf(rivals), new CountedObjects(this.operation.environment));
-      const losing = move.losing();
-      move.retire();
-      if (losing !== undefined) this.#closed.push({ ...losing, isClosed: true });
+      this.#part(move, () => move.unlink(this.#say));
+      if (rivals.length > 0)
+        this.#refuse(losingOf(rivals, pointers), new CountedObjects(this.operation.environment));
+      const losing = losingOf([move], pointers);
+      this.#part(move, () => move.retire());
+      this.#closed.push(...losing.map((one) => ({ ...one, isClosed: true })));
     }
   }
 
@@ -167,7 +171,8 @@ export class Work {
   /** Ends it; whatever it kept open is closed. */
   retire(): void {
     this.#attempt(() => {
-      for (const move of this.operation.moves) if (move.progress !== 'retired') move.retire();
+      for (const move of this.operation.moves)
+        if (move.progress !== 'retired') this.#part(move, () => move.retire());
     });
     this.#turn[Symbol.dispose]();
   }
@@ -182,6 +187,13 @@ export class Work {
 
   settled(): void {
     if (this.isOn) this.#say('settled');
+  }
+
+  /** One step of one move: of several it is said which failed. */
+  #part(move: Move, step: () => void): void {
+    const pointer = this.operation.pointers.get(move);
+    this.#turn.pointer = pointer;
+    forPart(pointer, step);
   }
 
   #attempt(part: () => void): void {
@@ -202,7 +214,7 @@ export class Work {
     if (moves.length > 1) trying(failures, () => this.#amend('undoing'));
     for (const move of moves.toReversed()) {
       const hadBegun = move.progress !== 'untouched';
-      trying(failures, () => move.undo(() => true));
+      trying(failures, () => this.#part(move, () => move.undo(() => true)));
       if (hadBegun) trying(failures, () => this.#say('step_undone'));
     }
     const isKnown = failures.length === 0;
@@ -210,7 +222,7 @@ export class Work {
     const { operationId } = intent;
     const error = isKnown
       ? withOperation(cause, operationId)
-      : new PinfoldError('outcome_unknown', { detail, operation_id: operationId }, cause);
+      : unknownOutcome([cause, ...failures], { detail, operation_id: operationId });
     const items = moves.map((move) => move.item());
     const kept = isKnown ? [] : keptIn(environment, site, items);
     const outcome = isKnown ? 'not_applied' : 'unknown';
@@ -232,10 +244,6 @@ export class Work {
 /** What an operation puts at stake by these names, once its new pins are counted already. */
 export function stakesOf({ holds }: Pick<Operation, 'holds'>, losing: readonly Losing[]): Stakes {
   return { losing, arriving: [], oursOf: (object) => holds.countOf(object) };
-}
-
-function losingOf(moves: readonly Move[]): readonly Losing[] {
-  return moves.flatMap((move) => move.losing() ?? []);
 }
 
 /**
@@ -270,6 +278,17 @@ function trying(failures: unknown[], attempt: () => void): void {
 
 function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** What could not be put back, with each part of the request that it is about. */
+function unknownOutcome(failures: readonly unknown[], details: ErrorDetails): PinfoldError {
+  const [cause] = failures;
+  const errors = [...new Set(failures)].flatMap((one) => (isPinfoldError(one) && one.details.errors) || []);
+  return new PinfoldError(
+    'outcome_unknown',
+    { ...details, ...(errors.length === 0 ? {} : { errors }) },
+    cause,
+  );
 }
 
 /** Names the operation in an expected failure; anything else is a defect and stays as it is. */

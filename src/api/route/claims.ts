@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
 import type { ClaimAsked, ReleaseResult } from '../../agent/claim/contract.ts';
+import { forPart } from '../../agent/operation/about.ts';
+import { requestedPath } from '../../agent/operation/requested-path.ts';
 import { type ClaimOwner, ownerMembers, parseUrlOwner, urlOfOwner } from '../../model/claim/owner.ts';
 import { durationText, parseDurationMs } from '../../model/duration.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
-import { type PinPath, parsePath, parsePathBytes, pathMembers } from '../../model/path.ts';
+import { type PinPath, parsePath, pathMembers } from '../../model/path.ts';
 import { ClaimDocument, ClaimRequest, ReleaseDocument } from '../../model/schema/claim.ts';
 import { listOf } from '../../model/schema/common.ts';
 import { answers, changed, list, tagged } from '../answers.ts';
@@ -148,15 +150,16 @@ function askedOf({ pins, lease, labels, adopt }: ClaimRequest, mount: string | u
   return {
     mount,
     adopts: adopt === true,
-    ...(pins === undefined ? {} : { paths: pins.map(pathOf) }),
+    ...(pins === undefined ? {} : { paths: pins.map((pin, index) => pathOf(pin, `/body/pins/${index}`)) }),
     ...(lease === undefined ? {} : { leaseMs: lease === null ? null : parseLease(lease) }),
     ...(labels === undefined ? {} : { labels }),
   };
 }
 
-function pathOf(pin: NonNullable<ClaimRequest['pins']>[number]): PinPath {
-  if (typeof pin === 'string') return parsePath(pin);
-  return 'path' in pin ? parsePath(pin.path) : parsePathBytes(Buffer.from(pin.path_bytes, 'base64'));
+function pathOf(pin: NonNullable<ClaimRequest['pins']>[number], pointer: string): PinPath {
+  return typeof pin === 'string'
+    ? forPart(pointer, () => parsePath(pin))
+    : requestedPath(pin, 'path', pointer);
 }
 
 function parseLease(text: string): number {

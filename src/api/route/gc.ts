@@ -46,6 +46,7 @@ function addPlan(app: App, { agent }: Parts): void {
     handler: async (request) => {
       const { rules, min_age, ...query } = request.query;
       const question = questionOf(agent, {
+        part: '/query',
         rules: rules === undefined ? undefined : parseRules(rules),
         minAge: min_age,
         prefix: parsePrefix(query),
@@ -76,6 +77,7 @@ function addRun(app: App, { agent }: Parts): void {
     handler: async (request, reply) => {
       const { body } = request;
       const question = questionOf(agent, {
+        part: '/body',
         rules: body.rules,
         minAge: body.min_age,
         prefix: findRequestedPath(body, 'prefix'),
@@ -96,6 +98,8 @@ function addRun(app: App, { agent }: Parts): void {
 function questionOf(
   { gc, reads }: Parts['agent'],
   asked: {
+    /** The part of the request in which it is asked. */
+    readonly part: '/query' | '/body';
     readonly rules: readonly GcRule[] | undefined;
     readonly minAge: string | undefined;
     readonly prefix: GcQuestion['prefix'];
@@ -107,34 +111,34 @@ function questionOf(
   const mount = mounts.find(({ id, primary }) => (asked.mount === undefined ? primary : id === asked.mount));
   if (mount === undefined)
     throw new PinfoldError('mount_not_found', { detail: `No bpffs ${asked.mount ?? ''} is mounted.` });
-  const minAgeMs = parseTime('min_age', asked.minAge) ?? gc.settings.minAgeMs;
+  const minAgeMs = parseTime(`${asked.part}/min_age`, asked.minAge) ?? gc.settings.minAgeMs;
   return { rules, mount: mount.id, prefix, minAgeMs };
 }
 
 function graceOf({ quarantine, grace }: GcRequest, settings: GcSettings): number {
-  if (quarantine !== false) return parseTime('grace', grace) ?? settings.graceMs;
+  if (quarantine !== false) return parseTime('/body/grace', grace) ?? settings.graceMs;
   if (grace === undefined) return 0;
-  throw invalid('grace', 'quarantine: false leaves no time of grace');
+  throw invalid('/body/grace', 'quarantine: false leaves no time of grace');
 }
 
 function parseRules(text: string): readonly GcRule[] {
   return text.split(',').map((name) => {
     const rule = gcRules.find((known) => known === name);
     if (rule !== undefined) return rule;
-    throw invalid('rules', `rules are of ${gcRules.join(', ')}`);
+    throw invalid('/query/rules', `rules are of ${gcRules.join(', ')}`);
   });
 }
 
-function parseTime(member: string, text: string | undefined): number | undefined {
+function parseTime(pointer: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDurationMs(text);
   if (ms !== undefined) return ms;
-  throw invalid(member, `${member} wants a time such as 30m or 12h`);
+  throw invalid(pointer, `${pointer.replace(/.*\//, '')} wants a time such as 30m or 12h`);
 }
 
-function invalid(member: string, detail: string): PinfoldError {
+function invalid(pointer: string, detail: string): PinfoldError {
   return new PinfoldError('invalid_input', {
     detail: `The request is not valid: ${detail}.`,
-    errors: [{ pointer: `/${member}`, detail }],
+    errors: [{ pointer, detail }],
   });
 }

@@ -47,7 +47,7 @@ function parseBytes(byteString: string): ClaimOwner {
 
 function invalid(byteString: string, why: string): PinfoldError {
   const detail = `"${escapeBytes(byteString.slice(0, 512))}" is not the name of an owner: ${why}.`;
-  return new PinfoldError('invalid_input', { detail, errors: [{ pointer: '/path/owner', detail: why }] });
+  return new PinfoldError('invalid_input', { detail, errors: [{ pointer: '/params/owner', detail: why }] });
 }
 
 /** The members a document carries for an owner: the text, and base64 where that would lose bytes. */
