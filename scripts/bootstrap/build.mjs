@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundlePackages } from './bundle.mjs';
+import { bundlePackages, bundleVictims } from './bundle.mjs';
 import { Problem, say } from './problem.mjs';
 import { root } from './root.mjs';
 
@@ -17,7 +17,7 @@ export function isBuilt() {
 
 /**
  * Compiles everything to dist/ (types included), removes from there what no longer has a source, and bundles
- * packages of many files.
+ * packages of many files and what tests start again and again.
  *
  * @throws Problem when there is a type error; the compiler has printed it, and dist/ is as it was.
  */
@@ -32,6 +32,7 @@ export function build() {
   if (run.status !== 0) throw new Problem('the sources have type errors, see above.');
   removeOrphans();
   bundlePackages();
+  bundleVictims();
   writeFileSync(stamp, before);
 }
 

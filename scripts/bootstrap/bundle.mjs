@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { root } from './root.mjs';
 
+/** What tests start hundreds of times to kill it. */
+const victims = ['victim', 'claim-victim'];
 /** Packages of so many files that opening them is a good part of what a start of Pinfold takes. */
 const packages = ['typebox'];
 
@@ -36,4 +38,24 @@ export function bundlePackages() {
     const manifest = { name, version, license, type: 'module', exports: names };
     writeFileSync(join(to, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
   }
+}
+
+/**
+ * Makes one file of each victim and all of ours that it imports, beside it: a third of what a start takes goes
+ * into opening the files (docs/adr/0046). Packages stay where they are.
+ */
+export function bundleVictims() {
+  const { buildSync } = createRequire(import.meta.url)('esbuild');
+  const folder = join(root, 'dist/test/crash/support');
+  buildSync({
+    entryPoints: victims.map((name) => join(folder, `${name}.js`)),
+    outdir: folder,
+    outExtension: { '.js': '.bundle.mjs' },
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+  });
 }

@@ -13,11 +13,13 @@ import { databaseOf, sqlite3Rows } from '../support/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import type { ClaimOrders } from './support/claim-victim.ts';
+import { victimFile } from './support/program.ts';
 import { assertTidy, initialPins, pinsOf, restart, type Scene, setScene } from './support/scene.ts';
+import { uncounted } from './support/uncounted.ts';
 
 const times = rounds(1);
 
-const victim = join(import.meta.dirname, 'support', `claim-victim${extname(import.meta.filename)}`);
+const victim = victimFile('claim-victim');
 
 const agentProgram = join(import.meta.dirname, 'support', `killed-agent${extname(import.meta.filename)}`);
 
@@ -26,6 +28,7 @@ function run(scene: Scene, orders: Omit<ClaimOrders, 'bpffs' | 'stateDir'>): boo
   const whole: ClaimOrders = { ...orders, bpffs: scene.bpffs.path, stateDir: scene.stateDir };
   const ended = spawnSync(process.execPath, [...process.execArgv, victim, JSON.stringify(whole)], {
     encoding: 'utf8',
+    env: { ...process.env, ...uncounted },
   });
   if (ended.signal === 'SIGKILL') return true;
   assert.equal(ended.status, 0, ended.stderr);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { extname, join } from 'node:path';
 import { type RecoveryReport, recover } from '../../../src/agent/recovery/recover.ts';
 import { openKernel } from '../../../src/kernel/open-kernel.ts';
 import { environmentOf, openStateIn, stagedIn } from '../../kernel/changes-fixture.ts';
@@ -10,6 +9,7 @@ import { type Holder, hold } from '../../support/hold.ts';
 import { bpfFds } from '../../support/leaks.ts';
 import { databaseOf, sqlite3Rows } from '../../support/store.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { victimFile } from './program.ts';
 import { uncounted } from './uncounted.ts';
 import type { Change, Orders } from './victim.ts';
 
@@ -60,7 +60,7 @@ export async function setScene(): Promise<Scene> {
   };
 }
 
-const victim = join(import.meta.dirname, `victim${extname(import.meta.filename)}`);
+const victim = victimFile('victim');
 
 /** Runs the victim; tells whether it was killed at its step. Any end but that and success is a failure. */
 export function runVictim(scene: Stage, orders: Omit<Orders, 'bpffs' | 'stateDir'>): boolean {
