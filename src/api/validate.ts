@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { PinfoldError } from '../model/error.ts';
+import { type Complaint, complaintsAbout } from './complaints.ts';
 
 /** How many complaints one answer lists. */
 const complaintsMax = 16;
@@ -22,9 +23,10 @@ export function compileValidator(route: {
   return (given) => {
     const value = read(given ?? undefined);
     if (compiled.Check(value)) return { value };
-    const errors = complaintsOf(schema, compiled.Errors(value))
-      .slice(0, complaintsMax)
-      .map(({ instancePath, detail }) => ({ pointer: `/${part}${instancePath}`, detail }));
+    const errors = firstOf(complaintsAbout(schema, value)).map(({ at, detail }) => ({
+      pointer: `/${part}${at}`,
+      detail,
+    }));
     const first = errors[0];
     const where = first === undefined ? part : `${first.pointer} ${first.detail}`;
     return {
@@ -33,39 +35,12 @@ export function compileValidator(route: {
   };
 }
 
-interface SchemaComplaint {
-  readonly schemaPath: string;
-  readonly instancePath: string;
-  readonly message: string;
-}
-
-/** What is wrong, each thing once: of a choice of words the validator complains about every single one. */
-function complaintsOf(schema: TSchema, complaints: readonly SchemaComplaint[]) {
-  const told = new Map<string, { readonly instancePath: string; readonly detail: string }>();
-  for (const { schemaPath, instancePath, message } of complaints) {
-    const words = wordsAt(schema, schemaPath);
-    const said = message === 'schema is false' ? 'is not known here' : message;
-    const detail =
-      words === undefined ? said : `must be ${words.length > 1 ? 'one of ' : ''}${words.join(', ')}`;
-    told.set(`${instancePath} ${detail}`, { instancePath, detail });
+function firstOf(complaints: Iterable<Complaint>): readonly Complaint[] {
+  const first: Complaint[] = [];
+  for (const complaint of complaints) {
+    if (first.push(complaint) === complaintsMax) break;
   }
-  return [...told.values()];
-}
-
-/** The words that may stand where a part of a schema is, or a choice that it is one of. */
-function wordsAt(schema: TSchema, schemaPath: string): readonly string[] | undefined {
-  const steps = schemaPath.split('/').slice(1);
-  const at = (way: readonly string[]): unknown =>
-    way.reduce<unknown>(
-      (node, step) => Object(node)[step.replaceAll('~1', '/').replaceAll('~0', '~')],
-      schema,
-    );
-  const { const: word, anyOf } = Object(at(steps));
-  const choice: unknown = steps.at(-2) === 'anyOf' ? at(steps.slice(0, -1)) : anyOf;
-  const members: readonly unknown[] = Array.isArray(choice) ? choice : [{ const: word }];
-  const words = members.map((member) => Object(member).const).filter((each) => each !== undefined);
-  const isOfWords = word !== undefined || words.length === members.length;
-  return isOfWords && words.length > 0 ? words.map(String) : undefined;
+  return first;
 }
 
 function queryReader(schema: TSchema): (value: unknown) => unknown {

@@ -109,6 +109,9 @@ test('a batch is all or nothing', async () => {
     [{ op: 'unpin', path: 'a.b' }, 'bad_path', '/1/path'],
     [{ op: 'rename', path: 'm', to_bytes: 'a===' }, 'invalid_input', '/1/to_bytes'],
     [{ op: 'pin', path: 'x', source: { pin_bytes: 'a===' } }, 'invalid_input', '/1/source/pin_bytes'],
+    [{ op: 'pin', path: 'x', source: { pid: 1, fd: 'x' } }, 'invalid_input', '/1/source/fd'],
+    [{ op: 'mkdir', path: 'e', mode: 'x' }, 'invalid_input', '/1/mode'],
+    [{ op: 'nothing' }, 'invalid_input', '/1/op'],
   ];
   for (const [line, code, pointer] of lines) {
     const answer = await at.local.post('/v1/batch').send({ operations: [{ op: 'mkdir', path: 'e' }, line] });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fastCheck from 'fast-check';
+import type { TSchema } from 'typebox';
+import { complaintsAbout } from '../../src/api/complaints.ts';
 import { HolderQuestions } from '../../src/api/holder-questions.ts';
 import { negotiate } from '../../src/api/negotiate.ts';
 import { rewriteTarget } from '../../src/api/target.ts';
@@ -10,6 +12,8 @@ import { holderGraph, whyDocument } from '../../src/model/holder/document.ts';
 import type { PinnableKind } from '../../src/model/kind.ts';
 import { limits } from '../../src/model/limits.ts';
 import { parseUrlPath, urlOf } from '../../src/model/path.ts';
+import { ClaimRequest } from '../../src/model/schema/claim.ts';
+import { BatchRequest, PinRequest } from '../../src/model/schema/request.ts';
 import { reading } from '../support/holder-facts.ts';
 import { testSeed } from '../support/seed.ts';
 
@@ -40,6 +44,31 @@ test('an Accept header that allows nothing that can be given is 406', () => {
   ]) {
     assert.throws(() => negotiate(accept, lists), { code: 'not_acceptable' }, accept);
   }
+});
+
+test('what is wrong with a body is said of the form that was meant, and of no other', () => {
+  const told = (schema: TSchema, body: unknown) =>
+    [...complaintsAbout(schema, body)].map(({ at, detail }) => `${at} ${detail}`);
+  const cases: readonly (readonly [TSchema, unknown, readonly string[]])[] = [
+    [PinRequest, { source: { pid: 1, fd: 'x' } }, ['/source/fd must be integer']],
+    [PinRequest, { source: { pin: 'x', pid: 1 } }, ['/source/pid is not known here']],
+    [PinRequest, { source: { kind: 'm', id: 5 } }, ['/source/kind must be one of map, program, link']],
+    [PinRequest, { source: {} }, ['/source must have kind and id, or pin, or pin_bytes, or pid and fd']],
+    [PinRequest, { source: 5, owner: 5 }, ['/source must be object', '/owner must be string or null']],
+    [PinRequest, { source: { pin: 'x' }, 'a/~': 1 }, ['/a~1~0 is not known here']],
+    [ClaimRequest, { pins: ['x', { path_bytes: 5 }] }, ['/pins/1/path_bytes must be string']],
+    [
+      ClaimRequest,
+      { pins: [7, {}] },
+      ['/pins/0 must be string or object', '/pins/1 must have path, or path_bytes'],
+    ],
+  ];
+  for (const [schema, body, expected] of cases) assert.deepEqual(told(schema, body), expected);
+  const nine = Array.from({ length: 9 }, () => ({ op: 'unpin', path: 'x' }));
+  const last = { operations: [...nine, { op: 'rmdir', path: 'x', mode: '0700' }] };
+  assert.deepEqual(told(BatchRequest, last), ['/operations/9/mode is not known here']);
+  const many = { operations: Array.from({ length: limits.batchOperationsMax + 1 }, () => 5) };
+  assert.equal(told(BatchRequest, many).length, 1, 'of too many, no one is looked at');
 });
 
 test('equal questions about holders share a reading that begins after them; many are refused', async () => {
