@@ -83,11 +83,15 @@ export function parseDuration(text: string): number {
   throw new UsageError(`${escapeText(text)} is not a duration such as 500ms, 30s, 5m, 2h or 7d.`);
 }
 
+/** ISO 8601: a day, by itself in UTC, or a moment, which without a zone is of this machine's. */
+const isoTime = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/i;
+
 /** A time as the API takes it; a duration means that long ago. @throws UsageError */
 export function parseTime(text: string, now: Date): string {
   const ms = parseDurationMs(text);
   if (ms !== undefined) return new Date(now.getTime() - ms).toISOString();
-  const at = Date.parse(text);
+  // Date.parse by itself finds a year in almost anything: `seq:-1` is 2001.
+  const at = isoTime.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at))
     throw new UsageError(`${escapeText(text)} is neither a time nor a duration such as 5m.`);
   return new Date(at).toISOString();

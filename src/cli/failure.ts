@@ -50,6 +50,7 @@ function isFor(line: string, { flags }: Typed): boolean {
 
 /** Names the command that was typed, where it can replace. */
 function replaceAdvice({ path, flags }: Typed): string {
+  if (path === 'restore') return 'Give what is there another name with `pinfold mv`, then repeat it.';
   const command = flags.has('--replace') ? path : 'pin';
   return `\`pinfold ${command}\` with --replace puts another object in its place, without a gap.`;
 }

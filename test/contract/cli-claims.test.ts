@@ -62,6 +62,13 @@ test('what is claimed is not unpinned unasked, and exit codes say why', async ()
   assert.equal((await pinfold('claim', 'new')).code, 1, 'a new claim must say what it claims');
 });
 
+test('history names owners that are no text by their bytes', async () => {
+  await pinfold('claim', 'pod-\\xff', 'later', '--lease', 'none');
+  await pinfold('release', 'pod-\\xff');
+  const told = (await pinfold('get', 'events', '--type', 'claim.made,claim.released')).out;
+  assert.match(told, /claim\.made +pod-\\xff .*\n.*claim\.released +pod-\\xff /);
+});
+
 test('release ends it, and takes along what nobody else needs', async () => {
   await pinfold('claim', 'other', 'two', '--lease', 'none');
   unlinkSync(at('two_too'));

@@ -97,6 +97,7 @@ test('a claimed pin stays, and the command says so', async () => {
     [['gc', '--execute', '--dry-run'], 2],
     [['gc', '--rule', 'hidden_holder'], 2],
     [['restore'], 2],
+    [['restore', 'leak/parked/m1'], 2],
     [['restore', '00000000000000000000000000'], 3],
   ] as const)
     assert.equal((await pinfold(...words)).code, code, words.join(' '));
@@ -120,6 +121,10 @@ test('what was below a directory is restored by its prefix, of whole components'
   assert.equal(back.code, 0, back.err);
   assert.deepEqual(back.out.match(/^aside\/one\/m[01] restored \(map \d+ hash pf_aside\)$/gm)?.length, 2);
   assert.deepEqual(await kept(), ['aside/one-more/m2']);
+  createMap(`${agent.bpffs.path}/aside/one-more/m2`);
+  const taken = await pinfold('restore', '--prefix', 'aside/one-more');
+  assert.equal(taken.code, 4);
+  assert.match(taken.err, /it holds hash map \d+ .* by now\.\n.*`pinfold mv`/);
   const none = await pinfold('restore', '--prefix', 'aside/on');
   assert.deepEqual([none.code, none.out], [0, '']);
   assert.match(none.err, /^Nothing of that is in quarantine\.$/m);

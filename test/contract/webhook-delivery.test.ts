@@ -206,7 +206,8 @@ test('a receiver that answers 410 is sent nothing more, which the webhook and an
   assert.match(bench.webhooks.get('hook').state_reason ?? '', /410/);
   await until('it is told', () => watcher.received.length === 1);
   assert.equal(watcher.received[0]?.type, 'pinfold.webhook.disabled');
-  assert.deepEqual(JSON.parse(watcher.received[0]?.body ?? '').data.subject, { name: 'hook' });
+  const { subject, actor } = JSON.parse(watcher.received[0]?.body ?? '').data;
+  assert.deepEqual([subject, actor], [{ name: 'hook' }, 'webhook:hook']);
   bench.append({});
   assert.equal((await bench.webhooks.ping('hook')).status, 410);
   assert.equal(receiver.received.filter(({ seq }) => seq !== undefined).length, 1);

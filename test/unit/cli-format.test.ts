@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import test from 'node:test';
-import { parseId, parseLabels, parsePathArgument, parseTime, prefixQuery } from '../../src/cli/argument.ts';
+import {
+  parseId,
+  parseLabels,
+  parseMoment,
+  parsePathArgument,
+  parseTime,
+  prefixQuery,
+} from '../../src/cli/argument.ts';
 import { UsageError } from '../../src/cli/exit.ts';
 import { failureOf } from '../../src/cli/failure.ts';
 import { ageOf, formatAge } from '../../src/cli/format/age.ts';
@@ -119,6 +126,9 @@ test('arguments are read as they are shown', () => {
   const now = new Date('2026-01-01T00:10:00.000Z');
   assert.equal(parseTime('5m', now), '2026-01-01T00:05:00.000Z');
   assert.equal(parseTime('2026-01-01T00:00:00Z', now), '2026-01-01T00:00:00.000Z');
+  assert.equal(parseTime('2026-01-01', now), '2026-01-01T00:00:00.000Z');
+  assert.equal(parseTime('2026-01-01 02:00+02:00', now), '2026-01-01T00:00:00.000Z');
+  assert.equal(parseMoment('seq:12', now), 'seq:12');
 });
 
 test('arguments that mean nothing are a matter of usage', () => {
@@ -130,6 +140,11 @@ test('arguments that mean nothing are a matter of usage', () => {
     () => parseId('map:00', 'map'),
     () => parseLabels(['=x']),
     () => parseTime('yesterday', new Date()),
+    () => parseTime('seq:-1', new Date()),
+    () => parseMoment('seq: 5', new Date()),
+    () => parseTime('before 5', new Date()),
+    () => parseTime('2026-01-01T00:00:00 +01', new Date()),
+    () => parseTime('2026-13-01', new Date()),
   ];
   for (const parse of wrong) assert.throws(parse, UsageError);
 });

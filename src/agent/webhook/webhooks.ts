@@ -288,7 +288,7 @@ export class Webhooks {
       subject: { name },
       before: { state: known.state },
       after: { state: 'disabled', reason },
-      actor: 'unknown',
+      actor: `webhook:${name}`,
     };
     const record = this.#inState(known, 'disabled', reason);
     const events = store.transaction(() => {

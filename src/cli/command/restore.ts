@@ -15,6 +15,9 @@ interface RestoreFlags {
   readonly dryRun?: boolean;
 }
 
+/** As the server makes them: a ULID, and a number where one change left several pins. */
+const idPattern = /^[0-9A-Z]{26}(-[0-9]{1,4})?$/;
+
 /** `pinfold restore`: gives pins in quarantine the names back that they had. */
 export function restoreCommand(cli: Cli): Command {
   return new Command('restore')
@@ -34,6 +37,10 @@ export function restoreCommand(cli: Cli): Command {
       const all = isByFilter ? idsOf(cli, { run, prefix: below }) : argumentsOrLines(cli.io, ids);
       const query = dryRun === true ? { dry_run: true } : {};
       await forEachOf(cli, all, async (id) => {
+        if (!idPattern.test(id))
+          throw new UsageError(
+            `${escapeText(id)} is not the id of a pin in quarantine; pinfold get quarantine shows them.`,
+          );
         const params = { path: { id }, query };
         const answer = await readData(client.api.POST('/v1/quarantine/{id}/restore', { params }));
         const what = 'path' in answer ? `${shownPath(answer)} restored (${objectOf(answer)})` : '';

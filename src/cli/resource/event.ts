@@ -1,5 +1,6 @@
 import type { Event } from '../../client/documents.ts';
 import type { PinfoldClient } from '../../client/pinfold-client.ts';
+import { escapeName } from '../../model/escape.ts';
 import { parseTextPath } from '../argument.ts';
 import { shown, shownPath } from './cell.ts';
 import { followedEvents } from './followed-events.ts';
@@ -54,12 +55,20 @@ async function primaryOf(client: PinfoldClient): Promise<string | undefined> {
 }
 
 /** What the event is about: a path, its instance if not the agent's own, and the object where it is known. */
-function subjectOf({ event: { subject }, primary }: ShownEvent): string {
+function subjectOf({ event, primary }: ShownEvent): string {
+  const { subject } = event;
   const object =
     subject.kind === undefined || subject.id === undefined ? '' : `${subject.kind}:${subject.id}`;
-  if (subject.path === undefined) return shown(object === '' ? (subject.mount ?? subject.name) : object);
+  if (subject.path === undefined) return object === '' ? nameIn(event) : shown(object);
   const path = shownPath({ path: subject.path, path_bytes: subject.path_bytes });
   const isElsewhere = subject.mount !== undefined && subject.mount !== primary;
   const place = isElsewhere ? `${path} on ${shown(subject.mount)}` : path;
   return object === '' ? place : `${place} (${shown(object)})`;
+}
+
+/** What is no pin and no object has a name: a claim's owner from its bytes, where the text would lose some. */
+function nameIn({ subject, before, after }: Event): string {
+  const bytes = subject.kind === 'claim' ? (after ?? before)?.['owner_bytes'] : undefined;
+  if (typeof bytes === 'string') return escapeName(Buffer.from(bytes, 'base64'));
+  return shown(subject.mount ?? subject.name);
 }
