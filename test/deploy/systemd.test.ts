@@ -106,10 +106,10 @@ test('an agent that hangs is ended by the watchdog, and another serves', async (
 });
 
 test('pinfold-wait@ of an escaped path is active once the pin is there, and not before', async () => {
-  const unit = spawnSync('systemd-escape', ['--template=pinfold-wait@.service', 'tc/glob-als/flows'], {
+  const unit = spawnSync('systemd-escape', ['--template=pinfold-wait@.service', `tc/glob-als/\${HOME}`], {
     encoding: 'utf8',
   }).stdout.trim();
-  assert.equal(unit, 'pinfold-wait@tc-glob\\x2dals-flows.service');
+  assert.equal(unit, 'pinfold-wait@tc-glob\\x2dals-\\x24\\x7bHOME\\x7d.service');
   const starting = systemd.systemctl('start', unit);
   await until(
     'the wait',
@@ -118,7 +118,7 @@ test('pinfold-wait@ of an escaped path is active once the pin is there, and not 
   );
   assert.equal(await systemd.property(unit, 'ActiveState'), 'activating');
   mkdirSync(pinned('tc/glob-als'), { recursive: true });
-  createMap(pinned('tc/glob-als/flows'), { name: 'pf_unit' });
+  createMap(pinned(`tc/glob-als/\${HOME}`), { name: 'pf_unit' });
   const started = await starting;
   assert.equal(started.code, 0, `${started.out}\n${said()}`);
   assert.equal(await systemd.property(unit, 'ActiveState'), 'active');
