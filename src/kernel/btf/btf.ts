@@ -25,6 +25,8 @@ export class Btf {
   readonly #starts: Uint32Array;
   readonly #strings: Buffer;
   readonly #stringsFrom: number;
+  /** What was found by kind and name. What is not there is not remembered, so it is bounded by the types. */
+  readonly #found = new Map<string, number>();
 
   /**
    * `types` and `strings` are the two sections, `strings` ending with a NUL; see `parseBtf`.
@@ -108,12 +110,19 @@ export class Btf {
   }
 
   /**
-   * The first type of a kind and name, the base's first; undefined if there is none. One scan, without
-   * making a string of any name.
+   * The first type of a kind and name, the base's first; undefined if there is none. One scan for each that
+   * is asked for, without making a string of any name: who opens the kernel asks for each some four times.
    */
   find(kind: BtfKind, name: string): number | undefined {
     const inBase = this.base?.find(kind, name);
     if (inBase !== undefined) return inBase;
+    const key = `${kind} ${name}`;
+    const known = this.#found.get(key) ?? this.#scan(kind, name);
+    if (known !== undefined) this.#found.set(key, known);
+    return known;
+  }
+
+  #scan(kind: BtfKind, name: string): number | undefined {
     const wanted = Buffer.from(`${name}\0`, 'utf8');
     for (let index = 0; index < this.#starts.length; index++) {
       const start = this.#starts[index] ?? 0;
