@@ -9,6 +9,7 @@ import { compileC } from '../support/c-program.ts';
 import { operatorContext } from '../support/operator.ts';
 import { type PinSetNode, pinSetNode } from '../support/pinset-node.ts';
 import { type Child, start } from '../support/process.ts';
+import { testSeed } from '../support/seed.ts';
 import { until, untilPasses } from '../support/until.ts';
 
 const patience = { timeoutMs: 120_000, everyMs: 100 };
@@ -40,8 +41,8 @@ async function endOf(child: Child): Promise<readonly number[]> {
 }
 
 /** The numbers of all entries, each of which must have its own number as value. */
-function entriesIn(node: PinSetNode): readonly number[] {
-  const rows = bpftool<{ key: string[]; value: string[] }[]>('map', 'dump', 'pinned', node.path(path));
+function entriesIn(node: PinSetNode, at = path): readonly number[] {
+  const rows = bpftool<{ key: string[]; value: string[] }[]>('map', 'dump', 'pinned', node.path(at));
   const bytes = (hex: readonly string[]) => Buffer.from(hex.map(Number));
   const numbers = rows.map(({ key, value }) => {
     const number = bytes(key).readUInt32BE(4);
@@ -67,6 +68,90 @@ test('a map grows under a writer that reopens its pin; no entry is lost or comes
   await untilPasses(() => assert.equal(isAlive('map', id), false), patience);
   assert.equal(readdirSync(node.path('pinfold-staging')).length, 1);
   assert.equal(pinnedMap(node.path(path)).id, grown.id);
+});
+
+/** When the steps of the exchange of a copy were, in nanoseconds of CLOCK_MONOTONIC. */
+interface Looks {
+  began: bigint;
+  exchanged: bigint;
+  ended: bigint;
+}
+
+/** A call of the writer's. */
+interface Call {
+  readonly began: bigint;
+  readonly ended: bigint;
+  readonly errno: string;
+}
+
+/** One line of the writer's: an entry that it made, and maybe deleted. */
+function parseEntry(line: string): { readonly number: number; readonly make: Call; readonly drop: Call } {
+  const [, number, ...parts] = line.split(' ');
+  const [from = '', to = '', errno = '', dropFrom = '', dropTo = '', dropErrno = ''] = parts;
+  return {
+    number: Number(number),
+    make: { began: BigInt(from), ended: BigInt(to), errno },
+    drop: { began: BigInt(dropFrom), ended: BigInt(dropTo), errno: dropErrno },
+  };
+}
+
+/** Whether an entry may come back: made where the first look may have passed, deleted before the second. */
+function mayComeBack({ make, drop }: ReturnType<typeof parseEntry>, looks: readonly Looks[]): boolean {
+  return looks.some(({ began, exchanged, ended }) => {
+    const isLate = make.ended >= began && make.began <= exchanged;
+    return isLate && (drop.began <= ended || make.ended >= exchanged);
+  });
+}
+
+test('an entry that lives for some milliseconds comes back only if it fell between two looks', async () => {
+  const seed = testSeed();
+  const types = ['lpm_trie', 'hash'];
+  const looks: Looks[] = [];
+  const between: string[] = [];
+  const onStep = (step: string): void => {
+    const time = process.hrtime.bigint();
+    if (step === 'copy.comparing') looks.push({ began: time, exchanged: 0n, ended: 0n });
+    const now = looks.at(-1);
+    if (now === undefined || now.ended > 0n) return;
+    between.push(step);
+    if (step === 'copy.exchanged') now.exchanged = time;
+    if (step === 'replace.exchanged') now.ended = time;
+  };
+  await using node = await pinSetNode({ agent: { onStep } });
+  const wanted = (max_entries: number): PinSet => ({
+    all: true,
+    on_schema_change: 'copy',
+    pins: types.map((type) => ({
+      path: type,
+      map: { type, key_size: 8, value_size: 4, max_entries, flags: ['no_prealloc'] },
+    })),
+  });
+  await node.put('set', 1, wanted(4000));
+  await node.untilState('set', 1, 'ok');
+  const standing = 2000;
+  const begin = (type: string): Child =>
+    start(compileC('brief-writer'), [node.path(type), String(standing), String(seed)]);
+  using ofTrie = begin('lpm_trie');
+  using ofHash = begin('hash');
+  for (const child of [ofTrie, ofHash]) await child.line(/^ready$/, 60_000);
+  await node.put('set', 2, wanted(8000));
+  await node.untilState('set', 2, 'ok');
+  const step = ['copy.comparing', 'copy.compared', 'copy.exchanged', 'replace.exchanged'];
+  assert.deepEqual(between, [...step, ...step]);
+  for (const [index, child] of [ofTrie, ofHash].entries()) {
+    child.end();
+    assert.deepEqual(await child.exit(60_000), { code: 0, signal: null });
+    const entries = child.lines.filter((line) => line.startsWith('entry ')).map(parseEntry);
+    const surely = entries.filter((entry) => !mayComeBack(entry, looks));
+    assert.deepEqual(
+      surely.filter(({ make, drop }) => make.errno !== '0' || drop.errno !== '0'),
+      [],
+    );
+    const unsure = new Set(entries.filter((entry) => mayComeBack(entry, looks)).map(({ number }) => number));
+    const alive = surely.filter(({ drop }) => drop.began === 0n).map(({ number }) => number);
+    const found = entriesIn(node, types[index]).filter((number) => !unsure.has(number));
+    assert.deepEqual(found, [...Array.from({ length: standing }, (_, number) => number), ...alive]);
+  }
 });
 
 test('who keeps the old map open is named, and what they change arrives until they let go', async () => {

@@ -11,10 +11,11 @@ import { lookAtPath } from '../aside/look.ts';
 import { Slices } from '../edit/slices.ts';
 import type { PinChanges } from '../operation/changes.ts';
 import { mismatch } from '../operation/move.ts';
+import type { AroundExchange } from '../operation/replace.ts';
 import { pinRequest } from '../operation/request.ts';
 import { quote } from '../operation/sentence.ts';
 import { type CopyAsides, type CopyParts, HeldMaps, makeMaps } from './maps.ts';
-import { CopyPass } from './pass.ts';
+import { type Copied, type CopyMaps, CopyPass } from './pass.ts';
 
 /** A copy that is wished: of what is at the path into a map like this, which takes its place. */
 export interface CopyWish {
@@ -53,16 +54,23 @@ const nothingAccepted = { accept: new Set<string>(), force: false };
 /**
  * Puts a map in the place of another, with what is in it.
  *
- * The new map is made aside and filled; the names are swapped by the journalled replace, between two looks at
- * the old map in one critical section; then what users of the old map still change is brought over, until
- * the kernel counts no user of it but us. Where it stands is in the database, the maps are pinned aside: a
- * killed agent begins the pass again, or, while the name still holds the old map, the copy.
+ * The new map is made aside and filled; the names are swapped by the journalled replace, with a look at the
+ * old map right before the exchange and one right after it; then what users of the old map still change is
+ * brought over, until the kernel counts no user of it but us. Where it stands is in the database, the maps
+ * are pinned aside: a killed agent begins the pass again, or, while the name still holds the old map, the
+ * copy.
+ *
+ * Nothing of what was there when the first of the two looks began can be lost or come back. An entry that was
+ * made in the old map after that look has passed its place, and removed through the new one before the
+ * second comes by, comes back: reading a map once and the exchange are how long that may take, and of maps of
+ * more than `limits.copyAtOnceEntries`, the looks at which others get the thread, the journal of the exchange
+ * too. docs/adr/0043-looks-around-the-exchange.md has the reasoning.
  */
 export class MapCopies {
   readonly #parts: CopyParts;
   readonly #changes: Pick<PinChanges, 'pin' | 'askNow'>;
   /** What was copied, of the copies that this process has under way. */
-  readonly #copied = new Map<string, Map<string, string>>();
+  readonly #copied = new Map<string, Copied>();
 
   constructor(parts: CopyParts, changes: Pick<PinChanges, 'pin' | 'askNow'>) {
     this.#parts = parts;
@@ -151,27 +159,18 @@ export class MapCopies {
     const { environment } = this.#parts;
     this.#begin(wish, from);
     environment.onStep('copy.begun');
-    const copied = new Map<string, string>();
+    const copied: Copied = new Map();
     try {
       using held = new HeldMaps(this.#parts, this.#asidesOf(wish));
       await this.#fill(held, copied);
       environment.onStep('copy.filled');
       this.#record(wish, 'swapping');
-      if (copied.size > limits.copyAtOnceEntries) await this.#slowly(new CopyPass(held.maps, copied), false);
-      else [...new CopyPass(held.maps, copied).run(false)];
-      environment.onStep('copy.compared');
-      this.#swap(wish, held);
-      environment.onStep('copy.swapped');
-      this.#record(wish, 'draining');
-      const pass = new CopyPass(held.maps, copied);
-      if (copied.size > limits.copyAtOnceEntries) await this.#slowly(pass, true);
-      else [...pass.run(true)];
+      await this.#swap(wish, held, copied);
       this.#copied.set(keyOf(wish), copied);
     } catch (error) {
       if (this.#recordOf(wish)?.phase === 'filling') this.#forget(wish);
       throw error;
     }
-    environment.onStep('copy.passed');
   }
 
   #begin(wish: CopyWish, from: ObjectIdentity): void {
@@ -190,7 +189,7 @@ export class MapCopies {
   }
 
   /** Passes until there is little left to do, while writers go on. */
-  async #fill({ maps }: HeldMaps, copied: Map<string, string>): Promise<void> {
+  async #fill({ maps }: HeldMaps, copied: Copied): Promise<void> {
     for (let passes = 0; passes < 8; passes++) {
       const pass = new CopyPass(maps, copied);
       await this.#slowly(pass, false);
@@ -203,12 +202,43 @@ export class MapCopies {
     for (const _turn of pass.run(isShared)) await slices.pause();
   }
 
-  #swap({ path, attributes, context }: CopyWish, { maps }: HeldMaps): void {
+  /** Puts the new map in the place of the old one, between the two looks. */
+  async #swap(wish: CopyWish, { maps }: HeldMaps, copied: Copied): Promise<void> {
+    const { onStep } = this.#parts.environment;
+    const isAtOnce = copied.size <= limits.copyAtOnceEntries;
+    const first = new CopyPass(maps, copied);
+    const second = new CopyPass(maps, copied);
+    let failure: { readonly error: unknown } | undefined;
+    const before = (): void => {
+      if (isAtOnce) {
+        onStep('copy.comparing');
+        first.runAtOnce(false);
+      }
+      onStep('copy.compared');
+    };
+    const after = (): void => {
+      try {
+        onStep('copy.exchanged');
+        if (isAtOnce) second.runAtOnce(true);
+      } catch (error) {
+        failure = { error };
+      }
+    };
+    if (!isAtOnce) await this.#slowly(first, false);
+    this.#exchange(wish, maps, { before, after });
+    onStep('copy.swapped');
+    this.#record(wish, 'draining');
+    if (failure !== undefined) throw failure.error;
+    if (!isAtOnce) await this.#slowly(second, true);
+    onStep('copy.passed');
+  }
+
+  #exchange({ path, attributes, context }: CopyWish, maps: CopyMaps, around: AroundExchange): void {
     const { id, fingerprint } = maps.fresh;
     const seen = lookAtPath(this.#parts.environment, path);
     if (seen.is !== 'pin' || seen.pin.identity.id !== maps.old.id) throw mismatch(path);
     const source: PinRequest['source'] = { kind: 'map', id, expect: { fingerprint } };
-    const asked = { mount: undefined, context: { ...context, ifMatch: seen.pin.etag } };
+    const asked = { mount: undefined, context: { ...context, ifMatch: seen.pin.etag }, around };
     this.#changes.askNow(pinRequest(path, { source, ...attributes, replace: true }, asked));
   }
 
@@ -235,7 +265,7 @@ export class MapCopies {
     return { is: 'done', map };
   }
 
-  #recall({ maps: { base } }: HeldMaps): Map<string, string> {
+  #recall({ maps: { base } }: HeldMaps): Copied {
     if (base.info.kind !== 'map') throw new TypeError('a copy is of maps');
     return CopyPass.readCopied(base, shapeOf(base.info, this.#parts.environment.kernel.facts.cpus.possible));
   }

@@ -1,7 +1,7 @@
 import { tryDelete, tryUpdate } from '../../kernel/edit/elements.ts';
 import { lookupElement } from '../../kernel/entries/elements.ts';
 import type { MapShape } from '../../kernel/entries/map-shape.ts';
-import { openReader } from '../../kernel/entries/open-reader.ts';
+import { openPlainReader } from '../../kernel/entries/open-reader.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
@@ -18,6 +18,15 @@ export interface CopyMaps {
   readonly freshShape: MapShape;
 }
 
+/** What was copied of an entry, and the pass that has seen it last; all are byte strings. */
+interface CopiedEntry {
+  readonly value: string;
+  seenBy: CopyPass | undefined;
+}
+
+/** What was copied last, by key. */
+export type Copied = Map<string, CopiedEntry>;
+
 /** Entries that are read at a time; between them others may have the event loop. */
 const readAtMost = 1024;
 
@@ -31,13 +40,13 @@ const readAtMost = 1024;
  */
 export class CopyPass {
   readonly #maps: CopyMaps;
-  readonly #copied: Map<string, string>;
+  readonly #copied: Copied;
   readonly #isSlots: boolean;
   readonly #foundOld: Buffer;
   readonly #foundFresh: Buffer;
   #changes = 0;
 
-  constructor(maps: CopyMaps, copied: Map<string, string>) {
+  constructor(maps: CopyMaps, copied: Copied) {
     this.#maps = maps;
     this.#copied = copied;
     this.#isSlots = maps.shape.info.type.endsWith('array');
@@ -46,9 +55,10 @@ export class CopyPass {
   }
 
   /** What was copied, by key; byte strings. */
-  static readCopied(base: HeldObject, shape: MapShape): Map<string, string> {
-    const copied = new Map<string, string>();
-    for (const { key, value } of entriesOf(base, shape)) copied.set(key, value);
+  static readCopied(base: HeldObject, shape: MapShape): Copied {
+    const copied: Copied = new Map();
+    for (const { key, value } of entriesOf(base, shape))
+      copied.set(whole(key), { value: whole(value), seenBy: undefined });
     return copied;
   }
 
@@ -60,24 +70,30 @@ export class CopyPass {
   /** Goes through all entries; each turn of the generator is a point at which others may have the thread. */
   *run(isShared: boolean): Generator<void> {
     const { old, shape } = this.#maps;
-    const seen = new Set<string>();
     let count = 0;
     for (const { key, value } of entriesOf(old, shape)) {
-      seen.add(key);
-      if (this.#copied.get(key) !== value) this.#changed(key, value, isShared);
+      const copied = this.#copied.get(key);
+      if (copied?.value === value) copied.seenBy = this;
+      else this.#changed(whole(key), whole(value), isShared);
       if (++count % readAtMost === 0) yield;
     }
     if (this.#isSlots) return;
-    for (const [key, value] of this.#copied) {
-      if (seen.has(key) || this.#isInOld(key)) continue;
+    for (const [key, { value, seenBy }] of this.#copied) {
+      if (seenBy === this || this.#isInOld(key)) continue;
       this.#gone(key, value, isShared);
       if (++count % readAtMost === 0) yield;
     }
   }
 
+  /** The same without letting others have the thread. */
+  runAtOnce(isShared: boolean): void {
+    const turns = this.run(isShared);
+    while (turns.next().done !== true);
+  }
+
   #changed(key: string, value: string, isShared: boolean): void {
     this.#changes++;
-    const before = this.#copied.get(key);
+    const before = this.#copied.get(key)?.value;
     if (!isShared) this.#write(key, value, 'any');
     else if (before === undefined) this.#write(key, value, this.#isSlots ? 'any' : 'create');
     else if (this.#inFresh(key) === before) this.#write(key, value, this.#isSlots ? 'any' : 'update');
@@ -110,7 +126,7 @@ export class CopyPass {
         errno,
       });
     }
-    this.#copied.set(key, value);
+    this.#copied.set(key, { value, seenBy: this });
     const { keySize, wireSize } = this.#maps.shape;
     const { copyEntriesMax, copyBytesMax } = limits;
     const { size } = this.#copied;
@@ -136,20 +152,31 @@ export class CopyPass {
   }
 }
 
+/**
+ * Entries as they are read, as parts of a text that is made once a read: to be looked up by, not to be kept.
+ * One may come twice where the map changes meanwhile; where it does so without end, reading ends.
+ */
 function* entriesOf(
   map: HeldObject,
-  shape: MapShape,
+  known: MapShape,
 ): Generator<{ readonly key: string; readonly value: string }> {
-  const { reader, shape: here } = openReader(map.fd, shape);
-  const { keySize, wireSize } = here;
-  while (!reader.isDone) {
+  const { reader, shape } = openPlainReader(map.fd, known);
+  const { keySize, wireSize, maxEntries } = shape;
+  for (let all = 0; !reader.isDone && all <= 2 * maxEntries + readAtMost; ) {
     const count = reader.read(readAtMost);
+    const keys = reader.keys.toString('latin1', 0, count * keySize);
+    const values = reader.values.toString('latin1', 0, count * wireSize);
     for (let index = 0; index < count; index++) {
-      const key = reader.keys.toString('latin1', index * keySize, (index + 1) * keySize);
-      const value = reader.values.toString('latin1', index * wireSize, (index + 1) * wireSize);
-      yield { key, value };
+      const key = keys.substring(index * keySize, (index + 1) * keySize);
+      yield { key, value: values.substring(index * wireSize, (index + 1) * wireSize) };
     }
+    all += count;
   }
+}
+
+/** The same bytes without the text that they are a part of. */
+function whole(part: string): string {
+  return bytes(part).toString('latin1');
 }
 
 function bytes(byteString: string): Buffer {

@@ -81,6 +81,7 @@ function planReplace(
   request: PinRequest,
 ): Line {
   const { path, found, source } = pins;
+  const { around } = planning;
   if (request.replace !== true) throw holdsAnother(path, found, source);
   const { object, held } = source;
   const { annotations, attributes } = found.planned;
@@ -91,7 +92,7 @@ function planReplace(
     attributes: wishedAttributes(request, attributes),
     annotations: wishedAnnotations(request, { ...annotations, managed: true }),
   };
-  const move = new ReplaceMove(planning.site, spec, { source: held, displaced: found });
+  const move = new ReplaceMove(planning.site, spec, { source: held, displaced: found, around });
   planning.view.putPin(path, move.subject);
   const vacates = [{ path, subject: found }];
   return { kind: 'replace', path, moves: [move], vacates, subject: move.subject, created: false };

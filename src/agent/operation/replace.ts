@@ -24,6 +24,16 @@ import { isInode, type Site } from './site.ts';
 import { type NewPin, StagedPin } from './staged-pin.ts';
 import type { Subject } from './subject.ts';
 
+/**
+ * What is done right before and right after the one system call that exchanges two names, for who must know
+ * what the objects had in them at that moment. `before` may refuse: nothing has changed by then. `after` must
+ * not throw: others may have opened the new pin already, and what is taken back they would lose.
+ */
+export interface AroundExchange {
+  before(): void;
+  after(): void;
+}
+
 /** A pin under a name that holds another object, which it displaces in one step for every onlooker. */
 export class ReplaceMove implements Move {
   readonly action = 'replace';
@@ -32,6 +42,7 @@ export class ReplaceMove implements Move {
   readonly #site: Site;
   readonly #staged: StagedPin;
   readonly #displaced: Subject;
+  readonly #around: AroundExchange | undefined;
   #progress: Progress = 'untouched';
   #isLastName: boolean | undefined;
   #change: PinChange | undefined;
@@ -42,12 +53,14 @@ export class ReplaceMove implements Move {
     pins: {
       readonly source: HeldObject | undefined;
       readonly displaced: Subject;
+      readonly around: AroundExchange | undefined;
     },
   ) {
     this.#site = site;
     this.path = spec.path;
     this.#staged = new StagedPin(site, spec, pins.source);
     this.#displaced = pins.displaced;
+    this.#around = pins.around;
   }
 
   get progress(): Progress {
@@ -106,8 +119,13 @@ export class ReplaceMove implements Move {
 
   #exchange(): void {
     try {
-      this.#site.at(this.path, (place) => this.#site.exchange(this.#site.slot(this.#slot), place, this.path));
+      const slot = this.#site.slot(this.#slot);
+      this.#site.at(this.path, (place) => {
+        this.#around?.before();
+        this.#site.exchange(slot, place, this.path);
+      });
       this.#progress = 'moved';
+      this.#around?.after();
     } catch (error) {
       if (!isPinfoldError(error, 'pin_not_found')) throw error;
       const detail = `The pin at ${quote(this.path)} was removed by somebody else at the same time.`;

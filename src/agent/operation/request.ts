@@ -6,6 +6,7 @@ import { planBatch } from './plan-batch.ts';
 import { planMakeDirectory, planRemoveDirectory } from './plan-directory.ts';
 import { planPatch, planPin, planUnpin } from './plan-pin.ts';
 import type { Line, Planning } from './planning.ts';
+import type { AroundExchange } from './replace.ts';
 
 /** A change as it was asked for; nothing has been looked at yet. */
 export interface ChangeRequest {
@@ -20,12 +21,16 @@ export interface ChangeRequest {
   readonly plan: (planning: Planning) => readonly Line[];
   /** The claim that ends where it is applied; it does not stand in its own way. */
   readonly releases?: string;
+  /** Done around the exchange, where it puts one pin in the place of another. */
+  readonly around?: AroundExchange;
 }
 
 /** Where a change is asked for, and by whom. */
 export interface Asked {
   readonly mount: MountChoice;
   readonly context: ChangeContext;
+  /** As of the change. */
+  readonly around?: AroundExchange;
 }
 
 /** `PUT /v1/pins/{path}` */

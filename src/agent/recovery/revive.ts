@@ -31,7 +31,7 @@ function revive(site: Site, item: Item): Move | undefined {
     case 'replace': {
       const displaced =
         subjectOf(site, item.expected) ?? new Subject({ object: item.object, held: undefined }, item);
-      const move = new ReplaceMove(site, item, { source: undefined, displaced });
+      const move = new ReplaceMove(site, item, { source: undefined, displaced, around: undefined });
       move.subject.state = stateOf(site, item.made);
       return move;
     }

@@ -25,12 +25,23 @@ export function openReader(
   range: Range = {},
   allocate: Allocate = Buffer.allocUnsafeSlow,
 ): OpenReader {
+  const { shape, reader } = openPlainReader(map, known, range, allocate);
+  return { shape, reader: shape.consistency === 'may_repeat' ? new DistinctReader(reader, shape) : reader };
+}
+
+/** The same for who tells by itself what comes twice; reading a map that changes need not come to an end. */
+export function openPlainReader(
+  map: MapFd,
+  known: MapShape,
+  range: Range = {},
+  allocate: Allocate = Buffer.allocUnsafeSlow,
+): OpenReader {
   const shape = shapeHere(map, known);
   const reader =
     shape.way === 'batch'
       ? new BatchReader(map, shape, range, allocate)
       : new ElementReader(map, shape, range.from, allocate);
-  return { shape, reader: shape.consistency === 'may_repeat' ? new DistinctReader(reader, shape) : reader };
+  return { shape, reader };
 }
 
 /** Before Linux 5.6 nothing has batches; per-CPU arrays and tries since 5.13, maps of maps since 5.19. */
