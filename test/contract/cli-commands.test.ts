@@ -344,6 +344,7 @@ test('a watch prints what is there, then each change, until nobody reads', async
   close();
   await succeed(['unpin', 'watched/second']);
   assert.equal(await ended, 0);
+  assert.equal((await pinfold(['events', '-w', '--until', '5m'])).code, 2, 'it would wait for ever');
 });
 
 test('doctor finds nothing wrong with a sound agent, and leave refuses while it runs', async () => {

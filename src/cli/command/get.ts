@@ -112,6 +112,8 @@ async function getList(cli: Cli, { resource, filters, flags }: Listed): Promise<
   const { list, newestMax } = resource;
   if (list === undefined) throw new UsageError(`Name the ${resource.singular}; there is no list of them.`);
   const { limit } = flags;
+  if (flags.watch === true && filters.until !== undefined)
+    throw new UsageError('--watch goes on and --until ends; say one of them.');
   const isAll = limit === undefined || limit === 'all';
   const max = isAll ? undefined : parseNumber(limit, { min: 1, max: 1e9 });
   const client = await cli.client();
