@@ -118,3 +118,12 @@ test('holders that could not all be read are soon read again, once, and then as 
   await rig.tryAfter(60 * minute);
   assert.equal(rig.readings(), 4);
 });
+
+test('what this kernel never shows of holders has nothing read again before something moves', async () => {
+  using rig = rigWith([{ what: 'mappings of maps', reason: 'no iterator shows them', isLasting: true }]);
+  for (let tries = 0; tries < 12; tries++) await rig.tryAfter(60 * minute);
+  assert.equal(rig.readings(), 1);
+  rig.note('pin.created');
+  await rig.tryAfter(60 * minute);
+  assert.equal(rig.readings(), 2);
+});

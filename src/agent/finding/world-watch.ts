@@ -4,7 +4,7 @@ import type { Clock } from '../../model/clock.ts';
 import type { Thresholds } from '../../model/finding/thresholds.ts';
 import type { Need, World, WorldHolders } from '../../model/finding/world.ts';
 import type { Counters } from '../../model/hazard.ts';
-import type { ObjectKey } from '../../model/holder/facts.ts';
+import type { ObjectKey, UnavailableFact } from '../../model/holder/facts.ts';
 import { islandsOf } from '../../model/holder/islands.ts';
 import { type PinnableKind, pinnableKinds } from '../../model/kind.ts';
 import { limits } from '../../model/limits.ts';
@@ -67,7 +67,7 @@ export class WorldWatch {
   readonly #noEntries: ReadonlyMap<number, number> = new Map();
   readonly #sums = new Map<PinnableKind, Remembered<string>>();
   #isHoldersDue = true;
-  /** Something of the holders could not be read when they were read last. */
+  /** Something of the holders that another time may show could not be read when they were read last. */
   #isLacking = false;
   #mark = '';
   #last: Pick<WorldHolders, 'attached' | 'islands'> = noHolders;
@@ -187,9 +187,11 @@ export class WorldWatch {
         : unexplainedInBoth(candidates, unexplainedIn(readHolders(), this.#counted()));
     await pace.rest();
     const lacks = lackOf(first);
-    // What could not be read is soon read again, but what stays so costs no more than what is read.
-    const isRetriedSoon = lacks !== undefined && !this.#isLacking;
-    this.#isLacking = lacks !== undefined;
+    // What could not be read is soon read again, unless it never can be; what stays so costs no more than
+    // what is read.
+    const isLacking = first.facts.unavailable.some((fact) => isOfMaps(fact) && fact.isLasting !== true);
+    const isRetriedSoon = isLacking && !this.#isLacking;
+    this.#isLacking = isLacking;
     this.#isHoldersDue = this.#isLacking;
     const took = clock.monotonicMs() - began;
     const pause = Math.min(10 * limits.findingsIntervalMaxMs, took * holdersShare);
@@ -210,8 +212,13 @@ function sumCounters(counters: ReadonlyMap<number, Counters>): string {
   return `${counters.size}:${refcnt}:${usercnt}`;
 }
 
-/** What of the holders of maps could not be read. Network namespaces have only attachments of programs. */
+/** Whether holders of maps are missing. Network namespaces have only attachments of programs. */
+function isOfMaps({ what }: UnavailableFact): boolean {
+  return !what.startsWith('netns');
+}
+
+/** What of the holders of maps could not be read. */
 function lackOf({ facts }: HolderReading): string | undefined {
-  const lack = facts.unavailable.find(({ what }) => !what.startsWith('netns'));
+  const lack = facts.unavailable.find(isOfMaps);
   return lack === undefined ? undefined : `${lack.what} cannot be read: ${lack.reason}`;
 }

@@ -35,6 +35,11 @@ export class Collection {
     this.unavailable.push({ what, reason });
   }
 
+  /** The same of what no later reading of this process will show either. */
+  neverShows(what: string, reason: string): void {
+    this.unavailable.push({ what, reason, isLasting: true });
+  }
+
   facts(processes: HolderFacts['processes']): HolderFacts {
     const { files, pins, openInodes, filesystems, holds, attachments, unavailable } = this;
     return { processes, files, pins, openInodes, filesystems, holds, attachments, unavailable };

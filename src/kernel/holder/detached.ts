@@ -61,7 +61,7 @@ function readStanding({ sources, into }: PinWalk): readonly Standing[] {
   const { directories, seesAllProcesses } = sources;
   const reason = seesAllProcesses ? directories.unavailable : 'this process is in a pid namespace';
   if (reason === undefined) return directories.readAll().filter(({ pid }) => pid !== process.pid);
-  into.lacks('instances of bpffs that only working directories keep', reason);
+  into.neverShows('instances of bpffs that only working directories keep', reason);
   return [];
 }
 

@@ -46,7 +46,7 @@ export function readHeldFiles(
 }
 
 function readAllFromProc(into: Collection, reason: string): readonly HeldFile[] {
-  into.lacks('programs of open iterators, perf events and sockets', reason);
+  into.neverShows('programs of open iterators, perf events and sockets', reason);
   const files: HeldFile[] = [];
   let hidden = 0;
   for (const pid of listPids()) {
@@ -125,7 +125,7 @@ function readMappings(
     ? sources.files.mappingsUnavailable
     : 'this process is in a pid namespace';
   if (reason !== undefined) {
-    into.lacks('mappings of maps', reason);
+    into.neverShows('mappings of maps', reason);
     return [];
   }
   return sources.files.readMappings();

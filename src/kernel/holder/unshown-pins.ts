@@ -71,7 +71,7 @@ export function readPinsUnshown(walk: PinWalk, before: ReadInstances): ReadInsta
   if (!eachMountNamespace(calls, look)) {
     eachBoundNamespace(calls, bound, look);
     const what = 'mount namespaces that only descriptors or single threads keep';
-    walk.into.lacks(what, 'this kernel does not list them (Linux 6.12 does)');
+    walk.into.neverShows(what, 'this kernel does not list them (Linux 6.12 does)');
   }
   if (left < 0) {
     const reason = `no more than ${limits.holderNamespacesMax} of them are visited`;

@@ -62,7 +62,7 @@ export function holderGraph(reading: Reading): HolderGraph {
     edges: [...edges],
     ...(leftOut === 0 ? {} : { nodes_left_out: leftOut }),
     ...(edgesLeftOut === 0 ? {} : { edges_left_out: edgesLeftOut }),
-    unavailable: [...reading.unavailable],
+    unavailable: reading.unavailable.map(({ what, reason }) => ({ what, reason })),
   };
 }
 

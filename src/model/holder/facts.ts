@@ -172,6 +172,8 @@ export interface UnavailableFact {
   readonly what: string;
   /** Why, ending a sentence. */
   readonly reason: string;
+  /** This kernel, or this process where it is, never shows it: reading again is of no use. */
+  readonly isLasting?: true;
 }
 
 /**
