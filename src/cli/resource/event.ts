@@ -66,7 +66,7 @@ function subjectOf({ event, primary }: ShownEvent): string {
   return object === '' ? place : `${place} (${shown(object)})`;
 }
 
-/** What is no pin and no object has a name: a claim's owner from its bytes, where the text would lose some. */
+/** What is no pin and no object has a name: an owner's, from its bytes, where the text would lose some. */
 function nameIn({ subject, before, after }: Event): string {
   const bytes = subject.kind === 'claim' ? (after ?? before)?.['owner_bytes'] : undefined;
   if (typeof bytes === 'string') return escapeName(Buffer.from(bytes, 'base64'));
