@@ -6,7 +6,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open-kernel.ts';
 import { SystemCallError } from '../../src/kernel/sys/errno.ts';
 import { isPinfoldError } from '../../src/model/error.ts';
-import { pinnedMap } from '../support/bpftool.ts';
+import { compileC } from '../support/c-program.ts';
 import { hold } from '../support/hold.ts';
 import { asking, type Bench, failsWith, openBench, path, stagedIn } from './changes-fixture.ts';
 
@@ -55,22 +55,12 @@ function methodsOf(target: object): readonly string[] {
   return [...new Set(own)].filter((name) => name !== 'constructor' && isMethod(name));
 }
 
-/** Names, permissions and objects, as find(1) and bpftool see them. */
+const listing = compileC('listing');
+
+/** Names, permissions and objects, as a C program sees them. */
 function picture(bench: Bench): string {
-  const listing = execFileSync('find', ['.', '-not', '-name', '*.debug', '-printf', '%y %m %U:%G %P\n'], {
-    cwd: bench.bpffs.path,
-    encoding: 'utf8',
-  });
-  return listing
-    .split('\n')
-    .filter((line) => line !== '')
-    .sort()
-    .map((line) => {
-      const name = line.split(' ').slice(3).join(' ');
-      if (!line.startsWith('f')) return line;
-      return `${line} = ${pinnedMap(`${bench.bpffs.path}/${name}`).id}`;
-    })
-    .join('\n');
+  const lines = execFileSync(listing, [bench.bpffs.path], { encoding: 'utf8' });
+  return lines.split('\n').sort().join('\n');
 }
 
 const changes: readonly { readonly name: string; readonly act: (bench: Bench, fresh: number) => unknown }[] =
