@@ -41,8 +41,8 @@ export function bundlePackages() {
 }
 
 /**
- * Makes one file of each victim and all of ours that it imports, beside it: a third of what a start takes goes
- * into opening the files (docs/adr/0046). Packages stay where they are.
+ * Makes one file of each victim and all of ours that it imports, beside it: a third of what a start takes
+ * goes into opening the files (docs/adr/0046). Packages stay where they are.
  */
 export function bundleVictims() {
   const { buildSync } = createRequire(import.meta.url)('esbuild');
