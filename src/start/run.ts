@@ -1,4 +1,5 @@
 import closeWithGrace from 'close-with-grace';
+import { growByHalf } from '../agent/observer/heap.ts';
 import { greetingText, managerGreeting } from '../api/greeting.ts';
 import { explainStartFailure } from '../api/start-failure.ts';
 import type { Calls } from '../kernel/sys/calls.ts';
@@ -30,6 +31,7 @@ interface Begun {
 
 /** `pinfold agent`: serves until it is told to stop; resolves with the exit code. */
 export async function runAgent(flags: Settings, environment: Environment): Promise<number> {
+  growByHalf();
   return await runUntilTold(async () => {
     const config = mergeConfig(readSources(flags, environment));
     const log = openLog(config.logLevel);

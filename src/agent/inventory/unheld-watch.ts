@@ -52,21 +52,25 @@ export class UnheldWatch {
 
   #compare(): void {
     const { objects } = this.#parts.inventory;
-    const isCounted = new Set<string>();
     const doubtful: Key[] = [];
     for (const { kind, id } of this.#parts.inventory.pinnedObjects()) {
       const key = { kind, id };
       const entry = objects.find(kind, id);
       const refcnt = objects.countersOf(kind, id)?.refcnt;
       if (entry === undefined || refcnt === undefined) continue;
-      isCounted.add(textOf(key));
       const isKnown = objects.unheldOf(kind, id) !== undefined;
       const isHeld = this.#isHeld(key, refcnt);
       if (isHeld && isKnown) doubtful.push(key);
       if (!isHeld && !isKnown) this.#begin({ ...key, fingerprint: entry.fingerprint });
     }
-    const gone = [...objects.unheld()].filter((record) => !isCounted.has(textOf(record)));
+    const gone = [...objects.unheld()].filter((record) => !this.#isCounted(record));
     for (const key of [...gone, ...this.#stillHeld(doubtful)]) this.#end(key);
+  }
+
+  #isCounted({ kind, id }: Key): boolean {
+    const { inventory } = this.#parts;
+    const isThere = inventory.isPinned(kind, id) && inventory.objects.find(kind, id) !== undefined;
+    return isThere && inventory.objects.countersOf(kind, id) !== undefined;
   }
 
   #isHeld({ kind, id }: Key, refcnt: bigint): boolean {

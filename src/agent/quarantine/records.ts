@@ -1,10 +1,12 @@
-import { Value } from 'typebox/value';
+import { Compile } from 'typebox/compile';
 import { parsePathBytes, pathMembers } from '../../model/path.ts';
 import { gcRules, type QuarantineDocument } from '../../model/schema/gc.ts';
 import type { QuarantineRecord, Store } from '../../model/store.ts';
 import { restorePin, type SavedNote, SavedPin, savePin } from '../journal/plan.ts';
 import type { PinState, Quarantined } from '../operation/sink.ts';
 import type { Kin } from './unwanted.ts';
+
+const savedPin = Compile(SavedPin);
 
 /** What is stored of a pin that went into quarantine. */
 export function recordOf(pin: PinState, { slot, note }: Quarantined, bootId: string): QuarantineRecord {
@@ -21,7 +23,7 @@ export function noteOf(record: QuarantineRecord): SavedNote {
 
 /** The pin as it was; undefined where another version of Pinfold wrote it. */
 export function pinOf({ pin, mount, instance }: QuarantineRecord): PinState | undefined {
-  return Value.Check(SavedPin, pin) ? restorePin(pin, { mount, instance }) : undefined;
+  return savedPin.Check(pin) ? restorePin(pin, { mount, instance }) : undefined;
 }
 
 /** What the API shows of it; `now` is this moment on both clocks, milliseconds. */
