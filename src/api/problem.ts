@@ -19,6 +19,7 @@ export const ProblemSchema = Type.Object(
     syscall: Type.Optional(Type.String()),
     errno: Type.Optional(Type.String()),
     path: Type.Optional(Type.String()),
+    path_bytes: Type.Optional(Type.String({ description: 'base64 of a path that is not UTF-8' })),
     kind: Type.Optional(Type.String()),
     id: Type.Optional(Type.Integer()),
     operation_id: Type.Optional(Type.String()),

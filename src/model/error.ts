@@ -97,8 +97,9 @@ export type ErrorCode = keyof typeof errorCatalogue;
 export interface ErrorDetails {
   /** One sentence for this occurrence: what happened, to what, and what to do. */
   readonly detail?: string;
-  /** The pin's path, for people (names are bytes; this is the escaped text form). */
+  /** The path it is about, as `pathMembers` (path.ts) gives it: text, and base64 where that is not all. */
   readonly path?: string;
+  readonly path_bytes?: string;
   readonly kind?: string;
   readonly id?: number;
   /** The system call that failed, such as `bpf(BPF_OBJ_PIN)` or `renameat2`. */

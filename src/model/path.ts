@@ -67,9 +67,10 @@ function checkName(whole: string, name: string): void {
 function badPath(byteString: string, why: string, errno?: string): PinfoldError {
   const shown = escapeBytes(byteString.slice(0, 512));
   const detail = `"${shown}" is not a pin path: ${why}.`;
+  const members = pathMembers(byteString.slice(0, limits.pathBytesMax));
   return new PinfoldError(
     'bad_path',
-    errno === undefined ? { detail, path: shown } : { detail, path: shown, errno },
+    errno === undefined ? { detail, ...members } : { detail, ...members, errno },
   );
 }
 

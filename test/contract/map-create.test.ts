@@ -163,7 +163,7 @@ test('what cannot be made is 422 and says where, all at once', async () => {
     [{ type: 'array', key_size: 4, flags: ['no_prealloc'] }, ['/body']],
     [{ entries: [{ key: '01', value: '00' }] }, ['/body/entries/0/key']],
     [{ type: 'array', entries: [{ key: '10000000', value: '00'.repeat(8) }] }, ['/body/entries/0']],
-    [{ unknown: 1 }, ['/body/unknown', '/body']],
+    [{ unknown: 1 }, ['/body/unknown']],
   ];
   for (const [change, pointers] of cases) {
     const body = { ...plain, ...change, pin: { path: 'never' } };

@@ -194,6 +194,20 @@ test('names of bytes that are not UTF-8 go in and out unharmed', async () => {
   assert.equal((await at.local.get('/v1/pins?prefix=%FF')).status, 400);
 });
 
+test('a refusal names a path as answers do: its text, and base64 where bytes are not UTF-8', async () => {
+  await using at = await testAgent();
+  const strange = Buffer.from([0x61, 0xff]).toString('base64');
+  const missing = await at.local.get('/v1/pins/a%ff').expect(404);
+  assertDeclared('GET', template, missing);
+  assert.deepEqual([missing.body.path, missing.body.path_bytes], ['a\ufffd', strange]);
+  const dotted = await at.local.get('/v1/pins/a%ff.').expect(422);
+  assert.equal(dotted.body.path_bytes, Buffer.from([0x61, 0xff, 0x2e]).toString('base64'));
+  const directory = await at.local.delete('/v1/directories/a%ff').expect(404);
+  assert.equal(directory.body.path_bytes, strange);
+  const text = await at.local.get('/v1/pins/K%C3%A4se').expect(404);
+  assert.deepEqual([text.body.path, text.body.path_bytes], ['Käse', undefined]);
+});
+
 test('a body is taken as it is: nothing is coerced, nothing unknown is ignored', async () => {
   await using at = await testAgent();
   const wrong: readonly (readonly [unknown, string])[] = [

@@ -168,7 +168,7 @@ function expectRefusal([attempt, provoked, errno, code, run]: Row): void {
     }
   });
   assert.deepEqual([refused.details.errno, refused.code], [errno, code], `${attempt} ${provoked}`);
-  assert.deepEqual([refused.details.path, refused.details.operation_id], ['tc/x\\x0a', 'op-1']);
+  assert.deepEqual([refused.details.path, refused.details.operation_id], ['tc/x\n', 'op-1']);
   assert.match(refused.message, /^Cannot [a-z ]+ "tc\/x\\x0a": [^.].*[^.]\.$/);
   assert.ok(refused.cause instanceof SystemCallError);
 }

@@ -58,7 +58,7 @@ test('what is not a pin is told from what is not there, and each refusal names t
   const refused = refusalOf(() => kernel.bpffs.openPin(root, parsePath('no\nne/x\u001b')));
   assert.deepEqual(
     [refused.details.path, refused.details.syscall, refused.details.errno],
-    ['no\\x0ane/x\\x1b', 'openat2', 'ENOENT'],
+    ['no\nne/x\u001b', 'openat2', 'ENOENT'],
   );
   assert.equal(
     refusalOf(() => kernel.bpffs.openDirectory(root, parsePath('none'))).code,

@@ -6,7 +6,7 @@ import { editRefusal } from '../../kernel/edit/refusal.ts';
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { aType } from '../../model/map-rule/complaints.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import { type PinPath, pathMembers } from '../../model/path.ts';
 import type { MapInfo } from '../../model/schema/map-info.ts';
 import type { EntryInput, MapSpecification, NewPin } from '../../model/schema/map-specification.ts';
 import type { ChangeContext, Changes, PlanStep } from '../agent.ts';
@@ -143,7 +143,7 @@ export class MapCreation {
 export type Creation = Pick<MapCreation, 'create'>;
 
 function stepsOf({ name = '', type, entries = [], freeze }: MapSpecification, path: PinPath): PlanStep[] {
-  const shown = { path: escapeBytes(path), hazards: [] };
+  const shown = { ...pathMembers(path), hazards: [] };
   const named = name === '' ? ' without a name' : ` "${name}"`;
   const made = `make ${aType(type)}${named}; the kernel was asked, and has made such a map for a moment`;
   const filled = `put ${entries.length} entries into it; the kernel took them`;

@@ -7,7 +7,7 @@ import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import type { Workload } from '../../model/hook/oci-state.ts';
 import { type BoundProcess, boundProcessOf, labelsOfProcess } from '../../model/hook/workload-claim.ts';
 import { limits } from '../../model/limits.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import { escapeBytes, type PinPath, pathMembers } from '../../model/path.ts';
 import type { ChangeContext, Waits } from '../agent.ts';
 import type { ClaimBook } from '../claim/claim-book.ts';
 import type { ClaimAsked, Claims } from '../claim/contract.ts';
@@ -229,5 +229,5 @@ function notThere(path: PinPath, timeoutMs: number): PinfoldError {
   const shown = escapeBytes(path);
   const detail =
     timeoutMs === 0 ? `No pin is at ${shown}.` : `No pin came to ${shown} within ${timeoutMs / 1000} s.`;
-  return new PinfoldError('pin_not_found', { detail, path: shown });
+  return new PinfoldError('pin_not_found', { detail, ...pathMembers(path) });
 }

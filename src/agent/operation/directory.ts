@@ -1,7 +1,7 @@
 import { attempting } from '../../kernel/bpffs/refusal.ts';
 import type { InodeFacts, OpenName } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import { escapeBytes, type PinPath, pathMembers } from '../../model/path.ts';
 import type { Attributes, MakeDirectoryItem, RemoveDirectoryItem } from '../journal/plan.ts';
 import { DirectoryMaker } from './directory-maker.ts';
 import type { Move, Progress, Say } from './move.ts';
@@ -196,7 +196,7 @@ export function openDirectory(site: Site, path: PinPath): OpenName {
 }
 
 function notADirectory(site: Site, path: PinPath, found: OpenName | undefined): PinfoldError {
-  const at = { path: escapeBytes(path) };
+  const at = pathMembers(path);
   if (found === undefined) {
     return new PinfoldError('directory_not_found', {
       ...at,
@@ -210,7 +210,7 @@ function notADirectory(site: Site, path: PinPath, found: OpenName | undefined): 
   }
   const target = escapeBytes(site.kernel.bpffs.readLink(found));
   const detail = `${quote(path)} is a symbolic link to "${target}", and links are never followed.`;
-  return new PinfoldError('symlink', { ...at, detail, symlink: at.path, target });
+  return new PinfoldError('symlink', { ...at, detail, symlink: escapeBytes(path), target });
 }
 
 /** The permissions among the facts of an inode. */

@@ -1,6 +1,6 @@
 import { type ErrorDetails, PinfoldError } from '../../model/error.ts';
 import { type Counters, type Hazard, hazardSentences, hazardsOf } from '../../model/hazard.ts';
-import { escapeBytes } from '../../model/path.ts';
+import { pathMembers } from '../../model/path.ts';
 import { type CountedObjects, lossOf } from './counted.ts';
 import type { Losing } from './move.ts';
 import { describeObject } from './sentence.ts';
@@ -67,7 +67,7 @@ export function refuseHazards(findings: readonly Finding[], acceptance: Acceptan
   const path = first.losing[0]?.path ?? '';
   throw new PinfoldError('hazard', {
     detail: `Refused unless it is accepted by name: ${listRefused(refused)}.`,
-    path: escapeBytes(path),
+    ...pathMembers(path),
     kind: first.object.kind,
     id: first.object.id,
     hazards,

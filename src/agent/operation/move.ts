@@ -1,6 +1,6 @@
 import { attempting } from '../../kernel/bpffs/refusal.ts';
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath, stagingName } from '../../model/path.ts';
+import { escapeBytes, type PinPath, pathMembers, stagingName } from '../../model/path.ts';
 import type { Item } from '../journal/plan.ts';
 import type { Change, PinnedObject } from './sink.ts';
 import type { factsOf, Site } from './site.ts';
@@ -83,14 +83,14 @@ export function strand(slot: string, path: PinPath, cause: unknown): never {
   const why = cause instanceof PinfoldError ? ` (${cause.message})` : '';
   const kept = `is kept as ${stagingName}/${slot}`;
   const detail = `"${shown}" ${kept}: its name could not be given back${why}.`;
-  throw new PinfoldError('outcome_unknown', { detail, path: shown, staged_as: slot }, cause);
+  throw new PinfoldError('outcome_unknown', { detail, ...pathMembers(path), staged_as: slot }, cause);
 }
 
 /** What an operation says that found another inode than the one it was asked about. */
 export function mismatch(path: PinPath): PinfoldError {
   const shown = escapeBytes(path);
   const detail = `The pin at "${shown}" was replaced by somebody else meanwhile; it is as they left it.`;
-  return new PinfoldError('identity_mismatch', { detail, path: shown });
+  return new PinfoldError('identity_mismatch', { detail, ...pathMembers(path) });
 }
 
 /**
@@ -121,7 +121,7 @@ export function pinBack(site: Site, slot: string, subject: Subject): void {
     subject.update({ inode: site.setAttributes(open, inode) });
   } catch (error) {
     const detail = `The pin at "${escapeBytes(path)}" was removed and could not be made again.`;
-    throw new PinfoldError('outcome_unknown', { detail, path: escapeBytes(path) }, error);
+    throw new PinfoldError('outcome_unknown', { detail, ...pathMembers(path) }, error);
   }
 }
 

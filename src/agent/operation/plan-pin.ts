@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
+import { type PinPath, parentOf, pathMembers } from '../../model/path.ts';
 import type { PinPatch, PinRequest } from '../../model/schema/request.ts';
 import type { Attributes } from '../journal/plan.ts';
 import { AttributesMove } from './attributes.ts';
@@ -185,7 +185,7 @@ function holdsAnother(path: PinPath, found: Subject, source: HeldSource): Pinfol
     '"replace" puts the one in place of the other.';
   return new PinfoldError('pin_exists', {
     detail,
-    path: escapeBytes(path),
+    ...pathMembers(path),
     errno: 'EEXIST',
     existing: found.object,
     requested: source.object,
@@ -196,7 +196,7 @@ function isTaken(path: PinPath, to: PinPath, there: Subject): PinfoldError {
   const detail = `Cannot rename ${quote(path)}: ${quote(to)} holds ${describeObject(there.object)}.`;
   return new PinfoldError('pin_exists', {
     detail,
-    path: escapeBytes(to),
+    ...pathMembers(to),
     errno: 'EEXIST',
     existing: there.object,
   });

@@ -1,5 +1,5 @@
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
+import { type PinPath, parentOf, pathMembers } from '../../model/path.ts';
 import type { OperationKind } from '../../model/schema/operation.ts';
 import { etagOfPin, matchesEtag } from '../etag.ts';
 import type { Vacated } from './claimed.ts';
@@ -70,7 +70,7 @@ export function planParents(view: View, path: PinPath, mayMake: boolean | undefi
   const [first] = missing;
   if (first === undefined || mayMake === true) return missing;
   const detail = `The directory ${quote(first)} does not exist; "parents" makes what is missing.`;
-  throw new PinfoldError('parent_not_found', { detail, path: escapeBytes(path), ...view.answerAt(first) });
+  throw new PinfoldError('parent_not_found', { detail, ...pathMembers(path), ...view.answerAt(first) });
 }
 
 /** Permission bits from their octal text, as ModeText allows it. */
@@ -82,7 +82,7 @@ function failed(path: PinPath, why: string, etag?: string): PinfoldError {
   const detail = `Nothing was done to ${quote(path)}: ${why}.`;
   return new PinfoldError('precondition_failed', {
     detail,
-    path: escapeBytes(path),
+    ...pathMembers(path),
     ...(etag === undefined ? {} : { etag }),
   });
 }

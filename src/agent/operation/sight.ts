@@ -1,7 +1,8 @@
 import type { Bpffs, BpffsRoot } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
+import { type PinPath, parentOf, pathMembers } from '../../model/path.ts';
 import { forPart } from './about.ts';
+import { quote } from './sentence.ts';
 import type { Parent, Turn } from './turn.ts';
 
 /**
@@ -67,7 +68,6 @@ function whyMoved(bpffs: Bpffs, root: BpffsRoot, path: PinPath): unknown {
 }
 
 function moved(path: PinPath): PinfoldError {
-  const shown = escapeBytes(path);
-  const detail = `The directory of "${shown}" was moved by somebody else at the same time.`;
-  return new PinfoldError('conflict', { detail, path: shown });
+  const detail = `The directory of ${quote(path)} was moved by somebody else at the same time.`;
+  return new PinfoldError('conflict', { detail, ...pathMembers(path) });
 }

@@ -1,6 +1,6 @@
 import type { InodeFacts } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath, parentOf } from '../../model/path.ts';
+import { type PinPath, parentOf, pathMembers } from '../../model/path.ts';
 import { isQuarantined } from '../quarantine/is-quarantined.ts';
 import { openDirectory } from './directory.ts';
 import type { Holds } from './holds.ts';
@@ -69,7 +69,7 @@ export class View {
     const why = missing === undefined ? '' : ' Its directory does not exist.';
     throw new PinfoldError(code, {
       detail: `There is no pin at ${quote(path)}.${why}`,
-      path: escapeBytes(path),
+      ...pathMembers(path),
       ...this.answerAt(missing ?? path),
     });
   }
@@ -181,16 +181,16 @@ export class View {
 function isADirectory(path: PinPath): PinfoldError {
   return new PinfoldError('is_a_directory', {
     detail: `${quote(path)} is a directory.`,
-    path: escapeBytes(path),
+    ...pathMembers(path),
   });
 }
 
 function noDirectory(path: PinPath): PinfoldError {
   const detail = `There is no directory at ${quote(path)}.`;
-  return new PinfoldError('directory_not_found', { detail, path: escapeBytes(path) });
+  return new PinfoldError('directory_not_found', { detail, ...pathMembers(path) });
 }
 
 function notADirectory(path: PinPath, at: PinPath): PinfoldError {
   const detail = `Cannot reach ${quote(path)}: ${quote(at)} is a pin.`;
-  return new PinfoldError('not_a_directory', { detail, path: escapeBytes(path) });
+  return new PinfoldError('not_a_directory', { detail, ...pathMembers(path) });
 }

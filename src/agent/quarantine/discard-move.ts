@@ -1,6 +1,6 @@
 import type { HeldObject } from '../../kernel/kernel.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import { escapeBytes, type PinPath, pathMembers } from '../../model/path.ts';
 import { type DiscardItem, savePin } from '../journal/plan.ts';
 import { isSameObject, pinnedObjectOf } from '../operation/holds.ts';
 import {
@@ -120,7 +120,7 @@ export class DiscardMove implements Move {
     this.#keepAgain(Subject.of(this.#subject.known(), held));
     this.#progress = 'untouched';
     const detail = `Somebody holds what was at "${escapeBytes(this.path)}"; it stays in quarantine.`;
-    throw new PinfoldError('conflict', { detail, path: escapeBytes(this.path) });
+    throw new PinfoldError('conflict', { detail, ...pathMembers(this.path) });
   }
 
   #findAlive(): HeldObject | undefined {

@@ -1,5 +1,5 @@
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath, parsePathBytes } from '../../model/path.ts';
+import { type PinPath, parsePathBytes, pathMembers } from '../../model/path.ts';
 import type { QuarantineRecord } from '../../model/store.ts';
 import { noAnnotations } from '../inventory/annotations.ts';
 import type { SavedNote } from '../journal/plan.ts';
@@ -121,7 +121,7 @@ function isTaken(path: PinPath, there: Subject): PinfoldError {
   const detail = `Cannot restore ${quote(path)}: it holds ${describeObject(there.object)} by now.`;
   return new PinfoldError('pin_exists', {
     detail,
-    path: escapeBytes(path),
+    ...pathMembers(path),
     errno: 'EEXIST',
     existing: there.object,
   });
@@ -129,5 +129,5 @@ function isTaken(path: PinPath, there: Subject): PinfoldError {
 
 function isGone(path: PinPath, why: string): PinfoldError {
   const detail = `What was at ${quote(path)} is no longer in quarantine: ${why}.`;
-  return new PinfoldError('quarantine_not_found', { detail, path: escapeBytes(path) });
+  return new PinfoldError('quarantine_not_found', { detail, ...pathMembers(path) });
 }

@@ -1,6 +1,6 @@
 import { PinfoldError } from '../../model/error.ts';
 import { spanWords } from '../../model/finding/words.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import { escapeBytes, type PinPath, pathMembers } from '../../model/path.ts';
 import type { GcPassedReason } from '../../model/schema/gc.ts';
 import type { OperationEnvironment } from '../operation/environment.ts';
 import type { Holds } from '../operation/holds.ts';
@@ -92,5 +92,5 @@ function findAt(site: Site, path: PinPath) {
 
 function needed(path: PinPath, still: GcPassedReason, why: string): PinfoldError {
   const detail = `${quote(path)} stays: ${why}.`;
-  return new PinfoldError('conflict', { detail, path: escapeBytes(path), still });
+  return new PinfoldError('conflict', { detail, ...pathMembers(path), still });
 }

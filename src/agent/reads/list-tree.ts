@@ -1,5 +1,5 @@
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, type PinPath } from '../../model/path.ts';
+import { escapeBytes, type PinPath, pathMembers } from '../../model/path.ts';
 import type { TreeEntry } from '../../model/schema/pin.ts';
 import type { Page, Slice } from '../agent.ts';
 import { treeEntry } from '../inventory/documents.ts';
@@ -34,9 +34,8 @@ export function listTree(names: MountNames, choice: TreeChoice, slice: Slice): P
 /** What goes away while its pages are read only ends them. */
 function assertThere(names: MountNames, prefix: PinPath | undefined): void {
   if (prefix === undefined || names.find(prefix) !== undefined) return;
-  const path = escapeBytes(prefix);
-  const detail = `There was no directory at "${path}" when the bpffs was last observed.`;
-  throw new PinfoldError('directory_not_found', { detail, path });
+  const detail = `There was no directory at "${escapeBytes(prefix)}" when the bpffs was last observed.`;
+  throw new PinfoldError('directory_not_found', { detail, ...pathMembers(prefix) });
 }
 
 function isShown(path: PinPath, { prefix, depth }: TreeChoice, names: MountNames): boolean {

@@ -1,5 +1,5 @@
 import { type ErrorCode, type ErrorDetails, PinfoldError } from '../../model/error.ts';
-import { escapeBytes } from '../../model/path.ts';
+import { escapeBytes, pathMembers } from '../../model/path.ts';
 import { SystemCallError } from '../sys/errno.ts';
 
 /** What was tried on a bpffs when the kernel refused; it decides what an errno means. */
@@ -28,7 +28,11 @@ export function refusal(thrown: unknown, context: RefusalContext): unknown {
   if (row === undefined) return thrown;
   const path = escapeBytes(context.path);
   const detail = `Cannot ${phrase} "${path}": ${row.why}.`;
-  return new PinfoldError(row.code, { detail, path, ...failure, ...context.details }, thrown);
+  return new PinfoldError(
+    row.code,
+    { detail, ...pathMembers(context.path), ...failure, ...context.details },
+    thrown,
+  );
 }
 
 /** Runs an attempt; its failure becomes what `refusal` makes of it. */

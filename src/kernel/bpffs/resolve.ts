@@ -1,5 +1,5 @@
 import { PinfoldError } from '../../model/error.ts';
-import { escapeBytes, nameOf, type PinPath, parentOf } from '../../model/path.ts';
+import { escapeBytes, nameOf, type PinPath, parentOf, pathMembers } from '../../model/path.ts';
 import type { BpffsRoot, OpenName, OpenPin, PinPlace } from '../kernel.ts';
 import { type Calls, open, type Place, resolve } from '../sys/calls.ts';
 import { isSystemCallError, SystemCallError } from '../sys/errno.ts';
@@ -211,7 +211,7 @@ function symlinkAt(asked: string, link: FoundSymlink, cause?: unknown): PinfoldE
   const detail = `Cannot reach "${path}": "${at}" is a symbolic link to "${target}"; none is ever followed.`;
   return new PinfoldError(
     'symlink',
-    { detail, path, syscall: 'openat2', errno: 'ELOOP', symlink: at, target },
+    { detail, ...pathMembers(asked), syscall: 'openat2', errno: 'ELOOP', symlink: at, target },
     cause,
   );
 }
@@ -227,5 +227,9 @@ function refusedAt(
   answer: { readonly syscall?: string; readonly errno?: string } = {},
 ): PinfoldError {
   const path = escapeBytes(bytes);
-  return new PinfoldError(code, { detail: `Cannot open "${path}": ${why}.`, path, ...answer });
+  return new PinfoldError(code, {
+    detail: `Cannot open "${path}": ${why}.`,
+    ...pathMembers(bytes),
+    ...answer,
+  });
 }
