@@ -3290,6 +3290,8 @@ export interface components {
             syscall?: string;
             errno?: string;
             path?: string;
+            /** @description base64 of a path that is not UTF-8 */
+            path_bytes?: string;
             kind?: string;
             id?: number;
             operation_id?: string;
