@@ -33,11 +33,15 @@ export function acceptJsonOnly(app: App): void {
   });
 }
 
-/** Bodies come as they are: what unpacks them would have to be bounded, too. */
+/** Bodies come as they are: what unpacks them would have to be bounded, too. What is text is UTF-8. */
 export function encodedRefusal({ headers }: FastifyRequest): PinfoldError | undefined {
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding.toLowerCase() === 'identity') return undefined;
-  const detail = 'The body must come as it is, without a Content-Encoding.';
+  const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(headers['content-type'] ?? '') ?? [];
+  const isPlain = encoding.toLowerCase() === 'identity';
+  if (isPlain && charset.toLowerCase() === 'utf-8') return undefined;
+  const detail = isPlain
+    ? 'The body must be UTF-8, and its Content-Type names another charset.'
+    : 'The body must come as it is, without a Content-Encoding.';
   return new PinfoldError('unsupported_media_type', { detail });
 }
 

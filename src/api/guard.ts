@@ -5,15 +5,15 @@ import { PinfoldError } from '../model/error.ts';
 export const loopbackNames: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Refuses what a page in somebody's browser could be made to send to an address it should not reach. */
-export type Guard = (headers: IncomingHttpHeaders) => void;
+export type Guard = (headers: IncomingHttpHeaders, host: string | undefined) => void;
 
 /**
  * Makes the guard of a TCP listener.
  *
- * A rebound DNS name shows in `Host`; a page of another site shows in `Origin`, `Referer` or `Sec-Fetch-
- * Site` (Fetch Metadata, W3C). `same-site` is refused too: another port of localhost is the same site and
- * nobody we know. There is no CORS: the answer to a preflight is a refusal like any other. The unix socket
- * needs no guard, browsers cannot reach it.
+ * A rebound DNS name shows in the host a request is for; a page of another site shows in `Origin`, `Referer`
+ * or `Sec-Fetch-Site` (Fetch Metadata, W3C). `same-site` is refused too: another port of localhost is the
+ * same site and nobody we know. There is no CORS: the answer to a preflight is a refusal like any other. The
+ * unix socket needs no guard, browsers cannot reach it.
  *
  * @throws PinfoldError host_not_allowed, cross_site (by the guard)
  */
@@ -21,12 +21,10 @@ export function createGuard(allowed: readonly string[]): Guard {
   const names = new Set([...loopbackNames, ...allowed].map((name) => name.toLowerCase()));
   // Most requests name the host as the one before did.
   let lastAllowed: string | undefined;
-  return (headers) => {
-    const host = headers.host ?? '';
+  return (headers, host = '') => {
     if (host !== lastAllowed && !names.has(hostName(host))) {
       throw new PinfoldError('host_not_allowed', {
-        detail:
-          'The Host header names a host that this agent does not answer to; allow it with --allow-host.',
+        detail: 'The request is for a host that this agent does not answer to; allow it with --allow-host.',
       });
     }
     lastAllowed = host;

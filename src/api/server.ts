@@ -21,7 +21,7 @@ import { jsonOnly, negotiate } from './negotiate.ts';
 import { openapiOptions } from './openapi.ts';
 import { asPinfoldError, limitOf, problemOf, problemType } from './problem.ts';
 import { addRoutes } from './route/routes.ts';
-import { rewriteTarget } from './target.ts';
+import { hostOf, rewriteTarget } from './target.ts';
 import { compileValidator } from './validate.ts';
 
 /** The status that nginx gives to those who hung up before they were answered; nobody is sent it. */
@@ -168,7 +168,9 @@ function admit(request: FastifyRequest, connections: Connections, auth: Authenti
   if (request.headers.host === undefined && request.raw.httpVersionMinor === 1) {
     throw new PinfoldError('bad_request', { detail: 'HTTP/1.1 wants a Host header.' });
   }
-  connections.entranceOf(request.raw)?.guard?.(request.headers);
+  assertOneHost(request.raw);
+  const host = hostOf(request.originalUrl, request.headers.host);
+  connections.entranceOf(request.raw)?.guard?.(request.headers, host);
   const { role = 'viewer', produces = jsonOnly } = request.terms;
   if (role !== 'open') {
     const vouched = auth.vouched(request.raw, request.originalUrl);
@@ -179,6 +181,15 @@ function admit(request: FastifyRequest, connections: Connections, auth: Authenti
   }
   assertQueryIsText(request.originalUrl);
   if (produces !== 'any' && !request.is404) request.media = negotiate(request.headers.accept, produces);
+}
+
+/** Node keeps the first of two, and others may have gone by the second. @throws PinfoldError bad_request */
+function assertOneHost({ rawHeaders }: IncomingMessage): void {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') count++;
+  }
+  if (count > 1) throw new PinfoldError('bad_request', { detail: 'There is more than one Host header.' });
 }
 
 /** Whether a route is the fleet's, and not this node's own. */

@@ -10,9 +10,27 @@ const pathRoutes = /^(\/v1\/(?:(?:pins|directories|claims)|cluster\/nodes\/[^/?]
  * shows as latin1 characters, become escapes.
  */
 export function rewriteTarget(target: string): string {
-  const [, route, path, query] = pathRoutes.exec(target) ?? [];
-  if (route === undefined || path === undefined || query === undefined) return target;
+  const own = originForm(target);
+  const [, route, path, query] = pathRoutes.exec(own) ?? [];
+  if (route === undefined || path === undefined || query === undefined) return own;
   return `${route}${encodeURIComponent(escapeHighBytes(path))}${query}`;
+}
+
+const absolute = /^https?:\/\/([^/?#]*)/i;
+
+/** As a target is sent to a server: of a whole URL, as proxies are sent one, what follows the host. */
+function originForm(target: string): string {
+  if (target.startsWith('/')) return target;
+  const own = target.replace(absolute, '');
+  return own.startsWith('/') || own === target ? own : `/${own}`;
+}
+
+/**
+ * The host a request is for: that of its target, where that is a whole URL (RFC 9112, 3.2.2), or of `Host`.
+ */
+export function hostOf(target: string, host: string | undefined): string | undefined {
+  if (target.startsWith('/')) return host;
+  return absolute.exec(target)?.[1] ?? host;
 }
 
 function escapeHighBytes(path: string): string {

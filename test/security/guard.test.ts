@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { assertDeclared, operations } from '../support/answer-check.ts';
+import { sendRaw } from '../support/raw-http.ts';
 
 let at: TestAgent;
 before(async () => {
@@ -94,6 +95,39 @@ test('loopback names, allowed names and our own pages are let in', async () => {
   }
 });
 
+test('a request is for one host, and a whole URL in its first line says which', async () => {
+  const { host, port } = new URL(at.url);
+  const token = `authorization: Bearer ${at.secret}`;
+  const ask = async (target: string, ...headers: readonly string[]) => {
+    const head = [`GET ${target} HTTP/1.1`, token, 'connection: close', ...headers];
+    return await sendRaw(at.url, `${head.join('\r\n')}\r\n\r\n`, 30_000);
+  };
+  for (const hosts of [
+    [host, 'evil.example'],
+    ['evil.example', host],
+    [host, host],
+  ]) {
+    const answer = await ask('/v1/node', ...hosts.map((name) => `Host: ${name}`));
+    assert.deepEqual(answer.statuses, [400], hosts.join());
+    assert.match(answer.text, /"code":"bad_request"/);
+  }
+  const targets: readonly (readonly [string, string, number])[] = [
+    [`http://evil.example/v1/node`, host, 403],
+    [`http://evil.example:${port}/v1/pins/%ff`, host, 403],
+    [`http://localhost@evil.example/v1/node`, host, 403],
+    [`http://node.example@/v1/node`, host, 403],
+    [`http:///v1/node`, host, 403],
+    [`http://${host}/v1/node`, 'evil.example', 200],
+    [`HTTP://Node.Example/v1/node`, host, 200],
+    [`http://${host}/v1/pins/%ff`, host, 404],
+    [`http://${host}?x=/v1/node`, host, 404],
+  ];
+  for (const [target, name, status] of targets) {
+    const answer = await ask(target, `Host: ${name}`);
+    assert.deepEqual(answer.statuses, [status], `${target} ${answer.text}`);
+  }
+});
+
 test('there is no CORS: a preflight is refused like anything else', async () => {
   const { host } = new URL(at.url);
   const headers = { host, origin: 'https://evil.example', 'access-control-request-method': 'PUT' };
@@ -111,6 +145,8 @@ test('a body that a form could send is refused', async () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'text/json',
+    'application/json; charset=utf-16',
+    'application/json;x=1;Charset="iso-8859-1"',
   ]) {
     const answer = await at.remote().post('/v1/batch').set('content-type', type).send('{"operations":[]}');
     assert.deepEqual([answer.status, answer.body.code], [415, 'unsupported_media_type'], type);

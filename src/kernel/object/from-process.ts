@@ -68,7 +68,9 @@ function refusal(error: unknown, source: ProcessSource): unknown {
   }
   if (isSystemCallError(error, 'EPERM')) {
     const { syscall, errno } = error;
-    const detail = `Descriptor ${source.fd} of process ${source.pid} is out of reach without CAP_SYS_PTRACE.`;
+    const detail =
+      `The kernel keeps descriptor ${source.fd} of process ${source.pid} from this process: that needs ` +
+      'CAP_SYS_PTRACE, every capability which that process has, and a security module that allows it.';
     return new PinfoldError('permission_denied', { detail, syscall, errno }, error);
   }
   return error;
