@@ -24,7 +24,7 @@ function run(count: number, isWild: boolean): number {
   return steps;
 }
 
-test('late, repeated, reordered and restored documents never take a node back or make two sets act', () => {
+test('late, repeated, reordered and restored documents: never back, never two sets, never too many', () => {
   assert.ok(run(5000 * rounds(1), true) > 0);
 });
 
