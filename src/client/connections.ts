@@ -25,6 +25,16 @@ export class Connections {
     return client;
   }
 
+  /**
+   * Nobody waits for what was asked of this one any more. Where it is still being made it is let go: undici
+   * would keep the request until it is there, and the kernel asks a server that was away later and later.
+   */
+  leave(client: Client): void {
+    if (client.stats.connected) return;
+    this.#clients.delete(client);
+    void client.destroy();
+  }
+
   /** Ends those that nobody uses, and each of the others when it has been answered. */
   async retire(): Promise<void> {
     await Promise.all([...this.#clients].map((client) => client.close()));

@@ -4,6 +4,9 @@ import { type Address, showAddress } from './address.ts';
 import { ClientError } from './client-error.ts';
 import { Connections } from './connections.ts';
 
+/** So long is waited for a connection, where there is not less time. */
+const connectMs = 10_000;
+
 /** How to reach one server. */
 export interface TransportOptions {
   readonly address: Address;
@@ -61,7 +64,10 @@ export function openTransport(options: TransportOptions): Transport {
   const socket = address.kind === 'unix' ? { socketPath: address.socketPath } : {};
   const origin = address.kind === 'unix' ? 'http://localhost' : address.url;
   const how = {
-    connect: { ...pem, ...(refuse === undefined ? {} : judging(refuse)), ...socket, timeout: timeoutMs },
+    connect: {
+      ...{ ...pem, ...(refuse === undefined ? {} : judging(refuse)), ...socket },
+      timeout: Math.min(timeoutMs, connectMs),
+    },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   };
@@ -89,8 +95,11 @@ export function openTransport(options: TransportOptions): Transport {
       }
     },
     send: async ({ method, target, headers, body, signal }) => {
+      const connection = connections.idle();
+      const leave = (): void => connections.leave(connection);
+      signal.addEventListener('abort', leave, { once: true });
       try {
-        const answer = await connections.idle().request({
+        const answer = await connection.request({
           path: target,
           method: parseMethod(method),
           headers,
@@ -100,6 +109,8 @@ export function openTransport(options: TransportOptions): Transport {
         return { status: answer.statusCode, headers: answer.headers, body: answer.body };
       } catch (error) {
         throw connectionError(error, options);
+      } finally {
+        signal.removeEventListener('abort', leave);
       }
     },
     retire: async () => {
@@ -135,7 +146,8 @@ function connectionError(error: unknown, { address, timeoutMs }: TransportOption
   const code = codeOf(error);
   const where = showAddress(address);
   if (/^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$|^ETIMEDOUT$/.test(code)) {
-    return new ClientError('timed_out', `${where} did not answer within ${timeoutMs / 1000} s.`, error);
+    const waitedMs = code === 'UND_ERR_CONNECT_TIMEOUT' ? Math.min(timeoutMs, connectMs) : timeoutMs;
+    return new ClientError('timed_out', `${where} did not answer within ${waitedMs / 1000} s.`, error);
   }
   if (address.kind === 'unix' && (code === 'EACCES' || code === 'EPERM')) {
     return new ClientError('socket_denied', `This user may not open the socket ${where}.`, error);

@@ -1,6 +1,6 @@
 /** The first wait, and the longest: a store that is back is found soon, one that is not is spared. */
 const firstMs = 100;
-const longestMs = 5000;
+const longestMs = 2000;
 
 /** Waits between tries, each twice as long as the one before, up to a bound; a part of each is by chance. */
 export class Backoff {

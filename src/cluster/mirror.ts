@@ -14,6 +14,8 @@ export interface MirrorOptions {
   readonly log: Log;
   /** Called after each change of what is mirrored, with the keys that differ from before. */
   readonly onChange?: (keys: readonly string[]) => void;
+  /** Called when what is mirrored is surely not old any more, also where nothing differs from before. */
+  readonly onHeard?: () => void;
 }
 
 /**
@@ -101,8 +103,10 @@ export class Mirror {
     );
     this.#entries = fresh;
     this.#revision = revision;
+    const wasAway = this.#trouble !== undefined;
     this.#trouble = undefined;
     if (changed.length > 0) this.#options.onChange?.(changed);
+    if (wasAway) this.#options.onHeard?.();
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -114,8 +118,11 @@ export class Mirror {
   }
 
   #take(news: Exclude<ClusterNews, { type: 'compacted' }>): void {
-    if (news.type === 'connected') this.#trouble = undefined;
-    else if (news.type === 'disconnected') this.#note(news.reason);
+    if (news.type === 'connected') {
+      if (this.#trouble === undefined) return;
+      this.#trouble = undefined;
+      this.#options.onHeard?.();
+    } else if (news.type === 'disconnected') this.#note(news.reason);
     else {
       for (const event of news.events) {
         if (event.type === 'put') this.#put(event.entry);

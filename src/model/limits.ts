@@ -232,6 +232,8 @@ export const limits = {
   pinSetStatusBytesMax: 1024,
   /** How often a node looks after its pin sets without being woken. */
   pinSetEveryMs: 30_000,
+  /** When it says again what it came to, where the cluster store that it hears did not take it. */
+  pinSetSayAgainMs: 2000,
   /** What a map may have for its entries to be copied into another, in all and in one go. */
   copyEntriesMax: 262_144,
   copyBytesMax: 64 * 1024 * 1024,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
+import { openEtcdStore } from '../../src/cluster/etcd/etcd-store.ts';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
+import { clusterKey } from '../../src/model/cluster/key.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
 import { startEtcd } from '../support/etcd.ts';
@@ -90,4 +92,21 @@ test('an etcd that takes its time is waited for: nodes join, tell, and are all l
     assert.deepEqual([body.complete, body.unreachable], [true, []]);
     assert.equal((await about()).state, 'ready');
   }, patience);
+});
+
+test('a connection to etcd that does not come about is given up, and another one made', async () => {
+  using etcd = await startEtcd();
+  await using way = await startSlowProxy(etcd.urls[0] ?? '', 0);
+  const store = openEtcdStore({ urls: [way.url], tls: { ca: undefined, cert: undefined, key: undefined } });
+  try {
+    way.hush(true);
+    await assert.rejects(store.get(clusterKey('manager', 'leader')), /etcd cannot be reached/);
+    way.hush(false);
+    await untilPasses(async () => {
+      const { value } = await store.get(clusterKey('manager', 'leader'));
+      assert.equal(value, undefined);
+    }, patience);
+  } finally {
+    await store.close();
+  }
 });

@@ -5,6 +5,7 @@ import test from 'node:test';
 import { clusterPrefix } from '../../src/model/cluster/key.ts';
 import type { ClusterStore } from '../../src/model/cluster/store.ts';
 import { PinfoldError } from '../../src/model/error.ts';
+import { limits } from '../../src/model/limits.ts';
 import type { DesiredPin, PinSet } from '../../src/model/schema/pinset.ts';
 import { createMap, isAlive, lookupEntry, pinnedMap, updateEntry } from '../support/bpftool.ts';
 import { realClock } from '../support/observed.ts';
@@ -130,23 +131,37 @@ test('a protected map outlives its name, and gets it back with what is in it', a
   }
 });
 
+/** A store that behaves as `refuse` says: what it throws is what the node is told. */
+function refusing(
+  inner: ClusterStore,
+  refuse: { readonly onStatus: () => void; readonly onOwnList?: () => void },
+): ClusterStore {
+  return {
+    get: async (key) => await inner.get(key),
+    list: async (prefix) => {
+      if (prefix.includes(nodeName)) refuse.onOwnList?.();
+      return await inner.list(prefix);
+    },
+    lease: async (seconds) => await inner.lease(seconds),
+    watch: (prefix, from, signal) => inner.watch(prefix, from, signal),
+    close: async () => await inner.close(),
+    txn: async (wanted) => {
+      if (wanted.changes.some((change) => 'put' in change && /\/status\//.test(change.put)))
+        refuse.onStatus();
+      return await inner.txn(wanted);
+    },
+  };
+}
+
 test('a node that may not write what it came to says so once, and is heard when it may', async () => {
   using dir = tempDir('refusing');
   const disk = openTestStore(dir.path, { clock: realClock });
   const inner = disk.openCluster();
   let isRefusing = true;
-  const cluster: ClusterStore = {
-    get: async (key) => await inner.get(key),
-    list: async (prefix) => await inner.list(prefix),
-    lease: async (seconds) => await inner.lease(seconds),
-    watch: (prefix, from, signal) => inner.watch(prefix, from, signal),
-    close: async () => await inner.close(),
-    txn: async (wanted) => {
-      const isStatus = wanted.changes.some((change) => 'put' in change && /\/status\//.test(change.put));
-      if (isStatus && isRefusing) throw new PinfoldError('forbidden', { detail: 'etcd says no.' });
-      return await inner.txn(wanted);
-    },
+  const onStatus = (): void => {
+    if (isRefusing) throw new PinfoldError('forbidden', { detail: 'etcd says no.' });
   };
+  const cluster = refusing(inner, { onStatus });
   try {
     await using node = await pinSetNode({ cluster });
     await node.put('one', 1, { ...edge, pins: [acl] });
@@ -159,6 +174,44 @@ test('a node that may not write what it came to says so once, and is heard when 
     node.reconciler.wake();
     await node.untilState('two', 1, 'ok');
     await untilPasses(() => assert.equal(node.own.trouble, undefined), patience);
+  } finally {
+    await inner.close();
+    disk.close();
+  }
+});
+
+test('what a node could not say is said when the store is back, before its turn comes round', async (t) => {
+  const { setTimeout: real } = globalThis;
+  const never = 100 * limits.pinSetEveryMs;
+  t.mock.method(globalThis, 'setTimeout', (run: () => void, ms?: number) =>
+    real(run, ms === limits.pinSetEveryMs ? never : ms),
+  );
+  using dir = tempDir('away');
+  const disk = openTestStore(dir.path, { clock: realClock });
+  const inner = disk.openCluster();
+  const away = new PinfoldError('cluster_unavailable', { detail: 'etcd is away.' });
+  let isAway = true;
+  let refusals = 0;
+  const cluster = refusing(inner, {
+    onOwnList: () => {
+      if (isAway) throw away;
+    },
+    onStatus: () => {
+      refusals -= 1;
+      if (refusals >= 0) throw away;
+    },
+  });
+  try {
+    await using node = await pinSetNode({ cluster });
+    await node.put('one', 1, { ...edge, pins: [acl] });
+    await untilPasses(() => assert.equal(node.own.get('one').status.state, 'ok'), patience);
+    assert.equal(await node.status('one'), undefined);
+    isAway = false;
+    await node.untilState('one', 1, 'ok');
+    // As many as the two that waking for the wish and its rollout come to, and one more.
+    refusals = 3;
+    await node.put('two', 1, { ...edge, pins: [{ ...acl, path: 'two' }] });
+    await node.untilState('two', 1, 'ok');
   } finally {
     await inner.close();
     disk.close();

@@ -18,7 +18,11 @@ test('after etcd was restored from an older backup, or compacted, a mirror shows
   using dir = tempDir('restore');
   using etcd = await startEtcd();
   const store = openEtcdStore({ urls: etcd.urls, tls: { ca: undefined, cert: undefined, key: undefined } });
-  const mirror = new Mirror({ store, prefix: clusterPrefix('things'), clock: realClock, log });
+  let heard = 0;
+  const onHeard = (): void => {
+    heard += 1;
+  };
+  const mirror = new Mirror({ store, prefix: clusterPrefix('things'), clock: realClock, log, onHeard });
   const put = async (name: string, value: string): Promise<void> => {
     const key = clusterKey('things', parseClusterName(name));
     await store.txn({ conditions: [], changes: [{ put: key, value }] });
@@ -44,7 +48,10 @@ test('after etcd was restored from an older backup, or compacted, a mirror shows
 
     etcd.members[0]?.kill();
     await etcd.members[0]?.exit();
+    const heardBefore = heard;
     etcd.restart(0);
+    const told = (count: number): boolean => count > heardBefore;
+    await until('it to be told that the store is heard, though nothing differs', () => heard, told, patience);
     await until(
       'etcd',
       () => store.list(clusterPrefix('things')),

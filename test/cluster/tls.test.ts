@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { openTransport } from '../../src/client/transport.ts';
 import { readClusterKey, writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { emptyBodyHash, meaningOf, signedHeaders } from '../../src/cluster/signing/signature.ts';
 import { ConfigError } from '../../src/model/config.ts';
@@ -10,6 +12,7 @@ import { createMap } from '../support/bpftool.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { testManager } from '../support/manager.ts';
 import { askTls, type Pair, type TestPki, testPki } from '../support/pki.ts';
+import { startSlowProxy } from '../support/slow-proxy.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 
@@ -112,6 +115,33 @@ test('a manager takes a node for the one it means only by that node’s own cert
   assert.match(body.unreachable[0].reason, /it showed the certificate of the node n/);
   assert.match(body.unreachable[0].reason, new RegExp(n.at.url));
   store.ctl('del', '/pinfold/v1/nodes/ghost/member');
+});
+
+test('a deadline ends the wait for a connection that does not come about; the next one is new', async () => {
+  const { m, n, ours } = await opening;
+  await using way = await startSlowProxy(n.at.url.replace('https:', 'http:'), 0);
+  const pem = (file: string): string => readFileSync(file, 'utf8');
+  const transport = openTransport({
+    address: { kind: 'url', url: way.url.replace('http:', 'https:'), isLoopback: true },
+    timeoutMs: 300_000,
+    tls: { ca: pem(ours.ca), cert: pem(m.pair.cert), key: pem(m.pair.key) },
+  });
+  const ask = async (signal: AbortSignal) =>
+    await transport.send({ method: 'GET', target: '/readyz', headers: {}, body: null, signal });
+  try {
+    way.hush(true);
+    const leaving = new AbortController();
+    const first = ask(leaving.signal);
+    await until('it to connect', way.hushed, (count) => count > 0, patience);
+    leaving.abort();
+    await assert.rejects(first);
+    way.hush(false);
+    const { status, body } = await ask(new AbortController().signal);
+    body.resume();
+    assert.equal(status, 200);
+  } finally {
+    await transport.close();
+  }
 });
 
 test('only a manager’s certificate speaks for others, and with no more than the node allows', async () => {

@@ -6,6 +6,10 @@ export interface SlowProxy extends AsyncDisposable {
   readonly url: string;
   /** Breaks all connections and lets nobody through, until it is called with `false`. */
   cut(isCut: boolean): void;
+  /** Takes whoever comes and says nothing to them, ever, until it is called with `false`. */
+  hush(isHushed: boolean): void;
+  /** How many have come to whom nothing was said. */
+  readonly hushed: () => number;
 }
 
 /** Opens one before a server of this machine; what is sent arrives `delayMs` later, in order, both ways. */
@@ -13,8 +17,16 @@ export async function startSlowProxy(url: string, delayMs: number): Promise<Slow
   const { hostname, port } = new URL(url);
   const open = new Set<Socket>();
   let isClosed = false;
+  let isSilent = false;
+  let hushed = 0;
   const server = createServer((client) => {
     if (isClosed) return void client.destroy();
+    if (isSilent) {
+      hushed += 1;
+      open.add(client);
+      client.resume().once('close', () => open.delete(client));
+      return;
+    }
     const behind = connect(Number(port), hostname);
     for (const [from, to] of [
       [client, behind],
@@ -36,6 +48,10 @@ export async function startSlowProxy(url: string, delayMs: number): Promise<Slow
       isClosed = isCut;
       if (isCut) for (const socket of open) socket.destroy();
     },
+    hush: (isHushed) => {
+      isSilent = isHushed;
+    },
+    hushed: () => hushed,
     [Symbol.asyncDispose]: async () => {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

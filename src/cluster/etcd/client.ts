@@ -2,6 +2,7 @@ import { Etcd3, type IOptions } from 'etcd3';
 import type { EtcdTexts } from '../../model/certificates.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import type { Members } from './members.ts';
 
 /** How to reach etcd. */
 export interface EtcdOptions {
@@ -29,20 +30,23 @@ function parseNothing(): never {
   return undefined as never;
 }
 
-/** Makes a client that connects when it is first asked, and never repeats a call by itself. */
-export function openEtcd({ urls, tls }: EtcdOptions): Etcd3 {
-  const { ca, cert, key } = tls;
+/**
+ * Makes a client of one member, which connects when it is first asked and never repeats a call by itself.
+ * Clients with one `serial` share connections, as gRPC shares those whose options are the same.
+ */
+export function openMember(url: string, { ca, cert, key }: EtcdTexts, serial: number): Etcd3 {
   return new Etcd3({
-    hosts: [...urls],
+    hosts: [url],
     dialTimeout: limits.clusterCallMs,
     faultHandling: { global: once, host: () => once },
     grpcOptions: {
       // A member that has stopped answering is noticed; etcd refuses pings that come oftener than every 5 s.
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 5000,
+      'grpc.keepalive_time_ms': 6000,
+      'grpc.keepalive_timeout_ms': 4000,
       'grpc.max_receive_message_length': 256 * 1024 * 1024,
       'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 2000,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      'pinfold.serial': serial,
     },
     ...(ca === undefined
       ? {}
@@ -56,22 +60,27 @@ export function openEtcd({ urls, tls }: EtcdOptions): Etcd3 {
   });
 }
 
-/** A call of gRPC by a moment at which it is given up. */
-export type Call<Result> = (options: { readonly deadline: number }) => Promise<Result>;
+/** A call of gRPC to one member by a moment at which it is given up. */
+export type Call<Result> = (etcd: Etcd3, options: { readonly deadline: number }) => Promise<Result>;
 
 /** How long one member is waited for where another can be asked instead. */
 const attemptMs = 1500;
 
+/** How long is waited before another try, at first and at most. */
+const againMs = 20;
+const againMsMax = 500;
+
 /**
- * Asks again, perhaps another member, until the time is over; for calls that may be carried out twice.
+ * Asks again, another member where there is one, until the time is over; for calls that may be carried out
+ * twice.
  *
  * @throws PinfoldError
  */
-export async function askAgain<Result>(call: Call<Result>): Promise<Result> {
+export async function askAgain<Result>(members: Members, call: Call<Result>): Promise<Result> {
   const end = Date.now() + limits.clusterCallMs;
-  for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 500)) {
+  for (let waitMs = againMs; ; waitMs = Math.min(2 * waitMs, againMsMax)) {
     try {
-      return await call({ deadline: Math.min(Date.now() + attemptMs, end) });
+      return await askMember(members, call, Math.min(Date.now() + attemptMs, end));
     } catch (error) {
       const failure = failureOf(error);
       if (!isPinfoldError(failure, 'cluster_unavailable') || Date.now() + waitMs >= end) throw failure;
@@ -85,11 +94,11 @@ export async function askAgain<Result>(call: Call<Result>): Promise<Result> {
  *
  * @throws PinfoldError cluster_unavailable also where it may have been carried out
  */
-export async function askOnce<Result>(call: Call<Result>): Promise<Result> {
+export async function askOnce<Result>(members: Members, call: Call<Result>): Promise<Result> {
   const end = Date.now() + limits.clusterCallMs;
-  for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 500)) {
+  for (let waitMs = againMs; ; waitMs = Math.min(2 * waitMs, againMsMax)) {
     try {
-      return await call({ deadline: end });
+      return await askMember(members, call, end);
     } catch (error) {
       if (!wasNotSent(error) || Date.now() + waitMs >= end) throw failureOf(error);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -97,8 +106,24 @@ export async function askOnce<Result>(call: Call<Result>): Promise<Result> {
   }
 }
 
+/** Asks one, and remembers it where it does not answer. */
+async function askMember<Result>(members: Members, call: Call<Result>, deadline: number): Promise<Result> {
+  const member = members.pick();
+  try {
+    return await call(member.etcd, { deadline });
+  } catch (error) {
+    if (isPinfoldError(failureOf(error), 'cluster_unavailable')) members.failed(member, isConnecting(error));
+    throw error;
+  }
+}
+
 function wasNotSent(error: unknown): boolean {
   return error instanceof Error && /No connection established|ECONNREFUSED/.test(error.message);
+}
+
+/** Whether the time was over before there was a connection: so grpc-js says it (load-balancing-call.js). */
+function isConnecting(error: unknown): boolean {
+  return error instanceof Error && /Waiting for LB pick/.test(error.message);
 }
 
 /** What a failure of etcd means here. The texts are those of etcd's api/v3rpc/rpctypes/error.go. */

@@ -1,4 +1,4 @@
-import type { ICompare, IRequestOp } from 'etcd3';
+import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import type { EtcdTexts } from '../../model/certificates.ts';
 import { assertLeaseSeconds, assertTransaction } from '../../model/cluster/check.ts';
 import type { ClusterKey, ClusterPrefix } from '../../model/cluster/key.ts';
@@ -16,9 +16,9 @@ import type {
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { KeyQuota } from '../key-quota.ts';
-import { askAgain, askOnce, type EtcdOptions, failureOf } from './client.ts';
+import { askAgain, askOnce, type EtcdOptions } from './client.ts';
 import { entriesOf, parseRevision } from './convert.ts';
-import { RenewedClient } from './renewed-client.ts';
+import { Members } from './members.ts';
 import { watchEtcd } from './watch.ts';
 
 /** Keys of one answer of etcd; a list is as many answers as it takes, all of one revision. */
@@ -32,20 +32,22 @@ export interface EtcdClusterStore extends ClusterStore {
 
 /** The fleet's store in etcd v3, over gRPC. */
 class EtcdStore implements EtcdClusterStore {
-  readonly #client: RenewedClient;
+  readonly #members: Members;
   readonly #closing = new AbortController();
 
   constructor(options: EtcdOptions) {
-    this.#client = new RenewedClient(options);
+    this.#members = new Members(options);
   }
 
   renew(tls: EtcdTexts): void {
-    if (!this.#closing.signal.aborted) this.#client.renew(tls);
+    if (!this.#closing.signal.aborted) this.#members.renew(tls);
   }
 
   async get(key: ClusterKey): Promise<ClusterReading<ClusterEntry | undefined>> {
     this.#assertOpen();
-    const { kvs, header } = await askAgain((call) => this.#kv.range({ key: Buffer.from(key) }, call));
+    const { kvs, header } = await askAgain(this.#members, ({ kv }, call) =>
+      kv.range({ key: Buffer.from(key) }, call),
+    );
     const [value] = kvs.flatMap(entriesOf);
     return { value, revision: parseRevision(header.revision) };
   }
@@ -59,7 +61,7 @@ class EtcdStore implements EtcdClusterStore {
     const quota = new KeyQuota();
     for (;;) {
       const wanted = { key, range_end: end, limit: pageKeys, ...(revision === 0 ? {} : { revision }) };
-      const { kvs, header, more } = await askAgain((call) => this.#kv.range(wanted, call));
+      const { kvs, header, more } = await askAgain(this.#members, ({ kv }, call) => kv.range(wanted, call));
       if (revision === 0) revision = parseRevision(header.revision);
       for (const entry of kvs.flatMap(entriesOf)) if (quota.take(entry.key)) entries.push(entry);
       const last = kvs.at(-1);
@@ -76,21 +78,24 @@ class EtcdStore implements EtcdClusterStore {
       compare: transaction.conditions.map(compareOf),
       success: transaction.changes.map(operationOf),
     };
-    const { succeeded, header } = await askOnce((call) => this.#kv.txn(request, call));
+    const { succeeded, header } = await askOnce(this.#members, ({ kv }, call) => kv.txn(request, call));
     return { succeeded, revision: parseRevision(header.revision) };
   }
 
   async lease(ttlSeconds: number): Promise<ClusterLease> {
     assertLeaseSeconds(ttlSeconds);
     this.#assertOpen();
-    const { ID: id } = await askAgain((call) => this.#leases.leaseGrant({ TTL: ttlSeconds }, call));
+    const members = this.#members;
+    const { ID: id } = await askAgain(members, ({ leaseClient }, call) =>
+      leaseClient.leaseGrant({ TTL: ttlSeconds }, call),
+    );
     return {
       id,
       ttlSeconds,
-      renew: async () => await askAgain(async (call) => await this.#renew(id, call)),
+      renew: async () => await askAgain(members, async (etcd, call) => await renewLease(etcd, id, call)),
       revoke: async () => {
         try {
-          await askAgain((call) => this.#leases.leaseRevoke({ ID: id }, call));
+          await askAgain(members, ({ leaseClient }, call) => leaseClient.leaseRevoke({ ID: id }, call));
         } catch (error) {
           if (!(error instanceof PinfoldError) || error.code !== 'lease_lost') throw error;
         }
@@ -106,45 +111,41 @@ class EtcdStore implements EtcdClusterStore {
     this.#assertOpen();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const watched = { key: Buffer.from(prefix), end: endOf(prefix), fromRevision };
-    yield* watchEtcd(() => this.#client.now, watched, stop);
+    yield* watchEtcd(this.#members, watched, stop);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#client.close();
-  }
-
-  get #kv() {
-    return this.#client.now.etcd.kv;
-  }
-
-  get #leases() {
-    return this.#client.now.etcd.leaseClient;
+    this.#members.close();
   }
 
   #assertOpen(): void {
     if (!this.#closing.signal.aborted) return;
     throw new PinfoldError('cluster_unavailable', { detail: 'The cluster store is closed.' });
   }
-
-  /** One renewal on a stream of its own; a time of 0 says that there is no such lease. */
-  async #renew(id: string, call: { readonly deadline: number }): Promise<void> {
-    const stream = await this.#leases.leaseKeepAlive(call);
-    const answer = await new Promise<{ readonly TTL: string }>((resolve, reject) => {
-      stream.on('data', resolve);
-      stream.on('error', (error) => reject(failureOf(error)));
-      stream.on('end', () => reject(failureOf(new Error('the stream of renewals ended'))));
-      stream.write({ ID: id });
-    });
-    stream.end();
-    if (Number(answer.TTL) > 0) return;
-    throw new PinfoldError('lease_lost', { detail: 'The lease is over, with what was put under it.' });
-  }
 }
 
 /** Opens it; connects when it is first asked. */
 export function openEtcdStore(options: EtcdOptions): EtcdClusterStore {
   return new EtcdStore(options);
+}
+
+/** One renewal on a stream of its own; a time of 0 says that there is no such lease. */
+async function renewLease(
+  { leaseClient }: Etcd3,
+  id: string,
+  call: { readonly deadline: number },
+): Promise<void> {
+  const stream = await leaseClient.leaseKeepAlive(call);
+  const answer = await new Promise<{ readonly TTL: string }>((resolve, reject) => {
+    stream.on('data', resolve);
+    stream.on('error', reject);
+    stream.on('end', () => reject(new Error('the stream of renewals ended')));
+    stream.write({ ID: id });
+  });
+  stream.end();
+  if (Number(answer.TTL) > 0) return;
+  throw new PinfoldError('lease_lost', { detail: 'The lease is over, with what was put under it.' });
 }
 
 /** The first key after a prefix, which ends with a slash: `0` follows `/` in ASCII. */

@@ -4,7 +4,7 @@ import { limits } from '../../model/limits.ts';
 import { Backoff, pause } from '../backoff.ts';
 import { failureOf } from './client.ts';
 import { entriesOf, parseRevision } from './convert.ts';
-import type { CurrentClient } from './renewed-client.ts';
+import type { Member, Members } from './members.ts';
 import { type Watched, Witness } from './witness.ts';
 
 /**
@@ -12,6 +12,9 @@ import { type Watched, Witness } from './witness.ts';
  * off from the others keeps its streams open and says nothing.
  */
 const quietMs = 15_000;
+
+/** A member that has not begun a watch after so long is left for another. */
+const beginMs = 3000;
 
 /** A member that has not come to what another has acknowledged is asked again so soon. */
 const behindMs = 50;
@@ -34,22 +37,24 @@ class MemberBehind extends Error {
  * heard, and the next one goes over that.
  */
 export async function* watchEtcd(
-  client: () => CurrentClient,
+  members: Members,
   watched: Watched,
   signal: AbortSignal,
 ): AsyncGenerator<ClusterNews, void, undefined> {
-  const witness = new Witness(() => client().etcd, watched);
+  const witness = new Witness(members, watched);
   const place: Place = { next: watched.fromRevision, witness };
   const backoff = new Backoff();
   let isUp = false;
   let behindSince: number | undefined;
   while (!signal.aborted) {
+    let member: Member | undefined;
     try {
       if (await witness.isOther()) {
         yield { type: 'compacted', compactRevision: witness.revision };
         return;
       }
-      for await (const news of oneStream(client(), { ...watched, place, least: witness.revision }, signal)) {
+      member = members.pick();
+      for await (const news of oneStream(member, { ...watched, place, least: witness.revision }, signal)) {
         if (news.type === 'connected') {
           if (!isUp) yield news;
           isUp = true;
@@ -70,6 +75,7 @@ export async function* watchEtcd(
         }
       }
       isUp = false;
+      if (member !== undefined) members.failed(member, false);
       yield { type: 'disconnected', reason: sentenceOf(error) };
       await backoff.wait(signal);
     }
@@ -88,9 +94,9 @@ interface Stretch extends Watched {
   readonly least: number;
 }
 
-/** One stream, until it has been quiet for long or its client was replaced. @throws what broke it */
+/** One stream, until it has been quiet for long or its client was replaced. @throws Error that broke it */
 async function* oneStream(
-  { etcd, replaced }: CurrentClient,
+  { etcd, replaced }: Member,
   stretch: Stretch,
   signal: AbortSignal,
 ): AsyncGenerator<ClusterNews, void, undefined> {
@@ -98,6 +104,7 @@ async function* oneStream(
   const stream = await etcd.watchClient.watch();
   const responses: IWatchResponse[] = [];
   let failure: Error | undefined;
+  let isBegun = false;
   let wake = new AbortController();
   stream.on('data', (response) => {
     responses.push(response);
@@ -117,6 +124,7 @@ async function* oneStream(
       const response = responses.shift();
       if (response !== undefined) {
         const news = newsOf(response, stretch);
+        isBegun = true;
         if (news?.type === 'events') place.next = news.revision + 1;
         if (news !== undefined) yield news;
         continue;
@@ -125,8 +133,11 @@ async function* oneStream(
       if (replaced.aborted) return;
       wake = new AbortController();
       const until = AbortSignal.any([signal, wake.signal]);
-      await pause(quietMs, until);
-      if (signal.aborted || !wake.signal.aborted) return;
+      await pause(isBegun ? quietMs : beginMs, until);
+      if (signal.aborted) return;
+      if (wake.signal.aborted) continue;
+      if (isBegun) return;
+      throw new Error('this member of etcd did not begin a watch');
     }
   } finally {
     replaced.removeEventListener('abort', onReplaced);

@@ -1,6 +1,7 @@
-import type { Etcd3, IKeyValue, IRangeRequest, IResponseHeader } from 'etcd3';
+import type { IKeyValue, IRangeRequest, IResponseHeader } from 'etcd3';
 import { askAgain } from './client.ts';
 import { parseRevision } from './convert.ts';
+import type { Members } from './members.ts';
 
 /** A range of keys, from a revision on. */
 export interface Watched {
@@ -24,15 +25,15 @@ interface Testimony {
  * what the store says of the past: the last change that was told, or what was listed.
  */
 export class Witness {
-  readonly #etcd: () => Etcd3;
+  readonly #members: Members;
   readonly #watched: Watched;
   #cluster: string | undefined;
   #revision: number;
   #term = 0;
   #past: readonly Testimony[] | undefined;
 
-  constructor(etcd: () => Etcd3, watched: Watched) {
-    this.#etcd = etcd;
+  constructor(members: Members, watched: Watched) {
+    this.#members = members;
     this.#watched = watched;
     this.#revision = watched.fromRevision - 1;
   }
@@ -48,7 +49,9 @@ export class Witness {
    * @throws PinfoldError cluster_unavailable
    */
   async isOther(): Promise<boolean> {
-    const { header } = await askAgain((call) => this.#etcd().kv.range({ key: this.#watched.key }, call));
+    const { header } = await askAgain(this.#members, ({ kv }, call) =>
+      kv.range({ key: this.#watched.key }, call),
+    );
     const term = Number(header.raft_term);
     const isBack = parseRevision(header.revision) < this.#revision || term < this.#term;
     if (isBack || !this.isOf(header)) return true;
@@ -103,9 +106,9 @@ export class Witness {
   }
 
   async #ask(question: IRangeRequest): Promise<string> {
-    return await askAgain(async (call) => {
+    return await askAgain(this.#members, async ({ kv }, call) => {
       try {
-        const { kvs, count } = await this.#etcd().kv.range(question, call);
+        const { kvs, count } = await kv.range(question, call);
         const [found] = kvs;
         if (question.count_only === true) return count;
         return found === undefined ? 'none' : wordsOf(found);

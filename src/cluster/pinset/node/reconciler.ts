@@ -53,13 +53,17 @@ export class PinSetReconciler {
   #paths: ReadonlySet<string> = new Set();
   #wakeUp: () => void = () => undefined;
   #isWoken = false;
+  /** Whether the store has taken what this node came to. */
+  #isSaid = true;
   #running: Promise<void> | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     const onChange = () => this.wake();
-    this.#desired = new Mirror({ ...options, prefix: clusterPrefix('desired'), onChange });
-    this.#rollouts = new Mirror({ ...options, prefix: clusterPrefix('rollout'), onChange });
+    // What a pass left because the store was not heard is done when it is, though nothing differs then.
+    const heeding = { ...options, onChange, onHeard: onChange };
+    this.#desired = new Mirror({ ...heeding, prefix: clusterPrefix('desired') });
+    this.#rollouts = new Mirror({ ...heeding, prefix: clusterPrefix('rollout') });
     this.#status = new StatusWriter({ ...options, onChange });
     this.#history = new PinSetHistory(options);
   }
@@ -115,9 +119,13 @@ export class PinSetReconciler {
     }
   }
 
-  /** Until somebody wakes it, or it is time: sooner while users of an old map may still change it. */
+  /**
+   * Until somebody wakes it, or it is time: sooner while users of an old map may still change it, or where
+   * the store did not take what this node came to.
+   */
   async #rest(): Promise<void> {
     const waits = [...this.#kept.values()].flatMap(({ againMs }) => againMs ?? []);
+    if (!this.#isSaid) waits.push(limits.pinSetSayAgainMs);
     if (this.#isWoken) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.min(limits.pinSetEveryMs, ...waits));
@@ -141,7 +149,7 @@ export class PinSetReconciler {
         if (this.#stopping.signal.aborted) return;
         await this.#lookAfter(set, byName.get(set.name));
       }
-      await this.#status.write(this.#statuses);
+      this.#isSaid = await this.#status.write(this.#statuses);
       if (this.#isHeard) this.#history.hear(desired, documentsOf(this.#rollouts, parseRollout));
     } catch (error) {
       if (this.#stopping.signal.aborted) return;

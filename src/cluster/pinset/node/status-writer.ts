@@ -14,6 +14,7 @@ export interface StatusWriterOptions {
   readonly node: ClusterName;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called when there is something to write again: the store lost it, or is heard after it was away. */
   readonly onChange: () => void;
 }
 
@@ -32,7 +33,8 @@ export class StatusWriter {
     const onChange = (keys: readonly string[]): void => {
       if (keys.some((key) => key.startsWith(own))) options.onChange();
     };
-    this.#mirror = new Mirror({ ...options, prefix: clusterPrefix('nodes', options.node), onChange });
+    const prefix = clusterPrefix('nodes', options.node);
+    this.#mirror = new Mirror({ ...options, prefix, onChange, onHeard: options.onChange });
   }
 
   /** Why the fleet is not told what this node came to; undefined while it is, or the store is away. */
@@ -48,10 +50,13 @@ export class StatusWriter {
     await this.#mirror.stop();
   }
 
-  /** Writes what differs and removes what is no longer; a store that is away is asked again next time. */
-  async write(statuses: ReadonlyMap<string, PinSetStatus>): Promise<void> {
+  /**
+   * Writes what differs and removes what is no longer. False where the store did not take it: then it is to
+   * be written soon. While the store is known to be away nothing is, and `onChange` tells when it is back.
+   */
+  async write(statuses: ReadonlyMap<string, PinSetStatus>): Promise<boolean> {
     const { node, store } = this.#options;
-    if (this.#mirror.trouble !== undefined || this.#mirror.revision === 0) return;
+    if (this.#mirror.trouble !== undefined || this.#mirror.revision === 0) return true;
     try {
       for (const [name, status] of statuses) {
         if (!isClusterName(name)) continue;
@@ -65,10 +70,13 @@ export class StatusWriter {
         await store.txn({ conditions: [], changes: [{ delete: clusterKey('nodes', node, 'status', name) }] });
       }
       this.#note(undefined);
+      return true;
     } catch (error) {
       if (!isPinfoldError(error)) throw error;
       // That the store is away is told by its mirrors.
-      if (error.code !== 'cluster_unavailable') this.#note(error.message);
+      if (error.code === 'cluster_unavailable') return false;
+      this.#note(error.message);
+      return true;
     }
   }
 
