@@ -321,8 +321,13 @@ test('without etcd’s majority nodes go on, and the manager says that it may kn
   etcd.members[0]?.kill();
   etcd.members[1]?.kill();
   await untilStates(a, 'a stale, b stale, c stale');
-  const { body } = await a.local.get('/v1/cluster/pins?deadline=30s').expect(200);
-  assert.equal(body.complete, false);
+  // Leases may have ended on a busy machine before etcd was lost: stale nodes do not say that this is known.
+  const { body } = await until(
+    'a list that says that etcd is lost',
+    async () => await a.local.get('/v1/cluster/pins?deadline=30s').expect(200),
+    ({ body: { complete } }) => complete === false,
+    patience,
+  );
   assert.match(body.reason, /etcd cannot be reached/);
   assert.deepEqual(body.unreachable, [], 'nodes are asked all the same');
   assert.ok(body.items.length >= 8);
