@@ -62,9 +62,9 @@ export function seeCgroups(
   const query = new ProgramQuery();
   const sightings: Sighting[] = [];
   const waiting = ['/'];
-  let count = 0;
-  for (let path = waiting.shift(); path !== undefined && count < cgroupsMax; path = waiting.shift()) {
-    count++;
+  for (let count = 0; count < cgroupsMax; count++) {
+    const path = waiting.shift();
+    if (path === undefined) break;
     sightings.push(...seeCgroup(calls, { root, path }, { places, query }));
     const parent = path === '/' ? '' : path;
     for (const name of listChildren(root + parent)) waiting.push(`${parent}/${name}`);
