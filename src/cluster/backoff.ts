@@ -19,16 +19,19 @@ export class Backoff {
   }
 }
 
-/** Resolves after a time, or when the signal is aborted. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves after a time, or when one of the signals is aborted. `AbortSignal.any` would not do where one of
+ * them lives long: it goes on knowing every other that it was ever made one with.
+ */
+export function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
+      for (const signal of signals) signal.removeEventListener('abort', finish);
       resolve();
     };
     const timer = setTimeout(finish, ms);
-    signal.addEventListener('abort', finish, { once: true });
-    if (signal.aborted) finish();
+    for (const signal of signals) signal.addEventListener('abort', finish, { once: true });
+    if (signals.some(({ aborted }) => aborted)) finish();
   });
 }

@@ -96,16 +96,17 @@ export class NodeCaller {
     });
   }
 
-  /** Lets go of connections to nodes that are not among these any more. */
-  async keepOnly(names: ReadonlySet<string>): Promise<void> {
-    const gone = [...this.#transports].filter(([name]) => !names.has(name));
-    for (const [name] of gone) this.#transports.delete(name);
-    await Promise.all(gone.map(([, { transport }]) => transport.close()));
+  /** Lets go of the connections to a node that nobody knows any more. */
+  async forget(name: string): Promise<void> {
+    const known = this.#transports.get(name);
+    this.#transports.delete(name);
+    await known?.transport.close();
   }
 
   async close(): Promise<void> {
     this.#unfollow?.();
-    await Promise.all([this.keepOnly(new Set()), ...[...this.#retiring].map((old) => old.close())]);
+    const all = [...this.#transports.keys()].map((name) => this.forget(name));
+    await Promise.all([...all, ...[...this.#retiring].map((old) => old.close())]);
   }
 
   /** What is asked from now on goes over new connections, on which the new certificate is shown. */

@@ -1,6 +1,6 @@
 import type { EtcdTexts, TlsTexts } from '../model/certificates.ts';
 import type { Clock } from '../model/clock.ts';
-import { type ClusterName, parseClusterName } from '../model/cluster/key.ts';
+import { type ClusterName, namesOfKey, parseClusterName } from '../model/cluster/key.ts';
 import type { ClusterSettings } from '../model/cluster/settings.ts';
 import type { ClusterStore } from '../model/cluster/store.ts';
 import type { Log } from '../model/log.ts';
@@ -57,6 +57,11 @@ export function makeManager(parts: ManagerParts): Manager {
   const tls = own?.now.ca === undefined ? undefined : own;
   const known = { manager: name, key, isKeyShared };
   const caller = new NodeCaller({ ...known, clock, ...(tls === undefined ? {} : { tls }) });
+  // Names come and go with machines: what is kept for one that was forgotten would stay for ever.
+  directory.follow((keys) => {
+    for (const name of keys.flatMap((each) => namesOfKey(each)?.[1] ?? []))
+      if (!directory.has(name)) void caller.forget(name);
+  });
   const self = socketPath === undefined ? undefined : { name, socketPath };
   const pinSets = new PinSets({ store, directory, name, clock, log });
   const tokens = new FleetTokens({ store, clock, log });

@@ -2,6 +2,7 @@ import { Etcd3, type IOptions } from 'etcd3';
 import type { EtcdTexts } from '../../model/certificates.ts';
 import { isPinfoldError, PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
+import { pause } from '../backoff.ts';
 import type { Members } from './members.ts';
 
 /** How to reach etcd. */
@@ -84,7 +85,7 @@ export async function askAgain<Result>(members: Members, call: Call<Result>): Pr
     } catch (error) {
       const failure = failureOf(error);
       if (!isPinfoldError(failure, 'cluster_unavailable') || Date.now() + waitMs >= end) throw failure;
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await pauseBefore(members, waitMs, failure);
     }
   }
 }
@@ -101,9 +102,15 @@ export async function askOnce<Result>(members: Members, call: Call<Result>): Pro
       return await askMember(members, call, end);
     } catch (error) {
       if (!wasNotSent(error) || Date.now() + waitMs >= end) throw failureOf(error);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await pauseBefore(members, waitMs, failureOf(error));
     }
   }
+}
+
+/** @throws the failure where nobody is asked any more */
+async function pauseBefore({ closing }: Members, waitMs: number, failure: unknown): Promise<void> {
+  await pause(waitMs, closing);
+  if (closing.aborted) throw failure;
 }
 
 /** Asks one, and remembers it where it does not answer. */

@@ -41,6 +41,7 @@ const stuckMs = 3000;
  */
 export class Members {
   readonly #former = new Map<Etcd3, NodeJS.Timeout>();
+  readonly #closing = new AbortController();
   #tls: EtcdTexts;
   #places: readonly Place[];
   #opened = 0;
@@ -48,6 +49,11 @@ export class Members {
   constructor({ urls, tls }: EtcdOptions) {
     this.#tls = tls;
     this.#places = urls.map((url) => this.#open(url));
+  }
+
+  /** Aborted by `close`: nobody is to be asked any more. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /** Whom to ask now: any that answers, else the one that has been without an answer longest. */
@@ -66,7 +72,7 @@ export class Members {
     const place = this.#places.find((one) => one.etcd === etcd);
     if (place === undefined) return;
     place.failedMs = now;
-    if (!isConnecting || now - place.openedMs < stuckMs) return;
+    if (!isConnecting || now - place.openedMs < stuckMs || this.#closing.signal.aborted) return;
     const fresh = this.#open(place.url, now);
     this.#places = this.#places.map((one) => (one === place ? fresh : one));
     this.#leave(place);
@@ -79,7 +85,9 @@ export class Members {
     for (const place of before) this.#leave(place);
   }
 
+  /** What has been asked is answered or given up; it is not asked again. */
   close(): void {
+    this.#closing.abort();
     for (const former of this.#former.keys()) this.#closeFormer(former);
     for (const { etcd } of this.#places) etcd.close();
   }

@@ -132,8 +132,7 @@ async function* oneStream(
       if (failure !== undefined) throw failure;
       if (replaced.aborted) return;
       wake = new AbortController();
-      const until = AbortSignal.any([signal, wake.signal]);
-      await pause(isBegun ? quietMs : beginMs, until);
+      await pause(isBegun ? quietMs : beginMs, signal, wake.signal);
       if (signal.aborted) return;
       if (wake.signal.aborted) continue;
       if (isBegun) return;

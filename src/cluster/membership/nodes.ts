@@ -70,6 +70,11 @@ export class NodeDirectory {
     return this.#mirror.entries.get(key);
   }
 
+  /** Whether a node of this name has joined and was not forgotten. */
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
   /** All nodes that meet a selector, by name. */
   list(selector: Selector = []): readonly FleetNode[] {
     return [...this.#known.keys()]

@@ -63,7 +63,7 @@ export class Rollouts {
         this.#note(error);
         await pause(limits.rolloutIntervalMs, signal);
       }
-      await pause(limits.rolloutIntervalMs, AbortSignal.any([signal, rest.signal]));
+      await pause(limits.rolloutIntervalMs, signal, rest.signal);
     }
   }
 
