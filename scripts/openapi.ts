@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Agent } from '../src/agent/agent.ts';
 import type { Parts } from '../src/api/app.ts';
 import { StreamSlots } from '../src/api/ndjson.ts';
-import { createApi } from '../src/api/server.ts';
+import { type Api, createApi } from '../src/api/server.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { usualGc } from '../src/model/gc/policy.ts';
 import { repoPath } from '../test/support/repo-root.ts';
@@ -12,6 +12,26 @@ export const openapiFile: string = repoPath('openapi', 'pinfold.json');
 
 /** The OpenAPI document of the registered routes, as text; nothing of the machine is looked at. */
 export async function describeApi(): Promise<string> {
+  return await withApi(({ app }) => `${JSON.stringify(app.swagger(), null, 2)}\n`);
+}
+
+/** The URL of every route there is, also of those that the document leaves out: `/v1/pins/:path`. */
+export async function listUrls(): Promise<readonly string[]> {
+  return await withApi(({ app }) => urlsIn(app.printRoutes()));
+}
+
+/** Of the tree that the router prints: a line has four characters for each of those it is below. */
+function urlsIn(tree: string): readonly string[] {
+  const above: string[] = [];
+  return tree.split('\n').flatMap((line) => {
+    const [, indent = '', piece = '', methods] = /^(.*?[├└]── )([^ ]+)( \(.+\))?$/.exec(line) ?? [];
+    above.length = indent.length / 4;
+    above[indent.length / 4] = piece;
+    return methods === undefined ? [] : [above.join('')];
+  });
+}
+
+async function withApi<Told>(tell: (api: Api) => Told): Promise<Told> {
   const { version } = JSON.parse(readFileSync(repoPath('package.json'), 'utf8'));
   using metrics = createMetrics({
     numbers: silent.statistics,
@@ -43,9 +63,9 @@ export async function describeApi(): Promise<string> {
     fleetRoleMax: 'admin',
     version,
   });
-  const document = api.app.swagger();
+  const told = tell(api);
   await api.app.close();
-  return `${JSON.stringify(document, null, 2)}\n`;
+  return told;
 }
 
 function unused(): never {
