@@ -13,6 +13,6 @@ export function pageOf<Item>(items: readonly Item[], slice: Slice): Page<Item> {
 }
 
 function parsePosition(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new PinfoldError('bad_cursor');
 }

@@ -148,12 +148,26 @@ test('cursors nobody made are refused', () => {
     `p${Buffer.from('a/../b').toString('base64url')}`,
     'o',
     'oAAAA',
+    // What is meant is clear, and yet it is not what was given.
+    spareBits(`p${Buffer.from('m').toString('base64url')}`),
+    spareBits(`o${Buffer.from('map:1').toString('base64url')}`),
+    `o${Buffer.from('map:007').toString('base64url')}`,
+    `p${Buffer.from('m').toString('base64')}`,
   ]) {
     assert.throws(() => observed.agent.reads.pins({ mount: undefined }, { after, limit: 1 }), bad, after);
     assert.throws(() => observed.agent.reads.tree({ mount: undefined }, { after, limit: 1 }), bad, after);
     assert.throws(() => observed.agent.reads.objects({}, { after, limit: 1 }), bad, after);
   }
 });
+
+/** The same base64 with another of the bits that stand for nothing. */
+function spareBits(text: string): string {
+  const other = String.fromCharCode(text.charCodeAt(text.length - 1) + 1);
+  const changed = text.slice(0, -1) + other;
+  const bytes = [text, changed].map((each) => Buffer.from(each.slice(1), 'base64url').toString('hex'));
+  assert.equal(bytes[0], bytes[1]);
+  return changed;
+}
 
 test('one pin and one object are read from the kernel, not from memory', async () => {
   const path = `${bpffs.path}/m5`;

@@ -40,9 +40,11 @@ function positionOf(owner: ClaimOwner): string {
 
 function parsePosition(text: string): ClaimOwner {
   try {
-    return parseOwnerBytes(Buffer.from(text, 'base64url'));
+    const owner = parseOwnerBytes(Buffer.from(text, 'base64url'));
+    if (positionOf(owner) === text) return owner;
   } catch (error) {
     if (isPinfoldError(error)) throw new PinfoldError('bad_cursor', {}, error);
     throw error;
   }
+  throw new PinfoldError('bad_cursor');
 }

@@ -114,6 +114,6 @@ export class Quarantine implements QuarantinedPins {
 }
 
 function parsePosition(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
   throw new PinfoldError('bad_cursor');
 }

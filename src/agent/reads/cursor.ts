@@ -10,11 +10,12 @@ export function pathCursor(path: PinPath): string {
 /** Reads what pathCursor wrote. @throws PinfoldError bad_cursor */
 export function parsePathCursor(cursor: string): PinPath {
   try {
-    if (!/^p[A-Za-z0-9_-]+$/.test(cursor)) throw badCursor();
-    return parsePathBytes(Buffer.from(cursor.slice(1), 'base64url'));
+    const path = parsePathBytes(Buffer.from(cursor.slice(1), 'base64url'));
+    if (pathCursor(path) === cursor) return path;
   } catch (error) {
     throw badCursor(error);
   }
+  throw badCursor();
 }
 
 /** The position of an object in the list of all objects. */
@@ -33,7 +34,10 @@ export function parseObjectCursor(cursor: string): ObjectPosition {
   const text = cursor.startsWith('o') ? Buffer.from(cursor.slice(1), 'base64url').toString('latin1') : '';
   const [, kind, id] = /^([a-z]+):(\d{1,10})$/.exec(text) ?? [];
   if (kind === undefined || !isObjectKind(kind)) throw badCursor();
-  return { kind, id: Number(id) };
+  const position = { kind, id: Number(id) };
+  // Base64 has bits to spare, and numbers may begin with zeros: only what was written is read.
+  if (objectCursor(position) !== cursor) throw badCursor();
+  return position;
 }
 
 function badCursor(cause?: unknown): PinfoldError {

@@ -69,7 +69,7 @@ export class AgentSpecifications {
     { after, limit }: Slice,
   ): Page<StoredSpecificationItem> {
     const { specifications } = this.#parts.store;
-    if (after !== undefined && !/^\d{1,15}$/.test(after)) throw new PinfoldError('bad_cursor');
+    if (after !== undefined && !/^[1-9]\d{0,14}$/.test(after)) throw new PinfoldError('bad_cursor');
     const before = after === undefined ? {} : { before: Number(after) };
     const lines = specifications.list({ ...query, ...before, limit: limit + 1 });
     const items = lines.slice(0, limit);

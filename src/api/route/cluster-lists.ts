@@ -173,9 +173,11 @@ function parsePosition(text: string | undefined): FleetPosition | undefined {
   try {
     const json: unknown = JSON.parse(text);
     const { node, after } = isRecord(json) ? json : {};
-    if (typeof node === 'string' && isClusterName(node)) {
-      if (after === undefined) return { node, after };
-      if (typeof after === 'string' && after.length <= limits.cursorCharsMax) return { node, after };
+    const isPlace =
+      after === undefined || (typeof after === 'string' && after.length <= limits.cursorCharsMax);
+    if (typeof node === 'string' && isClusterName(node) && isPlace) {
+      const position = { node, after };
+      if (JSON.stringify(position) === text) return position;
     }
   } catch (error) {
     throw new PinfoldError('bad_cursor', {}, error);
