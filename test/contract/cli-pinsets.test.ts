@@ -110,6 +110,28 @@ pins:
   assert.match((await pinfold('apply -f -', 'name: x\n---\nname: x\n')).err, /holds x twice/);
 });
 
+test('documents of comments alone are no mistakes, and what cannot be read is told in one line', async () => {
+  const rest = '---\n# a part that is off\n---\n---\nname: off\n';
+  const put = await pinfold('apply -f -', `# generated\n${rest}`);
+  assert.deepEqual([put.code, put.out], [0, 'off created (generation 1)\n'], put.err);
+  const many = Array.from({ length: 8 }, (_, at) => `a${at + 1}: &a${at + 1} [${`*a${at},`.repeat(9)}]\n`);
+  const bomb = await pinfold('apply -f -', `a0: &a0 [x]\n${many.join('')}name: x\n`);
+  assert.deepEqual([bomb.code, bomb.err.split('\n').length], [2, 2], bomb.err);
+  assert.match(bomb.err, /^pinfold: standard input:1: Excessive alias count/);
+  const nowhere = await pinfold('apply -f -', 'name: *gone\n');
+  assert.deepEqual([nowhere.code, nowhere.err.split('\n').length], [2, 2], nowhere.err);
+});
+
+test('a difference that cannot be told is no difference: diff ends with 2 then', async () => {
+  const code = async (text: string): Promise<number> => (await pinfold('diff -f -', text)).code;
+  assert.equal(await code('name: x\nselectr: {}\n'), 2);
+  assert.equal(await code('name: ../x\n'), 2);
+  assert.equal(await code('name: x\nall: true\n'), 1);
+  const file = 'name: x\n';
+  const away = { stdin: file, env: { PINFOLD_ADDRESS: join(dir.path, 'nobody.sock') } };
+  assert.equal((await commandLine(['diff', '-f', '-'], away)).code, 2);
+});
+
 test('a rollout that drifts is paused, tells why, and is undone', async () => {
   const { code } = await pinfold(
     'apply -f -',

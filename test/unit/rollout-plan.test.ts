@@ -132,6 +132,10 @@ test('why a set is meant for nobody is told with the labels that nodes do have',
   const nodes = [{ labels: { role: 'edge', zone: 'a' } }, { labels: { role: 'core' } }];
   assert.equal(nobodyOf({ selector: { role: 'core' } }, nodes), undefined);
   assert.equal(nobodyOf({ all: true }, nodes), undefined);
+  assert.equal(
+    nobodyOf({ selector: { constructor: 'x' } }, nodes),
+    'no node has constructor=x: no node has a label constructor',
+  );
   assert.equal(nobodyOf({ all: true }, []), 'no node is known yet');
   assert.equal(nobodyOf({ selector: {} }, nodes), 'it names no labels, and does not say all: true');
   assert.equal(

@@ -3,12 +3,14 @@ import type { FleetPinSetDiff } from '../../client/documents.ts';
 import { readData } from '../../client/pinfold-client.ts';
 import { escapeText } from '../../model/escape.ts';
 import type { Cli } from '../cli.ts';
-import { Exit } from '../exit.ts';
+import { Exit, exitCodes } from '../exit.ts';
+import { ClosedPipe } from '../output.ts';
 import { readPinSets, type WrittenPinSet } from '../pinset/read-pin-sets.ts';
 import { withLines } from '../pinset/tell-invalid.ts';
 import { printDocument, wantsDocument } from '../print-rows.ts';
+import { tellFailure } from '../tell.ts';
 
-/** As `diff` and kubectl have it: something would change, or it cannot be known. */
+/** As `diff` and kubectl have it: something would change, or some node did not say. More is trouble. */
 const differs = 1;
 
 /** `pinfold diff`: what applying a file would do, on each node, before it is done. */
@@ -16,19 +18,35 @@ export function diffCommand(cli: Cli): Command {
   return new Command('diff')
     .description('show what each node would do if a file of pin sets were applied')
     .requiredOption('-f, --file <file>', 'YAML or JSON, a pin set a document; - for standard input')
-    .addHelpText('after', '\nThe exit code is 0 where nothing would change, 1 where something would.')
+    .addHelpText(
+      'after',
+      '\nThe exit code is 0 where nothing would change, 1 where something would, 2 or more where that cannot be told.',
+    )
     .action(async ({ file }: { readonly file: string }) => {
-      const sets = await readPinSets(cli.io, file);
-      let isSame = true;
-      for (const set of sets) {
-        const diff = await readDiff(cli, set);
-        const isPut = await wouldBePut(cli, set);
-        if (isPut || !diff.complete || diff.items.some(({ steps }) => steps.length > 0)) isSame = false;
-        if (wantsDocument(cli)) await printDocument(cli, { name: set.name, new_generation: isPut, ...diff });
-        else await tellDiff(cli, set.name, { diff, isPut });
-      }
+      const isSame = await tellAll(cli, file).catch(async (thrown) => await endWithTrouble(cli, thrown));
       if (!isSame) throw new Exit(differs);
     });
+}
+
+/** Whether nothing would change by any of them. */
+async function tellAll(cli: Cli, file: string): Promise<boolean> {
+  let isSame = true;
+  for (const set of await readPinSets(cli.io, file)) {
+    const diff = await readDiff(cli, set);
+    const isPut = await wouldBePut(cli, set);
+    if (isPut || !diff.complete || diff.items.some(({ steps }) => steps.length > 0)) isSame = false;
+    if (wantsDocument(cli)) await printDocument(cli, { name: set.name, new_generation: isPut, ...diff });
+    else await tellDiff(cli, set.name, { diff, isPut });
+  }
+  return isSame;
+}
+
+/** That it cannot be told what would change must not look like a change. @throws Exit */
+async function endWithTrouble(cli: Cli, thrown: unknown): Promise<never> {
+  if (thrown instanceof ClosedPipe) throw thrown;
+  await cli.out.flush();
+  const code = thrown instanceof Exit ? thrown.code : await tellFailure(thrown, cli);
+  throw new Exit(code === exitCodes.error ? exitCodes.usage : code);
 }
 
 async function readDiff(cli: Cli, set: WrittenPinSet): Promise<FleetPinSetDiff> {

@@ -1,5 +1,5 @@
 import { escapeText } from '../../model/escape.ts';
-import type { MachineFacts, StagingEntry } from '../../model/local.ts';
+import type { FileFacts, MachineFacts, StagingEntry } from '../../model/local.ts';
 import { type Check, fail, octal, ok, warn } from './check.ts';
 
 /** The staging directory: safe to use, and holding nothing an agent forgot. */
@@ -45,7 +45,7 @@ export function checkPlaces(facts: MachineFacts): Check[] {
   return [...checkState(facts), ...checkRun(facts)];
 }
 
-function checkState({ stateDir, tokenFile }: MachineFacts): Check[] {
+function checkState({ stateDir, tokenFile, isTokenTaken }: MachineFacts): Check[] {
   if (stateDir === undefined) return [ok('state directory', 'not made yet; the first start makes it')];
   const path = escapeText(stateDir.path);
   const state =
@@ -56,17 +56,20 @@ function checkState({ stateDir, tokenFile }: MachineFacts): Check[] {
           `chmod 0700 ${path}`,
         )
       : ok('state directory', `${path}, mode ${octal(stateDir.mode)}`);
-  if (tokenFile === undefined) return [state];
+  return tokenFile === undefined ? [state] : [state, checkToken(tokenFile, isTokenTaken)];
+}
+
+function checkToken(tokenFile: FileFacts, isTaken: boolean | undefined): Check {
+  const name = 'admin token';
   const file = escapeText(tokenFile.path);
-  const token =
-    (tokenFile.mode & 0o077) !== 0
-      ? fail(
-          'admin token',
-          `${file} has mode ${octal(tokenFile.mode)}: others can read it`,
-          `chmod 0600 ${file}, then revoke it with \`pinfold token revoke admin\` and restart the agent.`,
-        )
-      : ok('admin token', `${file}, mode ${octal(tokenFile.mode)}`);
-  return [state, token];
+  const mode = octal(tokenFile.mode);
+  if ((tokenFile.mode & 0o077) !== 0) {
+    const advice = `chmod 0600 ${file}, then revoke it with \`pinfold token revoke admin\` and restart the agent.`;
+    return fail(name, `${file} has mode ${mode}: others can read it`, advice);
+  }
+  if (isTaken !== false) return ok(name, `${file}, mode ${mode}`);
+  const advice = 'Remove the file: the next start makes a new token. Root needs none on the unix socket.';
+  return warn(name, `${file} holds a token that was revoked, or that this agent never had`, advice);
 }
 
 function checkRun({ runDir, socket, listener }: MachineFacts): Check[] {

@@ -1,4 +1,4 @@
-import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseAllDocuments } from 'yaml';
 import type { PinSetBody } from '../../client/documents.ts';
 import { escapeText } from '../../model/escape.ts';
 import { UsageError } from '../exit.ts';
@@ -24,13 +24,28 @@ export async function readPinSets(io: Io, file: string): Promise<readonly Writte
   const title = file === '-' ? 'standard input' : escapeText(file);
   const text = file === '-' ? await readAll(io) : readText(file);
   const parsed = parseAllDocuments(text, { lineCounter: lines });
-  const documents = Array.isArray(parsed) ? parsed.filter(({ contents }) => contents !== null) : [];
+  // What a template leaves of a part that is off has comments alone.
+  const documents = Array.isArray(parsed) ? parsed.filter((document) => !isNothing(document)) : [];
   if (documents.length === 0) throw new UsageError(`${title} holds no pin set.`);
   const sets = documents.map((document) => readOne(document, { title, lines }));
   const names = sets.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new UsageError(`${title} holds ${escapeText(twice)} twice.`);
   return sets;
+}
+
+function isNothing({ contents, errors }: Document.Parsed): boolean {
+  return errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null));
+}
+
+/** @throws UsageError for aliases that lead nowhere, or that are so many that they would fill the memory */
+function bodyOf(document: Document.Parsed, place: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    throw new UsageError(`${place}: ${escapeText(error.message)}`);
+  }
 }
 
 interface Source {
@@ -48,7 +63,7 @@ function readOne(document: Document.Parsed, { title, lines }: Source): WrittenPi
     const [offset = 0] = rangeOf(document, at);
     return `${title}:${lines.linePos(offset).line}`;
   };
-  const body: unknown = document.toJS();
+  const body = bodyOf(document, place([]));
   if (!isMap(document.contents) || !isBody(body))
     throw new UsageError(`${place([])}: a pin set is a mapping with a name.`);
   return {

@@ -20,7 +20,9 @@ export function nobodyOf(
   if (spec.all === true) return 'no node is known yet';
   if (wanted.length === 0) return 'it names no labels, and does not say all: true';
   const there = wanted.map(([key]) => {
-    const values = new Set(nodes.flatMap(({ labels }) => labels[key] ?? []));
+    const values = new Set(
+      nodes.flatMap(({ labels }) => (Object.hasOwn(labels, key) ? (labels[key] ?? []) : [])),
+    );
     const named = [...values].sort().slice(0, labelsMax);
     if (named.length === 0) return `no node has a label ${key}`;
     const more = values.size > named.length ? ', …' : '';
