@@ -2,7 +2,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Clock } from '../model/clock.ts';
 import { parseClusterName } from '../model/cluster/key.ts';
 import { type AgentConfig, ConfigError } from '../model/config.ts';
-import type { Log } from '../model/log.ts';
+import { type Log, quieter } from '../model/log.ts';
 import type { Role } from '../model/role.ts';
 import type { MemberDocument } from '../model/schema/cluster.ts';
 import { pause } from './backoff.ts';
@@ -53,11 +53,13 @@ export interface OpenFleet {
  * @throws ConfigError, PinfoldError
  */
 export async function openFleet(options: FleetOptions): Promise<OpenFleet> {
-  const { config, clock, log, certificates, socketPath } = options;
+  const { config, clock, certificates, socketPath } = options;
   const { tls } = certificates;
   const { cluster } = config;
   const node = parseClusterName(config.node);
   const isAlone = cluster.etcd.length === 0;
+  // Nobody who runs one agent asked for a fleet, and that it goes well is no news to them.
+  const log = isAlone ? quieter(options.log) : options.log;
   const key = cluster.keyFile === undefined ? newClusterKey() : readClusterKey(cluster.keyFile);
   const store = isAlone ? options.agent.store.openCluster() : await openEtcd(cluster, certificates.etcd);
   const isKeyShared = cluster.keyFile !== undefined;

@@ -90,6 +90,8 @@ export interface MachineFacts {
   readonly staging: { readonly directory: FileFacts | undefined; readonly entries: readonly StagingEntry[] };
   readonly stateDir: FileFacts | undefined;
   readonly tokenFile: FileFacts | undefined;
+  /** Whether the agent takes the token in that file. */
+  readonly isTokenTaken: boolean | undefined;
   readonly runDir: FileFacts | undefined;
   readonly socket: FileFacts | undefined;
   /** Who listens on the socket: the process where it can be seen. Undefined when nobody does. */

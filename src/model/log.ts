@@ -39,6 +39,11 @@ export function createLog(sink: {
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }
 
+/** The same log, in which what is only for information is for those who debug. */
+export function quieter(log: Log): Log {
+  return { ...log, info: log.debug };
+}
+
 function causeOf(thrown: unknown): unknown {
   return thrown instanceof Error ? thrown.cause : undefined;
 }

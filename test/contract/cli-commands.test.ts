@@ -379,4 +379,9 @@ test('doctor finds nothing wrong with a sound agent, and leave refuses while it 
   const refused = await pinfold(['leave', ...places]);
   assert.equal(refused.code, 4);
   assert.match(refused.err, new RegExp(`running as process ${process.pid}`));
+  await succeed(['token', 'revoke', 'admin']);
+  const after = JSON.parse(await succeed(['doctor', ...places, '--fail-on', 'never', '-o', 'json']));
+  const token = after.items.find(({ name }: { readonly name: string }) => name === 'admin token');
+  assert.equal(token.severity, 'warn');
+  assert.match(token.finding, /admin\.token holds a token that was revoked/);
 });

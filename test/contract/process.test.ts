@@ -87,6 +87,7 @@ test('an agent says where it is and what it sees, and stops within its time', as
   agent.kill('SIGTERM');
   assert.deepEqual(await agent.exit(), { code: 0, signal: null });
   assert.ok(performance.now() - began < limits.shutdownMs);
+  assert.doesNotMatch(agent.stderr(), /fleet|manager|rollout/, 'nobody asked for a fleet');
 });
 
 test('where the kernel tells no types, what iterators would count is absent, and why is said', async () => {

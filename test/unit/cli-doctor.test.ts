@@ -35,6 +35,7 @@ const sound: MachineFacts = {
   staging: { directory: directory('/sys/fs/bpf/pinfold-staging'), entries: [] },
   stateDir: directory('/var/lib/pinfold'),
   tokenFile: { path: '/var/lib/pinfold/admin.token', type: 'file', mode: 0o600, uid: 0, gid: 0 },
+  isTokenTaken: true,
   runDir: directory('/run/pinfold', { mode: 0o710 }),
   socket: { path: '/run/pinfold/agent.sock', type: 'socket', mode: 0o660, uid: 0, gid: 0 },
   listener: { pid: 812 },
@@ -140,6 +141,7 @@ const cases: readonly (readonly [what: string, facts: Partial<MachineFacts>, com
     { tokenFile: { path: '/t', type: 'file', mode: 0o644, uid: 0, gid: 0 } },
     /^fail admin token: \/t has mode 0644/,
   ],
+  ['a revoked token', { isTokenTaken: false }, /^warn admin token: .* that was revoked/],
   [
     'an open run directory',
     { runDir: directory('/run/pinfold', { mode: 0o755 }) },

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
@@ -15,6 +16,7 @@ import type { Feature } from '../../model/schema/node.ts';
 import { findAside } from '../../store/find-aside.ts';
 import { findQuarantine } from '../../store/find-quarantine.ts';
 import { findSetting } from '../../store/find-setting.ts';
+import { isTokenTaken } from '../../store/find-token.ts';
 import { findFile } from './file-facts.ts';
 import { findListener } from './listener.ts';
 
@@ -44,11 +46,22 @@ export function inspectMachine(places: LocalPlaces): MachineFacts {
     bpffsRoot: findFile(bpffs),
     staging: mounted === 'mounted' ? viewStaging(places) : { directory: undefined, entries: [] },
     stateDir: findFile(stateDir),
-    tokenFile: findFile(join(stateDir, 'admin.token')),
+    ...viewToken(stateDir),
     runDir: findFile(runDir),
     socket: findFile(socketPath),
     listener: findListener(socketPath),
   };
+}
+
+function viewToken(stateDir: string): Pick<MachineFacts, 'tokenFile' | 'isTokenTaken'> {
+  const tokenFile = findFile(join(stateDir, 'admin.token'));
+  if (tokenFile?.type !== 'file') return { tokenFile, isTokenTaken: undefined };
+  try {
+    const secret = readFileSync(tokenFile.path, 'utf8').trim();
+    return { tokenFile, isTokenTaken: isTokenTaken(stateDir, hash('sha256', secret, 'buffer'), new Date()) };
+  } catch {
+    return { tokenFile, isTokenTaken: undefined };
+  }
 }
 
 /** Judged by what the path leads to: a bpffs, or the directory one should be mounted on. */
