@@ -20,7 +20,7 @@ export function diffCommand(cli: Cli): Command {
     .requiredOption('-f, --file <file>', 'YAML or JSON, a pin set a document; - for standard input')
     .addHelpText(
       'after',
-      '\nThe exit code is 0 where nothing would change, 1 where something would, 2 or more where nobody can tell.',
+      '\nThe exit code is 0 where nothing would change, 1 where something would, 2 or more on trouble.',
     )
     .action(async ({ file }: { readonly file: string }) => {
       const isSame = await tellAll(cli, file).catch(async (thrown) => await endWithTrouble(cli, thrown));
