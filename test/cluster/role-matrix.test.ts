@@ -207,7 +207,7 @@ const places = ['node', 'both', 'manager'] as const;
 const certificates = ['person', 'node', 'manager', 'both'] as const;
 
 for (const token of [undefined, ...roles]) {
-  test(`${token ?? 'nobody'}: each route answers what is documented, whose certificate it may be`, async () => {
+  test(`${token ?? 'nobody'}: each route answers as documented, with any certificate`, async () => {
     for (const place of places)
       for (const cert of certificates)
         assert.deepEqual(await wrongAnswers(place, { cert, token }), [], `${cert} asks ${place}`);
@@ -215,13 +215,13 @@ for (const token of [undefined, ...roles]) {
 }
 
 for (const speaks of roles) {
-  test(`speaking for a ${speaks}: let in with a manager’s certificate alone, up to --fleet-role`, async () => {
+  test(`speaking for a ${speaks}: let in with a manager’s certificate, up to --fleet-role`, async () => {
     for (const place of places)
       for (const cert of certificates) {
         const comer = { cert, token: undefined, speaks } as const;
         assert.deepEqual(await wrongAnswers(place, comer), [], `${cert} asks ${place}`);
       }
-    // Not even an admin’s token helps a node that speaks for others, and at a manager it is the token that counts.
+    // Not even an admin’s token helps a node that speaks for others; at a manager the token counts.
     for (const place of places) {
       const comer = { cert: 'node', token: 'admin', speaks } as const;
       assert.deepEqual(await wrongAnswers(place, comer), [], `a node with a token asks ${place}`);
@@ -322,7 +322,7 @@ test('an agent or manager that would be root at etcd does not start', async () =
     );
 });
 
-test('a foreign authority’s certificate is refused in the handshake, and none, whatever it asks', async () => {
+test('another authority’s certificate is refused in the handshake, and none, whatever it asks', async () => {
   const { ca, pairs, tokens, ...world } = await opening;
   for (const place of places)
     for (const token of [undefined, ...roles])
