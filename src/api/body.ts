@@ -38,7 +38,8 @@ export function encodedRefusal({ headers }: FastifyRequest): PinfoldError | unde
   const encoding = headers['content-encoding'] ?? 'identity';
   const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(headers['content-type'] ?? '') ?? [];
   const isPlain = encoding.toLowerCase() === 'identity';
-  if (isPlain && charset.toLowerCase() === 'utf-8') return undefined;
+  // RFC 3629 names it utf-8; the other spelling is as common, and means nothing else.
+  if (isPlain && /^utf-?8$/i.test(charset)) return undefined;
   const detail = isPlain
     ? 'The body must be UTF-8, and its Content-Type names another charset.'
     : 'The body must come as it is, without a Content-Encoding.';

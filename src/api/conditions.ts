@@ -1,5 +1,6 @@
 import type { RouteOptions } from 'fastify';
 import { PinfoldError } from '../model/error.ts';
+import { isRecord } from '../model/record.ts';
 import type { App } from './app.ts';
 
 const changing: readonly unknown[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
@@ -20,6 +21,32 @@ export function addConditions(app: App): void {
       done(header === undefined ? undefined : notCompared(header));
     };
     route.onRequest = [...[route.onRequest ?? []].flat(), assertNone];
+  });
+}
+
+/**
+ * Refuses a change with a body where its route takes none: what that asks for (`dry_run`, a condition) would be
+ * passed over, and the change carried out all the same. What is passed on to a node is for the node to judge.
+ * @throws PinfoldError (from its hook) invalid_input
+ */
+export function addNoBody(app: App): void {
+  app.addHook('onRoute', (route) => {
+    const takesOne = route.schema?.body !== undefined || route.config?.produces === 'any';
+    if (!changing.includes(route.method) || takesOne) return;
+    const assertNone: NonNullable<typeof route.onRequest> = ({ body }, _reply, done) =>
+      done(isNothing(body) ? undefined : notTaken());
+    route.preValidation = [...[route.preValidation ?? []].flat(), assertNone];
+  });
+}
+
+function isNothing(body: unknown): boolean {
+  return body === undefined || (isRecord(body) && Object.keys(body).length === 0);
+}
+
+function notTaken(): PinfoldError {
+  return new PinfoldError('invalid_input', {
+    detail: 'This request takes no body, or {}; nothing was done.',
+    errors: [{ pointer: '/body', detail: 'must be empty, or {}' }],
   });
 }
 

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { PinfoldError } from '../model/error.ts';
+import { isPinfoldError, PinfoldError } from '../model/error.ts';
 import { type PinPath, parsePath, parsePathBytes } from '../model/path.ts';
 
 /** Lists below a directory. */
@@ -15,11 +15,38 @@ export function parsePrefix(query: {
   readonly prefix?: string;
   readonly prefix_bytes?: string;
 }): PinPath | undefined {
-  if (query.prefix_bytes !== undefined) {
-    if (query.prefix === undefined) return parsePathBytes(Buffer.from(query.prefix_bytes, 'base64url'));
-    throw new PinfoldError('invalid_input', { detail: 'Give prefix or prefix_bytes, not both.' });
+  const { prefix, prefix_bytes: bytes } = query;
+  if (bytes !== undefined) {
+    if (prefix === undefined) return at('prefix_bytes', () => parsePathBytes(decode(bytes)));
+    throw invalid('prefix_bytes', 'Give prefix or prefix_bytes, not both.');
   }
-  return query.prefix === undefined || query.prefix === '' ? undefined : parsePath(query.prefix);
+  return prefix === undefined || prefix === '' ? undefined : at('prefix', () => parsePath(prefix));
+}
+
+/** Both alphabets, padded or not: answers have base64. A `+` that was not escaped comes as a space. */
+function decode(text: string): Buffer {
+  const bytes = Buffer.from(text, 'base64url');
+  const plain = text
+    .replace(/={0,2}$/, '')
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  if (bytes.toString('base64url') === plain) return bytes;
+  throw invalid('prefix_bytes', 'prefix_bytes is not base64url.');
+}
+
+function invalid(name: string, detail: string): PinfoldError {
+  return new PinfoldError('invalid_input', { detail, errors: [{ pointer: `/query/${name}`, detail }] });
+}
+
+/** What is wrong with a path is said of the member that gave it. */
+function at(name: string, parse: () => PinPath): PinPath {
+  try {
+    return parse();
+  } catch (error) {
+    if (!isPinfoldError(error, 'bad_path')) throw error;
+    const errors = [{ pointer: `/query/${name}`, detail: error.message }];
+    throw new PinfoldError(error.code, { ...error.details, errors }, error);
+  }
 }
 
 /** `?label=key=value`, once or several times; all must be there. */
@@ -40,10 +67,7 @@ export function parseLabelQuery(
     [given].flat().map((pair) => {
       const [, key, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
       if (key !== undefined && value !== undefined) return [key, value] as const;
-      throw new PinfoldError('invalid_input', {
-        detail: 'label wants key=value.',
-        errors: [{ pointer: '/query/label', detail: 'must be key=value' }],
-      });
+      throw invalid('label', 'label wants key=value.');
     }),
   );
 }

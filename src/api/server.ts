@@ -13,7 +13,7 @@ import { type App, hasNode, type Parts, type ServiceParts } from './app.ts';
 import { audit } from './audit.ts';
 import { Authenticator, assertMay, type Gate, type LocalRoles, nobody } from './auth.ts';
 import { acceptJsonOnly, assertBodyComes } from './body.ts';
-import { addConditions } from './conditions.ts';
+import { addConditions, addNoBody } from './conditions.ts';
 import { Connections } from './connection.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addMethodNotAllowed } from './methods.ts';
@@ -97,6 +97,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   addRefusals(app, parts);
   acceptJsonOnly(app);
   addConditions(app);
+  addNoBody(app);
   addIdempotency(app, { records: parts.idempotency, clock: parts.clock, log: parts.log });
   await app.register(
     swagger,

@@ -24,7 +24,13 @@ export function parsePathBytes(bytes: Uint8Array): PinPath {
 
 /** Makes a PinPath from text, as JSON bodies carry it (UTF-8). @throws PinfoldError bad_path */
 export function parsePath(text: string): PinPath {
-  return parsePathText(Buffer.from(text, 'utf8').toString('latin1'));
+  // JSON can escape half of a character (RFC 8259, 8.2); written as UTF-8 it would become another name.
+  if (/\p{Surrogate}/u.test(text)) throw badPath(bytesOfText(text), 'it has half of a character of UTF-16');
+  return parsePathText(bytesOfText(text));
+}
+
+function bytesOfText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /**
@@ -37,7 +43,7 @@ export function parseUrlPath(encoded: string): PinPath {
   if (/%(?![0-9a-fA-F]{2})/.test(encoded)) {
     throw badPath(encoded, 'it has a % that is not followed by two hexadecimal digits');
   }
-  const utf8 = Buffer.from(encoded, 'utf8').toString('latin1');
+  const utf8 = bytesOfText(encoded);
   return parsePathText(
     utf8.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
   );

@@ -208,6 +208,40 @@ test('a refusal names a path as answers do: its text, and base64 where bytes are
   assert.deepEqual([text.body.path, text.body.path_bytes], ['Käse', undefined]);
 });
 
+test('a prefix of bytes is what it says, or refused', async () => {
+  await using at = await testAgent();
+  createMap(`${at.bpffs.path}/m`, { name: 'pf_prefix' });
+  await at.local
+    .put('/v1/pins/z%ff%fe')
+    .send({ source: { pin: 'm' } })
+    .expect(201);
+  for (const bytes of ['ev_-', 'ev%2F%2B']) {
+    const { body } = await at.local.get(`/v1/pins?prefix_bytes=${bytes}&fresh=true`).expect(200);
+    assert.equal(body.total, 1, bytes);
+  }
+  const wrong = [
+    ...['prefix_bytes=ev/+', 'prefix_bytes=!!', 'prefix_bytes=ev_', 'prefix_bytes=YQ&prefix=a'],
+    ...['prefix=a/', 'prefix_bytes=Lg', 'label=x'],
+  ];
+  for (const query of wrong) {
+    const { body } = await at.local.get(`/v1/pins?${query}`).expect(422);
+    assert.deepEqual(body.errors.length, 1, query);
+    assert.equal(body.errors[0].pointer, `/query/${query.split('=')[0]}`);
+  }
+});
+
+test('half of a character in a body names nothing else', async () => {
+  await using at = await testAgent();
+  createMap(`${at.bpffs.path}/\ufffd`, { name: 'pf_half' });
+  const sent = at.local.put('/v1/pins/x').set('content-type', 'application/json');
+  const refused = await sent.send('{"source":{"pin":"\\ud800"}}').expect(422);
+  assert.deepEqual([refused.body.code, refused.body.errors[0].pointer], ['bad_path', '/body/source/pin']);
+  await at.local
+    .put('/v1/pins/x')
+    .send({ source: { pin: '\ufffd' } })
+    .expect(201);
+});
+
 test('a body is taken as it is: nothing is coerced, nothing unknown is ignored', async () => {
   await using at = await testAgent();
   const wrong: readonly (readonly [unknown, string])[] = [

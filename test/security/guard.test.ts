@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { assertDeclared, operations } from '../support/answer-check.ts';
+import { createMap } from '../support/bpftool.ts';
 import { sendRaw } from '../support/raw-http.ts';
 
 let at: TestAgent;
@@ -151,6 +153,36 @@ test('a body that a form could send is refused', async () => {
     const answer = await at.remote().post('/v1/batch').set('content-type', type).send('{"operations":[]}');
     assert.deepEqual([answer.status, answer.body.code], [415, 'unsupported_media_type'], type);
     assertDeclared('POST', '/v1/batch', answer);
+  }
+});
+
+test('a change that takes no body refuses one, instead of passing over what it asks for', async () => {
+  const path = `${at.bpffs.path}/kept`;
+  createMap(path, { name: 'pf_no_body' });
+  const bare = operations.filter(({ method, hasBody }) => !hasBody && !['GET', 'HEAD'].includes(method));
+  assert.ok(bare.some((operation) => operation.path === '/v1/pins/{path}' && operation.method === 'DELETE'));
+  for (const { method, path: template } of bare) {
+    const target = template.replace('{path}', 'kept').replaceAll(/\{\w+\}/g, '1');
+    for (const body of ['{"dry_run":true}', '[]', 'null', '5']) {
+      const asked = at.remote()[verbOf(method)](target).set('content-type', 'application/json');
+      const answer = await asked.send(body);
+      assertDeclared(method, template, answer);
+      const pointer = answer.body.errors?.[0]?.pointer;
+      assert.deepEqual([answer.status, pointer], [422, '/body'], `${method} ${template} ${body}`);
+    }
+  }
+  assert.ok(existsSync(path));
+  await at.remote().delete('/v1/pins/kept?force=true').send({}).expect(204);
+});
+
+test('JSON is JSON, however its type is written', async () => {
+  for (const type of [
+    'application/json;charset=UTF8',
+    'Application/JSON; Charset="utf-8"',
+    'application/json;',
+  ]) {
+    const answer = await at.remote().post('/v1/batch').set('content-type', type).send('{"operations":[]}');
+    assert.deepEqual([answer.status, answer.body.errors?.[0]?.pointer], [422, '/body/operations'], type);
   }
 });
 

@@ -125,6 +125,18 @@ test('percent signs are decoded once, and what they hide is judged like the rest
   }
 });
 
+test('half of a character is no name: as UTF-8 it would be another', () => {
+  for (const bad of ['\ud800', 'a/\udc00', '\udc00\ud800', 'x\ud83dy']) {
+    assert.equal(
+      accepted(() => parsePath(bad)),
+      undefined,
+      JSON.stringify(bad),
+    );
+  }
+  assert.equal(parsePath('\ud83d\ude00'), '\xf0\x9f\x98\x80');
+  assert.equal(parsePath('\ufffd'), '\xef\xbf\xbd');
+});
+
 test('a name of 255 bytes and a path of 4,095 are good, one byte more is not', () => {
   const name = (length: number): string => 'n'.repeat(length);
   assert.equal(parsePath(name(255)).length, 255);

@@ -1,8 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { EditResult, EntryAddress } from '../../agent/edit/map-edits.ts';
-import { PinfoldError } from '../../model/error.ts';
-import { isRecord } from '../../model/record.ts';
 import { EntryPut, MapPlanDocument } from '../../model/schema/entry.ts';
 import { MapDocument } from '../../model/schema/object.ts';
 import { answers, changed, json } from '../answers.ts';
@@ -117,21 +115,11 @@ function addFreeze(app: App, { agent }: Parts): void {
       }),
     },
     handler: async (request, reply) => {
-      assertNothingAsked(request.body);
       const id = Number(request.params.id);
       const result = agent.edits.freeze(id, contextOf(request));
       const plan = planOf(reply, result);
       return plan ?? agent.reads.object('map', id).value;
     },
-  });
-}
-
-/** Freezing has no choices: a body that names one was meant for something else. @throws PinfoldError */
-function assertNothingAsked(body: unknown): void {
-  if (body === undefined || (isRecord(body) && Object.keys(body).length === 0)) return;
-  throw new PinfoldError('invalid_input', {
-    detail: 'Freezing takes no body, or {}.',
-    errors: [{ pointer: '/body', detail: 'must be empty, or {}' }],
   });
 }
 
