@@ -25,8 +25,10 @@ export function addConditions(app: App): void {
 }
 
 /**
- * Refuses a change with a body where its route takes none: what that asks for (`dry_run`, a condition) would be
- * passed over, and the change carried out all the same. What is passed on to a node is for the node to judge.
+ * Refuses a change with a body where its route takes none: what that asks for (`dry_run`, a condition) would
+ * be passed over, and the change carried out all the same. What is passed on to a node is for the node to
+ * judge.
+ *
  * @throws PinfoldError (from its hook) invalid_input
  */
 export function addNoBody(app: App): void {

@@ -3,8 +3,8 @@ import { Sqlite } from './driver.ts';
 import { stateFiles } from './state-dir.ts';
 
 /**
- * Whether an agent takes the token with this SHA-256, as findSetting reads a setting. Undefined where there is no
- * database, or nothing we may read.
+ * Whether an agent takes the token with this SHA-256, as findSetting reads a setting. Undefined where there
+ * is no database, or nothing we may read.
  */
 export function isTokenTaken(stateDir: string, sha256: Uint8Array, now: Date): boolean | undefined {
   let database: Database.Database | undefined;

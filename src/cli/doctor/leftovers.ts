@@ -64,8 +64,8 @@ function checkToken(tokenFile: FileFacts, isTaken: boolean | undefined): Check {
   const file = escapeText(tokenFile.path);
   const mode = octal(tokenFile.mode);
   if ((tokenFile.mode & 0o077) !== 0) {
-    const advice = `chmod 0600 ${file}, then revoke it with \`pinfold token revoke admin\` and restart the agent.`;
-    return fail(name, `${file} has mode ${mode}: others can read it`, advice);
+    const revoke = 'then revoke it with `pinfold token revoke admin` and restart the agent.';
+    return fail(name, `${file} has mode ${mode}: others can read it`, `chmod 0600 ${file}, ${revoke}`);
   }
   if (isTaken !== false) return ok(name, `${file}, mode ${mode}`);
   const advice = 'Remove the file: the next start makes a new token. Root needs none on the unix socket.';
