@@ -136,7 +136,7 @@ test('shells can load the completion scripts, and are offered commands, nouns an
   const bash = pinfold(['completion', 'bash']).out;
   assert.equal(spawnSync('bash', ['-n'], { input: bash }).status, 0);
   const twice = spawnSync('bash', ['-c', `${bash}\n${bash}\ncomplete -p pinfold`], { encoding: 'utf8' });
-  assert.deepEqual([twice.stdout, twice.stderr], ['complete -F __pinfold_complete pinfold\n', '']);
+  assert.deepEqual([twice.stdout, twice.stderr], ['complete -F __pinfold_complete_word pinfold\n', '']);
   for (const shell of ['zsh', 'fish'])
     assert.match(pinfold(['completion', shell]).out, /pinfold complete --/);
   pinfold(['get', 'pins', '--fresh', '-o', 'name']);
@@ -156,6 +156,32 @@ test('shells can load the completion scripts, and are offered commands, nouns an
   assert.match(offered('why', 'ma'), /^map\b/m);
   assert.match(offered('why', 'map', ''), /^map:\d+\t/m);
   assert.match(offered('get', 'pins', '--output', 'wi'), /^wide\t/m);
+});
+
+test('bash completes without bash-completion, and across the colons of our words', () => {
+  createMap(join(bpffs.path, 'bare_bash'), { name: 'pf_golden' });
+  pinfold(['get', 'pins', '--fresh', '-o', 'name']);
+  const setUp = [
+    `pinfold() { '${[process.execPath, ...program].join("' '")}' "$@"; }`,
+    'source <(pinfold completion bash)',
+    // Bash has it only while somebody types.
+    'compopt() { :; }',
+    "COMP_WORDBREAKS=$' \\t\\n\"\\'><=;|&(:'",
+    `COMP_LINE=$1; COMP_POINT=\${#COMP_LINE}`,
+    '__pinfold_complete_word pinfold',
+    `printf "%s\\n" "\${COMPREPLY[@]}"`,
+  ].join('\n');
+  const completed = (line: string): readonly string[] => {
+    const bash = ['--norc', '-c', setUp, 'bash', line];
+    const { stdout, stderr } = spawnSync('bash', bash, { env, cwd: repoPath(), encoding: 'utf8' });
+    assert.equal(stderr, '', line);
+    return stdout.trimEnd().split('\n');
+  };
+  assert.deepEqual(completed('pinfold unp'), ['unpin']);
+  assert.deepEqual(completed('pinfold unpin bare'), ['bare_bash']);
+  assert.ok(completed('pinfold pin ').includes('map:'));
+  assert.deepEqual(completed('pinfold pin pin:bare'), ['bare_bash']);
+  assert.ok(completed('pinfold pin map:').every((word) => /^\d+$/.test(word)));
 });
 
 test('SIGTERM ends the agent with exit code 0, and its socket is gone', async () => {

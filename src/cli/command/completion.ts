@@ -22,8 +22,36 @@ async function printOnce(cli: Cli, print: () => void): Promise<void> {
   await cli.out.line('if ! declare -F __pinfold_complete >/dev/null; then');
   await cli.out.flush();
   print();
-  await cli.out.line('fi');
+  await cli.out.line(`${ownWords}fi`);
 }
+
+/**
+ * Bash without the package bash-completion lacks what the script divides the line with; a colon, which
+ * divides words for bash, is part of ours (`map:5`): what stands before it is not to be typed again.
+ */
+const ownWords = `
+if ! declare -F _get_comp_words_by_ref >/dev/null; then
+_get_comp_words_by_ref() {
+    local line=\${COMP_LINE:0:COMP_POINT}
+    read -r -a words <<< "$line"
+    if [[ $line == *[[:blank:]] ]]; then words+=(''); fi
+    cword=$((\${#words[@]} - 1))
+    cur=\${words[cword]}
+    prev=\${words[cword - 1]}
+}
+fi
+
+__pinfold_complete_word() {
+    __pinfold_complete "$@"
+    local typed=\${COMP_LINE:0:COMP_POINT}
+    typed=\${typed##*[[:blank:]]}
+    if [[ $COMP_WORDBREAKS == *:* && $typed == *:* ]]; then
+        local before=\${typed%"\${typed##*:}"}
+        COMPREPLY=("\${COMPREPLY[@]#"$before"}")
+    fi
+}
+complete -F __pinfold_complete_word pinfold
+`;
 
 /**
  * `pinfold complete -- WORD…`: what those scripts call. Without an agent, words that need none are still
