@@ -5,7 +5,7 @@ import test from 'node:test';
 import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { type TestAgent, testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
-import { startEtcd, type TestEtcd } from '../support/etcd.ts';
+import { fillUp, startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type SlowProxy, startSlowProxy } from '../support/slow-proxy.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
@@ -124,24 +124,12 @@ test('a rollout stands while etcd is full, and goes on when it has room', async 
   const { etcd } = world;
   await standAtSecond(world);
   await goToSecond(world);
-  const thick = 'x'.repeat(100_000);
-  const fill = (): boolean => {
-    try {
-      return etcd.ctl('put', 'filler', thick) === '';
-    } catch (error) {
-      return String(error).includes('database space exceeded');
-    }
-  };
-  await until('the quota to be used up', fill, Boolean, patience);
+  const makeRoom = await fillUp(etcd);
   await mend(world);
   assert.deepEqual(haveSecond(world), ['a', 'b'], 'nobody is opened by what could not be said');
   const { body } = await world.nodes.a.local.put(url).send({ all: true }).expect(503);
   assert.equal(body.code, 'cluster_unavailable');
-  etcd.ctl('del', 'filler');
-  const { header } = JSON.parse(etcd.ctl('get', 'filler', '-w', 'json'));
-  etcd.ctl('compaction', String(header.revision));
-  etcd.ctl('defrag');
-  etcd.ctl('alarm', 'disarm');
+  makeRoom();
   await converges(world, t);
 });
 

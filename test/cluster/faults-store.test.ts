@@ -6,7 +6,7 @@ import { writeClusterKey } from '../../src/cluster/signing/key-file.ts';
 import { clusterKey } from '../../src/model/cluster/key.ts';
 import { testAgent } from '../support/agent.ts';
 import { createMap } from '../support/bpftool.ts';
-import { startEtcd } from '../support/etcd.ts';
+import { fillUp, startEtcd } from '../support/etcd.ts';
 import { startSlowProxy } from '../support/slow-proxy.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, untilPasses } from '../support/until.ts';
@@ -29,15 +29,7 @@ test('an etcd that is full keeps nobody from working, and takes all back when it
     patience,
   );
 
-  const thick = 'x'.repeat(100_000);
-  const fill = (): boolean => {
-    try {
-      return etcd.ctl('put', 'filler', thick) === '';
-    } catch (error) {
-      return String(error).includes('database space exceeded');
-    }
-  };
-  await until('the quota to be used up', fill, Boolean, patience);
+  const makeRoom = await fillUp(etcd);
   assert.match(etcd.ctl('alarm', 'list'), /NOSPACE/);
 
   createMap(`${a.bpffs.path}/meanwhile`, { name: 'pf_full' });
@@ -58,11 +50,7 @@ test('an etcd that is full keeps nobody from working, and takes all back when it
     patience,
   );
 
-  etcd.ctl('del', 'filler');
-  const { header } = JSON.parse(etcd.ctl('get', 'filler', '-w', 'json'));
-  etcd.ctl('compaction', String(header.revision));
-  etcd.ctl('defrag');
-  etcd.ctl('alarm', 'disarm');
+  makeRoom();
   await untilPasses(async () => {
     const { state, digest } = await about();
     assert.equal(state, 'ready');

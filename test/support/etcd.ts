@@ -5,7 +5,7 @@ import { disposable } from './disposal.ts';
 import { freePorts } from './ports.ts';
 import { type Child, start } from './process.ts';
 import { tempDir } from './temp-dir.ts';
-import { untilPasses } from './until.ts';
+import { until, untilPasses } from './until.ts';
 
 /** A real etcd of one or more members, on loopback and in a directory of its own; disposing ends it. */
 export interface TestEtcd extends Disposable {
@@ -90,6 +90,26 @@ export async function startEtcd(size = 1, more: readonly string[] = [], tls?: Et
     throw error;
   }
   return self;
+}
+
+/** Uses up the quota of one that was started with a small one; gives what makes room again. */
+export async function fillUp({ ctl }: TestEtcd): Promise<() => void> {
+  const thick = 'x'.repeat(100_000);
+  const fill = (): boolean => {
+    try {
+      return ctl('put', 'filler', thick) === '';
+    } catch (error) {
+      return String(error).includes('database space exceeded');
+    }
+  };
+  await until('the quota to be used up', fill, Boolean, { timeoutMs: 90_000, everyMs: 100 });
+  return () => {
+    ctl('del', 'filler');
+    const { header } = JSON.parse(ctl('get', 'filler', '-w', 'json'));
+    ctl('compaction', String(header.revision));
+    ctl('defrag');
+    ctl('alarm', 'disarm');
+  };
 }
 
 function serving(tls: EtcdTls | undefined): readonly string[] {
