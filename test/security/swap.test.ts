@@ -19,9 +19,10 @@ import { treeHash } from '../support/tree-hash.ts';
 const seed = testSeed();
 const attacker = 1000;
 const operationsEach = rounds(1250);
-const swapsAtLeast = 25_000;
+/** Of each of the three attacks: 100,000 in all. */
+const swapsAtLeast = 34_000;
 
-/** What may be answered while somebody moves what is on the way; not `internal`, nor `outcome_unknown`. */
+/** What may be answered while somebody moves what is on the way; `internal` never. */
 const honest = new Set([
   'ok',
   'pin_not_found',
