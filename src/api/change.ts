@@ -9,7 +9,11 @@ import { PinDocument } from '../model/schema/pin.ts';
 /** `?mount=`: another instance than the primary one. */
 export const mountQuery = {
   mount: Type.Optional(
-    Type.String({ pattern: '^\\d{1,9}:\\d{1,9}$', description: 'major:minor of the bpffs instance' }),
+    Type.String({
+      pattern: '^\\d{1,9}:\\d{1,9}$',
+      examples: ['0:41'],
+      description: 'major:minor of the bpffs instance',
+    }),
   ),
 };
 

@@ -27,7 +27,11 @@ export const keyQuery = { key: Type.String({ description: 'the key as JSON, as `
 /** One entry of a map by the bytes of its key. */
 export const HexParams = Type.Object({
   ...IdParams.properties,
-  hex: Type.String({ pattern: '^([0-9a-fA-F]{2})+$', description: 'the bytes of the key in hexadecimal' }),
+  hex: Type.String({
+    pattern: '^([0-9a-fA-F]{2})+$',
+    examples: ['0a000001'],
+    description: 'the bytes of the key in hexadecimal',
+  }),
 });
 
 /** The members of such a query. */

@@ -99,7 +99,8 @@ function* ofLeaf(schema: unknown, value: unknown, at: string): Generator<Complai
     // Of each unknown member it is said by itself; of forms, what each wants.
     if (keyword === 'additionalProperties' || (keyword === 'anyOf' && errors.length > 1)) continue;
     const words = wordsAt(schema, schemaPath);
-    const said = message === 'schema is false' ? 'is not known here' : message;
+    const said =
+      formWanted(schema, schemaPath, keyword) ?? message.replace(/^schema is false$/, 'is not known here');
     const detail =
       words === undefined ? said : `must be ${words.length > 1 ? 'one of ' : ''}${words.join(', ')}`;
     if (told.has(`${instancePath} ${detail}`)) continue;
@@ -108,20 +109,34 @@ function* ofLeaf(schema: unknown, value: unknown, at: string): Generator<Complai
   }
 }
 
+/** What a text should look like, by the examples of its schema: a pattern is for programs. */
+function formWanted(schema: unknown, schemaPath: string, keyword: string): string | undefined {
+  if (keyword !== 'pattern' && keyword !== 'format') return undefined;
+  const { forms } = choiceAt(schema, schemaPath);
+  const examples = forms.flatMap((form): readonly unknown[] => Object(form).examples ?? []);
+  return examples.length === 0 ? undefined : `must have the form of ${examples.map(String).join(' or ')}`;
+}
+
 /** The words that may stand where a part of a schema is, or a choice that it is one of. */
 function wordsAt(schema: unknown, schemaPath: string): readonly string[] | undefined {
+  const { part, forms } = choiceAt(schema, schemaPath);
+  const words = forms.map((form) => Object(form).const).filter((each) => each !== undefined);
+  const isOfWords = Object(part).const !== undefined || words.length === forms.length;
+  return isOfWords && words.length > 0 ? words.map(String) : undefined;
+}
+
+/** A part of a schema, and the forms a value may have there: those of its choice, or it alone. */
+function choiceAt(schema: unknown, schemaPath: string) {
   const steps = schemaPath.split('/').slice(1);
   const at = (way: readonly string[]): unknown =>
     way.reduce<unknown>(
       (node, step) => Object(node)[step.replaceAll('~1', '/').replaceAll('~0', '~')],
       schema,
     );
-  const { const: word, anyOf } = Object(at(steps));
-  const choice: unknown = steps.at(-2) === 'anyOf' ? at(steps.slice(0, -1)) : anyOf;
-  const members: readonly unknown[] = Array.isArray(choice) ? choice : [{ const: word }];
-  const words = members.map((member) => Object(member).const).filter((each) => each !== undefined);
-  const isOfWords = word !== undefined || words.length === members.length;
-  return isOfWords && words.length > 0 ? words.map(String) : undefined;
+  const part = at(steps);
+  const choice: unknown = steps.at(-2) === 'anyOf' ? at(steps.slice(0, -1)) : Object(part).anyOf;
+  const forms: readonly unknown[] = Array.isArray(choice) ? choice : [part];
+  return { part, forms };
 }
 
 /** The forms a value may have; undefined where it is a choice of words, or none. */

@@ -11,6 +11,7 @@ export const PathParams = Type.Object({
 export const IdParams = Type.Object({
   id: Type.String({
     pattern: '^[1-9]\\d{0,9}$',
+    examples: ['4711'],
     description: 'the kernel’s id of the object; ids are reused',
   }),
 });

@@ -6,7 +6,7 @@ import { Time } from '../model/schema/common.ts';
 /** The query member that makes a read of one pin a question about the past. */
 export const thenQuery = {
   at: Type.Optional(
-    Type.Union([Time, Type.String({ pattern: '^seq:\\d{1,15}$' })], {
+    Type.Union([Time, Type.String({ pattern: '^seq:\\d{1,15}$', examples: ['seq:4711'] })], {
       description: 'what the path held then: a time, or `seq:N` for right after an event',
     }),
   ),

@@ -1536,7 +1536,10 @@ export interface components {
             nodes: {
                 node: string;
                 generation: number;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 told_at: string;
             }[];
         };
@@ -1548,7 +1551,10 @@ export interface components {
             /** @description on the node, in the state directory, readable by root */
             file: string;
             bytes: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
         };
         Batch: {
@@ -1617,7 +1623,10 @@ export interface components {
                 parents?: boolean;
                 /** @description atomically displace another object that is there */
                 replace?: boolean;
-                /** @description octal permission bits, such as 0640 */
+                /**
+                 * @description octal permission bits
+                 * @example 0640
+                 */
                 mode?: string;
                 uid?: number;
                 gid?: number;
@@ -1657,7 +1666,10 @@ export interface components {
                 path?: string;
                 /** @description base64 of the bytes of the path, where they are not UTF-8 */
                 path_bytes?: string;
-                /** @description octal permission bits, such as 0640 */
+                /**
+                 * @description octal permission bits
+                 * @example 0640
+                 */
                 mode?: string;
                 uid?: number;
                 gid?: number;
@@ -1674,7 +1686,10 @@ export interface components {
                 /** @description base64 of the bytes of the path, where they are not UTF-8 */
                 path_bytes?: string;
                 parents?: boolean;
-                /** @description octal permission bits, such as 0640 */
+                /**
+                 * @description octal permission bits
+                 * @example 0640
+                 */
                 mode?: string;
                 uid?: number;
                 gid?: number;
@@ -1710,7 +1725,10 @@ export interface components {
                 path_bytes?: string;
             }[];
             references: components["schemas"]["References"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen?: string;
             etag: string;
         };
@@ -1757,12 +1775,21 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             made_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             renewed_at: string;
             renewed_by: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
             etag: string;
         };
@@ -1796,7 +1823,10 @@ export interface components {
         };
         DirectoryRequest: {
             parents?: boolean;
-            /** @description octal permission bits, such as 0640 */
+            /**
+             * @description octal permission bits
+             * @example 0640
+             */
             mode?: string;
             uid?: number;
             gid?: number;
@@ -1850,7 +1880,10 @@ export interface components {
         };
         Event: {
             seq: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             time: string;
             node: string;
             boot_id: string;
@@ -1908,9 +1941,15 @@ export interface components {
             evidence: {
                 [key: string]: unknown;
             };
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         FindingRule: {
@@ -1927,7 +1966,10 @@ export interface components {
             findings: number;
             /** @description how many more there would be than are kept */
             dropped: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at?: string;
         };
         FleetNode: {
@@ -1936,6 +1978,7 @@ export interface components {
             /**
              * Format: date-time
              * @description since when it is in this state, as this manager saw it
+             * @example 2026-11-22T10:00:00.000Z
              */
             since: string;
             /** @description why it is not ready, or why this may be old */
@@ -1949,10 +1992,16 @@ export interface components {
             version?: string;
             boot_id?: string;
             sees_all_processes?: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             started_at?: string;
             digest: {
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 observed_at: string;
                 pins: number;
                 objects: {
@@ -1970,7 +2019,10 @@ export interface components {
                 selected: boolean;
                 steps: components["schemas"]["PinSetStep"][];
                 drifts: components["schemas"]["Drift"][];
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 observed_at: string;
             }[];
             /** @description whether every node it is meant for has answered */
@@ -1978,13 +2030,19 @@ export interface components {
             unreachable: components["schemas"]["Unreachable"][];
             /** @description why not all nodes may be known */
             reason?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         FleetToken: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
             expires_at: string | null;
             created_by: string;
@@ -2005,7 +2063,10 @@ export interface components {
             /** @description pins that stay although a rule objects to them, 1000 at most */
             passed: components["schemas"]["GcPassed"][];
             passed_total: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         GcLine: {
@@ -2049,7 +2110,11 @@ export interface components {
         GcRequest: {
             /** @description all unless told */
             rules?: ("orphan_pin" | "dead_link")[];
-            /** @description such as 30s, 12h or 30d */
+            /**
+             * @example 30s
+             * @example 12h
+             * @example 30d
+             */
             min_age?: string;
             /** @description path relative to the root of the bpffs */
             prefix?: string;
@@ -2059,7 +2124,11 @@ export interface components {
             dry_run?: boolean;
             /** @description false: unlink at once, without a time in which it can be undone */
             quarantine?: boolean;
-            /** @description such as 30s, 12h or 30d */
+            /**
+             * @example 30s
+             * @example 12h
+             * @example 30d
+             */
             grace?: string;
         };
         Health: {
@@ -2073,7 +2142,10 @@ export interface components {
                 type?: string;
                 name?: string;
             };
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
             references: components["schemas"]["References"];
             /** @description what the kernel counts and nobody shows; absent for programs, where it means nothing */
@@ -2400,7 +2472,10 @@ export interface components {
                 path_bytes?: string;
             }[];
             references: components["schemas"]["References"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen?: string;
             etag: string;
             /** @description where that cgroup is now; only of one link, read from the kernel */
@@ -2461,7 +2536,10 @@ export interface components {
                 path_bytes?: string;
             }[];
             references: components["schemas"]["References"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen?: string;
             etag: string;
         };
@@ -2570,10 +2648,14 @@ export interface components {
                 path?: string;
                 /** @description base64 of the bytes of the path, where they are not UTF-8 */
                 path_bytes?: string;
+                /** @example 0:41 */
                 mount?: string;
                 /** @description make missing directories */
                 parents?: boolean;
-                /** @description octal permission bits, such as 0640 */
+                /**
+                 * @description octal permission bits
+                 * @example 0640
+                 */
                 mode?: string;
                 uid?: number;
                 gid?: number;
@@ -2593,9 +2675,15 @@ export interface components {
                  * @description when this was read from the kernel
                  */
                 read_at?: string;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 first_seen?: string;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 gone_at?: string;
                 /** @description of a program: the maps it uses */
                 map_ids?: number[];
@@ -2684,7 +2772,10 @@ export interface components {
         NewFleetToken: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
             expires_at: string | null;
             created_by: string;
@@ -2746,7 +2837,10 @@ export interface components {
                 path_bytes?: string;
             }[];
             references: components["schemas"]["References"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen?: string;
             etag: string;
             /** @description what was done as it was asked for and may not have been meant: frozen and empty for good */
@@ -2755,7 +2849,10 @@ export interface components {
         NewToken: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
             expires_at: string | null;
             /** @description to the minute */
@@ -2774,12 +2871,18 @@ export interface components {
             prefix_bytes?: string;
             state: "active" | "paused" | "disabled";
             state_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             state_since: string;
             secrets: {
                 /** @description the beginning of its SHA-256; the secret itself is never shown again */
                 id: string;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 created_at: string;
             }[];
             /** @description every event up to this one was delivered, not wanted, or told as a gap */
@@ -2791,10 +2894,16 @@ export interface components {
             last_error: string | null;
             /** @description until the next attempt of what failed */
             retry_in_ms: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
             created_by: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             updated_at: string;
             updated_by: string;
             etag: string;
@@ -2836,9 +2945,15 @@ export interface components {
             objects: {
                 [key: string]: number;
             };
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             started_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
             /** @description why the fleet does not hear of this node, or not of its pin sets */
             fleet_trouble?: string;
@@ -2861,7 +2976,10 @@ export interface components {
                 detail?: string;
                 /** @description it has applied a newer generation than the store knows, or one it lacks */
                 ahead_of_store?: boolean;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 time: string;
             };
             /** @description paths of pins it made and that `prune` may remove */
@@ -2871,7 +2989,10 @@ export interface components {
             id: string;
             kind: "pin" | "replace" | "unpin" | "rename" | "attributes" | "mkdir" | "rmdir" | "batch" | "claim" | "release" | "entry_put" | "entry_delete" | "entries_batch" | "freeze" | "quarantine" | "restore" | "discard" | "gc";
             outcome: "running" | "applied" | "not_applied" | "unknown";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             started_at: string;
             settled_at: string | null;
             actor: string;
@@ -2907,7 +3028,10 @@ export interface components {
             /** @description names of this inode (hard links); they share one reference */
             links: number;
             inode: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             pinned_at: string;
             labels: {
                 [key: string]: string;
@@ -2916,7 +3040,10 @@ export interface components {
             /** @description made or replaced through Pinfold */
             managed: boolean;
             claims: string[];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen?: string;
             etag: string;
         };
@@ -2927,7 +3054,10 @@ export interface components {
             path_bytes?: string;
             parents?: boolean;
             replace?: boolean;
-            /** @description octal permission bits, such as 0640 */
+            /**
+             * @description octal permission bits
+             * @example 0640
+             */
             mode?: string;
             uid?: number;
             gid?: number;
@@ -2986,7 +3116,10 @@ export interface components {
             parents?: boolean;
             /** @description atomically displace another object that is there */
             replace?: boolean;
-            /** @description octal permission bits, such as 0640 */
+            /**
+             * @description octal permission bits
+             * @example 0640
+             */
             mode?: string;
             uid?: number;
             gid?: number;
@@ -3096,7 +3229,10 @@ export interface components {
                     tag?: string;
                     fingerprint?: string;
                 };
-                /** @description octal permission bits, such as 0640 */
+                /**
+                 * @description octal permission bits
+                 * @example 0640
+                 */
                 mode?: string;
                 uid?: number;
                 gid?: number;
@@ -3137,7 +3273,10 @@ export interface components {
             selected: boolean;
             steps: components["schemas"]["PinSetStep"][];
             drifts: components["schemas"]["Drift"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         PinSetDocument: {
@@ -3149,6 +3288,7 @@ export interface components {
             /**
              * Format: date-time
              * @description when it was put
+             * @example 2026-11-22T10:00:00.000Z
              */
             time: string;
             actor: string;
@@ -3189,6 +3329,7 @@ export interface components {
             /**
              * Format: date-time
              * @description by the clock of the node; absent where it said nothing
+             * @example 2026-11-22T10:00:00.000Z
              */
             told_at?: string;
         };
@@ -3216,7 +3357,10 @@ export interface components {
             total: number;
             /** @description why this may be old */
             reason?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         PinSetStep: {
@@ -3234,7 +3378,10 @@ export interface components {
             at: string;
             /** @description the last event of then; absent where none is kept */
             as_of_seq?: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             as_of_time?: string;
             state: "present" | "absent" | "unknown";
             pin: {
@@ -3242,14 +3389,20 @@ export interface components {
             } | null;
             since?: {
                 seq: number;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 time: string;
                 type: string;
                 actor: string;
             };
             until?: {
                 seq: number;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 time: string;
                 type: string;
                 actor: string;
@@ -3313,7 +3466,10 @@ export interface components {
             tag: string;
             /** @description nanoseconds after boot, suspended time included */
             load_time?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             loaded_at?: string;
             /** @description user who loaded it */
             created_by_uid?: number;
@@ -3379,7 +3535,10 @@ export interface components {
                 path_bytes?: string;
             }[];
             references: components["schemas"]["References"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_seen?: string;
             etag: string;
             statistics?: {
@@ -3504,9 +3663,15 @@ export interface components {
                  * @description when this was read from the kernel
                  */
                 read_at?: string;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 first_seen?: string;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 gone_at?: string;
                 /** @description of a program: the maps it uses */
                 map_ids?: number[];
@@ -3541,7 +3706,10 @@ export interface components {
             why: string;
             /** @description the operation of the clean-up that took it */
             run: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             quarantined_at: string;
             /** @description null: it stays until somebody decides */
             expires_at: string | null;
@@ -3570,9 +3738,13 @@ export interface components {
             /**
              * Format: date-time
              * @description since when nothing but its own pins has held it, as far as observations tell; absent while something does
+             * @example 2026-11-22T10:00:00.000Z
              */
             unheld_since?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             holders_observed_at?: string;
             /** @description why the counters are absent */
             unavailable?: string;
@@ -3607,18 +3779,25 @@ export interface components {
             resumed_by?: string;
             /** @description failures a person went on over */
             tolerated?: string[];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             started_at: string;
             /**
              * Format: date-time
              * @description when it changed last
+             * @example 2026-11-22T10:00:00.000Z
              */
             time: string;
         };
         Token: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
             expires_at: string | null;
             /** @description to the minute */
@@ -3628,7 +3807,11 @@ export interface components {
         TokenRequest: {
             name: string;
             role: "viewer" | "reader" | "operator" | "admin";
-            /** @description such as 30d; for ever unless told */
+            /**
+             * @description for ever unless told
+             * @example 12h
+             * @example 30d
+             */
             expires_in?: string;
         };
         TopMaps: {
@@ -3656,7 +3839,10 @@ export interface components {
             total: number;
             /** @description why no map has entries; of types that are no hash they never are counted */
             fill_unknown?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         TopPrograms: {
@@ -3684,7 +3870,10 @@ export interface components {
             duration_ms: number;
             /** @description programs that were there all the time */
             total: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
         };
         TreeEntry: {
@@ -3705,7 +3894,10 @@ export interface components {
             mode?: string;
             uid?: number;
             gid?: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             mtime?: string;
             inode: number;
         };
@@ -3735,12 +3927,18 @@ export interface components {
             prefix_bytes?: string;
             state: "active" | "paused" | "disabled";
             state_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             state_since: string;
             secrets: {
                 /** @description the beginning of its SHA-256; the secret itself is never shown again */
                 id: string;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.000Z
+                 */
                 created_at: string;
             }[];
             /** @description every event up to this one was delivered, not wanted, or told as a gap */
@@ -3752,10 +3950,16 @@ export interface components {
             last_error: string | null;
             /** @description until the next attempt of what failed */
             retry_in_ms: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             created_at: string;
             created_by: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             updated_at: string;
             updated_by: string;
             etag: string;
@@ -3771,9 +3975,15 @@ export interface components {
             type: string;
             state: "pending" | "delivered" | "failed";
             attempts: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             first_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             last_at: string;
             /** @description of the last attempt */
             duration_ms: number;
@@ -3811,7 +4021,10 @@ export interface components {
                 type?: string;
                 name?: string;
             };
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
             observed_at: string;
             references: components["schemas"]["References"];
             /** @description what the kernel counts and nobody shows; absent for programs, where it means nothing */
@@ -4128,7 +4341,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Mount"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -4164,7 +4380,10 @@ export interface operations {
                 cursor?: string;
                 /** @description observe first, then answer */
                 fresh?: boolean;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description whole names: a covers a and a/b, not ab */
                 prefix?: string;
@@ -4196,7 +4415,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Pin"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -4226,7 +4448,10 @@ export interface operations {
     getPin: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 for?: "exists" | "absent" | "changed" | "attached";
                 /** @description at most so long, 30s unless told, up to 5m */
@@ -4288,7 +4513,10 @@ export interface operations {
     putPin: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -4360,7 +4588,10 @@ export interface operations {
     deletePin: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -4424,7 +4655,10 @@ export interface operations {
     patchPin: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -4491,7 +4725,10 @@ export interface operations {
                 cursor?: string;
                 /** @description observe first, then answer */
                 fresh?: boolean;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description whole names: a covers a and a/b, not ab */
                 prefix?: string;
@@ -4515,7 +4752,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["TreeEntry"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -4545,7 +4785,10 @@ export interface operations {
     putDirectory: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -4622,7 +4865,10 @@ export interface operations {
     deleteDirectory: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -4686,7 +4932,10 @@ export interface operations {
     batch: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -4774,7 +5023,10 @@ export interface operations {
                     "application/json": {
                         items: (components["schemas"]["Map"] | components["schemas"]["Program"] | components["schemas"]["Link"] | components["schemas"]["Btf"])[];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -4835,7 +5087,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Map"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -4871,7 +5126,10 @@ export interface operations {
                 accept?: string;
                 /** @description accept every hazard; it is recorded */
                 force?: boolean;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description where it is pinned, if the body does not say; missing directories are made */
                 pin?: string;
@@ -4939,7 +5197,10 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5001,7 +5262,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5029,7 +5293,10 @@ export interface operations {
                             formatted?: unknown;
                         }[];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         consistency: "per_element" | "per_bucket" | "may_repeat";
                     };
@@ -5068,9 +5335,15 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
-                /** @description the bytes of the key in hexadecimal */
+                /**
+                 * @description the bytes of the key in hexadecimal
+                 * @example 0a000001
+                 */
                 hex: string;
             };
             cookie?: never;
@@ -5142,9 +5415,15 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
-                /** @description the bytes of the key in hexadecimal */
+                /**
+                 * @description the bytes of the key in hexadecimal
+                 * @example 0a000001
+                 */
                 hex: string;
             };
             cookie?: never;
@@ -5225,9 +5504,15 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
-                /** @description the bytes of the key in hexadecimal */
+                /**
+                 * @description the bytes of the key in hexadecimal
+                 * @example 0a000001
+                 */
                 hex: string;
             };
             cookie?: never;
@@ -5286,7 +5571,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5360,7 +5648,10 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5443,7 +5734,10 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5493,7 +5787,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5513,7 +5810,10 @@ export interface operations {
                         /** @description false where the map changed too much to be counted */
                         complete: boolean;
                         consistency: "per_element" | "per_bucket" | "may_repeat";
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                 };
@@ -5550,7 +5850,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5566,7 +5869,10 @@ export interface operations {
                     "application/json": {
                         /** @description as the format writes it */
                         value: unknown;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                 };
@@ -5606,7 +5912,10 @@ export interface operations {
                 "idempotency-key"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5649,7 +5958,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5719,7 +6031,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Program"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -5757,7 +6072,10 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5814,7 +6132,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5886,7 +6207,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Link"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -5921,7 +6245,10 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5999,7 +6326,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Btf"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -6037,7 +6367,10 @@ export interface operations {
                 "if-none-match"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6088,7 +6421,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6129,7 +6465,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6170,7 +6509,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6211,7 +6553,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6253,7 +6598,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6295,7 +6643,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6344,7 +6695,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6388,7 +6742,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;
@@ -6459,11 +6816,20 @@ export interface operations {
                             type: string;
                             name: string;
                             state: "present" | "gone";
-                            /** Format: date-time */
+                            /**
+                             * Format: date-time
+                             * @example 2026-11-22T10:00:00.000Z
+                             */
                             first_seen: string;
-                            /** Format: date-time */
+                            /**
+                             * Format: date-time
+                             * @example 2026-11-22T10:00:00.000Z
+                             */
                             recorded_at: string;
-                            /** Format: date-time */
+                            /**
+                             * Format: date-time
+                             * @example 2026-11-22T10:00:00.000Z
+                             */
                             gone_at?: string;
                             /** @description where it is or was pinned, as far as that is remembered */
                             pins: {
@@ -6475,7 +6841,10 @@ export interface operations {
                             }[];
                         }[];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -6610,7 +6979,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["FindingRule"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -6672,7 +7044,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Finding"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -6726,7 +7101,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Claim"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -6798,7 +7176,10 @@ export interface operations {
     putClaim: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description answer 200 with the plan and change nothing */
                 dry_run?: boolean;
@@ -6931,7 +7312,10 @@ export interface operations {
     planGc: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description whole names: a covers a and a/b, not ab */
                 prefix?: string;
@@ -6980,7 +7364,10 @@ export interface operations {
     collectGarbage: {
         parameters: {
             query?: {
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
             };
             header?: {
@@ -7043,7 +7430,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description whole names: a covers a and a/b, not ab */
                 prefix?: string;
@@ -7067,7 +7457,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Quarantined"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -7099,7 +7492,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `id` of the pin in quarantine */
+                /**
+                 * @description `id` of the pin in quarantine
+                 * @example 01M85RXK25ES98A24MMJ68EK1N
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7147,7 +7543,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description `id` of the pin in quarantine */
+                /**
+                 * @description `id` of the pin in quarantine
+                 * @example 01M85RXK25ES98A24MMJ68EK1N
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7203,7 +7602,10 @@ export interface operations {
                 "idempotency-key"?: string;
             };
             path: {
-                /** @description `id` of the pin in quarantine */
+                /**
+                 * @description `id` of the pin in quarantine
+                 * @example 01M85RXK25ES98A24MMJ68EK1N
+                 */
                 id: string;
             };
             cookie?: never;
@@ -7264,7 +7666,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["NodePinSet"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -7420,10 +7825,14 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description from this time on; or after the event of this number, or after this place (`resume`) */
                 since?: string;
+                /** @example 2026-11-22T10:00:00.000Z */
                 until?: string;
                 /** @description path of a pin */
                 pin?: string;
@@ -7436,7 +7845,10 @@ export interface operations {
                 actor?: string;
             };
             header?: {
-                /** @description of a live stream: go on after this place */
+                /**
+                 * @description of a live stream: go on after this place
+                 * @example 4711
+                 */
                 "last-event-id"?: string;
             };
             path?: never;
@@ -7453,7 +7865,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Event"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                         /** @description the place up to which this tells: for `since` or `Last-Event-ID` */
@@ -7619,7 +8034,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["FleetNode"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -7735,7 +8153,10 @@ export interface operations {
                 cursor?: string;
                 /** @description observe first, then answer */
                 fresh?: boolean;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description whole names: a covers a and a/b, not ab */
                 prefix?: string;
@@ -7780,7 +8201,10 @@ export interface operations {
                         unreachable: components["schemas"]["Unreachable"][];
                         /** @description why not all nodes may be known */
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
@@ -7854,7 +8278,10 @@ export interface operations {
                         unreachable: components["schemas"]["Unreachable"][];
                         /** @description why not all nodes may be known */
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
@@ -7927,7 +8354,10 @@ export interface operations {
                         unreachable: components["schemas"]["Unreachable"][];
                         /** @description why not all nodes may be known */
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
@@ -8000,7 +8430,10 @@ export interface operations {
                         unreachable: components["schemas"]["Unreachable"][];
                         /** @description why not all nodes may be known */
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
@@ -8073,7 +8506,10 @@ export interface operations {
                         unreachable: components["schemas"]["Unreachable"][];
                         /** @description why not all nodes may be known */
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
@@ -8147,7 +8583,10 @@ export interface operations {
                         unreachable: components["schemas"]["Unreachable"][];
                         /** @description why not all nodes may be known */
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "application/x-ndjson": string;
@@ -8180,10 +8619,14 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                /** @description major:minor of the bpffs instance */
+                /**
+                 * @description major:minor of the bpffs instance
+                 * @example 0:41
+                 */
                 mount?: string;
                 /** @description from this time on; or after the event of this number, or after this place (`resume`) */
                 since?: string;
+                /** @example 2026-11-22T10:00:00.000Z */
                 until?: string;
                 /** @description path of a pin */
                 pin?: string;
@@ -8231,7 +8674,10 @@ export interface operations {
                             reason: "not_kept" | "other_log";
                         }[];
                         reason?: string;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                     };
                     "text/event-stream": string;
@@ -8280,7 +8726,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["PinSetDocument"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -8330,7 +8779,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["AdoptablePinSet"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -8955,7 +9407,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["FleetToken"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -9089,7 +9544,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Webhook"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -9485,6 +9943,7 @@ export interface operations {
             };
             path: {
                 name: string;
+                /** @example 8d0c3f2a91b7 */
                 id: string;
             };
             cookie?: never;
@@ -9544,7 +10003,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["WebhookDelivery"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -9580,6 +10042,7 @@ export interface operations {
             };
             path: {
                 name: string;
+                /** @example 17 */
                 id: string;
             };
             cookie?: never;
@@ -9681,7 +10144,10 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Token"][];
                         next_cursor: string | null;
-                        /** Format: date-time */
+                        /**
+                         * Format: date-time
+                         * @example 2026-11-22T10:00:00.000Z
+                         */
                         observed_at: string;
                         total: number;
                     };
@@ -9971,7 +10437,10 @@ export interface operations {
                 "idempotency-key"?: string;
             };
             path: {
-                /** @description the kernel’s id of the object; ids are reused */
+                /**
+                 * @description the kernel’s id of the object; ids are reused
+                 * @example 4711
+                 */
                 id: string;
             };
             cookie?: never;

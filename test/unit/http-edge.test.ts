@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fastCheck from 'fast-check';
-import type { TSchema } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { complaintsAbout } from '../../src/api/complaints.ts';
 import { HolderQuestions } from '../../src/api/holder-questions.ts';
 import { negotiate } from '../../src/api/negotiate.ts';
 import { rewriteTarget } from '../../src/api/target.ts';
+import { thenQuery } from '../../src/api/then.ts';
 import { toOpenMetrics } from '../../src/metrics/openmetrics.ts';
 import { PinfoldError } from '../../src/model/error.ts';
 import { holderGraph, whyDocument } from '../../src/model/holder/document.ts';
@@ -69,6 +70,16 @@ test('what is wrong with a body is said of the form that was meant, and of no ot
   assert.deepEqual(told(BatchRequest, last), ['/operations/9/mode is not known here']);
   const many = { operations: Array.from({ length: limits.batchOperationsMax + 1 }, () => 5) };
   assert.equal(told(BatchRequest, many).length, 1, 'of too many, no one is looked at');
+});
+
+test('a text of the wrong form is answered by what it should look like, not by a pattern', () => {
+  const told = (schema: TSchema, value: unknown) => [...complaintsAbout(schema, value)];
+  const at = 'must have the form of 2026-11-22T10:00:00.000Z or seq:4711';
+  for (const text of ['2d', '', 'seq:-1', 'seq:1e3', '2024-02-30T00:00:00Z', '2026-11-22', '\u202e'])
+    assert.deepEqual(told(Type.Object(thenQuery), { at: text }), [{ at: '/at', detail: at }]);
+  const lease = 'must have the form of 30s or 10m or 2h';
+  assert.deepEqual(told(ClaimRequest, { lease: '2w' }), [{ at: '/lease', detail: lease }]);
+  assert.deepEqual(told(ClaimRequest, { lease: 5 }), [{ at: '/lease', detail: 'must be string or null' }]);
 });
 
 test('equal questions about holders share a reading that begins after them; many are refused', async () => {

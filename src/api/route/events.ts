@@ -20,7 +20,7 @@ export const EventsQuery = Type.Object(
     ...pageQuery,
     ...mountQuery,
     since: Type.Optional(
-      Type.Union([Time, Type.String({ pattern: placePattern })], {
+      Type.Union([Time, Type.String({ pattern: placePattern, examples: ['4711'] })], {
         description: 'from this time on; or after the event of this number, or after this place (`resume`)',
       }),
     ),
@@ -40,7 +40,11 @@ type EventsQuery = Type.Static<typeof EventsQuery>;
 
 const EventsHeaders = Type.Object({
   'last-event-id': Type.Optional(
-    Type.String({ pattern: `${placePattern}|^$`, description: 'of a live stream: go on after this place' }),
+    Type.String({
+      pattern: `${placePattern}|^$`,
+      examples: ['4711'],
+      description: 'of a live stream: go on after this place',
+    }),
   ),
 });
 

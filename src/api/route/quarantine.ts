@@ -19,7 +19,11 @@ import { parsePrefix, prefixQuery } from '../query.ts';
 const closed = { additionalProperties: false } as const;
 
 const IdParams = Type.Object({
-  id: Type.String({ pattern: '^[0-9A-Z]{26}(-[0-9]{1,4})?$', description: '`id` of the pin in quarantine' }),
+  id: Type.String({
+    pattern: '^[0-9A-Z]{26}(-[0-9]{1,4})?$',
+    examples: ['01M85RXK25ES98A24MMJ68EK1N'],
+    description: '`id` of the pin in quarantine',
+  }),
 });
 
 /** Pins that were moved aside: the list, and what becomes of each. */

@@ -22,7 +22,11 @@ export const TokenRequest = Type.Object(
     name: TokenName,
     role: RoleSchema,
     expires_in: Type.Optional(
-      Type.String({ pattern: '^\\d{1,9}(ms|s|m|h|d)$', description: 'such as 30d; for ever unless told' }),
+      Type.String({
+        pattern: '^\\d{1,9}(ms|s|m|h|d)$',
+        examples: ['12h', '30d'],
+        description: 'for ever unless told',
+      }),
     ),
   },
   { additionalProperties: false, $id: 'TokenRequest' },

@@ -45,7 +45,10 @@ export function addDeliveryRoutes(app: App, parts: Parts): void {
       operationId: 'replayWebhookDelivery',
       summary: 'Send the event of a delivery again, once, out of turn, under the same webhook-id',
       tags,
-      params: Type.Object({ ...WebhookParams.properties, id: Type.String({ pattern: '^[1-9]\\d{0,14}$' }) }),
+      params: Type.Object({
+        ...WebhookParams.properties,
+        id: Type.String({ pattern: '^[1-9]\\d{0,14}$', examples: ['17'] }),
+      }),
       querystring: NoQuery,
       headers: PostHeaders,
       response: answers({ 200: json('How that went.', DeliveryDocument) }),

@@ -205,7 +205,10 @@ function addSecrets(app: App, { webhooks }: Parts): void {
       operationId: 'deleteWebhookSecret',
       summary: 'Sign with a secret no more; the last one stays',
       tags,
-      params: Type.Object({ ...WebhookParams.properties, id: Type.String({ pattern: '^[0-9a-f]{12}$' }) }),
+      params: Type.Object({
+        ...WebhookParams.properties,
+        id: Type.String({ pattern: '^[0-9a-f]{12}$', examples: ['8d0c3f2a91b7'] }),
+      }),
       querystring: NoQuery,
       headers: ChangeHeaders,
       response: answers({ 204: empty('It signs no more.') }),

@@ -22,9 +22,12 @@ export const ClaimRequest = Type.Object(
       }),
     ),
     lease: Type.Optional(
-      Type.Union([Type.String({ pattern: '^\\d{1,9}(ms|s|m|h|d)$' }), Type.Null()], {
-        description: 'how long it stands without being renewed, such as 10m; null: until it is released',
-      }),
+      Type.Union(
+        [Type.String({ pattern: '^\\d{1,9}(ms|s|m|h|d)$', examples: ['30s', '10m', '2h'] }), Type.Null()],
+        {
+          description: 'how long it stands without being renewed, such as 10m; null: until it is released',
+        },
+      ),
     ),
     labels: Type.Optional(Labels),
     adopt: Type.Optional(

@@ -3,7 +3,7 @@ import { objectKinds, pinnableKinds } from '../kind.ts';
 import { limits } from '../limits.ts';
 
 /** RFC 3339 in UTC with milliseconds: `2026-11-22T10:00:00.000Z`. */
-export const Time = Type.String({ format: 'date-time' });
+export const Time = Type.String({ format: 'date-time', examples: ['2026-11-22T10:00:00.000Z'] });
 
 /** One of these words, with that very type: TypeBox cannot infer it from a list that was mapped. */
 export function oneOf<const Word extends string>(words: readonly Word[]) {
@@ -26,7 +26,8 @@ export type Labels = Static<typeof Labels>;
 /** Permission bits as four octal digits: `0640`. */
 export const ModeText = Type.String({
   pattern: '^0?[0-7]{3,4}$',
-  description: 'octal permission bits, such as 0640',
+  description: 'octal permission bits',
+  examples: ['0640'],
 });
 
 /** A path in a bpffs as UTF-8 text. */

@@ -43,7 +43,10 @@ const ProcessInput = Type.Object(
 );
 
 /** A control group of the second version by its id; a text, because ids have 64 bits. */
-const CgroupInput = Type.Object({ cgroup_id: Type.String({ pattern: '^[1-9][0-9]{0,18}$' }) }, closed);
+const CgroupInput = Type.Object(
+  { cgroup_id: Type.String({ pattern: '^[1-9][0-9]{0,18}$', examples: ['4711'] }) },
+  closed,
+);
 
 /** Whether it names a process. */
 export function isProcessInput(json: unknown): json is Static<typeof ProcessInput> {

@@ -13,7 +13,7 @@ export const gcPassedReasons = ['held', 'claimed', 'too_young', 'pinned_elsewher
 /** One of `gcPassedReasons`. */
 export type GcPassedReason = (typeof gcPassedReasons)[number];
 
-const Duration = Type.String({ pattern: '^\\d{1,9}(ms|s|m|h|d)$', description: 'such as 30s, 12h or 30d' });
+const Duration = Type.String({ pattern: '^\\d{1,9}(ms|s|m|h|d)$', examples: ['30s', '12h', '30d'] });
 const MountText = Type.String({ description: 'major:minor of the bpffs instance' });
 
 /** Body of `POST /v1/gc`. */

@@ -48,7 +48,7 @@ const shape = {
     Type.Array(Type.String(), { maxItems: 32, description: 'names of flags: no_prealloc, mmapable…' }),
   ),
   map_extra: Type.Optional(
-    Type.Union([Type.String({ pattern: '^\\d{1,20}$' }), Type.Integer({ minimum: 0 })], {
+    Type.Union([Type.String({ pattern: '^\\d{1,20}$', examples: ['5'] }), Type.Integer({ minimum: 0 })], {
       description: 'what the type makes of it: hash functions of a bloom filter, the address of an arena',
     }),
   ),
@@ -84,7 +84,7 @@ export const NewPin = Type.Object(
   {
     path: Type.Optional(PathText),
     path_bytes: Type.Optional(PathBytes),
-    mount: Type.Optional(Type.String({ pattern: '^\\d{1,9}:\\d{1,9}$' })),
+    mount: Type.Optional(Type.String({ pattern: '^\\d{1,9}:\\d{1,9}$', examples: ['0:41'] })),
     parents: Type.Optional(Type.Boolean({ description: 'make missing directories' })),
     mode: Type.Optional(ModeText),
     uid: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xfffffffe })),
