@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { parse as parseYaml } from 'yaml';
 import { describeDocument } from '../../src/cli/format/describe.ts';
 import { formatJson, formatJsonLine, formatYaml } from '../../src/cli/format/document.ts';
+import { shownActor } from '../../src/cli/resource/cell.ts';
 import { escapeName, escapeText, isPrintable, parseEscaped } from '../../src/model/escape.ts';
 import { testSeed } from '../support/seed.ts';
 
@@ -126,4 +127,13 @@ test('a description shows hostile members safely, a path from its bytes', () => 
 
 test('escaping twice escapes the backslashes again, so that nothing is mistaken', () => {
   assert.equal(escapeText(escapeText('a\nb')), 'a\\\\x0ab');
+});
+
+test('who did it is shown as history has it, so that --actor takes it, and what is unsafe is escaped', () => {
+  const name = Buffer.concat([Buffer.from('\x1b[31m\\'), Buffer.of(0xff)]);
+  const actor = `uid:0 pid:7 comm:${escapeName(name)}`;
+  assert.equal(shownActor(actor), 'uid:0 pid:7 comm:\\x1b[31m\\\\\\xff');
+  assert.equal(shownActor(actor), actor);
+  assert.equal(shownActor('api:\u202e\\x41'), 'api:\\xe2\\x80\\xae\\\\x41');
+  assert.equal(shownActor(undefined), '');
 });

@@ -16,6 +16,15 @@ export function shown(value: string | number | boolean | null | undefined): stri
   return value === null || value === undefined ? '' : escapeText(String(value));
 }
 
+/**
+ * Who did it. What a process calls itself stands in there with its escapes already, so that those stay as
+ * they are and `--actor` takes what is shown; a text that has anything else to hide is escaped like others.
+ */
+export function shownActor(actor: string | null | undefined): string {
+  const escaped = shown(actor);
+  return escaped === actor?.replaceAll('\\', '\\\\') ? actor : escaped;
+}
+
 /** Labels as `key=value`, separated by commas. */
 export function shownLabels(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)

@@ -4,7 +4,7 @@ import { urlOfOwner } from '../../model/claim/owner.ts';
 import { durationText } from '../../model/duration.ts';
 import { escapeName } from '../../model/escape.ts';
 import { parseOwnerArgument } from '../owner-argument.ts';
-import { ageColumn, shown, shownLabels } from './cell.ts';
+import { ageColumn, shown, shownActor, shownLabels } from './cell.ts';
 import { defineResource } from './resource.ts';
 
 /** `get claims`: who needs which pins, and for how long. */
@@ -19,7 +19,7 @@ export const claimResource = defineResource<Claim>({
     { title: 'LEASE', cell: ({ lease }) => shown(lease ?? 'none') },
     { title: 'LEFT', isVolatile: true, cell: leftOf },
     ageColumn((claim) => claim.renewed_at, 'RENEWED'),
-    { title: 'RENEWED BY', isWide: true, cell: (claim) => shown(claim.renewed_by) },
+    { title: 'RENEWED BY', isWide: true, cell: (claim) => shownActor(claim.renewed_by) },
     { title: 'MOUNT', isWide: true, cell: (claim) => shown(claim.mount) },
     { title: 'LABELS', isWide: true, cell: (claim) => shownLabels(claim.labels) },
   ],

@@ -2,7 +2,7 @@ import type { Event } from '../../client/documents.ts';
 import type { PinfoldClient } from '../../client/pinfold-client.ts';
 import { escapeName } from '../../model/escape.ts';
 import { parseTextPath } from '../argument.ts';
-import { shown, shownPath } from './cell.ts';
+import { shown, shownActor, shownPath } from './cell.ts';
 import { followedEvents } from './followed-events.ts';
 import { type EventFilters, newestEvents } from './newest-events.ts';
 import { defineResource, type Filters } from './resource.ts';
@@ -23,7 +23,7 @@ export const eventResource = defineResource<ShownEvent>({
     { title: 'TIME', cell: ({ event }) => shown(event.time) },
     { title: 'TYPE', cell: ({ event }) => shown(event.type) },
     { title: 'SUBJECT', cell: subjectOf },
-    { title: 'ACTOR', cell: ({ event }) => shown(event.actor) },
+    { title: 'ACTOR', cell: ({ event }) => shownActor(event.actor) },
     { title: 'OPERATION', isWide: true, cell: ({ event }) => shown(event.operation_id) },
     { title: 'MOUNT', isWide: true, cell: ({ event }) => shown(event.subject.mount) },
   ],

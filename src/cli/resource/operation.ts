@@ -1,6 +1,6 @@
 import type { Operation } from '../../client/documents.ts';
 import { readData } from '../../client/pinfold-client.ts';
-import { ageColumn, shown, shownPath } from './cell.ts';
+import { ageColumn, shown, shownActor, shownPath } from './cell.ts';
 import { defineResource } from './resource.ts';
 
 /** `get operation ID`: what a change came to. There is no list of them; events name them. */
@@ -14,7 +14,7 @@ export const operationResource = defineResource<Operation>({
     { title: 'KIND', cell: (operation) => shown(operation.kind) },
     { title: 'OUTCOME', cell: (operation) => shown(operation.outcome) },
     { title: 'PATH', cell: pathOf },
-    { title: 'ACTOR', cell: (operation) => shown(operation.actor) },
+    { title: 'ACTOR', cell: (operation) => shownActor(operation.actor) },
     ageColumn((operation) => operation.started_at),
     { title: 'ACCEPTED', isWide: true, cell: (operation) => operation.accepted.map(shown).join(',') },
     { title: 'DETAIL', isWide: true, cell: (operation) => shown(operation.detail) },

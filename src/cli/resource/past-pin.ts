@@ -3,7 +3,7 @@ import { readData } from '../../client/pinfold-client.ts';
 import { urlOf } from '../../model/path.ts';
 import { parsePathArgument } from '../argument.ts';
 import { UsageError } from '../exit.ts';
-import { shown, shownPath } from './cell.ts';
+import { shown, shownActor, shownPath } from './cell.ts';
 import { pinResource } from './pin.ts';
 import { defineResource, type Resource } from './resource.ts';
 
@@ -20,7 +20,7 @@ const pastPinResource = defineResource<PinThen>({
     { title: 'TYPE', cell: ({ pin }) => member(pin, 'type') },
     { title: 'NAME', cell: ({ pin }) => member(pin, 'name') },
     { title: 'AS OF', cell: ({ as_of_time: time }) => shown(time) },
-    { title: 'BY', cell: ({ since, reason }) => shown(reason ?? since?.actor) },
+    { title: 'BY', cell: ({ since, reason }) => shownActor(reason ?? since?.actor) },
     { title: 'SEQ', isWide: true, align: 'right', cell: ({ as_of_seq: seq }) => shown(seq) },
     { title: 'SINCE', isWide: true, cell: ({ since }) => shown(since?.time) },
     { title: 'UNTIL', isWide: true, cell: ({ until }) => shown(until?.time) },

@@ -1,6 +1,6 @@
 import type { PinSetDocument } from '../../client/documents.ts';
 import { readData } from '../../client/pinfold-client.ts';
-import { ageColumn, shown, shownLabels } from './cell.ts';
+import { ageColumn, shown, shownActor, shownLabels } from './cell.ts';
 import { defineResource } from './resource.ts';
 
 /**
@@ -24,7 +24,7 @@ export const pinSetResource = defineResource<PinSetDocument>({
     ageColumn((set) => set.time),
     { title: 'NODES', isWide: true, cell: meantFor },
     { title: 'UNREACHABLE', isWide: true, align: 'right', cell: ({ nodes }) => shown(nodes.unreachable) },
-    { title: 'BY', isWide: true, cell: (set) => shown(set.actor) },
+    { title: 'BY', isWide: true, cell: (set) => shownActor(set.actor) },
     { title: 'REASON', isWide: true, cell: ({ nobody, rollout }) => shown(nobody ?? rollout?.reason) },
   ],
   documentOf: ({ name, spec, entries_withheld: isPart }) => ({
