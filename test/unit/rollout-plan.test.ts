@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { countsOf, nodesOf } from '../../src/cluster/pinset/manager/documents.ts';
+import { parseClusterName } from '../../src/model/cluster/key.ts';
 import { nobodyOf } from '../../src/model/cluster/pinset/nobody.ts';
 import { failuresOf, planRollout } from '../../src/model/cluster/pinset/rollout.ts';
 import type { RolloutNode } from '../../src/model/cluster/pinset/standing.ts';
@@ -265,4 +267,13 @@ test('nodes ahead of the store are left alone', () => {
   const open = plan(wanted(2), nodes);
   assert.equal(shown(open), 'progressing [b]');
   assert.equal(shown(plan(wanted(2), fleet({ a: status(9), b: status(2) }), open)), 'done []');
+});
+
+test('who was well with the generation before is not told as done with one that has not begun', () => {
+  const nodes = fleet({ a: status(1), b: status(1) });
+  const rollout: RolloutDocument = { generation: 1, state: 'done', open: [], started_at: time, time };
+  const name = parseClusterName('edge-acl', 'pin set');
+  const told = (generation: number) =>
+    countsOf(nodesOf({ name, desired: wanted(generation), rollout, nodes })).done;
+  assert.deepEqual([told(1), told(2)], [2, 0]);
 });

@@ -71,7 +71,7 @@ export function nodesOf({ desired, rollout, nodes }: Seen): readonly PinSetOnNod
         ...{ node: name, labels, meant },
         generation: status?.generation ?? 0,
         state: stateOf(node, desired.generation),
-        rollout: meant && rollout !== undefined ? partOf(node, rollout) : 'left_out',
+        rollout: meant && rollout !== undefined ? partOf(node, rollout, desired.generation) : 'left_out',
         drifts: status?.drifts ?? [],
         ...(status?.more_drifts === undefined ? {} : { more_drifts: status.more_drifts }),
         ...(status?.detail === undefined ? {} : { detail: status.detail }),
@@ -82,8 +82,9 @@ export function nodesOf({ desired, rollout, nodes }: Seen): readonly PinSetOnNod
   });
 }
 
-/** One that is gone is waited for, too. */
-function partOf(node: RolloutNode, rollout: RolloutDocument): PinSetOnNode['rollout'] {
+/** One that is gone is waited for, too; who is well with a former generation is not with this one. */
+function partOf(node: RolloutNode, rollout: RolloutDocument, generation: number): PinSetOnNode['rollout'] {
+  if (rollout.generation < generation) return 'waiting';
   const standing = standingOf(node, rollout, true);
   return standing === 'away' ? 'waiting' : (standing ?? 'left_out');
 }
