@@ -76,6 +76,41 @@ test('ADD passes on what a real plugin before it made, DEL releases, and both ma
   assert.deepEqual([gone.code, gone.said.code], [1, 100]);
 });
 
+test('a key that is one of ours misspelt is named; those of CNI and of runtimes are not looked at', async () => {
+  const misspelt = [
+    'claims',
+    'Claim',
+    'clam',
+    'cliam',
+    'klaim',
+    'waits',
+    'wiat',
+    'Wait',
+    'timout',
+    'pinfold/wait',
+  ];
+  for (const key of misspelt) {
+    const { code, said } = await call('ADD', { ...config, [key]: ['net/policy'] });
+    assert.deepEqual([code, said.code], [1, 7], key);
+    const pointer = `/body/${key.replace('/', '~1')}`;
+    assert.ok(said.msg.startsWith(`The request is not valid: ${pointer} is not known here; `), said.msg);
+  }
+  assert.deepEqual(await owners(), []);
+  const others = {
+    dns: {},
+    ipam: {},
+    args: {},
+    capabilities: {},
+    deviceID: 'x',
+    unit: 1,
+    mtu: 1,
+    'cni.dev/wait': 1,
+  };
+  assert.equal((await call('ADD', { ...config, ...others })).code, 0);
+  assert.equal((await call('DEL', { ...config, claims: [] })).code, 0, 'whatever it says, it ends');
+  assert.deepEqual(await owners(), []);
+});
+
 test('ADD at the head of a chain prints a result without interfaces', async () => {
   const { code, said } = await call('ADD', { ...config, claim: undefined, wait: ['net/policy'] });
   assert.deepEqual([code, said], [0, { cniVersion: '1.1.0' }]);

@@ -37,6 +37,7 @@ export function assertCniVersion({ cniVersion }: NetworkConfig): void {
  * runtime passes them on. @throws PinfoldError invalid_input, bad_path
  */
 export function parseAttachment(config: NetworkConfig, attachment: Attachment): Workload {
+  assertNoneMisspelt(config);
   const annotations = config.runtimeConfig?.['io.kubernetes.cri.pod-annotations'] ?? {};
   const pointer = '/body/runtimeConfig/io.kubernetes.cri.pod-annotations';
   return {
@@ -44,6 +45,36 @@ export function parseAttachment(config: NetworkConfig, attachment: Attachment): 
     wish: joinWishes(parseWish(config, '/body'), parseAnnotations(annotations, pointer)),
     labels: { ...labelsOf(config), container: attachment.containerId, interface: attachment.ifname },
   };
+}
+
+/** Keys of ours as people write them by mistake: another case, a letter too many, too few, wrong or swapped. */
+function assertNoneMisspelt(config: NetworkConfig): void {
+  for (const key of Object.keys(config)) {
+    const bare = key.toLowerCase().replace(/^pinfold\//, '');
+    const meant = ['wait', 'claim', 'timeout'].find((word) => key !== word && isNearly(bare, word));
+    if (meant === undefined) continue;
+    const detail = `is not known here; ${meant} is`;
+    const pointer = `/body/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    throw new PinfoldError('invalid_input', {
+      detail: `The request is not valid: ${pointer} ${detail}.`,
+      errors: [{ pointer, detail }],
+    });
+  }
+}
+
+/** Whether a text is a word, or one letter more, less, other or swapped with its neighbour. */
+function isNearly(text: string, word: string): boolean {
+  let at = 0;
+  while (at < word.length && text[at] === word[at]) at++;
+  const [rest, wanted] = [text.slice(at), word.slice(at)];
+  const swapped = `${wanted.charAt(1)}${wanted.charAt(0)}${wanted.slice(2)}`;
+  return (
+    text === word ||
+    rest.slice(1) === wanted.slice(1) ||
+    rest.slice(1) === wanted ||
+    rest === wanted.slice(1) ||
+    rest === swapped
+  );
 }
 
 function labelsOf({ name }: NetworkConfig): Readonly<Record<string, string>> {
