@@ -76,7 +76,7 @@ test('ADD passes on what a real plugin before it made, DEL releases, and both ma
   assert.deepEqual([gone.code, gone.said.code], [1, 100]);
 });
 
-test('a key that is one of ours misspelt is named; those of CNI and of runtimes are not looked at', async () => {
+test('a key that is one of ours misspelt is named; those of CNI and runtimes are passed over', async () => {
   const misspelt = [
     'claims',
     'Claim',

@@ -47,7 +47,7 @@ export function parseAttachment(config: NetworkConfig, attachment: Attachment): 
   };
 }
 
-/** Keys of ours as people write them by mistake: another case, a letter too many, too few, wrong or swapped. */
+/** Refuses keys of ours as people write them by mistake. @throws PinfoldError invalid_input */
 function assertNoneMisspelt(config: NetworkConfig): void {
   for (const key of Object.keys(config)) {
     const bare = key.toLowerCase().replace(/^pinfold\//, '');
