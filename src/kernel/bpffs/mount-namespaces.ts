@@ -26,16 +26,16 @@ type Look = (namespace: OpenNamespace) => boolean;
  * Shows every mount namespace but our own that this process may enter, whatever keeps it, each open for as
  * long as it is looked at.
  *
- * @returns false where the kernel does not list them (before Linux 6.12)
+ * @returns the errno's name where they are not all listed (ENOTTY before Linux 6.12); undefined where they are
  */
-export function eachMountNamespace(calls: Calls, look: Look): boolean {
+export function eachMountNamespace(calls: Calls, look: Look): string | undefined {
   for (const step of steps) {
     let at = openNamespace(calls, '/proc/self/ns/mnt');
     for (;;) {
       const next = openNext(calls, at, step);
       at[Symbol.dispose]();
       if (next === 'ENOENT') break;
-      if (typeof next === 'string') return false;
+      if (typeof next === 'string') return next;
       at = next;
       try {
         if (look({ inode: statSync(at.procPath).ino, fd: at })) continue;
@@ -44,10 +44,10 @@ export function eachMountNamespace(calls: Calls, look: Look): boolean {
         throw error;
       }
       at[Symbol.dispose]();
-      return true;
+      return undefined;
     }
   }
-  return true;
+  return undefined;
 }
 
 /** The namespace after (or before) another in the order of their making; the errno's name at the end. */

@@ -68,10 +68,12 @@ export function readPinsUnshown(walk: PinWalk, before: ReadInstances): ReadInsta
     if (left-- > 0) visit(visits, namespace);
     return left >= 0;
   };
-  if (!eachMountNamespace(calls, look)) {
+  const errno = eachMountNamespace(calls, look);
+  if (errno !== undefined) {
     eachBoundNamespace(calls, bound, look);
     const what = 'mount namespaces that only descriptors or single threads keep';
-    walk.into.neverShows(what, 'this kernel does not list them (Linux 6.12 does)');
+    if (errno === 'ENOTTY') walk.into.neverShows(what, 'this kernel does not list them (Linux 6.12 does)');
+    else walk.into.lacks(what, `listing them answered ${errno}`);
   }
   if (left < 0) {
     const reason = `no more than ${limits.holderNamespacesMax} of them are visited`;
