@@ -48,6 +48,7 @@ export async function runAgent(flags: Settings, environment: Environment): Promi
 
 /** `pinfold manager`: the same of a manager by itself. */
 export async function runManager(flags: Settings, environment: Environment): Promise<number> {
+  growByHalf();
   return await runUntilTold(async () => {
     const config = mergeManagerConfig(readSources(flags, environment));
     const log = openLog(config.logLevel);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { extname, join } from 'node:path';
 import test from 'node:test';
 import { Heap, heapTools } from '../../src/agent/observer/heap.ts';
 import { realClock } from '../support/observed.ts';
@@ -59,4 +61,12 @@ test('the engine gives back what nothing refers to', async () => {
   garbage = undefined;
   await tools.collect();
   assert.ok(before - tools.read().heapBytes > 50 * mebibyte);
+});
+
+test('a heap that grows by half takes much less while what is old is replaced', () => {
+  const churn = join(import.meta.dirname, 'support', `churn${extname(import.meta.filename)}`);
+  const peakOf = (...words: string[]): number =>
+    Number(execFileSync(process.execPath, [...process.execArgv, churn, ...words], { encoding: 'utf8' }));
+  const [half, asItIs] = [peakOf('half'), peakOf()];
+  assert.ok(half > mebibyte && half < 0.75 * asItIs, `${half} and ${asItIs} bytes`);
 });
