@@ -67,7 +67,7 @@ async function dieOnce(death: AgentDeath, sourceDies: boolean): Promise<void> {
     if (death.step.endsWith('.settled')) assert.equal(outcome, 'applied');
     if (death.failAt !== undefined) assert.equal(outcome, 'not_applied');
     const isApplied = outcome === 'applied';
-    // What was being taken back, and holds alone an object whose owner has died, is kept for somebody to decide.
+    // What was being taken back, and alone holds an object whose owner has died, is kept for somebody.
     if (death.failAt !== undefined && sourceDies) await discardKept(back, scene.fresh);
     const ids = pinsOf(scene);
     assert.deepEqual(ids, isApplied ? death.scenario.after(scene) : before, outcome);

@@ -26,7 +26,7 @@ type Look = (namespace: OpenNamespace) => boolean;
  * Shows every mount namespace but our own that this process may enter, whatever keeps it, each open for as
  * long as it is looked at.
  *
- * @returns the errno's name where they are not all listed (ENOTTY before Linux 6.12); undefined where they are
+ * @returns the name of the errno that ended it (ENOTTY before Linux 6.12); undefined where all are listed
  */
 export function eachMountNamespace(calls: Calls, look: Look): string | undefined {
   for (const step of steps) {
