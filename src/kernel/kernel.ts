@@ -46,10 +46,31 @@ export interface Kernel extends Disposable {
   readonly facts: KernelFacts;
   /** Milliseconds since boot, time asleep included (CLOCK_BOOTTIME). */
   sinceBootMs(): number;
+  /** Begins to note which keys of maps are written, and where last; undefined where that is not to be had. */
+  openWrittenKeys(maps: WrittenMaps): WrittenKeys | undefined;
   /** inotify on directories; see InotifyWatcher. */
   openWatcher(onWake: (watch: number | 'overflow') => void): Watcher;
   /** fanotify on directories, which tells who changed a name; undefined where that is not to be had. */
   openNameWatcher(onEvents: (events: readonly (NameEvent | 'overflow')[]) => void): NameWatcher | undefined;
+}
+
+/** Maps with keys of one size. */
+export interface WrittenMaps {
+  readonly ids: readonly number[];
+  readonly keySize: number;
+  /** A descriptor of this process, through which is written what is not to be noted. */
+  readonly exceptFd: number;
+}
+
+/** How an entry was written last, in which of the maps; a removal that found nothing is one too. */
+export interface LastWrite {
+  readonly mapId: number;
+  readonly isRemoval: boolean;
+}
+
+/** The keys that somebody has written by bpf(2) since this was opened. */
+export interface WrittenKeys extends Disposable {
+  lastWrite(key: Uint8Array): LastWrite | undefined;
 }
 
 /** What stays true while this kernel runs. */

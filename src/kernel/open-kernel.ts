@@ -16,6 +16,7 @@ import { processes } from './proc/processes.ts';
 import { BpfPrograms } from './program/programs.ts';
 import { Calls } from './sys/calls.ts';
 import { FdTable } from './sys/fd.ts';
+import { openWrittenKeys } from './written/written-keys.ts';
 
 /**
  * Opens everything Pinfold asks of the kernel; disposing unloads the iterators again.
@@ -59,6 +60,7 @@ export function openKernel(): Kernel {
       objects,
       bpffs,
       holders: new KernelHolders(sources),
+      openWrittenKeys: (maps) => openWrittenKeys({ calls, kernelBtf, own: counters.own }, maps),
       openWatcher: (onWake) => openWatcher(calls, onWake),
       openNameWatcher: (onEvents) => openNameWatcher(calls, onEvents),
       [Symbol.dispose]: dispose,

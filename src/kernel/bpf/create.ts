@@ -47,6 +47,9 @@ const progLoad = {
 const linkCreate = { size: 64, progFd: 0, attachType: 8, iterInfo: 16, iterInfoLen: 24 } as const;
 const iterCreate = { size: 8, linkFd: 0 } as const;
 
+/** `raw_tracepoint`. */
+const rawTracepoint = { size: 16, name: 0, progFd: 8 } as const;
+
 /** BPF_OBJ_NAME_LEN. */
 const NAME_LENGTH = 16;
 
@@ -134,14 +137,14 @@ export function lookupFirstBatch(
   bpf('BPF_MAP_LOOKUP_BATCH', attr);
 }
 
-/** A program of an iterator. */
+/** A program that is loaded; what it attaches to is said by those that name a function. */
 export interface ProgramSpec {
   readonly type: number;
   readonly name: string;
   readonly instructions: Uint8Array;
-  readonly expectedAttachType: number;
+  readonly expectedAttachType?: number;
   /** What the program attaches to: the id of a function in vmlinux BTF. */
-  readonly attachBtfId: number;
+  readonly attachBtfId?: number;
 }
 
 /** The verifier gives up with EAGAIN where a signal is waiting (do_check), such as a profiler sends. */
@@ -168,8 +171,8 @@ function programAttributes(spec: ProgramSpec): Struct {
     .pointer(progLoad.instructions, spec.instructions)
     .pointer(progLoad.license, cString('GPL'))
     .text(progLoad.name, spec.name, NAME_LENGTH)
-    .u32(progLoad.expectedAttachType, spec.expectedAttachType)
-    .u32(progLoad.attachBtfId, spec.attachBtfId);
+    .u32(progLoad.expectedAttachType, spec.expectedAttachType ?? 0)
+    .u32(progLoad.attachBtfId, spec.attachBtfId ?? 0);
 }
 
 /**
@@ -190,6 +193,14 @@ export function createLink(
     attr.pointer(linkCreate.iterInfo, iterInfo).u32(linkCreate.iterInfoLen, iterInfo.length);
   }
   return fds.adopt(bpf('BPF_LINK_CREATE', attr), `link of ${program.what}`, lifetime);
+}
+
+/** BPF_RAW_TRACEPOINT_OPEN: has a program run at a tracepoint until it is closed. @throws SystemCallError */
+export function openRawTracepoint(program: Fd, name: string, { fds, lifetime }: Opening): Fd {
+  const attr = new Struct(rawTracepoint.size)
+    .pointer(rawTracepoint.name, cString(name))
+    .u32(rawTracepoint.progFd, program.number);
+  return fds.adopt(bpf('BPF_RAW_TRACEPOINT_OPEN', attr), `tracepoint ${name}`, lifetime);
 }
 
 /** BPF_ITER_CREATE: a new run of an iterator, which read(2) drives. Linux 5.8. @throws SystemCallError */

@@ -19,6 +19,9 @@ interface Instruction {
 /** Bytes of one instruction slot. */
 const SLOT_SIZE = 8;
 
+/** src_reg of a 64-bit load that stands for a map. */
+const PSEUDO_MAP = 1;
+
 /** src_reg of a 64-bit load that stands for the address of a map's first value (Linux 5.2). */
 const PSEUDO_MAP_VALUE = 2;
 
@@ -61,9 +64,30 @@ export function set(to: Register, value: number): Line {
   return { code: 0xb7, dst: to, imm: value };
 }
 
+/** `to = value`, of 64 bits */
+export function setWide(to: Register, value: bigint): Line {
+  const [low, high] = [value, value >> 32n].map((half) => Number(BigInt.asIntN(32, half)));
+  return { code: 0x18, dst: to, imm: low ?? 0, second: { imm: high ?? 0 } };
+}
+
 /** `to += value` */
 export function add(to: Register, value: number): Line {
   return { code: 0x07, dst: to, imm: value };
+}
+
+/** `to += from` */
+export function addRegister(to: Register, from: Register): Line {
+  return { code: 0x0f, dst: to, src: from };
+}
+
+/** `to <<= bits` */
+export function shiftLeft(to: Register, bits: number): Line {
+  return { code: 0x67, dst: to, imm: bits };
+}
+
+/** `to = the map`, as helpers take it */
+export function addressOfMap(to: Register, mapFd: number): Line {
+  return { code: 0x18, dst: to, src: PSEUDO_MAP, imm: mapFd, second: { imm: 0 } };
 }
 
 /** `to = address of the only value of an array map` */
