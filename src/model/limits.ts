@@ -238,6 +238,9 @@ export const limits = {
   copyEntriesMax: 262_144,
   copyBytesMax: 64 * 1024 * 1024,
   copyAtOnceEntries: 65_536,
+  /** How long after the exchange it is heard who writes to the maps of a copy, and how often it is looked. */
+  copyHeardMs: 250,
+  copyHeardEveryMs: 5,
   /** How often changes of an old map are brought over, at first and at least; and when that is drift. */
   copyEveryMs: 200,
   copyEveryMsMax: 5000,

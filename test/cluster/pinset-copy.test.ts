@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
 import test from 'node:test';
 import { PinfoldError } from '../../src/model/error.ts';
 import { parsePath } from '../../src/model/path.ts';
 import type { PinSet } from '../../src/model/schema/pinset.ts';
-import { bpftool, createMap, isAlive, pinnedMap, updateEntry } from '../support/bpftool.ts';
+import {
+  bpftool,
+  createMap,
+  isAlive,
+  pinById,
+  pinnedMap,
+  removeEntry,
+  updateEntry,
+} from '../support/bpftool.ts';
 import { compileC } from '../support/c-program.ts';
 import { operatorContext } from '../support/operator.ts';
 import { type PinSetNode, pinSetNode } from '../support/pinset-node.ts';
@@ -19,6 +28,12 @@ const path = 'tc/globals/acl';
 function setOf(max_entries: number): PinSet {
   const map = { type: 'lpm_trie', key_size: 8, value_size: 4, max_entries, flags: ['no_prealloc'] };
   return { all: true, on_schema_change: 'copy', pins: [{ path, map, protect: true }] };
+}
+
+/** The first bytes of all keys. */
+function keysIn(pin: string): readonly number[] {
+  const rows = bpftool<{ key: string[] }[]>('map', 'dump', 'pinned', pin);
+  return rows.map(({ key }) => Number(key[0])).sort((one, other) => one - other);
 }
 
 /** Makes entry N and deletes entry N - live, about a thousand times a second. */
@@ -70,52 +85,25 @@ test('a map grows under a writer that reopens its pin; no entry is lost or comes
   assert.equal(pinnedMap(node.path(path)).id, grown.id);
 });
 
-/** When the steps of the exchange of a copy were, in nanoseconds of CLOCK_MONOTONIC. */
-interface Looks {
-  began: bigint;
-  exchanged: bigint;
-  ended: bigint;
+/** One line of the writer's: what making an entry and deleting it came to, where it was deleted. */
+function parseEntry(line: string) {
+  const [, number, make = '', drop = ''] = line.split(' ');
+  return { number: Number(number), make, drop: drop === '-' ? undefined : drop };
 }
 
-/** A call of the writer's. */
-interface Call {
-  readonly began: bigint;
-  readonly ended: bigint;
-  readonly errno: string;
+/** Keeps the thread, and so the two looks apart, while writers go on. */
+function keepThread(forMs: number): void {
+  for (const end = performance.now() + forMs; performance.now() < end; );
 }
 
-/** One line of the writer's: an entry that it made, and maybe deleted. */
-function parseEntry(line: string): { readonly number: number; readonly make: Call; readonly drop: Call } {
-  const [, number, ...parts] = line.split(' ');
-  const [from = '', to = '', errno = '', dropFrom = '', dropTo = '', dropErrno = ''] = parts;
-  return {
-    number: Number(number),
-    make: { began: BigInt(from), ended: BigInt(to), errno },
-    drop: { began: BigInt(dropFrom), ended: BigInt(dropTo), errno: dropErrno },
-  };
-}
-
-/** Whether an entry may come back: made where the first look may have passed, deleted before the second. */
-function mayComeBack({ make, drop }: ReturnType<typeof parseEntry>, looks: readonly Looks[]): boolean {
-  return looks.some(({ began, exchanged, ended }) => {
-    const isLate = make.ended >= began && make.began <= exchanged;
-    return isLate && (drop.began <= ended || make.ended >= exchanged);
-  });
-}
-
-test('an entry that lives for some milliseconds comes back only if it fell between two looks', async () => {
+test('an entry that is made before the exchange and deleted after it does not come back', async () => {
   const seed = testSeed();
   const types = ['lpm_trie', 'hash'];
-  const looks: Looks[] = [];
-  const between: string[] = [];
+  const steps: string[] = [];
   const onStep = (step: string): void => {
-    const time = process.hrtime.bigint();
-    if (step === 'copy.comparing') looks.push({ began: time, exchanged: 0n, ended: 0n });
-    const now = looks.at(-1);
-    if (now === undefined || now.ended > 0n) return;
-    between.push(step);
-    if (step === 'copy.exchanged') now.exchanged = time;
-    if (step === 'replace.exchanged') now.ended = time;
+    steps.push(step);
+    // What is made now the first look has not seen; what is deleted then the second has not copied.
+    if (step === 'copy.compared' || step === 'copy.exchanged') keepThread(25);
   };
   await using node = await pinSetNode({ agent: { onStep } });
   const wanted = (max_entries: number): PinSet => ({
@@ -136,22 +124,54 @@ test('an entry that lives for some milliseconds comes back only if it fell betwe
   for (const child of [ofTrie, ofHash]) await child.line(/^ready$/, 60_000);
   await node.put('set', 2, wanted(8000));
   await node.untilState('set', 2, 'ok');
-  const step = ['copy.comparing', 'copy.compared', 'copy.exchanged', 'replace.exchanged'];
-  assert.deepEqual(between, [...step, ...step]);
+  // The looks are right around the exchange: no step of the replace comes between.
+  const order = ['copy.comparing', 'copy.compared', 'copy.exchanged', 'replace.exchanged'];
+  const firstAt = steps.indexOf('copy.comparing');
+  assert.deepEqual(steps.slice(firstAt, firstAt + order.length), order);
   for (const [index, child] of [ofTrie, ofHash].entries()) {
     child.end();
     assert.deepEqual(await child.exit(60_000), { code: 0, signal: null });
     const entries = child.lines.filter((line) => line.startsWith('entry ')).map(parseEntry);
-    const surely = entries.filter((entry) => !mayComeBack(entry, looks));
-    assert.deepEqual(
-      surely.filter(({ make, drop }) => make.errno !== '0' || drop.errno !== '0'),
-      [],
-    );
-    const unsure = new Set(entries.filter((entry) => mayComeBack(entry, looks)).map(({ number }) => number));
-    const alive = surely.filter(({ drop }) => drop.began === 0n).map(({ number }) => number);
-    const found = entriesIn(node, types[index]).filter((number) => !unsure.has(number));
+    assert.ok(entries.every(({ make }) => make === '0'));
+    const late = entries.filter(({ drop }) => drop === String(constants.errno.ENOENT));
+    assert.ok(late.length > 5, 'entries were to fall between the two looks');
+    assert.ok(entries.every(({ drop = '0' }) => drop === '0' || drop === String(constants.errno.ENOENT)));
+    const alive = entries.filter(({ drop }) => drop === undefined).map(({ number }) => number);
+    const found = entriesIn(node, types[index]);
     assert.deepEqual(found, [...Array.from({ length: standing }, (_, number) => number), ...alive]);
   }
+});
+
+test('of an entry that was written in both maps around the exchange, the last write counts', async () => {
+  const other = 'other';
+  const key = (number: number) => Buffer.from([number, 0, 0, 0]);
+  const value = Buffer.alloc(4, 1);
+  const onStep = (step: string): void => {
+    if (step !== 'copy.exchanged') return;
+    const [old, fresh] = [node.path(other), node.path('one')];
+    // Made in the old map and removed through the new one, where it was not yet; and the other way round.
+    updateEntry(old, key(1), value);
+    assert.equal(removeEntry(fresh, key(1)), false);
+    assert.equal(removeEntry(fresh, key(2)), false);
+    updateEntry(old, key(2), value);
+    // Removed from the old map and made anew through the new one, as it was.
+    assert.equal(removeEntry(old, key(3)), true);
+    updateEntry(fresh, key(3), value);
+    assert.equal(removeEntry(old, key(4)), true);
+  };
+  await using node = await pinSetNode({ agent: { onStep } });
+  await node.put('set', 1, hashOf('copy', 8));
+  await node.untilState('set', 1, 'ok');
+  const { id } = pinnedMap(node.path('one'));
+  pinById('map', id, node.path(other));
+  for (const number of [3, 4, 5]) updateEntry(node.path('one'), key(number), value);
+  await node.put('set', 2, hashOf('copy', 16));
+  await untilPasses(() => assert.deepEqual(keysIn(node.path('one')), [2, 3, 5]), patience);
+  assert.deepEqual(keysIn(node.path(other)), [1, 2, 5]);
+  rmSync(node.path(other));
+  await node.untilState('set', 2, 'ok');
+  assert.deepEqual(keysIn(node.path('one')), [2, 3, 5]);
+  await untilPasses(() => assert.equal(isAlive('map', id), false), patience);
 });
 
 test('who keeps the old map open is named, and what they change arrives until they let go', async () => {

@@ -6,7 +6,7 @@ import supertest from 'supertest';
 import type { StepName } from '../../src/model/step.ts';
 import { testAgent } from '../support/agent.ts';
 import { type Bpffs, mountBpffs } from '../support/bpffs.ts';
-import { bpftool, listMaps, pinnedMap, updateEntry } from '../support/bpftool.ts';
+import { bpftool, listMaps, pinnedMap, removeEntry, updateEntry } from '../support/bpftool.ts';
 import { start } from '../support/process.ts';
 import { rounds } from '../support/rounds.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -167,7 +167,7 @@ for (const death of copying.filter(({ isAlways }) => isLong || isAlways === true
 
 /** Removes an entry, changes one and makes one, by the name; what must be there then. */
 function changedEntries(path: string): Readonly<Record<number, number>> {
-  bpftool('map', 'delete', 'pinned', path, 'key', 'hex', '0a', '00', '00', '00');
+  removeEntry(path, Buffer.from([10, 0, 0, 0]));
   updateEntry(path, keyOf(11), keyOf(99));
   updateEntry(path, keyOf(30), keyOf(30));
   const numbers = Array.from({ length: 20 }, (_, index) => index + 1).filter((number) => number !== 10);

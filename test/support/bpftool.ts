@@ -130,6 +130,16 @@ export function updateEntry(mapPath: string, key: Uint8Array, value: Uint8Array)
   execFileSync('bpftool', ['map', 'update', 'pinned', mapPath, 'key', ...hex(key), 'value', ...hex(value)]);
 }
 
+/** Removes one entry; false where there was none. */
+export function removeEntry(mapPath: string, key: Uint8Array): boolean {
+  const run = spawnSync('bpftool', ['map', 'delete', 'pinned', mapPath, 'key', ...hex(key)], {
+    encoding: 'utf8',
+  });
+  if (run.status === 0) return true;
+  if (run.stderr.includes('No such file')) return false;
+  throw new Error(`bpftool cannot remove the entry: ${run.stderr}`);
+}
+
 /** Reads one entry's value as bytes; undefined where the key is absent. */
 export function lookupEntry(mapPath: string, key: Uint8Array): Uint8Array | undefined {
   const args = ['-j', 'map', 'lookup', 'pinned', mapPath, 'key', ...hex(key)];

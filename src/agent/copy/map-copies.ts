@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { shapeOf } from '../../kernel/entries/map-shape.ts';
+import type { WrittenKeys } from '../../kernel/kernel.ts';
 import type { AsidePin, MapCopyRecord } from '../../model/cluster/pinset/records.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
@@ -47,6 +49,13 @@ export type CopyProgress =
       readonly map: ObjectIdentity;
     };
 
+/** A copy whose maps it is heard of who writes to. */
+interface Heard {
+  readonly maps: CopyMaps;
+  readonly copied: Copied;
+  readonly written: WrittenKeys;
+}
+
 /** All hazards of a map whose contents are in another by now, or that nobody but us ever had. */
 const ofNoUse = { accept: new Set(['last_reference']), force: false };
 const nothingAccepted = { accept: new Set<string>(), force: false };
@@ -60,11 +69,11 @@ const nothingAccepted = { accept: new Set<string>(), force: false };
  * are pinned aside: a killed agent begins the pass again, or, while the name still holds the old map, the
  * copy.
  *
- * Nothing of what was there when the first of the two looks began can be lost or come back. An entry that was
- * made in the old map after that look has passed its place, and removed through the new one before the
- * second comes by, comes back: reading a map once and the exchange are how long that may take, and of maps of
- * more than `limits.copyAtOnceEntries`, the looks at which others get the thread, the journal of the exchange
- * too. docs/adr/0043-looks-around-the-exchange.md has the reasoning.
+ * From the first look on it is heard which keys are written, and in which of the two maps last; the looks
+ * and passes after the exchange leave alone what was written through the new one, until nobody has the old
+ * one open, or `limits.copyHeardMs` are over. An entry that lives for less than the time between two looks
+ * neither is lost nor comes back. docs/adr/0043-looks-around-the-exchange.md has the reasoning, and what is
+ * not heard.
  */
 export class MapCopies {
   readonly #parts: CopyParts;
@@ -204,10 +213,13 @@ export class MapCopies {
 
   /** Puts the new map in the place of the old one, between the two looks. */
   async #swap(wish: CopyWish, { maps }: HeldMaps, copied: Copied): Promise<void> {
-    const { onStep } = this.#parts.environment;
+    const { onStep, kernel } = this.#parts.environment;
     const isAtOnce = copied.size <= limits.copyAtOnceEntries;
+    const { old, fresh, shape } = maps;
+    const heard = { ids: [old.id, fresh.id], keySize: shape.keySize, exceptFd: fresh.fd.number };
+    using written = kernel.openWrittenKeys(heard);
     const first = new CopyPass(maps, copied);
-    const second = new CopyPass(maps, copied);
+    const second = new CopyPass(maps, copied, written);
     let failure: { readonly error: unknown } | undefined;
     const before = (): void => {
       if (isAtOnce) {
@@ -230,7 +242,20 @@ export class MapCopies {
     this.#record(wish, 'draining');
     if (failure !== undefined) throw failure.error;
     if (!isAtOnce) await this.#slowly(second, true);
+    const { copy_old: aside } = this.#asidesOf(wish);
+    if (written && aside) await this.#settle(aside, { maps, copied, written });
     onStep('copy.passed');
+  }
+
+  /** Passes for as long as writes are heard, until who opened the old map before the exchange is done. */
+  async #settle(old: AsidePin, { maps, copied, written }: Heard): Promise<void> {
+    const { clock } = this.#parts.environment;
+    const end = clock.monotonicMs() + limits.copyHeardMs;
+    for (let isLast = false; !isLast; ) {
+      isLast = this.#isUnused(old) || clock.monotonicMs() >= end;
+      await this.#slowly(new CopyPass(maps, copied, written), true);
+      if (!isLast) await setTimeout(limits.copyHeardEveryMs);
+    }
   }
 
   #exchange({ path, attributes, context }: CopyWish, maps: CopyMaps, around: AroundExchange): void {

@@ -2,7 +2,7 @@ import { tryDelete, tryUpdate } from '../../kernel/edit/elements.ts';
 import { lookupElement } from '../../kernel/entries/elements.ts';
 import type { MapShape } from '../../kernel/entries/map-shape.ts';
 import { openPlainReader } from '../../kernel/entries/open-reader.ts';
-import type { HeldObject } from '../../kernel/kernel.ts';
+import type { HeldObject, LastWrite, WrittenKeys } from '../../kernel/kernel.ts';
 import { PinfoldError } from '../../model/error.ts';
 import { limits } from '../../model/limits.ts';
 import { hasExactKey } from '../dump/exact-key.ts';
@@ -34,21 +34,25 @@ const readAtMost = 1024;
  * Brings changes of the old map into the new one: what differs from what was copied last.
  *
  * While only we have the new map it is made equal. Once others write to it, theirs is newer: an entry is
- * changed or removed only where the new map still has what was copied, and made only where it has none. The
- * kernel cannot compare and write in one step, so that between our look and our write somebody may come.
- * What was copied is noted after it is written: killed in between, the entry is looked at again.
+ * changed or removed only where the new map still has what was copied, and made only where it has none. Where
+ * it is heard who writes what, an entry that was last written through the new map is left alone, also where
+ * that was the removal of one that was not there yet. The kernel cannot compare and write in one step, so
+ * that between our look and our write somebody may come. What was copied is noted after it is written: killed
+ * in between, the entry is looked at again.
  */
 export class CopyPass {
   readonly #maps: CopyMaps;
   readonly #copied: Copied;
+  readonly #written: WrittenKeys | undefined;
   readonly #isSlots: boolean;
   readonly #foundOld: Buffer;
   readonly #foundFresh: Buffer;
   #changes = 0;
 
-  constructor(maps: CopyMaps, copied: Copied) {
+  constructor(maps: CopyMaps, copied: Copied, written?: WrittenKeys) {
     this.#maps = maps;
     this.#copied = copied;
+    this.#written = written;
     this.#isSlots = maps.shape.info.type.endsWith('array');
     this.#foundOld = Buffer.alloc(maps.shape.wireSize);
     this.#foundFresh = Buffer.alloc(maps.freshShape.wireSize);
@@ -95,16 +99,32 @@ export class CopyPass {
     this.#changes++;
     const before = this.#copied.get(key)?.value;
     if (!isShared) this.#write(key, value, 'any');
-    else if (before === undefined) this.#write(key, value, this.#isSlots ? 'any' : 'create');
-    else if (this.#inFresh(key) === before) this.#write(key, value, this.#isSlots ? 'any' : 'update');
+    else if (this.#lastInFresh(key) === undefined) {
+      if (before === undefined) this.#make(key, value);
+      else if (this.#inFresh(key) === before) this.#write(key, value, this.#isSlots ? 'any' : 'update');
+    }
     this.#note(key, value);
+  }
+
+  #make(key: string, value: string): void {
+    this.#write(key, value, this.#isSlots ? 'any' : 'create');
+    // Who removed it since we asked may have found nothing.
+    if (this.#lastInFresh(key)?.isRemoval && this.#inFresh(key) === value)
+      tryDelete(this.#maps.fresh.fd, bytes(key));
   }
 
   #gone(key: string, value: string, isShared: boolean): void {
     this.#changes++;
-    if (!isShared || this.#inFresh(key) === value) tryDelete(this.#maps.fresh.fd, bytes(key));
+    const isOurs = !isShared || (this.#lastInFresh(key) === undefined && this.#inFresh(key) === value);
+    if (isOurs) tryDelete(this.#maps.fresh.fd, bytes(key));
     tryDelete(this.#maps.base.fd, bytes(key));
     this.#copied.delete(key);
+  }
+
+  /** How somebody wrote the entry in the new map, where nobody was heard to write it in the old one since. */
+  #lastInFresh(key: string): LastWrite | undefined {
+    const last = this.#written?.lastWrite(bytes(key));
+    return last?.mapId === this.#maps.fresh.id ? last : undefined;
   }
 
   /** Somebody else who made the entry first, or has removed it, has it as they want it. */

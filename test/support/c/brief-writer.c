@@ -3,10 +3,10 @@
  *
  *   brief-writer PIN STANDING SEED
  *
- * Makes entries 0 to STANDING - 1, which stay, and says `ready`. Then each turn makes entry N with the value N, and
- * deletes those whose time has come; about a thousand of each a second. The pin is opened anew for every system call.
- * At the end it says of each entry `entry N MAKE DELETE`, each of the two `BEGAN ENDED ERRNO`: CLOCK_MONOTONIC in ns
- * before the pin was opened and after the call; zeros for what was not done.
+ * Makes entries 0 to STANDING - 1, which stay, and says `ready`. Then each turn makes entry N with the value
+ * N, and deletes those whose time has come; about a thousand of each a second. The pin is opened anew for every
+ * system call. At the end it says of each entry `entry N MAKE DELETE`, each of the two an errno; `-` where it
+ * was not deleted.
  */
 #include "common.h"
 #include <arpa/inet.h>
@@ -20,16 +20,11 @@ struct key {
 	__u32 address;
 };
 
-struct call {
-	uint64_t began, ended;
-	int error;
-};
-
 #define TURNS_MAX 200000
 
 static struct {
 	uint64_t due;
-	struct call make, drop;
+	int is_dropped, make_error, drop_error;
 } entries[TURNS_MAX];
 
 static const char *pin;
@@ -42,19 +37,17 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ull + time.tv_nsec;
 }
 
-static struct call change(__u32 number, int is_made)
+static int change(__u32 number, int is_made)
 {
 	struct key key = { 32, htonl(number) };
-	struct call call = { .began = now() };
-	int fd = bpf_obj_get(pin);
+	int fd = bpf_obj_get(pin), error = 0;
 
 	if (fd < 0)
 		fail("BPF_OBJ_GET");
 	if (is_made ? bpf_map_update_elem(fd, &key, &number, BPF_ANY) : bpf_map_delete_elem(fd, &key))
-		call.error = errno;
+		error = errno;
 	close(fd);
-	call.ended = now();
-	return call;
+	return error;
 }
 
 int main(int argc, char **argv)
@@ -68,30 +61,32 @@ int main(int argc, char **argv)
 	char byte;
 
 	for (__u32 number = 0; number < standing; number++)
-		if (change(number, 1).error)
+		if (change(number, 1))
 			fail("BPF_MAP_UPDATE_ELEM");
 	fcntl(0, F_SETFL, O_NONBLOCK);
 	puts("ready");
 	while (turns < TURNS_MAX && read(0, &byte, 1) != 0) {
 		random = random * 1664525 + 1013904223;
-		entries[turns].make = change(standing + turns, 1);
-		entries[turns].due = entries[turns].make.ended + (random >> 8) % 20000 * 1000;
+		entries[turns].make_error = change(standing + turns, 1);
+		entries[turns].due = now() + (random >> 8) % 20000 * 1000;
 		turns++;
 		for (__u32 turn = oldest; turn < turns; turn++) {
-			if (!entries[turn].drop.began && entries[turn].due <= now())
-				entries[turn].drop = change(standing + turn, 0);
-			if (turn == oldest && entries[turn].drop.began)
+			if (!entries[turn].is_dropped && entries[turn].due <= now()) {
+				entries[turn].drop_error = change(standing + turn, 0);
+				entries[turn].is_dropped = 1;
+			}
+			if (turn == oldest && entries[turn].is_dropped)
 				oldest++;
 		}
 		nanosleep(&pause, NULL);
 	}
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	for (__u32 turn = 0; turn < turns; turn++) {
-		struct call make = entries[turn].make, drop = entries[turn].drop;
-
-		printf("entry %u %llu %llu %d %llu %llu %d\n", standing + turn,
-		       (unsigned long long)make.began, (unsigned long long)make.ended, make.error,
-		       (unsigned long long)drop.began, (unsigned long long)drop.ended, drop.error);
+		printf("entry %u %d ", standing + turn, entries[turn].make_error);
+		if (entries[turn].is_dropped)
+			printf("%d\n", entries[turn].drop_error);
+		else
+			puts("-");
 	}
 	return 0;
 }
