@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Errors } from 'typebox/value';
+import { escapeStep, unescapeStep } from '../model/json-pointer.ts';
 
 /** What is wrong with a value, and where in it: a JSON pointer. */
 export interface Complaint {
@@ -129,10 +130,7 @@ function wordsAt(schema: unknown, schemaPath: string): readonly string[] | undef
 function choiceAt(schema: unknown, schemaPath: string) {
   const steps = schemaPath.split('/').slice(1);
   const at = (way: readonly string[]): unknown =>
-    way.reduce<unknown>(
-      (node, step) => Object(node)[step.replaceAll('~1', '/').replaceAll('~0', '~')],
-      schema,
-    );
+    way.reduce<unknown>((node, step) => Object(node)[unescapeStep(step)], schema);
   const part = at(steps);
   const choice: unknown = steps.at(-2) === 'anyOf' ? at(steps.slice(0, -1)) : Object(part).anyOf;
   const forms: readonly unknown[] = Array.isArray(choice) ? choice : [part];
@@ -175,8 +173,4 @@ function isOf(schema: unknown, member: string): schema is object {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function escapeStep(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

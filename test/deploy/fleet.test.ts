@@ -19,9 +19,9 @@ const daemons = parseAllDocuments(read('pinfold.yaml'))
   .find(({ kind }) => kind === 'DaemonSet');
 
 /** What is set for a program, with a stand-in for what only the node knows. */
-function settingsOf(env: Environment): Record<string, string> {
+function settingsOf(env: Environment, nodeIp = '10.0.0.5'): Record<string, string> {
   return Object.fromEntries(
-    env.map(({ name, value = 'x1' }) => [name, value.replaceAll('$(NODE_IP)', '10.0.0.5')]),
+    env.map(({ name, value = 'x1' }) => [name, value.replaceAll('$(NODE_IP)', nodeIp)]),
   );
 }
 
@@ -48,13 +48,16 @@ test('Kubernetes: the patch is of the agent’s own container, and its settings 
   const [patched] = patch.containers;
   const [agent] = daemons.spec.template.spec.containers;
   assert.equal(patched.name, agent.name);
-  const { cluster, listen } = mergeConfig({
-    flags: {},
-    env: parseEnvironment(settingsOf(patched.env)),
-    file: undefined,
-    hostName: 'h',
-  });
-  assert.deepEqual([cluster.etcd.length, listen], [3, { host: '10.0.0.5', port: 7463 }]);
+  const configAt = (nodeIp: string) =>
+    mergeConfig({
+      flags: {},
+      env: parseEnvironment(settingsOf(patched.env, nodeIp)),
+      file: undefined,
+      hostName: 'h',
+    });
+  for (const host of ['10.0.0.5', 'fd00::5']) assert.deepEqual(configAt(host).listen, { host, port: 7463 });
+  const { cluster } = configAt('10.0.0.5');
+  assert.equal(cluster.etcd.length, 3);
   const etcdOf = (env: Environment): string | undefined => settingsOf(env)['PINFOLD_ETCD'];
   assert.equal(etcdOf(patched.env), etcdOf(manager.spec.template.spec.containers[0].env));
   assert.equal(patched.volumeMounts[0].mountPath, cluster.keyFile);

@@ -1,6 +1,7 @@
 import { type Document, isMap, isNode, isScalar, LineCounter, parseAllDocuments } from 'yaml';
 import type { PinSetBody } from '../../client/documents.ts';
 import { escapeText } from '../../model/escape.ts';
+import { unescapeStep } from '../../model/json-pointer.ts';
 import { UsageError } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { readAll } from '../read-lines.ts';
@@ -69,7 +70,7 @@ function readOne(document: Document.Parsed, { title, lines }: Source): WrittenPi
   return {
     name: body.name,
     body,
-    placeOf: (pointer) => place(pointer.split('/').slice(1).map(unescapePointer)),
+    placeOf: (pointer) => place(pointer.split('/').slice(1).map(unescapeStep)),
   };
 }
 
@@ -88,11 +89,6 @@ function rangeOf(document: Document.Parsed, path: readonly string[]): readonly n
 
 function stepOf(word: string): string | number {
   return /^\d+$/.test(word) ? Number(word) : word;
-}
-
-/** RFC 6901, 3. */
-function unescapePointer(word: string): string {
-  return word.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function isBody(body: unknown): body is PinSetBody & { readonly name: string } {

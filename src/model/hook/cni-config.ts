@@ -1,4 +1,5 @@
 import { PinfoldError } from '../error.ts';
+import { escapeStep } from '../json-pointer.ts';
 import type { NetworkConfig } from '../schema/hook.ts';
 import type { Workload } from './oci-state.ts';
 import { joinWishes, parseAnnotations, parseWish } from './pin-wish.ts';
@@ -54,7 +55,7 @@ function assertNoneMisspelt(config: NetworkConfig): void {
     const meant = ['wait', 'claim', 'timeout'].find((word) => key !== word && isNearly(bare, word));
     if (meant === undefined) continue;
     const detail = `is not known here; ${meant} is`;
-    const pointer = `/body/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = `/body/${escapeStep(key)}`;
     throw new PinfoldError('invalid_input', {
       detail: `The request is not valid: ${pointer} ${detail}.`,
       errors: [{ pointer, detail }],

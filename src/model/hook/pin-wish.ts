@@ -1,5 +1,6 @@
 import { parseDurationMs } from '../duration.ts';
 import { PinfoldError } from '../error.ts';
+import { escapeStep } from '../json-pointer.ts';
 import { limits } from '../limits.ts';
 import { type PinPath, parseUrlPath } from '../path.ts';
 
@@ -36,7 +37,7 @@ export function parseAnnotations(annotations: Readonly<Record<string, string>>, 
     if (!key.startsWith(annotationPrefix)) continue;
     const word = key.slice(annotationPrefix.length);
     if (!['wait', 'claim', 'timeout'].includes(word)) {
-      throw invalid(`${pointer}/${escapePointer(key)}`, 'is none of wait, claim and timeout');
+      throw invalid(`${pointer}/${escapeStep(key)}`, 'is none of wait, claim and timeout');
     }
     words[word] = value;
   }
@@ -76,10 +77,6 @@ export function joinWishes(one: PinWish, other: PinWish): PinWish {
 
 function split(text: string): readonly string[] {
   return text.split(/[ \t\r\n]+/).filter((word) => word !== '');
-}
-
-function escapePointer(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 function invalid(pointer: string, detail: string): PinfoldError {

@@ -1,5 +1,6 @@
 import { PinfoldError } from '../../../model/error.ts';
 import type { Json, JsonObject } from '../../../model/json.ts';
+import { escapeStep } from '../../../model/json-pointer.ts';
 
 /** A value that its type cannot hold. On its way out each level adds which of its parts it was. */
 export class Misfit extends Error {
@@ -8,7 +9,7 @@ export class Misfit extends Error {
 
   /** To be called by each level the misfit passes, with the name or index of the part. */
   within(segment: string | number): this {
-    this.#segments.push(String(segment).replaceAll('~', '~0').replaceAll('/', '~1'));
+    this.#segments.push(escapeStep(String(segment)));
     return this;
   }
 
